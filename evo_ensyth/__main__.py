@@ -1,0 +1,6 @@
+"""``python -m evo_ensyth``."""
+
+from evo_ensyth.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Plug-ins by file name: a folder is the list of what there is, so one new file is one new method."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+from evo_ensyth.errors import InputError
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """Names of the plug-ins in a package, sorted. A leading underscore marks a file that is no plug-in.
+
+    Parameters
+    ----------
+    folder : str
+        Dotted name of the package, such as ``evo_ensyth.search.selectors``.
+    """
+    package = importlib.import_module(folder)
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"))
+
+
+def load(folder: str, name: str, what: str) -> ModuleType:
+    """Module of one plug-in; a dotted name is imported as it stands, so that a plug-in may live anywhere.
+
+    Raises
+    ------
+    InputError
+        There is no such plug-in. The message lists those there are and the nearest one.
+    """
+    if "." in name:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise InputError(f"no {what} called '{name}': {error}.") from error
+    if name not in names(folder):
+        raise unknown(what, name, names(folder))
+    return importlib.import_module(f"{folder}.{name}")
+
+
+def only(module: ModuleType, kind: type) -> Any:
+    """The one public instance of ``kind`` that a module defines.
+
+    Raises
+    ------
+    InputError
+        The module has none, or several.
+    """
+    found = [value for name, value in vars(module).items() if name[0] != "_" and isinstance(value, kind)]
+    if len(found) != 1:
+        raise InputError(f"{module.__name__} has {len(found)} of {kind.__name__}; a plug-in has exactly one.")
+    return found[0]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
+    """Build the error for a name that does not exist: the nearest that does, and all of them."""
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+    return InputError(f"no {what} called '{name}'.{hint} There is {', '.join(known) or 'none at all'}.")

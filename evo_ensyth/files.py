@@ -1,0 +1,128 @@
+"""Files that are written whole or not at all, and the fingerprints by which they are known again."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evo_ensyth.errors import InputError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that a reader, or a crash, sees the old file or the new one, never a part."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, whole or not at all. NaN and infinity are refused: JSON has none."""
+    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises
+    ------
+    InputError
+        No such file, not JSON, or a name that stands twice in one object.
+    """
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=_no_name_twice)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """Hand out a temporary folder that becomes ``folder`` when the block ends well and vanishes when it does not.
+
+    Raises
+    ------
+    InputError
+        ``folder`` exists already, when the block is entered or by the time it ends.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; name another folder or remove it.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        _sync_folder(temporary)
+        try:
+            temporary.rename(folder)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
+        _sync_folder(folder.parent)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary)
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def fingerprint(content: Any) -> str:
+    """SHA-256 of what JSON would say of ``content``, whatever the order of its keys."""
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+
+
+def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
+    """What ``parse`` makes of a file whose SHA-256 is known.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has other content, or ``parse`` cannot read it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if sha256(content) != digest:
+        raise InputError(f"{path} is not the file that the manifest lists (its sha256 differs); build the pool again.")
+    try:
+        return parse(content)
+    except Exception as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return content
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

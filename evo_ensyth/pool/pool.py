@@ -1,0 +1,129 @@
+"""The members of a pool and what each of them costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+
+
+@dataclass(frozen=True)
+class SharedPart:
+    """What several members have in common bit for bit, such as a trunk: stored and computed once for all of them.
+
+    Attributes
+    ----------
+    name : str
+        For the reader: the layers it consists of.
+    members : bool, (n_members,)
+        Who has it.
+    costs : mapping of str to number
+        How much of the cost of each of these members it is.
+    """
+
+    name: str
+    members: np.ndarray
+    costs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All members with their costs. Checks itself when built.
+
+    Attributes
+    ----------
+    names : tuple of n_members str
+    origins : tuple of n_members mappings
+        Method and settings that made the member; empty for a member from elsewhere.
+    costs : mapping of str to (n_members,)
+        What each member costs on its own: int64 for counts, float64 for measurements.
+    shared : tuple of SharedPart
+        Parts of these costs that an ensemble pays once.
+
+    Raises
+    ------
+    InputError
+        No member, a name twice, or a cost whose shape or values do not fit.
+    """
+
+    names: tuple[str, ...]
+    origins: tuple[Mapping[str, Any], ...] = ()
+    costs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shared: tuple[SharedPart, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise InputError("the pool is empty; give it at least one member.")
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise InputError(f"two members are called '{twice}'; give each a name of its own.")
+        if not self.origins:
+            object.__setattr__(self, "origins", tuple({} for _ in self.names))
+        if len(self.origins) != len(self.names):
+            raise InputError(f"there are {len(self.names)} names and {len(self.origins)} origins; give one per member.")
+        checked = {name: _checked_cost(name, values, len(self.names)) for name, values in self.costs.items()}
+        object.__setattr__(self, "costs", checked)
+
+    def __len__(self) -> int:
+        """Number of members."""
+        return len(self.names)
+
+    def with_cost(self, name: str, values: Any) -> "Pool":
+        """Return the same pool with one more cost.
+
+        Parameters
+        ----------
+        name : str
+        values : number, (n_members,)
+        """
+        return replace(self, costs={**self.costs, name: np.asarray(values)})
+
+
+def shared_parts(layers: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[SharedPart, ...]:
+    """Find what members share from their input on.
+
+    Parameters
+    ----------
+    layers : for each member its layers, from the input on
+        Each a mapping with ``name``, ``chain`` (a digest of this layer's parameters and of all before it, so that two
+        members with the same digest compute the same thing up to here) and ``costs``.
+
+    Returns
+    -------
+    tuple of SharedPart
+        Layers with the same owners are one part.
+    """
+    owners: dict[str, list[int]] = {}
+    first: dict[str, Mapping[str, Any]] = {}
+    for member, stack in enumerate(layers):
+        for layer in stack:
+            owners.setdefault(layer["chain"], []).append(member)
+            first.setdefault(layer["chain"], layer)
+    parts: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
+    for chain, members in owners.items():
+        if len(members) > 1:
+            parts.setdefault(tuple(members), []).append(first[chain])
+    return tuple(_part(members, stack, len(layers)) for members, stack in parts.items())
+
+
+def _part(members: tuple[int, ...], stack: list[Mapping[str, Any]], n_members: int) -> SharedPart:
+    costs = {cost: sum(layer["costs"][cost] for layer in stack) for cost in stack[0]["costs"]}
+    mask = np.zeros(n_members, dtype=bool)
+    mask[list(members)] = True
+    return SharedPart("+".join(layer["name"] for layer in stack), mask, costs)
+
+
+def _checked_cost(name: str, values: Any, n_members: int) -> np.ndarray:
+    values = np.asarray(values)
+    if values.shape != (n_members,):
+        raise InputError(f"cost '{name}' has shape {values.shape}; the pool needs ({n_members},), one per member.")
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"cost '{name}' has type {values.dtype}; it must be numbers.")
+    if not np.isfinite(values).all():
+        member = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"cost '{name}' is {values[member]} for member {member}; it must be finite.")
+    values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    values.setflags(write=False)
+    return values

@@ -1,0 +1,224 @@
+"""A pool on disk: one folder a member, and a manifest that knows the SHA-256 of every file.
+
+::
+
+    pool.json                     written last; a pool without it is not finished
+    search.truth.npy  test.truth.npy
+    parent.safetensors
+    members/NAME/member.json      origin, costs, layers, digests of the files beside it
+    members/NAME/weights.safetensors
+    members/NAME/search.labels.npy  search.scores.npy  test.labels.npy  test.scores.npy
+
+A member's folder appears whole or not at all, so whatever interrupts a build, what is there is finished.
+File names follow from member names and are never read from a manifest.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
+from evo_ensyth.pool.pool import Pool, shared_parts
+from evo_ensyth.pool.votes import Votes
+
+FORMAT = 1
+SPLITS = ("search", "test")
+MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True)
+class StoredPool:
+    """A pool as it was read from its folder.
+
+    Attributes
+    ----------
+    folder : Path
+    problem : str
+        Name of the problem that it was made for.
+    pool : Pool
+    search, test : Votes
+    about : mapping
+        What the manifest says of the data set, the parent and the recipe.
+    """
+
+    folder: Path
+    problem: str
+    pool: Pool
+    search: Votes
+    test: Votes
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one member says on one split.
+
+    Attributes
+    ----------
+    labels : uint8 or uint16, (n_samples,)
+    scores : float32, (n_samples, n_classes)
+        Class probabilities.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def write_member(
+    folder: Path,
+    name: str,
+    *,
+    origin: Mapping[str, Any],
+    layers: Sequence[Mapping[str, Any]],
+    report: Mapping[str, Any],
+    answers: Mapping[str, Answers],
+    weights: bytes,
+) -> None:
+    """Add one finished member to a pool folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        The pool's folder.
+    name : str
+        Letters, digits, dots, dashes and underscores.
+    origin : mapping
+        ``method`` and its settings.
+    layers : sequence of mappings
+        From the input on, each with ``name``, ``chain`` and ``costs``; see `shared_parts`. The member's costs are
+        their sums.
+    report : mapping
+        What the making of it told: densities, residuals, accuracies on training data.
+    answers : mapping of split to Answers
+    weights : bytes
+        A safetensors file.
+    """
+    if not MEMBER_NAME.fullmatch(name):
+        raise InputError(f"'{name}' cannot name a member; use letters, digits, '.', '_' and '-', 128 at most.")
+    files = {"weights.safetensors": weights}
+    for split in SPLITS:
+        files[f"{split}.labels.npy"] = _npy(answers[split].labels)
+        files[f"{split}.scores.npy"] = _npy(answers[split].scores.astype(np.float32))
+    with folder_written_whole(folder / "members" / name) as made:
+        for file, content in files.items():
+            write_whole(made / file, content)
+        digests = {file: sha256(content) for file, content in files.items()}
+        content = {"name": name, "origin": origin, "layers": layers, "report": report, "files": digests}
+        write_json(made / "member.json", content)
+
+
+def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
+    """What ``member.json`` says of a member, or None if the pool has no such member yet."""
+    path = folder / "members" / name / "member.json"
+    if not path.exists():
+        return None
+    member = read_json(path)
+    _check_keys(path, member, {"name": str, "origin": dict, "layers": list, "report": dict, "files": dict})
+    if member["name"] != name:
+        raise InputError(f"{path}: field 'name' is '{member['name']}'; expected '{name}'.")
+    return dict(member)
+
+
+def write_truth(folder: Path, split: str, truth: np.ndarray) -> None:
+    """Write the true labels of a split, (n_samples,)."""
+    write_whole(folder / f"{split}.truth.npy", _npy(truth))
+
+
+def write_manifest(folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]) -> None:
+    """Close a pool: list its members, in order, with the digest of everything that belongs to it."""
+    members = [_member_entry(folder, name) for name in names]
+    truth = {split: sha256((folder / f"{split}.truth.npy").read_bytes()) for split in SPLITS}
+    content = {
+        "format": FORMAT,
+        "problem": problem,
+        "n_classes": n_classes,
+        "about": about,
+        "truth": truth,
+        "parent": sha256((folder / "parent.safetensors").read_bytes()),
+        "members": members,
+    }
+    write_json(folder / "pool.json", {**content, "sha256": fingerprint(content)})
+
+
+def read_pool(folder: Path | str) -> StoredPool:
+    """Members, costs and votes of a finished pool. Scores and weights stay on disk.
+
+    Raises
+    ------
+    InputError
+        No pool there, not finished, a file that is missing or not what the manifest lists, or fields that disagree.
+    """
+    folder = Path(folder)
+    path = folder / "pool.json"
+    if not path.exists():
+        raise InputError(f"{folder} holds no finished pool: there is no {path}.")
+    manifest = read_json(path)
+    fields = {"format": int, "problem": str, "n_classes": int, "about": dict, "truth": dict, "members": list}
+    _check_keys(path, manifest, fields | {"parent": str, "sha256": str})
+    if manifest["format"] != FORMAT:
+        raise InputError(f"{path}: field 'format' is {manifest['format']}; this version reads {FORMAT}.")
+    if manifest["sha256"] != fingerprint({key: value for key, value in manifest.items() if key != "sha256"}):
+        raise InputError(f"{path}: field 'sha256' does not fit the rest of the file; it was changed by hand.")
+    members = manifest["members"]
+    for member in members:
+        _check_keys(path, member, {"name": str, "origin": dict, "layers": list, "files": dict})
+        if not MEMBER_NAME.fullmatch(member["name"]):
+            raise InputError(f"{path}: '{member['name']}' cannot name a member.")
+    pool = Pool(
+        names=tuple(member["name"] for member in members),
+        origins=tuple(member["origin"] for member in members),
+        costs=_costs(members),
+        shared=shared_parts([member["layers"] for member in members]),
+    )
+    votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
+    return StoredPool(folder, manifest["problem"], pool, votes["search"], votes["test"], manifest["about"])
+
+
+def _member_entry(folder: Path, name: str) -> dict[str, Any]:
+    member = read_member(folder, name)
+    if member is None:
+        raise InputError(f"{folder} has no member '{name}'; build the pool again.")
+    digest = sha256((folder / "members" / name / "member.json").read_bytes())
+    files = {**member["files"], "member.json": digest}
+    return {"name": name, "origin": member["origin"], "layers": member["layers"], "files": files}
+
+
+def _costs(members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    names = members[0]["layers"][0]["costs"] if members and members[0]["layers"] else {}
+    return {cost: np.array([sum(layer["costs"][cost] for layer in m["layers"]) for m in members]) for cost in names}
+
+
+def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
+    truth = read_checked(folder / f"{split}.truth.npy", manifest["truth"][split], _from_npy)
+    rows = []
+    for member in manifest["members"]:
+        file = f"{split}.labels.npy"
+        path = folder / "members" / member["name"] / file
+        rows.append(read_checked(path, member["files"][file], _from_npy))
+        if rows[-1].shape != truth.shape:
+            raise InputError(f"{path} has shape {rows[-1].shape}; {split}.truth.npy has {truth.shape}.")
+    return Votes(np.array(rows), truth, manifest["n_classes"], split)
+
+
+def _check_keys(path: Path, content: Any, fields: Mapping[str, type]) -> None:
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds {type(content).__name__}; expected an object.")
+    for field, kind in fields.items():
+        if not isinstance(content.get(field), kind):
+            raise InputError(f"{path}: field '{field}' is missing or not {kind.__name__}.")
+
+
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
+def _from_npy(content: bytes) -> np.ndarray:
+    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))

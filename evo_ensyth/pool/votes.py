@@ -1,0 +1,85 @@
+"""The labels that every member gives to the samples of one split, with the truth beside them."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+
+MOST_CLASSES = 2**16
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What the members of a pool answer on one split. Checks itself when built.
+
+    Attributes
+    ----------
+    labels : uint8 or uint16, (n_members, n_samples)
+        Row i holds the labels that member i gives.
+    truth : same type, (n_samples,)
+    n_classes : int
+        Labels and truth are below it.
+    split : str
+        ``search`` or ``test``.
+
+    Raises
+    ------
+    InputError
+        Shapes that disagree, no sample, labels that are no whole numbers in [0, n_classes), or too many classes.
+    """
+
+    labels: np.ndarray
+    truth: np.ndarray
+    n_classes: int
+    split: str
+
+    def __post_init__(self) -> None:
+        labels, truth = np.asarray(self.labels), np.asarray(self.truth)
+        if labels.ndim != 2:
+            raise InputError(f"{self.split} labels have shape {labels.shape}; expected (n_members, n_samples).")
+        if truth.shape != labels.shape[1:]:
+            raise InputError(f"{self.split} truth has shape {truth.shape}; the labels need {labels.shape[1:]}.")
+        if labels.size == 0:
+            raise InputError(f"{self.split} labels have shape {labels.shape}; there is nothing to vote on.")
+        if not 1 <= self.n_classes <= MOST_CLASSES:
+            raise InputError(f"there are {self.n_classes} classes; from 1 to {MOST_CLASSES} fit.")
+        kind = np.uint8 if self.n_classes <= 256 else np.uint16
+        object.__setattr__(self, "labels", _checked(labels, f"{self.split} labels", self.n_classes, kind))
+        object.__setattr__(self, "truth", _checked(truth, f"{self.split} truth", self.n_classes, kind))
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return int(self.labels.shape[0])
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return int(self.labels.shape[1])
+
+    @cached_property
+    def member_errors(self) -> np.ndarray:
+        """int64, (n_members,): how many samples each member gets wrong on its own."""
+        return np.count_nonzero(self.labels != self.truth, axis=1)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of labels and truth: two runs with the same one looked at the same votes."""
+        digest = hashlib.sha256(f"{self.labels.shape} {self.labels.dtype.str} {self.n_classes}".encode())
+        digest.update(self.labels.tobytes())
+        digest.update(self.truth.tobytes())
+        return digest.hexdigest()
+
+
+def _checked(values: np.ndarray, what: str, n_classes: int, kind: type) -> np.ndarray:
+    if values.dtype.kind not in "iu":
+        raise InputError(f"{what} have type {values.dtype}; they must be whole numbers.")
+    if values.min() < 0 or values.max() >= n_classes:
+        wrong = values[(values < 0) | (values >= n_classes)][0]
+        raise InputError(f"{what} hold {wrong}; with {n_classes} classes they go from 0 to {n_classes - 1}.")
+    values = np.ascontiguousarray(values, dtype=kind)
+    values.setflags(write=False)
+    return values
