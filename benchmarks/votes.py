@@ -1,0 +1,119 @@
+"""How many ensembles are judged per second: bit planes, a one-hot matrix product, and the obvious compiled loop.
+
+    python benchmarks/votes.py
+
+All three judge the same subsets on one thread and must count the same errors before a time is printed. The pools are
+drawn: members are right with 70 to 78 %, and what they say instead is mostly one of two classes that the sample looks
+like, as with real networks.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from evo_ensyth.pool import Votes
+from evo_ensyth.voting import Planes
+
+POOLS = ((36, 5_000, 10), (200, 10_000, 10))
+REPEATS = 7
+
+
+def draw_votes(n_members: int, n_samples: int, n_classes: int, seed: int = 0) -> Votes:
+    """Members of 70 to 78 % accuracy whose mistakes are shared: hard samples, and classes that look alike."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, n_samples)
+    looks_like = (truth[:, None] + rng.integers(1, n_classes, (n_samples, 3))) % n_classes
+    ease = rng.normal(0.74, 0.35, n_samples) + rng.uniform(-0.04, 0.04, (n_members, 1))
+    which = rng.choice(3, size=(n_members, n_samples), p=[0.75, 0.2, 0.05])
+    wrong = np.take_along_axis(looks_like.T, which, axis=0)
+    labels = np.where(rng.random((n_members, n_samples)) < ease, truth, wrong)
+    return Votes(labels, truth, n_classes, "search")
+
+
+def matrix_product(votes: Votes, subsets: np.ndarray) -> np.ndarray:
+    """What a careful user of an evolutionary framework writes: counts as one matrix product, then argmax."""
+    one_hot = (votes.labels[:, :, None] == np.arange(votes.n_classes)).astype(np.float32)
+    flat = one_hot.reshape(votes.n_members, -1)
+
+    def count(batch: np.ndarray) -> np.ndarray:
+        counts = (batch.astype(np.float32) @ flat).reshape(len(batch), votes.n_samples, votes.n_classes)
+        return np.count_nonzero(counts.argmax(axis=2) != votes.truth, axis=1)
+
+    return lambda: np.concatenate([count(subsets[i : i + 16]) for i in range(0, len(subsets), 16)])
+
+
+@numba.njit
+def _plain_loop(labels, truth, n_classes, subsets):  # type: ignore[no-untyped-def]
+    errors = np.zeros(len(subsets), np.int64)
+    counts = np.zeros(n_classes, np.int64)
+    for subset in range(len(subsets)):
+        members = np.flatnonzero(subsets[subset])
+        for sample in range(truth.size):
+            counts[:] = 0
+            for member in members:
+                counts[labels[member, sample]] += 1
+            if counts.argmax() != truth[sample]:
+                errors[subset] += 1
+    return errors
+
+
+def best_time(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    """Shortest of several runs, after one that compiles."""
+    answer = work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times), answer
+
+
+def main() -> None:
+    """Print one table per pool."""
+    console = Console()
+    console.print(f"{platform.processor() or platform.machine()}, one thread, Python {platform.python_version()}, "
+                  f"numpy {np.__version__}, numba {numba.__version__}")
+    for n_members, n_samples, n_classes in POOLS:
+        votes = draw_votes(n_members, n_samples, n_classes)
+        planes = Planes.of(votes)
+        rng = np.random.default_rng(1)
+        table = Table(title=f"{n_members} members, {n_samples:,} samples, {n_classes} classes; "
+                            f"{len(planes.words) * 8 / 1000:,.0f} kB of planes")
+        for column in ("density of subsets", "how", "us per ensemble", "ensembles per second", "times the matrix product"):
+            table.add_column(column, justify="left" if column == "how" else "right")
+        for density in (0.1, 0.5, 0.9):
+            subsets = rng.random((256, n_members)) < density
+            subsets[~subsets.any(axis=1), 0] = True
+            few = subsets[:32]
+            ways = {
+                "matrix product": (few, matrix_product(votes, few)),
+                "plain loop": (few, lambda few=few: _plain_loop(votes.labels, votes.truth, n_classes, few)),
+                "bit planes": (subsets, lambda subsets=subsets: planes.errors(subsets)),
+            }
+            per_ensemble = {}
+            reference = None
+            for name, (judged, work) in ways.items():
+                seconds, errors = best_time(work)
+                reference = errors if reference is None else reference
+                if not np.array_equal(errors[: len(few)], reference):
+                    sys.exit(f"{name} counts other errors than the matrix product")
+                per_ensemble[name] = seconds / len(judged)
+            for name, seconds in per_ensemble.items():
+                ratio = per_ensemble["matrix product"] / seconds
+                table.add_row(f"{density:.0%}", name, f"{seconds * 1e6:,.2f}", f"{1 / seconds:,.0f}", f"{ratio:,.1f}")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

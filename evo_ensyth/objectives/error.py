@@ -1,0 +1,11 @@
+"""How often the vote is wrong."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+
+
+@objective(unit="share of samples")
+def error(ensembles: Ensembles) -> np.ndarray:
+    """Share of samples on which the plurality vote is wrong."""
+    return ensembles.error_rate

@@ -1,0 +1,11 @@
+"""How much an ensemble computes."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+
+
+@objective(unit="MACs per sample")
+def macs(ensembles: Ensembles) -> np.ndarray:
+    """Multiply-accumulate operations per sample with dense kernels, shared parts once."""
+    return ensembles.total("macs")

@@ -1,0 +1,11 @@
+"""How many members vote."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+
+
+@objective(unit="members")
+def n_members(ensembles: Ensembles) -> np.ndarray:
+    """Size of the ensemble."""
+    return ensembles.sizes

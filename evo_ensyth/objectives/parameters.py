@@ -1,0 +1,11 @@
+"""How many non-zero parameters an ensemble has."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+
+
+@objective(unit="non-zero")
+def parameters(ensembles: Ensembles) -> np.ndarray:
+    """Non-zero parameters, those of shared parts once."""
+    return ensembles.total("parameters")

@@ -1,0 +1,193 @@
+"""The one door between a selector and a problem.
+
+Whatever a selector has judged is counted, and what nothing dominates is kept: that is its front, whoever it is and
+whenever it is stopped. So a budget, a time limit and Ctrl-C work the same for all of them, and none of them sees the
+test split, which is not in here.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import judge
+from evo_ensyth.search.front import Front
+from evo_ensyth.search.problem import Problem
+
+# Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
+BLOCK_ANSWERS = 64_000_000
+MOST_AT_ONCE = 4_096
+
+
+class SearchOver(Exception):  # noqa: N818 - it is no error
+    """The budget or the time is spent, or somebody said stop. Selectors let it pass through."""
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """How far a selector had come at one moment."""
+
+    evaluations: int
+    seconds: float
+    hypervolume: float
+
+
+class Evaluator:
+    """Judges subsets on the search split, within a budget, and remembers the best.
+
+    Parameters
+    ----------
+    problem : Problem
+    budget : int, optional
+        Ensembles that may be judged.
+    seconds : float, optional
+        Time that it may take.
+    observe : function of Milestone, optional
+        Called after each batch.
+
+    Attributes
+    ----------
+    pool : Pool
+    votes : Votes
+        The search split.
+    front : Front
+        Non-dominated among all that was judged.
+    spent : int
+        Ensembles judged.
+    history : list of Milestone
+        One for each batch that moved the front.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        budget: int | None = None,
+        seconds: float | None = None,
+        observe: Callable[[Milestone], None] = lambda milestone: None,
+    ) -> None:
+        self.pool = problem.pool
+        self.votes = problem.search
+        self.objectives = problem.objectives
+        self.budget = budget
+        self.seconds = seconds
+        self.front = Front(np.zeros((0, len(problem.pool)), bool), np.zeros((0, len(problem.objectives))))
+        self.spent = 0
+        self.history: list[Milestone] = []
+        self._ensembles = problem.on_search
+        self._reference = problem.reference
+        self._observe = observe
+        self._start = time.perf_counter()
+        self._stopped = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether a budget or a time limit says when to end; if not, the selector does."""
+        return self.budget is not None or self.seconds is not None
+
+    @property
+    def left(self) -> float:
+        """Evaluations left in the budget; infinity without one."""
+        return float("inf") if self.budget is None else self.budget - self.spent
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume of the front so far."""
+        return self.history[-1].hypervolume if self.history else 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this evaluator was made."""
+        return time.perf_counter() - self._start
+
+    def stop(self) -> None:
+        """End the search at its next step, keeping what was found."""
+        self._stopped = True
+
+    def evaluate(self, subsets: np.ndarray) -> np.ndarray:
+        """Value of every objective for every subset, on the search split.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+
+        Returns
+        -------
+        float64, (n_subsets, n_objectives)
+            Smaller is better.
+
+        Raises
+        ------
+        SearchOver
+            Not all of them could be judged. Those that fitted in were, and count.
+        InputError
+            Wrong type or width, or a subset without a member.
+        """
+        self._check(subsets)
+        values = np.empty((len(subsets), len(self.objectives)))
+        block = max(1, min(MOST_AT_ONCE, BLOCK_ANSWERS // self.votes.n_samples))
+        for start in range(0, len(subsets), block):
+            self._go_on()
+            some = subsets[start : start + block]
+            some = some[: int(min(self.left, len(some)))]
+            some_values = judge(self.objectives, self._ensembles(some))
+            values[start : start + len(some)] = some_values
+            self._keep(some, some_values)
+            if start + len(some) < min(start + block, len(subsets)):
+                raise SearchOver
+        return values
+
+    def neighbour_errors(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one of the candidates joins or leaves a subset.
+
+        All neighbours together cost little more than one evaluation; each of them counts as one. They do not enter the
+        front: evaluate the one that is taken.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            May be empty.
+        candidates : bool, (n_members,)
+            The members to flip.
+
+        Returns
+        -------
+        int64, (n_members,)
+            More than all samples for members that are no candidates.
+        """
+        self._go_on()
+        n = int(np.count_nonzero(candidates))
+        if n > self.left:
+            raise SearchOver
+        self.spent += n
+        if not subset.any():
+            errors = self.votes.member_errors
+        else:
+            errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
+        return np.where(candidates, errors, self.votes.n_samples + 1)
+
+    def _go_on(self) -> None:
+        out_of_time = self.seconds is not None and self.elapsed >= self.seconds
+        if self._stopped or self.left <= 0 or out_of_time:
+            raise SearchOver
+
+    def _keep(self, subsets: np.ndarray, values: np.ndarray) -> None:
+        self.spent += len(subsets)
+        before = self.front
+        self.front = before.joined(subsets, values)
+        moved = not np.array_equal(before.values, self.front.values)
+        volume = self.front.hypervolume(self._reference) if moved else self.hypervolume
+        milestone = Milestone(self.spent, self.elapsed, volume)
+        if moved:
+            self.history.append(milestone)
+        self._observe(milestone)
+
+    def _check(self, subsets: np.ndarray) -> None:
+        wanted = f"expected bool, (n_subsets, {len(self.pool)})"
+        if subsets.dtype != np.bool_ or subsets.ndim != 2 or subsets.shape[1] != len(self.pool):
+            raise InputError(f"subsets have type {subsets.dtype} and shape {subsets.shape}; {wanted}.")
+        empty = np.flatnonzero(~subsets.any(axis=1))
+        if len(empty):
+            raise InputError(f"subset {empty[0]} has no member; give every subset at least one.")

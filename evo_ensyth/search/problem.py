@@ -1,0 +1,80 @@
+"""What is asked: which subsets of this pool are best by these objectives?"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Ensembles, Objective, judge
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.voting import Planes
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A pool, its votes, and the objectives. Checks itself when built.
+
+    Attributes
+    ----------
+    name : str
+        Its results lie in ``runs/<name>``.
+    pool : Pool
+    search : Votes
+        The split on which subsets are judged while they are chosen.
+    test : Votes, optional
+        The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
+    objectives : tuple of Objective
+        Smaller is better.
+
+    Raises
+    ------
+    InputError
+        Parts that do not belong together.
+    """
+
+    name: str
+    pool: Pool
+    search: Votes
+    test: Votes | None
+    objectives: tuple[Objective, ...]
+
+    def __post_init__(self) -> None:
+        for votes in filter(None, (self.search, self.test)):
+            if votes.n_members != len(self.pool):
+                raise InputError(
+                    f"problem '{self.name}': the {votes.split} split holds {votes.n_members} members, "
+                    f"the pool {len(self.pool)}."
+                )
+        if not self.objectives:
+            raise InputError(f"problem '{self.name}' has no objective; give it at least one.")
+        names = [objective.name for objective in self.objectives]
+        if len(set(names)) < len(names):
+            raise InputError(f"objective '{max(names, key=names.count)}' stands twice; name each once.")
+
+    def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
+        """Ask the same of the same pool by other objectives."""
+        return replace(self, objectives=objectives)
+
+    def on_search(self, subsets: np.ndarray) -> Ensembles:
+        """Form ensembles on the search split."""
+        return Ensembles(subsets, self.pool, self.search, self._search_planes)
+
+    def on_test(self, subsets: np.ndarray) -> Ensembles | None:
+        """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
+        return Ensembles(subsets, self.pool, self.test, Planes.of(self.test)) if self.test else None
+
+    @cached_property
+    def reference(self) -> np.ndarray:
+        """float64, (n_objectives,): reference point for hypervolumes.
+
+        A tenth beyond the worst of the single members and the whole pool. It follows from the problem alone, so that
+        hypervolumes of different runs can be compared.
+        """
+        plain = np.concatenate([np.eye(len(self.pool), dtype=bool), np.ones((1, len(self.pool)), dtype=bool)])
+        worst = judge(self.objectives, self.on_search(plain)).max(axis=0)
+        return np.asarray(worst + 0.1 * np.where(worst == 0, 1.0, np.abs(worst)))
+
+    @cached_property
+    def _search_planes(self) -> Planes:
+        return Planes.of(self.search)

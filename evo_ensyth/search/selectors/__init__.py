@@ -1,0 +1,62 @@
+"""Ways to choose subsets, one file each.
+
+A selector is a frozen dataclass, its fields are its settings, and it has ``select``: it proposes subsets to an evaluator
+until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. What it
+returns is nothing: its front is whatever was best among all that it had judged. For example::
+
+    @dataclass(frozen=True)
+    class Pairs:
+        \"\"\"All pairs.\"\"\"
+
+        def select(self, search, rng):
+            for first, second in itertools.combinations(range(len(search.pool)), 2):
+                subset = np.zeros((1, len(search.pool)), bool)
+                subset[0, [first, second]] = True
+                search.evaluate(subset)
+
+The file's name is the selector's name; a dotted name such as ``mylab.tabu`` is imported from anywhere. Randomness comes
+from ``rng`` alone.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from evo_ensyth import catalogue
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.evaluator import Evaluator
+
+FOLDER = "evo_ensyth.search.selectors"
+
+
+class Selector(Protocol):
+    """A way to choose subsets, with its settings."""
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Have subsets judged."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """Names of the selectors that come with the package."""
+    return catalogue.names(FOLDER)
+
+
+def load(name: str) -> Selector:
+    """Build a selector, by name, with its default settings.
+
+    Raises
+    ------
+    InputError
+        There is none of that name, or its module does not have exactly one class with ``select``.
+    """
+    module = catalogue.load(FOLDER, name, "selector")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "select")
+    ]
+    if len(found) != 1:
+        raise InputError(f"{module.__name__} has {len(found)} classes with a method 'select'; a selector has one.")
+    selector: Selector = found[0]()
+    return selector

@@ -1,0 +1,22 @@
+"""Greedy forward selection: add the member that leaves the fewest errors, until all are in.
+
+The idea of Caruana et al., "Ensemble selection from libraries of models", ICML 2004, without replacement and on votes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class ForwardGreedy:
+    """Nested ensembles from the best member up to the whole pool; of equally good members the first joins."""
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge the path, with all its neighbours on the way."""
+        subset = np.zeros(len(search.pool), bool)
+        for _ in range(len(search.pool)):
+            subset[search.neighbour_errors(subset, ~subset).argmin()] = True
+            search.evaluate(subset[None])

@@ -1,0 +1,37 @@
+"""Subsets drawn blindly: what a search has to beat at equal evaluations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.evaluator import Evaluator
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Random:
+    """Random subsets, sizes drawn evenly from 1 to the whole pool.
+
+    Attributes
+    ----------
+    draws : int
+        How many, where neither a budget nor a time limit says so.
+    """
+
+    draws: int = 20_000
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge random subsets until the search is over."""
+        drawn = 0
+        while search.limited or drawn < self.draws:
+            n = BATCH if search.limited else min(BATCH, self.draws - drawn)
+            search.evaluate(random_subsets(n, len(search.pool), rng))
+            drawn += n
+
+
+def random_subsets(n_subsets: int, n_members: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw subsets whose sizes are spread evenly over 1 to n_members: bool, (n_subsets, n_members)."""
+    sizes = rng.integers(1, n_members + 1, n_subsets)
+    ranks = rng.random((n_subsets, n_members)).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    return np.asarray(ranks < sizes[:, None])
