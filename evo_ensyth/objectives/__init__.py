@@ -1,7 +1,7 @@
 """What ensembles are judged by. Everything is minimised.
 
-An objective is a function of ``Ensembles`` with a name. Here is one file for each that comes with the package; one's own
-is a function in one's problem module::
+An objective is a function of ``Ensembles`` with a name. Here is one file for each that comes with the package; one's
+own is a function in one's problem module::
 
     @objective(unit="ms")
     def latency(ensembles):

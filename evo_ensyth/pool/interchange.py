@@ -17,7 +17,9 @@ key                                        shape                         meaning
 Where labels and scores are both there, the labels vote. Nothing in the file is ever unpickled.
 """
 
+import io
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -34,6 +36,11 @@ from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.votes import MOST_CLASSES, Votes
 
 RESERVED_COSTS = ("error", "n_members")
+# What numpy and zipfile raise for files that are damaged, or made to do damage.
+UNREADABLE = (
+    ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, NotImplementedError, SyntaxError, MemoryError,
+    tokenize.TokenError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,8 +168,9 @@ class _Reader:
         """Read one member at a time: scores are n_classes times as large as the labels that they come to."""
         with self.stream(key) as (file, shape, dtype):
             if len(shape) != 3 or dtype.kind not in "fiu":
-                raise InputError(f"'{key}' has shape {shape} and type {dtype}; expected numbers, "
-                                 "(n_members, n_samples, n_classes).")
+                raise InputError(
+                    f"'{key}' has shape {shape} and type {dtype}; expected numbers, (n_members, n_samples, n_classes)."
+                )
             n_members, n_samples, n_classes = shape
             if not 1 <= n_classes <= MOST_CLASSES:
                 raise InputError(f"'{key}' has {n_classes} classes; from 1 to {MOST_CLASSES} fit.")
@@ -186,7 +194,9 @@ class _Reader:
         if "names" in self.keys:
             values = self.array("names")
             if values.shape != (n_members,) or values.dtype.kind not in "USiu":
-                raise InputError(f"'names' has shape {values.shape} and type {values.dtype}; expected ({n_members},) text.")
+                raise InputError(
+                    f"'names' has shape {values.shape}, type {values.dtype}; expected ({n_members},) text."
+                )
             try:
                 names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
             except UnicodeDecodeError:
@@ -227,16 +237,13 @@ class _Reader:
                 if declared > self.file.getinfo(entry).file_size:
                     raise InputError(f"'{key}' is cut off: its header promises {declared} bytes.")
                 if column_major and len(shape) > 1:
-                    rest = np.frombuffer(_exactly(file, declared, key), dtype)
-                    ordered = np.ascontiguousarray(rest.reshape(shape, order="F"))
-                    import io
-
-                    yield io.BytesIO(ordered.tobytes()), shape, dtype
+                    columns = np.frombuffer(_exactly(file, declared, key), dtype).reshape(shape, order="F")
+                    yield io.BytesIO(columns.tobytes()), shape, dtype
                 else:
                     yield file, shape, dtype
-        except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except UNREADABLE as error:
             raise InputError(f"'{key}' cannot be read: {error}.") from error
 
 

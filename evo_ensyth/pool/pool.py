@@ -124,6 +124,6 @@ def _checked_cost(name: str, values: Any, n_members: int) -> np.ndarray:
     if not np.isfinite(values).all():
         member = int(np.flatnonzero(~np.isfinite(values))[0])
         raise InputError(f"cost '{name}' is {values[member]} for member {member}; it must be finite.")
-    values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
-    values.setflags(write=False)
-    return values
+    checked: np.ndarray = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    checked.setflags(write=False)
+    return checked

@@ -109,8 +109,8 @@ def write_member(
         for file, content in files.items():
             write_whole(made / file, content)
         digests = {file: sha256(content) for file, content in files.items()}
-        content = {"name": name, "origin": origin, "layers": layers, "report": report, "files": digests}
-        write_json(made / "member.json", content)
+        about = {"name": name, "origin": origin, "layers": layers, "report": report, "files": digests}
+        write_json(made / "member.json", about)
 
 
 def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
@@ -130,7 +130,9 @@ def write_truth(folder: Path, split: str, truth: np.ndarray) -> None:
     write_whole(folder / f"{split}.truth.npy", _npy(truth))
 
 
-def write_manifest(folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]) -> None:
+def write_manifest(
+    folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]
+) -> None:
     """Close a pool: list its members, in order, with the digest of everything that belongs to it."""
     members = [_member_entry(folder, name) for name in names]
     truth = {split: sha256((folder / f"{split}.truth.npy").read_bytes()) for split in SPLITS}

@@ -63,7 +63,7 @@ class Votes:
     @cached_property
     def member_errors(self) -> np.ndarray:
         """int64, (n_members,): how many samples each member gets wrong on its own."""
-        return np.count_nonzero(self.labels != self.truth, axis=1)
+        return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -58,6 +58,8 @@ class Evaluator:
         Ensembles judged.
     history : list of Milestone
         One for each batch that moved the front.
+    stopped : bool
+        Whether `stop` was called.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Evaluator:
         self._reference = problem.reference
         self._observe = observe
         self._start = time.perf_counter()
-        self._stopped = False
+        self._end: float | None = None
+        self.stopped = False
 
     @property
     def limited(self) -> bool:
@@ -99,12 +102,16 @@ class Evaluator:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since this evaluator was made."""
-        return time.perf_counter() - self._start
+        """Seconds since this evaluator was made, up to its closing."""
+        return (self._end or time.perf_counter()) - self._start
 
     def stop(self) -> None:
         """End the search at its next step, keeping what was found."""
-        self._stopped = True
+        self.stopped = True
+
+    def close(self) -> None:
+        """Stop the clock: the search is over."""
+        self._end = time.perf_counter()
 
     def evaluate(self, subsets: np.ndarray) -> np.ndarray:
         """Value of every objective for every subset, on the search split.
@@ -170,7 +177,7 @@ class Evaluator:
 
     def _go_on(self) -> None:
         out_of_time = self.seconds is not None and self.elapsed >= self.seconds
-        if self._stopped or self.left <= 0 or out_of_time:
+        if self.stopped or self.left <= 0 or out_of_time:
             raise SearchOver
 
     def _keep(self, subsets: np.ndarray, values: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What is asked: which subsets of this pool are best by these objectives?"""
+"""What is asked: the subsets of a pool that are best by some objectives."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -38,7 +38,7 @@ class Ensembles:
     @cached_property
     def sizes(self) -> np.ndarray:
         """int64, (n_ensembles,): number of members."""
-        return np.count_nonzero(self.subsets, axis=1)
+        return np.asarray(np.count_nonzero(self.subsets, axis=1))
 
     @cached_property
     def errors(self) -> np.ndarray:

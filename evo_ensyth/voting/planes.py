@@ -1,11 +1,13 @@
 """The votes of one split, laid out so that 64 samples are counted at once.
 
-A *plane* is a row of bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ... are
-the rivals that the pool names for this very sample, so the cost does not grow with the number of classes. Samples whose
-outcome is the same for every ensemble are counted once, here, and have no planes. The others are sorted by their number
-of rivals, so that slot d is needed only for a prefix of them, and cut into blocks that fit the processor's cache.
+A *plane* is a row of bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ...
+are the rivals that the pool names for this very sample, so the cost does not grow with the number of classes. Samples
+whose outcome is the same for every ensemble are counted once, here, and have no planes. The others are sorted by their
+number of rivals, so that slot d is needed only for a prefix of them, and cut into blocks that fit the processor's
+cache.
 """
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,7 +79,7 @@ class Planes:
             The same for every number of threads.
         """
         subsets = np.ascontiguousarray(subsets)
-        work = np.count_nonzero(subsets) * int(self.block_rows.sum())
+        work = int(np.count_nonzero(subsets)) * int(self.block_rows.sum())
         n_threads = min(threads(), len(subsets), 1 + work // THREAD_WORDS)
         if n_threads == 1:
             return self._count(subsets)
@@ -120,7 +122,7 @@ def threads() -> int:
 
 
 def _blocks(slots: np.ndarray) -> np.ndarray:
-    """Cut words, each with so many slots, into blocks of about `BLOCK_WORDS`: int64, first word of each, and the end."""
+    """Cut words, each with so many slots, into blocks of about `BLOCK_WORDS`: first word of each, and the end."""
     ends = np.cumsum(slots)
     cuts = np.flatnonzero(np.diff(ends // BLOCK_WORDS)) + 1
     return np.unique(np.concatenate([[0], cuts, [len(slots)]])).astype(np.int64)
@@ -129,7 +131,7 @@ def _blocks(slots: np.ndarray) -> np.ndarray:
 def _slots(slots: np.ndarray, first_word: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Length of the rows of each block, and where in them each slot begins."""
     rows, firsts, starts = [], [0], []
-    for begin, end in zip(first_word[:-1], first_word[1:], strict=True):
+    for begin, end in itertools.pairwise(first_word.tolist()):
         # Slot d has the words of the block that have more than d slots; they come first.
         lengths = [int(np.count_nonzero(slots[begin:end] > d)) for d in range(slots[begin])]
         begins = np.concatenate([[0], np.cumsum(lengths)])

@@ -1,8 +1,8 @@
 """Ways to choose subsets, one file each.
 
-A selector is a frozen dataclass, its fields are its settings, and it has ``select``: it proposes subsets to an evaluator
-until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. What it
-returns is nothing: its front is whatever was best among all that it had judged. For example::
+A selector is a frozen dataclass, its fields are its settings, and it has ``select``: it proposes subsets to an
+evaluator until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. It
+returns nothing: its front is whatever was best among all that it had judged. For example::
 
     @dataclass(frozen=True)
     class Pairs:

@@ -1,8 +1,8 @@
 """The only door to pymoo: its NSGA-II, driven step by step, with operators for subsets.
 
-Two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last front is cut
-by a stable sort, because pymoo's default sort breaks ties differently on different processors. And duplicates are found
-on packed bits, which is many times cheaper than distances.
+Two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last front is
+cut by a stable sort, because pymoo's default sort breaks ties differently on different processors. And duplicates are
+found on packed bits, which is many times cheaper than distances.
 """
 
 from collections.abc import Iterator
@@ -173,7 +173,8 @@ def crowding_distance(values: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002, section III-B.
+    Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE TEC 6(2),
+    2002, section III-B.
     """
     distinct, first = np.unique(values, axis=0, return_index=True)
     n, n_objectives = distinct.shape

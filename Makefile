@@ -1,0 +1,43 @@
+# Every wish is one word: make search, make test, make install.
+#
+# CPU only, on Linux: hand over PyTorch's index of CPU wheels as TORCH_INDEX (see README), or pip takes the build for
+# NVIDIA cards with several gigabytes of libraries.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+
+.PHONY: search test check install clean
+
+search: install  ## the main job: the front of 36 compressed networks
+	@$(BIN)/python -m evo_ensyth search
+
+test: .venv/installed-dev check  ## everything that .ci/run runs
+	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/installed-dev  ## lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-timings
+
+install: .venv/installed  ## .venv, and nothing more
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("evo_ensyth needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; say make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "installing into .venv; this takes a minute or two"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) $(TORCH)
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:  ## forget the environment and everything that was computed
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find runs -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,223 @@
+"""The commands: search, pool, report. They parse, call and print, and decide nothing."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evo_ensyth import __version__
+from evo_ensyth.errors import EvoEnsythError, InputError
+
+if TYPE_CHECKING:
+    from evo_ensyth.search.evaluator import Evaluator
+    from evo_ensyth.search.run import Run
+
+INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Which few of many models, voting together, beat the best of them?",
+)
+
+Seed = Annotated[int, typer.Option(help="The same seed gives the same front.")]
+Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+
+
+@app.command()
+def search(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROBLEM | FOLDER | FILE]",
+            help="A problem, a pool, or a .npz file of predictions; digits if not given.",
+        ),
+    ] = None,
+    selector: Annotated[str, typer.Option(help="How to choose.")] = "nsga2",
+    against: Annotated[
+        list[str] | None, typer.Option(help="A selector to compare with; repeatable. [default: backward_elimination]")
+    ] = None,
+    objectives: Annotated[
+        str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Ensembles that each selector may have judged.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Time that each selector may take.")] = None,
+    seed: Seed = 1,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
+    ] = 0.5,
+    split_seed: Annotated[int, typer.Option(help="Seed of that split.")] = 0,
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for the ensembles that trade error against cost best."""
+    from evo_ensyth import objectives as known
+    from evo_ensyth import posing, terminal
+    from evo_ensyth.search import run as runs
+
+    if out is not None and out.exists():
+        raise InputError(f"{out} exists already; name another folder with --out, or remove it.")
+    posed = posing.pose(target, make=lambda name: _make_pool(name, quiet), test_share=test_share, split_seed=split_seed)
+    problem = posed.problem
+    if objectives is not None:
+        names = [name.strip() for name in objectives.split(",")]
+        problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
+    with terminal.search_progress(quiet=quiet) as observe, _stopped_by_ctrl_c() as attach:
+        found = runs.run(
+            problem,
+            selector,
+            against=["backward_elimination"] if against is None else against,
+            budget=budget,
+            seconds=seconds,
+            seed=seed,
+            source=posed.source,
+            observe=lambda name, milestone: observe(name, milestone, budget),
+            attach=attach,
+        )
+    folder = _write([found], out, posing.RUNS / problem.name / f"{selector}-seed{seed}")
+    if as_json:
+        print(json.dumps(found.summary(), allow_nan=False))
+    elif not quiet:
+        terminal.print_run(found, str(folder))
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def pool(
+    problem: Annotated[str, typer.Argument(help="The problem whose recipe makes the pool.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the parent and make the members; goes on where it was interrupted."""
+    from evo_ensyth.pool import read_pool
+
+    folder = _make_pool(problem, quiet)
+    made = read_pool(folder)
+    errors = made.test.member_errors / made.test.n_samples
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "problem": made.problem,
+                    "folder": str(folder),
+                    "n_members": len(made.pool),
+                    "members": list(made.pool.names),
+                    "test_error": errors.tolist(),
+                    "about": made.about,
+                }
+            )
+        )
+    elif not quiet:
+        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of one problem.")],
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare several runs of one problem: table, picture, page."""
+    from evo_ensyth import posing, terminal
+    from evo_ensyth.search.run import read_run
+
+    found = [read_run(folder) for folder in folders]
+    folder = _write(found, out, posing.RUNS / found[0].problem / "report", with_run=False)
+    if as_json:
+        print(json.dumps([run.summary() for run in found], allow_nan=False))
+    elif not quiet:
+        terminal.print_comparison(found, str(folder))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command. What is wrong with the input is said in one line, with exit status 2."""
+    try:
+        status = app(prog_name="evo_ensyth", standalone_mode=False)
+    except EvoEnsythError as error:
+        _complain(str(error), 2)
+    except KeyboardInterrupt:
+        _complain("stopped; nothing half-made is left, and what was finished is kept.", INTERRUPTED)
+    except Exception as error:
+        # Typer brings its own copy of click, whose usage errors can be told by what they offer.
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(f"{error.format_message()} See --help.", 2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> None:
+    print(f"evo_ensyth: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _make_pool(name: str, quiet: bool) -> Path:
+    from evo_ensyth import posing, terminal
+
+    with terminal.pool_progress(quiet=quiet) as progress:
+        return posing.make_pool(name, progress)
+
+
+def _write(found: "list[Run]", out: Path | None, default: Path, *, with_run: bool = True) -> Path:
+    """Write results into a new folder, whole or not at all: the one that is named, or the next free one."""
+    from evo_ensyth.files import folder_written_whole
+    from evo_ensyth.report import write_report
+    from evo_ensyth.search.run import write_run
+
+    target = out or _next_free(default)
+    with folder_written_whole(target) as folder:
+        if with_run:
+            write_run(found[0], folder)
+        write_report(found, folder)
+    return target
+
+
+def _next_free(folder: Path) -> Path:
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}.{number}")
+    return free
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> "Iterator[Callable[[Evaluator], None]]":
+    """Let the first Ctrl-C end the search and keep what it found; a second one ends the program."""
+    running: list[Evaluator] = []
+
+    def stop(signal_number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for evaluator in running:
+            evaluator.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield running.append
+    finally:
+        signal.signal(signal.SIGINT, before)

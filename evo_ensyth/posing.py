@@ -1,0 +1,211 @@
+"""From what a user names to the problem that is meant: a problem module, a pool folder, or a file of predictions."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from evo_ensyth import objectives
+from evo_ensyth.catalogue import unknown
+from evo_ensyth.errors import EvoEnsythError, InputError
+from evo_ensyth.files import sha256
+from evo_ensyth.objectives import Objective
+from evo_ensyth.pool import StoredPool, read_pool, read_predictions
+from evo_ensyth.search.problem import Problem
+
+__all__ = ["PoolMissingError", "Posed", "Problem", "make_pool", "pose", "stored_pool", "stored_problem"]
+
+RUNS = Path("runs")
+DEFAULT_OBJECTIVES = ("error", "n_members")
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem as it was found.
+
+    Attributes
+    ----------
+    problem : Problem
+    own : tuple of Objective
+        Objectives that its module defines, whether it uses them or not.
+    source : mapping
+        Where it came from, for the run's record.
+    """
+
+    problem: Problem
+    own: tuple[Objective, ...]
+    source: Mapping[str, Any]
+
+
+class PoolMissingError(InputError):
+    """A pool that is asked for has not been made. ``problem`` says whose it is."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the pool of '{problem}' is not made yet; make it with: python -m evo_ensyth pool {problem}")
+        self.problem = problem
+
+
+def stored_pool(problem: str) -> StoredPool:
+    """Pool of a problem, from ``runs/<problem>/pool``.
+
+    Raises
+    ------
+    PoolMissingError
+        It is not there; the command line makes it then, and asks again.
+    """
+    folder = RUNS / problem / "pool"
+    if not (folder / "pool.json").exists():
+        raise PoolMissingError(problem)
+    return read_pool(folder)
+
+
+def stored_problem(name: str, objective_names: tuple[str, ...] = DEFAULT_OBJECTIVES) -> Problem:
+    """Pose a problem about its own pool in ``runs/<name>/pool``, by objectives of the package."""
+    return _about_pool(name, stored_pool(name), objective_names)
+
+
+def pose(target: str | None, *, make: Callable[[str], object], test_share: float, split_seed: int) -> Posed:
+    """Find the problem that a user names.
+
+    Parameters
+    ----------
+    target : str, optional
+        Name of a problem, path of a problem module, importable module, pool folder, or ``.npz`` file of predictions.
+        Nothing means ``digits``.
+    make : function of a problem's name
+        Makes its pool; called where a problem module asks for a pool that is not there.
+    test_share, split_seed
+        For a file of predictions that does not come split.
+
+    Raises
+    ------
+    InputError
+        There is no such thing, or something is wrong with it.
+    """
+    target = target or "digits"
+    path = Path(target)
+    if target not in problem_names() and path.suffix != ".py" and path.exists():
+        if path.is_dir():
+            stored = read_pool(path)
+            problem = _about_pool(stored.problem, stored, DEFAULT_OBJECTIVES)
+            return Posed(problem, (), {"kind": "pool", "name": path.name})
+        return _from_predictions(path, test_share, split_seed)
+    module = problem_module(target)
+    if not callable(getattr(module, "problem", None)):
+        raise InputError(f"{target} has no function 'problem'; a problem module needs one.")
+    try:
+        problem = _posed_by(module, target)
+    except PoolMissingError as missing:
+        make(missing.problem)
+        problem = _posed_by(module, target)
+    own = tuple(value for value in vars(module).values() if isinstance(value, Objective))
+    return Posed(problem, (*own, *problem.objectives), {"kind": "module", "name": path.name})
+
+
+def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
+    """Make, or go on making, the pool of a problem in ``runs/<problem>/pool``, by its recipe.
+
+    Parameters
+    ----------
+    name : str
+        Problem, as for `pose`.
+    progress : function of (done, total, text)
+
+    Returns
+    -------
+    Path
+        The pool's folder.
+
+    Raises
+    ------
+    InputError
+        No such problem, or one without a recipe.
+    """
+    module = problem_module(name)
+    if not callable(getattr(module, "recipe", None)):
+        raise InputError(f"{name} has no function 'recipe'; without one its pool cannot be made.")
+    from evo_ensyth.synthesis import build  # torch, which a search does without
+
+    problem = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
+    folder = RUNS / problem / "pool"
+    build(module.recipe(), folder, problem=problem, progress=progress)
+    return folder
+
+
+def problem_names() -> tuple[str, ...]:
+    """Names of the problems that can be asked for, sorted."""
+    files = [file.stem for folder in _problem_folders() for file in folder.glob("*.py")]
+    return tuple(sorted({name for name in files if name[0] != "_"}))
+
+
+def problem_module(target: str) -> ModuleType:
+    """Load the module of a problem: by name, by path, or as an importable module.
+
+    Raises
+    ------
+    InputError
+        There is none, or it cannot be imported.
+    """
+    if target in problem_names():
+        path = next(folder / f"{target}.py" for folder in _problem_folders() if (folder / f"{target}.py").exists())
+    elif target.endswith(".py"):
+        path = Path(target)
+        if not path.is_file():
+            raise InputError(f"{path} does not exist.")
+    else:
+        return _importable(target)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except EvoEnsythError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _problem_folders() -> list[Path]:
+    """Where problems lie: here, in an installed package, in a checkout."""
+    package = Path(__file__).parent
+    return [
+        folder for folder in (Path("problems"), package / "problems", package.parent / "problems") if folder.is_dir()
+    ]
+
+
+def _importable(target: str) -> ModuleType:
+    if "." in target and all(part.isidentifier() for part in target.split(".")):
+        try:
+            return importlib.import_module(target)
+        except ModuleNotFoundError as error:
+            raise InputError(f"there is no module {target}: {error}.") from error
+    if "/" in target or "." in target:
+        raise InputError(f"{target} does not exist.")
+    raise unknown("problem", target, problem_names())
+
+
+def _posed_by(module: ModuleType, target: str) -> Problem:
+    problem = module.problem()
+    if not isinstance(problem, Problem):
+        raise InputError(f"{target}: 'problem' returned {type(problem).__name__}; expected a Problem.")
+    return problem
+
+
+def _about_pool(name: str, stored: StoredPool, objective_names: tuple[str, ...]) -> Problem:
+    goals = tuple(objectives.find(goal, stored.pool) for goal in objective_names)
+    return Problem(name, stored.pool, stored.search, stored.test, goals)
+
+
+def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:
+    predictions = read_predictions(path, test_share=test_share, split_seed=split_seed)
+    goals = tuple(objectives.find(goal, predictions.pool) for goal in DEFAULT_OBJECTIVES)
+    source: dict[str, Any] = {"kind": "predictions", "name": path.name, "sha256": sha256(path.read_bytes())}
+    if predictions.test_samples is not None:
+        source |= {"test_share": test_share, "split_seed": split_seed}
+        source |= {"test_samples": predictions.test_samples.tolist()}
+    return Posed(Problem(path.stem, predictions.pool, predictions.search, predictions.test, goals), (), source)

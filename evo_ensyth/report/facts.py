@@ -1,0 +1,114 @@
+"""What tables, pictures and pages show, worked out once and without drawing anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.front import dominates
+from evo_ensyth.search.run import Entry, Run, Selection
+
+MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One selector's front, as it is compared with the others.
+
+    Attributes
+    ----------
+    label : str
+    run : Run
+        The run that it belongs to.
+    selection : Selection
+    chosen : Entry, optional
+        The recommended ensemble, where this is what the run was about.
+    dominated : mapping of split to (int, int)
+        How many of its points the first line's front dominates, and how many it has; not for the first line itself.
+    """
+
+    label: str
+    run: Run
+    selection: Selection
+    chosen: Entry | None
+    dominated: dict[str, tuple[int, int]]
+
+    def values(self, split: str) -> np.ndarray:
+        """float64, (n_entries, n_objectives): values on a split."""
+        return _values(self.run, self.selection.entries, split)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report on one problem says.
+
+    Attributes
+    ----------
+    problem : str
+    lines : tuple of Line
+        The first one is what the report is about.
+    marks : mapping of str to Entry
+        Best single member and whole pool.
+    splits : tuple of str
+    axes : tuple of str
+        The two objectives that are drawn: horizontally, vertically.
+    """
+
+    problem: str
+    lines: tuple[Line, ...]
+    marks: dict[str, Entry]
+    splits: tuple[str, ...]
+    axes: tuple[str, str]
+
+    @property
+    def main(self) -> Run:
+        """The run that the report is about."""
+        return self.lines[0].run
+
+
+def gather(runs: Sequence[Run]) -> Facts:
+    """Put together what one run, or several runs of one problem, have to tell.
+
+    Raises
+    ------
+    InputError
+        The runs looked at other votes or had other objectives.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        for what in ("problem", "fingerprints", "objectives", "reference"):
+            if getattr(other, what) != getattr(first, what):
+                raise InputError(
+                    f"the runs of '{first.problem}' and '{other.problem}' cannot be compared: field '{what}' of their "
+                    "run.json differs."
+                )
+    pairs = [(run, selection) for run in runs for selection in (run.selections if run is first else (run.found,))]
+    labels = [selection.selector for _, selection in pairs]
+    lines: list[Line] = []
+    for run, selection in pairs:
+        label = selection.selector
+        if labels.count(label) > 1:
+            label += f", seed {run.seed}"
+        chosen = selection.entries[run.chosen] if selection is run.found else None
+        dominated = {} if not lines else _dominated(first, run, selection)
+        lines.append(Line(label, run, selection, chosen, dominated))
+    names = first.objectives
+    upwards = "error" if "error" in names else names[0]
+    axes = (next((name for name in names if name != upwards), upwards), upwards)
+    splits = ("search", "test") if first.n_test else ("search",)
+    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes)
+
+
+def _dominated(first: Run, run: Run, selection: Selection) -> dict[str, tuple[int, int]]:
+    counts = {}
+    for split in ("search", "test") if first.n_test else ("search",):
+        ours = _values(first, first.found.entries, split)
+        theirs = _values(run, selection.entries, split)
+        counts[split] = int(dominates(ours, theirs).sum()), len(theirs)
+    return counts
+
+
+def _values(run: Run, entries: Sequence[Entry], split: str) -> np.ndarray:
+    rows = [entry.search if split == "search" else (entry.test or {}) for entry in entries]
+    return np.array([[row[goal] for goal in run.objectives] for row in rows])

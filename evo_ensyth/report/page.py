@@ -1,0 +1,135 @@
+"""The report in words and tables, as Markdown."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evo_ensyth.files import write_whole
+from evo_ensyth.report.facts import MARKS, Facts
+from evo_ensyth.search.run import Entry, Run
+
+
+def write_page(facts: Facts, folder: Path) -> None:
+    """Write ``report.md``, which shows ``front.svg`` beside it."""
+    write_whole(folder / "report.md", (page(facts) + "\n").encode())
+
+
+def page(facts: Facts) -> str:
+    """Put the whole page together."""
+    run = facts.main
+    parts = [
+        f"# {_cell(facts.problem)}: {_cell(run.found.selector)}, seed {run.seed}",
+        _question(run),
+        "![The front on both splits](front.svg)",
+        _recommendation(facts),
+        "## Every ensemble of the front\n\n" + _front_table(run),
+        "## Beside the others\n\n" + _comparison(facts),
+        "## How it was made\n\n" + _made(run),
+    ]
+    if run.interrupted:
+        parts.insert(1, "**Interrupted:** this is what was found up to then.")
+    return "\n\n".join(parts)
+
+
+def _question(run: Run) -> str:
+    test = f"{run.n_test:,} samples of the test split" if run.n_test else "no test split"
+    return (
+        f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_cell, run.objectives))}? "
+        f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
+    )
+
+
+def _recommendation(facts: Facts) -> str:
+    run = facts.main
+    entry = run.found.entries[run.chosen]
+    lines = [
+        f"**Recommended: {entry.size} {'member' if entry.size == 1 else 'members'}**, {_names(entry)}. It is the "
+        "smallest ensemble within one standard error of the best, by error on the search split.",
+        "",
+        f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
+        f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",
+    ]
+    for name, other in (("recommended", entry), *((MARKS[name], mark) for name, mark in facts.marks.items())):
+        errors = " | ".join(_error(run, other, split) for split in facts.splits)
+        lines.append(f"| {name} | {other.size} | {errors} |")
+    if not run.n_test:
+        lines += ["", "There is no test split, so nobody knows how much of this is luck."]
+    return "\n".join(lines)
+
+
+def _front_table(run: Run) -> str:
+    others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
+    header = ["", "size", "search error", "test error, 95 % interval", *others, "members"]
+    rows = []
+    for i, entry in enumerate(run.found.entries):
+        values = [f"{entry.search[goal]:,.6g}" for goal in others]
+        mark = "**recommended**" if i == run.chosen else ""
+        rows.append(
+            [mark, str(entry.size), _error(run, entry, "search"), _error(run, entry, "test"), *values, _names(entry)]
+        )
+    return _table(header, rows)
+
+
+def _comparison(facts: Facts) -> str:
+    header = ["selector", "seed", "evaluations", "seconds", "hypervolume", "points"]
+    header += [f"of these dominated on the {split} split" for split in facts.splits]
+    rows = []
+    for line in facts.lines:
+        selection = line.selection
+        row = [
+            _cell(selection.selector),
+            str(line.run.seed),
+            f"{selection.evaluations:,}",
+            f"{selection.seconds:.2f}",
+            f"{selection.hypervolume:.6g}",
+            str(len(selection.entries)),
+        ]
+        row += [f"{line.dominated[s][0]} of {line.dominated[s][1]}" if line.dominated else "" for s in facts.splits]
+        rows.append(row)
+    reference = ", ".join(
+        f"{goal} {value:g}" for goal, value in zip(map(_cell, facts.main.objectives), facts.main.reference, strict=True)
+    )
+    return (
+        _table(header, rows) + f"\n\nHypervolume on the search split, reference point: {reference}. Dominated: by some "
+        f"ensemble that {_cell(facts.main.found.selector)} found, judged on the same split."
+    )
+
+
+def _made(run: Run) -> str:
+    limits = [f"budget {run.budget:,}" if run.budget else "no budget"]
+    limits += [f"{run.seconds_limit:g} seconds"] if run.seconds_limit else []
+    settings = ", ".join(f"{key} {value}" for key, value in run.found.settings.items()) or "none"
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    rate = run.found.evaluations / max(run.found.seconds, 1e-9)
+    return "\n".join(
+        (
+            f"- seed {run.seed}, {', '.join(limits)}; {run.found.evaluations:,} ensembles judged, {rate:,.0f} a second",
+            f"- settings of {_cell(run.found.selector)}: {_cell(settings)}",
+            f"- {versions}",
+            f"- votes on the search split: sha256 {run.fingerprints['search'][:16]}...",
+        )
+    )
+
+
+def _error(run: Run, entry: Entry, split: str) -> str:
+    interval = run.test_interval(entry) if split == "test" else None
+    if split == "test" and interval is None:
+        return "-"
+    text = f"{100 * run.error(entry, split):.2f} %"
+    return text if interval is None else f"{text} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
+
+
+def _names(entry: Entry) -> str:
+    names = [f"`{_cell(name)}`" for name in entry.members]
+    return ", ".join(names) if len(names) <= 12 else ", ".join(names[:10]) + f" and {len(names) - 10} more"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(map(_cell, header)) + " |", "|" + " --- |" * len(header)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _cell(text: str) -> str:
+    """Keep a name from being read as Markdown or HTML."""
+    for character, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("`", "'"), ("\n", " ")):
+        text = text.replace(character, instead)
+    return text

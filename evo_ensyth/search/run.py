@@ -1,0 +1,404 @@
+"""A problem, a selector, a budget and a seed: what came out, on both splits, and its files.
+
+The test split is read here and nowhere else, once, when all selection is over.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import evo_ensyth
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import read_json, write_json, write_whole
+from evo_ensyth.objectives import judge
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
+from evo_ensyth.search.front import Front
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
+
+FORMAT = 1
+LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One ensemble, judged on both splits.
+
+    Attributes
+    ----------
+    indices, members : tuple of int, tuple of str
+        Who votes.
+    search, test : mapping of objective to value
+        ``test`` is None where there is no test split.
+    search_errors, test_errors : int
+        Samples on which the vote is wrong, whatever the objectives are.
+    """
+
+    indices: tuple[int, ...]
+    members: tuple[str, ...]
+    search: Mapping[str, float]
+    test: Mapping[str, float] | None
+    search_errors: int
+    test_errors: int | None
+
+    @property
+    def size(self) -> int:
+        """Number of members."""
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one selector found, and what it spent.
+
+    Attributes
+    ----------
+    entries : tuple of Entry
+        Its front, sorted by size.
+    history : tuple of Milestone
+    """
+
+    selector: str
+    settings: Mapping[str, Any]
+    evaluations: int
+    seconds: float
+    hypervolume: float
+    entries: tuple[Entry, ...]
+    history: tuple[Milestone, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything about one search that can be told or repeated.
+
+    Attributes
+    ----------
+    found : Selection
+    against : tuple of Selection
+        The same problem, budget and seed with other selectors.
+    chosen : int
+        Index of the recommended entry of ``found``: the smallest ensemble within one standard error of the best, by
+        error on the search split.
+    marks : mapping
+        ``single_best`` and ``whole_pool``, for comparison.
+    fingerprints : mapping of split to str
+        Of the votes; runs that can be compared have the same.
+    source : mapping
+        What was searched, and how it was split.
+    """
+
+    problem: str
+    seed: int
+    budget: int | None
+    seconds_limit: float | None
+    objectives: tuple[str, ...]
+    units: tuple[str, ...]
+    reference: tuple[float, ...]
+    n_members: int
+    n_search: int
+    n_test: int | None
+    found: Selection
+    against: tuple[Selection, ...]
+    chosen: int
+    marks: Mapping[str, Entry]
+    fingerprints: Mapping[str, str]
+    source: Mapping[str, Any]
+    interrupted: bool
+    versions: Mapping[str, str]
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """What was found, then what it is compared with."""
+        return (self.found, *self.against)
+
+    def error(self, entry: Entry, split: str) -> float:
+        """Error rate of an entry on a split; NaN without one."""
+        if split == "search":
+            return entry.search_errors / self.n_search
+        return float("nan") if entry.test_errors is None or not self.n_test else entry.test_errors / self.n_test
+
+    def test_interval(self, entry: Entry) -> tuple[float, float] | None:
+        """Wilson's 95 % interval for an entry's test error."""
+        return interval(entry.test_errors, self.n_test) if entry.test_errors is not None and self.n_test else None
+
+    def summary(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "problem": self.problem,
+            "selector": self.found.selector,
+            "seed": self.seed,
+            "budget": self.budget,
+            "evaluations": self.found.evaluations,
+            "seconds": round(self.found.seconds, 3),
+            "objectives": list(self.objectives),
+            "reference": list(self.reference),
+            "hypervolume": {selection.selector: selection.hypervolume for selection in self.selections},
+            "n_members": self.n_members,
+            "front": [_brief(entry) for entry in self.found.entries],
+            "chosen": self.chosen,
+            "against": {selection.selector: [_brief(e) for e in selection.entries] for selection in self.against},
+        }
+
+
+def run(
+    problem: Problem,
+    selector: str,
+    *,
+    against: Sequence[str] = (),
+    budget: int | None = None,
+    seconds: float | None = None,
+    seed: int = 1,
+    source: Mapping[str, Any] | None = None,
+    observe: Callable[[str, Milestone], None] = lambda selector, milestone: None,
+    attach: Callable[[Evaluator], None] = lambda evaluator: None,
+) -> Run:
+    """Search a problem with one selector, and with others for comparison.
+
+    Parameters
+    ----------
+    problem : Problem
+    selector : str
+    against : sequence of str
+        Selectors to compare with. They come first, so that an interrupted search has something to compare with.
+    budget : int, optional
+        Ensembles that each selector may have judged.
+    seconds : float, optional
+        Time that each selector may take.
+    seed : int
+        The same seed gives the same front.
+    source : mapping, optional
+        Noted in the run.
+    observe : function of (selector, Milestone)
+        Told how far it is.
+    attach : function of Evaluator
+        Given each evaluator before its search begins; ``stop`` ends it.
+
+    Raises
+    ------
+    InputError
+        Unknown selector, a budget or time that is not positive, or an objective that fails.
+    """
+    if budget is not None and budget < 1:
+        raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise InputError(f"the time limit is {seconds:g} seconds; it must be above 0.")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; it must be 0 or more.")
+    names = [name for name in dict.fromkeys(against) if name != selector]
+    chosen_selectors = {name: selectors.load(name) for name in (*names, selector)}
+    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    searched: dict[str, tuple[Evaluator, Front]] = {}
+    interrupted = False
+    for name, chosen_selector in chosen_selectors.items():
+        evaluator = Evaluator(problem, budget=budget, seconds=seconds, observe=partial(observe, name))
+        attach(evaluator)
+        _search(evaluator, chosen_selector, seed)
+        interrupted |= evaluator.stopped
+        if len(evaluator.front):
+            searched[name] = evaluator, evaluator.front
+        if interrupted:
+            break
+    if not searched:
+        raise InputError("the search was stopped before anything was judged.")
+    # Stopped among the comparisons: what they found is the best there is to tell.
+    main = selector if selector in searched else next(reversed(searched))
+    return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted)
+
+
+def write_run(result: Run, folder: Path) -> None:
+    """Write ``run.json``, ``front.csv`` and ``history.csv`` into an existing folder.
+
+    Where the test split was made here, ``test_samples.csv`` says of which samples.
+    """
+    content = asdict(result)
+    test_samples = content["source"].pop("test_samples", None)
+    if test_samples is not None:
+        write_whole(folder / "test_samples.csv", _csv(("sample",), [(sample,) for sample in test_samples]))
+    write_json(folder / "run.json", {"format": FORMAT, **content})
+    write_whole(folder / "front.csv", _front_table(result))
+    rows = [
+        (selection.selector, m.evaluations, f"{m.seconds:.4f}", repr(m.hypervolume))
+        for selection in result.selections
+        for m in selection.history
+    ]
+    write_whole(folder / "history.csv", _csv(("selector", "evaluations", "seconds", "hypervolume"), rows))
+
+
+def read_run(folder: Path) -> Run:
+    """Read the run that lies in a folder.
+
+    Raises
+    ------
+    InputError
+        No run there, or one that is not whole.
+    """
+    path = folder / "run.json"
+    content = read_json(path)
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise InputError(f"{path}: field 'format' is not {FORMAT}; no run that this version can read.")
+    try:
+        found = Run(**content)
+        return Run(
+            **{
+                **{field.name: getattr(found, field.name) for field in fields(Run)},
+                "found": _selection(content["found"]),
+                "against": tuple(_selection(selection) for selection in content["against"]),
+                "marks": {name: _entry(entry) for name, entry in content["marks"].items()},
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is not a whole run: {error}.") from error
+
+
+def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> None:
+    with contextlib.suppress(SearchOver):
+        selector.select(evaluator, np.random.default_rng(seed))
+    evaluator.close()
+
+
+def _judged(
+    problem: Problem,
+    main: str,
+    chosen_selectors: Mapping[str, selectors.Selector],
+    searched: Mapping[str, tuple[Evaluator, Front]],
+    budget: int | None,
+    seconds: float | None,
+    seed: int,
+    source: Mapping[str, Any],
+    interrupted: bool,
+) -> Run:
+    """Judge all fronts on the test split, choose, and write everything down."""
+    plain = {"single_best": np.zeros((1, len(problem.pool)), bool), "whole_pool": np.ones((1, len(problem.pool)), bool)}
+    plain["single_best"][0, problem.search.member_errors.argmin()] = True
+    subsets = np.concatenate([front.subsets for _, front in searched.values()] + list(plain.values()))
+    entries = iter(_entries(problem, subsets))
+    selections = {}
+    for name, (evaluator, front) in searched.items():
+        selections[name] = Selection(
+            selector=name,
+            settings=_settings(chosen_selectors[name]),
+            evaluations=evaluator.spent,
+            seconds=evaluator.elapsed,
+            hypervolume=evaluator.hypervolume,
+            entries=tuple(next(entries) for _ in range(len(front))),
+            history=tuple(evaluator.history),
+        )
+    found = selections.pop(main)
+    errors = np.array([entry.search_errors for entry in found.entries])
+    sizes = np.array([entry.size for entry in found.entries])
+    return Run(
+        problem=problem.name,
+        seed=seed,
+        budget=budget,
+        seconds_limit=seconds,
+        objectives=tuple(objective.name for objective in problem.objectives),
+        units=tuple(objective.unit for objective in problem.objectives),
+        reference=tuple(problem.reference.tolist()),
+        n_members=len(problem.pool),
+        n_search=problem.search.n_samples,
+        n_test=problem.test.n_samples if problem.test else None,
+        found=found,
+        against=tuple(selections.values()),
+        chosen=smallest_within_one_standard_error(errors, sizes, problem.search.n_samples),
+        marks={name: next(entries) for name in plain},
+        fingerprints={votes.split: votes.fingerprint for votes in (problem.search, problem.test) if votes},
+        source=source,
+        interrupted=interrupted,
+        versions=_versions(),
+    )
+
+
+def _entries(problem: Problem, subsets: np.ndarray) -> list[Entry]:
+    names = [objective.name for objective in problem.objectives]
+    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    search_values = judge(problem.objectives, on_search)
+    test_values = judge(problem.objectives, on_test) if on_test else None
+    entries = []
+    for row, subset in enumerate(subsets):
+        indices = tuple(np.flatnonzero(subset).tolist())
+        entries.append(
+            Entry(
+                indices=indices,
+                members=tuple(problem.pool.names[i] for i in indices),
+                search=dict(zip(names, search_values[row].tolist(), strict=True)),
+                test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
+                search_errors=int(on_search.errors[row]),
+                test_errors=int(on_test.errors[row]) if on_test else None,
+            )
+        )
+    return entries
+
+
+def _settings(selector: Any) -> dict[str, Any]:
+    if not is_dataclass(selector):
+        return {}
+    settings = {field.name: getattr(selector, field.name) for field in fields(selector)}
+    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return plain
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return {"evo_ensyth": evo_ensyth.__version__, "python": platform.python_version(), **versions}
+
+
+def _brief(entry: Entry) -> dict[str, Any]:
+    return {
+        "indices": list(entry.indices),
+        "members": list(entry.members),
+        "search": dict(entry.search),
+        "test": None if entry.test is None else dict(entry.test),
+    }
+
+
+def _front_table(result: Run) -> bytes:
+    goals = result.objectives
+    header = ["selector", "size", "chosen", "search_error", "test_error", "test_low", "test_high"]
+    header += [f"{split}_{goal}" for split in ("search", "test") for goal in goals if goal != "error"]
+    header += ["indices", "members"]
+    rows = []
+    for selection in result.selections:
+        for i, entry in enumerate(selection.entries):
+            chosen = selection is result.found and i == result.chosen
+            low, high = result.test_interval(entry) or ("", "")
+            row: list[Any] = [selection.selector, entry.size, int(chosen), result.error(entry, "search")]
+            row += ["" if entry.test_errors is None else result.error(entry, "test"), low, high]
+            for values in (entry.search, entry.test):
+                row += [values[goal] if values else "" for goal in goals if goal != "error"]
+            row += [" ".join(map(str, entry.indices)), _text(" ".join(entry.members))]
+            rows.append(row)
+    return _csv(header, rows)
+
+
+def _text(text: str) -> str:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return "'" + text if text[:1] in "=+-@\t\r" else text
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def _entry(content: Mapping[str, Any]) -> Entry:
+    return Entry(**{**content, "indices": tuple(content["indices"]), "members": tuple(content["members"])})
+
+
+def _selection(content: Mapping[str, Any]) -> Selection:
+    entries = tuple(_entry(entry) for entry in content["entries"])
+    history = tuple(Milestone(**milestone) for milestone in content["history"])
+    return Selection(**{**content, "entries": entries, "history": history})

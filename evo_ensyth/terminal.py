@@ -1,0 +1,153 @@
+"""What a person sees: tables on standard output, progress on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from evo_ensyth.report.facts import MARKS, Facts, gather
+from evo_ensyth.search.evaluator import Milestone
+from evo_ensyth.search.run import Entry, Run
+
+# Where there is no terminal, one plain line at most so often.
+SECONDS_BETWEEN_LINES = 5.0
+MEMBERS_SHOWN = 6
+
+
+def print_run(run: Run, folder: str) -> None:
+    """Print a run: its front, and how the others compare."""
+    console = _console()
+    facts = gather([run])
+    console.print(_front_table(run))
+    for line in facts.lines[1:]:
+        for split in facts.splits:
+            dominated, points = line.dominated[split]
+            console.print(f"{split} split: dominates {dominated} of the {points} points of {escape(line.label)}")
+    console.print(_hypervolumes(facts))
+    rate = run.found.evaluations / max(run.found.seconds, 1e-9)
+    console.print(f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
+    console.print("recommended (*): the smallest within one standard error of the best on the search split")
+    if not run.n_test:
+        console.print("no test split: nobody knows how much of this is luck")
+    console.print(f"written to {escape(folder)}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
+
+
+def print_comparison(runs: list[Run], folder: str) -> None:
+    """Print several runs of one problem, one line for each."""
+    console = _console()
+    facts = gather(runs)
+    table = Table(title=escape(f"{facts.problem}: {len(facts.lines)} fronts"), title_justify="left")
+    columns = (
+        "selector",
+        "seed",
+        "evaluations",
+        "seconds",
+        "hypervolume",
+        "points",
+        "size",
+        "search error %",
+        "test error %",
+    )
+    for column in columns:
+        table.add_column(column, justify="left" if column == "selector" else "right")
+    for line in facts.lines:
+        best = line.chosen
+        told = [str(best.size), f"{100 * line.run.error(best, 'search'):.2f}", _test(line.run, best)] if best else []
+        table.add_row(
+            escape(line.selection.selector), str(line.run.seed), f"{line.selection.evaluations:,}",
+            f"{line.selection.seconds:.2f}", f"{line.selection.hypervolume:.6g}", str(len(line.selection.entries)),
+            *(told or ["", "", ""]),
+        )  # fmt: skip
+    console.print(table)
+    console.print("size and errors are those of the recommended ensemble")
+    console.print(f"written to {escape(folder)}: front.png, front.svg, report.md")
+
+
+@contextmanager
+def search_progress(*, quiet: bool) -> Iterator[Callable[[str, Milestone, int | None], None]]:
+    """Show how far a search is; hands out a function of (selector, milestone, budget)."""
+    with _progress(quiet) as show:
+
+        def observe(selector: str, milestone: Milestone, budget: int | None) -> None:
+            text = f"{selector}: {milestone.evaluations:,} judged, hypervolume {milestone.hypervolume:.6g}"
+            show(milestone.evaluations, budget, text)
+
+        yield observe
+
+
+@contextmanager
+def pool_progress(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Show how far a pool is; hands out a function of (done, total, text)."""
+    with _progress(quiet) as show:
+        yield lambda done, total, text: show(done, total, text)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, int | None, str], None]]:
+    if quiet:
+        yield lambda done, total, text: None
+    elif sys.stderr.isatty():
+        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("starting", total=None)
+            yield lambda done, total, text: bar.update(task, completed=done, total=total, description=escape(text))
+    else:
+        last = time.monotonic()
+
+        def line(done: int, total: int | None, text: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                print(f"{done:,} of {total:,}: {text}" if total else text, file=sys.stderr, flush=True)
+
+        yield line
+
+
+def _front_table(run: Run) -> Table:
+    others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
+    title = f"{run.problem}: {run.found.selector}, seed {run.seed}" + (" (interrupted)" if run.interrupted else "")
+    table = Table(title=escape(title), title_justify="left")
+    columns = ("", "size", "search error %", "test error % (95 %)", *others)
+    for column in columns:
+        table.add_column(escape(column), justify="right")
+    table.add_column("members", overflow="fold")
+    for i, entry in enumerate(run.found.entries):
+        mark = "*" if i == run.chosen else ""
+        table.add_row(mark, *_row(run, entry, others), escape(_members(entry)))
+    table.add_section()
+    for name, entry in run.marks.items():
+        table.add_row("", *_row(run, entry, others), f"({MARKS[name]})")
+    return table
+
+
+def _row(run: Run, entry: Entry, others: list[str]) -> list[str]:
+    search = f"{100 * run.error(entry, 'search'):.2f}"
+    return [str(entry.size), search, _test(run, entry), *(f"{entry.search[goal]:,.6g}" for goal in others)]
+
+
+def _test(run: Run, entry: Entry) -> str:
+    interval = run.test_interval(entry)
+    if interval is None:
+        return "-"
+    return f"{100 * run.error(entry, 'test'):.2f} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
+
+
+def _members(entry: Entry) -> str:
+    shown = ", ".join(entry.members[:MEMBERS_SHOWN])
+    return shown if entry.size <= MEMBERS_SHOWN else f"{shown} and {entry.size - MEMBERS_SHOWN} more"
+
+
+def _hypervolumes(facts: Facts) -> str:
+    volumes = ", ".join(f"{escape(line.label)} {line.selection.hypervolume:.6g}" for line in facts.lines)
+    reference = ", ".join(f"{value:g}" for value in facts.main.reference)
+    return f"hypervolume on the search split: {volumes} (reference point {reference})"
+
+
+def _console() -> Console:
+    # Off a terminal rich would fold at 80 columns; a file has no width.
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
