@@ -155,7 +155,7 @@ class Evaluator:
         Parameters
         ----------
         subset : bool, (n_members,)
-            May be empty.
+            Not empty.
         candidates : bool, (n_members,)
             The members to flip.
 
@@ -169,10 +169,7 @@ class Evaluator:
         if n > self.left:
             raise SearchOver
         self.spent += n
-        if not subset.any():
-            errors = self.votes.member_errors
-        else:
-            errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
+        errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
         return np.where(candidates, errors, self.votes.n_samples + 1)
 
     def _go_on(self) -> None:

@@ -10,15 +10,20 @@ from typing import Any
 
 import moocore
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament
 from pymoo.core.crossover import Crossover
 from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.mating import Mating
 from pymoo.core.mutation import Mutation
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem as PymooProblem
 from pymoo.core.repair import Repair
 from pymoo.core.survival import Survival
 from pymoo.core.termination import NoTermination
+from pymoo.operators.selection.tournament import TournamentSelection
+
+# Broods that are bred for one generation until it is full of subsets that nobody judged before.
+TRIES = 10
 
 
 class Nsga2Steps:
@@ -38,15 +43,15 @@ class Nsga2Steps:
     def __init__(self, start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> None:
         self._judged = _Distinct()
         self._judged.remember(start)
-        self._algorithm = NSGA2(
-            pop_size=len(start),
-            sampling=start,
-            crossover=_UniformCrossover(crossover),
-            mutation=_FlipOrSwap(),
+        mating = Mating(
+            TournamentSelection(func_comp=binary_tournament),
+            _UniformCrossover(crossover),
+            _FlipOrSwap(),
             repair=_NobodyIsNotAnEnsemble(),
-            survival=_StableRankAndCrowding(),
             eliminate_duplicates=self._judged,
+            n_max_iterations=TRIES,
         )
+        self._algorithm = NSGA2(pop_size=len(start), sampling=start, survival=_StableRankAndCrowding(), mating=mating)
         self._algorithm.tournament_type = "comp_by_rank_and_crowding"
         problem = PymooProblem(n_var=start.shape[1], n_obj=values.shape[1], xl=0, xu=1, vtype=bool)
         self._algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)

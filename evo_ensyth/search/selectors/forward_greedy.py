@@ -17,6 +17,9 @@ class ForwardGreedy:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path, with all its neighbours on the way."""
         subset = np.zeros(len(search.pool), bool)
+        joining = search.votes.member_errors.argmin()
         for _ in range(len(search.pool)):
-            subset[search.neighbour_errors(subset, ~subset).argmin()] = True
+            subset[joining] = True
             search.evaluate(subset[None])
+            if not subset.all():
+                joining = search.neighbour_errors(subset, ~subset).argmin()

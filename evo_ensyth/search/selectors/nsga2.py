@@ -30,6 +30,8 @@ class Nsga2:
         Without a budget or a time limit: end after so many generations in which the hypervolume did not move.
     generations : int
         Without a budget or a time limit: end after so many in any case.
+    enumerate : int
+        A pool with no more subsets than this has all of them judged, which costs less than evolving them.
 
     Notes
     -----
@@ -42,6 +44,7 @@ class Nsga2:
     crossover: float = 0.9
     patience: int = 60
     generations: int = 1_000
+    enumerate: int = 4_095
 
     def __post_init__(self) -> None:
         if self.population < 2 or not 0 <= self.crossover <= 1 or self.patience < 1 or self.generations < 1:
@@ -49,7 +52,8 @@ class Nsga2:
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge generation after generation."""
-        if 2 ** len(search.pool) <= self.population:
+        n_subsets = 2 ** len(search.pool) - 1
+        if n_subsets < self.population or n_subsets <= min(self.enumerate, search.left):
             search.evaluate(_all_subsets(len(search.pool)))
             return
         _walk_baselines(search, rng)

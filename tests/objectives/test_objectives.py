@@ -1,0 +1,75 @@
+"""Finding objectives by name, and judging by them."""
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth import objectives
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Objective, objective
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.voting import Ensembles, Planes
+
+
+@pytest.fixture
+def pool():
+    costs = {name: np.array([1, 2, 4]) for name in ("bytes", "parameters", "macs", "euros")}
+    return Pool(("a", "b", "c"), costs=costs)
+
+
+@pytest.fixture
+def ensembles(pool):
+    labels, truth = naive.random_votes(np.random.default_rng(3), 3, 50, 4)
+    votes = Votes(labels, truth, 4, "search")
+    return Ensembles(np.array(list(naive.all_subsets(3))), pool, votes, Planes.of(votes))
+
+
+def test_those_of_the_package_are_the_files_of_the_folder():
+    assert objectives.names() == ("bytes", "error", "macs", "n_members", "parameters")
+
+
+def test_values_are_those_worked_out_by_hand(pool, ensembles):
+    names = ("error", "n_members", "parameters", "bytes", "macs", "euros")
+    values = objectives.judge([objectives.find(name, pool) for name in names], ensembles)
+    votes = ensembles.votes
+    errors = [naive.errors(s, votes.labels, votes.truth, 4) / 50 for s in ensembles.subsets]
+    assert_allclose(values[:, 0], errors, rtol=0, atol=1e-15)
+    assert_array_equal(values[:, 1], [bin(code).count("1") for code in range(1, 8)])
+    for column in range(2, 6):
+        assert_array_equal(values[:, column], range(1, 8))
+
+
+def test_ones_own_comes_before_that_of_the_package(pool):
+    mine = Objective("error", lambda ensembles: ensembles.sizes)
+    assert objectives.find("error", pool, [mine]) is mine
+
+
+def test_a_function_becomes_an_objective_by_its_name():
+    @objective(unit="kg")
+    def weight(ensembles):
+        return ensembles.sizes
+
+    assert (weight.name, weight.unit) == ("weight", "kg")
+
+
+def test_an_unknown_name_is_told_with_the_nearest_and_all(pool):
+    with pytest.raises(InputError, match=r"no objective called 'euro'. Did you mean 'euros'\? There is bytes, error,"):
+        objectives.find("euro", pool)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda e: e.sizes[:-1], r"'bad' gave shape \(6,\)"),
+        (lambda e: np.array(["x"] * len(e)), "type <U1"),
+        (
+            lambda e: np.where(e.sizes == 3, np.nan, 1.0),
+            r"'bad' is nan for the ensemble \[0, 1, 2\]; it must be finite",
+        ),
+        (lambda e: np.full(len(e), np.inf), "it must be finite"),
+    ],
+)
+def test_an_objective_that_gives_nonsense_is_named(ensembles, answer, message):
+    with pytest.raises(InputError, match=message):
+        objectives.judge([Objective("bad", answer)], ensembles)

@@ -1,0 +1,102 @@
+"""The door between a selector and a problem."""
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search import evaluator as evaluator_module
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+
+
+def test_values_are_those_of_the_oracle(make_problem):
+    problem = make_problem(n_members=5)
+    subsets = np.array(list(naive.all_subsets(5)))
+    values = Evaluator(problem).evaluate(subsets)
+    votes = problem.search
+    errors = [naive.errors(s, votes.labels, votes.truth, votes.n_classes) / votes.n_samples for s in subsets]
+    assert_array_equal(values, np.column_stack([errors, subsets.sum(axis=1)]))
+
+
+def test_the_front_is_what_nothing_judged_dominates(make_problem):
+    search = Evaluator(make_problem(n_members=7))
+    values = np.concatenate([search.evaluate(s) for s in np.array_split(np.array(list(naive.all_subsets(7))), 9)])
+    assert sorted(map(tuple, search.front.values)) == naive.non_dominated(values)
+
+
+def test_a_budget_is_spent_to_the_last_and_never_exceeded(make_problem):
+    search = Evaluator(make_problem(n_members=6), budget=10)
+    subsets = np.array(list(naive.all_subsets(6)))
+    search.evaluate(subsets[:7])
+    with pytest.raises(SearchOver):
+        search.evaluate(subsets[7:])
+    assert search.spent == 10
+    assert sorted(map(tuple, search.front.values)) == naive.non_dominated(
+        Evaluator(make_problem(n_members=6)).evaluate(subsets[:10])
+    )
+    with pytest.raises(SearchOver):
+        search.evaluate(subsets[:1])
+
+
+def test_a_batch_that_just_fits_is_no_end(make_problem):
+    search = Evaluator(make_problem(n_members=3), budget=7)
+    search.evaluate(np.array(list(naive.all_subsets(3))))
+    assert search.left == 0
+
+
+def test_blocks_change_nothing(make_problem, monkeypatch):
+    subsets = np.array(list(naive.all_subsets(6)))
+    whole = Evaluator(make_problem(n_members=6))
+    expected = whole.evaluate(subsets)
+    monkeypatch.setattr(evaluator_module, "MOST_AT_ONCE", 5)
+    cut = Evaluator(make_problem(n_members=6))
+    assert_array_equal(cut.evaluate(subsets), expected)
+    assert_array_equal(cut.front.subsets, whole.front.subsets)
+
+
+def test_neighbours_count_and_enter_no_front(make_problem):
+    search = Evaluator(make_problem(n_members=6), budget=9)
+    subset = np.array([1, 1, 0, 0, 0, 0], bool)
+    errors = search.neighbour_errors(subset, ~subset)
+    assert (search.spent, len(search.front)) == (4, 0)
+    assert (errors[subset] > search.votes.n_samples).all()
+    assert (errors[~subset] <= search.votes.n_samples).all()
+    with pytest.raises(SearchOver):
+        search.neighbour_errors(subset, np.ones(6, bool))
+
+
+def test_time_and_a_stop_end_a_search(make_problem):
+    everybody = np.ones((1, 4), bool)
+    with pytest.raises(SearchOver):
+        Evaluator(make_problem(n_members=4), seconds=1e-9).evaluate(everybody)
+    search = Evaluator(make_problem(n_members=4))
+    search.stop()
+    with pytest.raises(SearchOver):
+        search.evaluate(everybody)
+
+
+def test_history_never_falls(make_problem):
+    rng = np.random.default_rng(0)
+    search = Evaluator(make_problem(n_members=9))
+    for _ in range(20):
+        subsets = rng.random((5, 9)) < 0.5
+        subsets[:, 0] = True
+        search.evaluate(subsets)
+    volumes = [milestone.hypervolume for milestone in search.history]
+    assert volumes == sorted(volumes)
+    assert volumes[-1] == search.front.hypervolume(make_problem(n_members=9).reference)
+
+
+@pytest.mark.parametrize(
+    ("subsets", "message"),
+    [
+        (np.ones((2, 4)), r"subsets have type float64 and shape \(2, 4\); expected bool, \(n_subsets, 4\)"),
+        (np.ones((2, 5), bool), r"shape \(2, 5\)"),
+        (np.ones(4, bool), r"shape \(4,\)"),
+        (np.array([[1, 0, 0, 0], [0, 0, 0, 0]], bool), "subset 1 has no member; give every subset at least one"),
+    ],
+)
+def test_what_is_no_batch_of_subsets_is_refused(make_problem, subsets, message):
+    with pytest.raises(InputError, match=message):
+        Evaluator(make_problem(n_members=4)).evaluate(subsets)

@@ -1,0 +1,161 @@
+"""A run from end to end, and back from its files."""
+
+import json
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.run import read_run, run, write_run
+
+
+@pytest.fixture
+def found(make_problem):
+    return run(make_problem(n_members=12), "nsga2", against=["backward_elimination", "random"], budget=2000)
+
+
+def test_errors_on_both_splits_are_those_counted_by_hand(make_problem, found):
+    problem = make_problem(n_members=12)
+    for selection in found.selections:
+        for entry in selection.entries:
+            subset = np.isin(np.arange(12), entry.indices)
+            for votes, values, errors in (
+                (problem.search, entry.search, entry.search_errors),
+                (problem.test, entry.test, entry.test_errors),
+            ):
+                expected = naive.errors(subset, votes.labels, votes.truth, 4)
+                assert errors == expected
+                assert values == {"error": expected / votes.n_samples, "n_members": len(entry.indices)}
+            assert entry.members == tuple(f"m{i}" for i in entry.indices)
+
+
+def test_the_summary_is_what_was_promised(found):
+    summary = json.loads(json.dumps(found.summary(), allow_nan=False))
+    assert list(summary) == [
+        "problem",
+        "selector",
+        "seed",
+        "budget",
+        "evaluations",
+        "seconds",
+        "objectives",
+        "reference",
+        "hypervolume",
+        "n_members",
+        "front",
+        "chosen",
+        "against",
+    ]
+    assert set(summary["against"]) == {"backward_elimination", "random"}
+    assert set(summary["hypervolume"]) == {"nsga2", "backward_elimination", "random"}
+    for entries in (summary["front"], *summary["against"].values()):
+        sizes = [len(entry["indices"]) for entry in entries]
+        assert sizes == sorted(sizes)
+        assert all(set(entry) == {"indices", "members", "search", "test"} for entry in entries)
+    assert 0 <= summary["chosen"] < len(summary["front"])
+
+
+def test_the_reference_is_a_tenth_beyond_the_worst_of_singles_and_the_whole_pool(make_problem, found):
+    problem = make_problem(n_members=12)
+    worst = problem.search.member_errors.max() / problem.search.n_samples
+    assert_allclose(found.reference, [1.1 * worst, 1.1 * 12])
+
+
+def test_without_a_test_split_there_is_no_test_value(make_problem):
+    found = run(make_problem(with_test=False), "random", budget=50)
+    assert found.n_test is None
+    assert all(entry.test is None for entry in found.found.entries)
+    assert found.test_interval(found.found.entries[0]) is None
+
+
+def test_a_run_comes_back_from_its_files_as_it_was(found, tmp_path):
+    write_run(found, tmp_path)
+    back = read_run(tmp_path)
+    assert back.summary() == found.summary()
+    assert back.found == found.found
+    assert back.marks == found.marks
+
+
+def test_the_same_seed_writes_the_same_front(make_problem, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_run(run(make_problem(n_members=20), "nsga2", budget=2500, seed=4), tmp_path / name)
+    assert (tmp_path / "a" / "front.csv").read_bytes() == (tmp_path / "b" / "front.csv").read_bytes()
+
+
+def test_the_test_split_is_read_when_selection_is_over(make_problem, monkeypatch):
+    from evo_ensyth.search import run as module
+    from evo_ensyth.search.problem import Problem
+
+    order = []
+    on_test, search = Problem.on_test, module._search
+    monkeypatch.setattr(Problem, "on_test", lambda *a: order.append("test") or on_test(*a))
+    monkeypatch.setattr(module, "_search", lambda *a: order.append("search") or search(*a))
+    run(make_problem(), "nsga2", against=["random", "whole_pool"], budget=300)
+    assert order == ["search", "search", "search", "test"]
+
+
+def test_a_stop_keeps_what_was_found(make_problem):
+    stopped = []
+
+    def observe(selector, milestone):
+        if selector == "random" and milestone.evaluations > 500:
+            stopped[-1].stop()
+
+    found = run(
+        make_problem(n_members=15), "random", against=["whole_pool"], seconds=60, observe=observe, attach=stopped.append
+    )
+    assert found.interrupted
+    assert 500 < found.found.evaluations < 1500
+    assert [s.selector for s in found.against] == ["whole_pool"]
+
+
+def test_a_stop_among_the_comparisons_tells_what_they_found(make_problem):
+    evaluators = []
+    found = run(
+        make_problem(n_members=15),
+        "nsga2",
+        against=["random"],
+        budget=5000,
+        attach=evaluators.append,
+        observe=lambda selector, milestone: evaluators[-1].stop(),
+    )
+    assert found.interrupted
+    assert found.found.selector == "random"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"selector": "nsga3"}, "no selector called 'nsga3'"),
+        ({"against": ["best"]}, "no selector called 'best'"),
+        ({"budget": 0}, "the budget is 0; it takes at least 1 evaluation"),
+        ({"seconds": 0.0}, "the time limit is 0 seconds; it must be above 0"),
+        ({"seconds": float("nan")}, "the time limit is nan seconds"),
+        ({"seed": -1}, "the seed is -1; it must be 0 or more"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_first(make_problem, arguments, message):
+    with pytest.raises(InputError, match=message):
+        run(make_problem(), **{"selector": "whole_pool", **arguments})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda c: c.pop("found"),
+        lambda c: c.update(format=99),
+        lambda c: c.update(x=1),
+        lambda c: c["found"].update(entries=[{}]),
+        lambda c: c.update(marks=3),
+    ],
+)
+def test_a_damaged_run_is_refused_by_name(found, tmp_path, damage):
+    write_run(found, tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    damage(content)
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"run\.json"):
+        read_run(tmp_path)
