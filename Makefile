@@ -22,7 +22,7 @@ check: .venv/installed-dev  ## lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo --no-timings
+	@$(BIN)/lint-imports --no-logo
 
 install: .venv/installed  ## .venv, and nothing more
 

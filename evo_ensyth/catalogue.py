@@ -28,16 +28,29 @@ def load(folder: str, name: str, what: str) -> ModuleType:
     Raises
     ------
     InputError
-        There is no such plug-in. The message lists those there are and the nearest one.
+        There is no such plug-in, with a list of those there are and the nearest one; or it cannot be imported.
     """
     if "." in name:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise InputError(f"no {what} called '{name}': {error}.") from error
+        return imported(name, what)
     if name not in names(folder):
         raise unknown(what, name, names(folder))
     return importlib.import_module(f"{folder}.{name}")
+
+
+def imported(name: str, what: str) -> ModuleType:
+    """Import a module of somebody's own by its dotted name.
+
+    Raises
+    ------
+    InputError
+        There is none, or importing it fails.
+    """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"no {what} called '{name}'; the dotted name of a module was expected.")
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # whatever somebody's module may raise
+        raise InputError(f"no {what} called '{name}' can be imported: {type(error).__name__}: {error}.") from error
 
 
 def only(module: ModuleType, kind: type) -> Any:

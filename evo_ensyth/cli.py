@@ -1,6 +1,8 @@
 """The commands: search, pool, report. They parse, call and print, and decide nothing."""
 
+import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,23 +13,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evo_ensyth import __version__
-from evo_ensyth.errors import EvoEnsythError, InputError
+from evo_ensyth.errors import EvoEnsythError, one_line
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
     from evo_ensyth.search.run import Run
 
-INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
+# What a shell says of a command that Ctrl-C ended, or the end of the pipe that it wrote to.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 app = typer.Typer(
     add_completion=True,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Which few of many models, voting together, beat the best of them?",
 )
 
-Seed = Annotated[int, typer.Option(help="The same seed gives the same front.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
@@ -49,13 +52,13 @@ def search(
     objectives: Annotated[
         str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
     ] = None,
-    budget: Annotated[int | None, typer.Option(help="Ensembles that each selector may have judged.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Time that each selector may take.")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may have judged.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
     seed: Seed = 1,
     test_share: Annotated[
         float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
     ] = 0.5,
-    split_seed: Annotated[int, typer.Option(help="Seed of that split.")] = 0,
+    split_seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -63,12 +66,23 @@ def search(
     """Search for the ensembles that trade error against cost best."""
     from evo_ensyth import objectives as known
     from evo_ensyth import posing, terminal
+    from evo_ensyth.files import check_new_folder
     from evo_ensyth.search import run as runs
+    from evo_ensyth.search import selectors
 
-    if out is not None and out.exists():
-        raise InputError(f"{out} exists already; name another folder with --out, or remove it.")
+    # What can be wrong is found before a pool is made or a search begins: both may take hours.
+    rivals = ["backward_elimination"] if against is None else against
+    for name in (selector, *rivals):
+        selectors.load(name)
+    if out is not None:
+        check_new_folder(out)
     posed = posing.pose(target, make=lambda name: _make_pool(name, quiet), test_share=test_share, split_seed=split_seed)
     problem = posed.problem
+
+    def place() -> Path:
+        return out or _next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
+
+    check_new_folder(place())
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
         problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
@@ -76,7 +90,7 @@ def search(
         found = runs.run(
             problem,
             selector,
-            against=["backward_elimination"] if against is None else against,
+            against=rivals,
             budget=budget,
             seconds=seconds,
             seed=seed,
@@ -84,7 +98,7 @@ def search(
             observe=lambda name, milestone: observe(name, milestone, budget),
             attach=attach,
         )
-    folder = _write([found], out, posing.RUNS / problem.name / f"{selector}-seed{seed}")
+    folder = _write([found], place())
     if as_json:
         print(json.dumps(found.summary(), allow_nan=False))
     elif not quiet:
@@ -95,7 +109,7 @@ def search(
 
 @app.command()
 def pool(
-    problem: Annotated[str, typer.Argument(help="The problem whose recipe makes the pool.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")],
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,7 +148,7 @@ def report(
     from evo_ensyth.search.run import read_run
 
     found = [read_run(folder) for folder in folders]
-    folder = _write(found, out, posing.RUNS / found[0].problem / "report", with_run=False)
+    folder = _write(found, out or _next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
     if as_json:
         print(json.dumps([run.summary() for run in found], allow_nan=False))
     elif not quiet:
@@ -157,24 +171,39 @@ def _options(
 
 
 def main() -> None:
-    """Run a command. What is wrong with the input is said in one line, with exit status 2."""
+    """Run the command that the process was called with, and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name need not fit the terminal's encoding
     try:
-        status = app(prog_name="evo_ensyth", standalone_mode=False)
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does. Python would complain of it once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = PIPE_CLOSED
+    sys.exit(status)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and give its exit status. What is wrong with the input is said in one line, with status 2."""
+    try:
+        status = app(arguments or ["--help"], prog_name="evo_ensyth", standalone_mode=False)
     except EvoEnsythError as error:
-        _complain(str(error), 2)
+        return _complain(str(error), 2)
     except KeyboardInterrupt:
-        _complain("stopped; nothing half-made is left, and what was finished is kept.", INTERRUPTED)
+        return _complain("stopped; nothing half-made is left, and what was finished is kept.", INTERRUPTED)
     except Exception as error:
         # Typer brings its own copy of click, whose usage errors can be told by what they offer.
         if not hasattr(error, "format_message"):
             raise
-        _complain(f"{error.format_message()} See --help.", 2)
-    sys.exit(status if isinstance(status, int) else 0)
+        return _complain(f"{error.format_message().rstrip('.')}. See --help.", 2)
+    return status if isinstance(status, int) else 0
 
 
-def _complain(message: str, status: int) -> None:
-    print(f"evo_ensyth: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
+def _complain(message: str, status: int) -> int:
+    print(f"evo_ensyth: {one_line(message)}", file=sys.stderr)
+    return status
 
 
 def _make_pool(name: str, quiet: bool) -> Path:
@@ -184,13 +213,12 @@ def _make_pool(name: str, quiet: bool) -> Path:
         return posing.make_pool(name, progress)
 
 
-def _write(found: "list[Run]", out: Path | None, default: Path, *, with_run: bool = True) -> Path:
-    """Write results into a new folder, whole or not at all: the one that is named, or the next free one."""
+def _write(found: "list[Run]", target: Path, *, with_run: bool = True) -> Path:
+    """Write results into a new folder, whole or not at all."""
     from evo_ensyth.files import folder_written_whole
     from evo_ensyth.report import write_report
     from evo_ensyth.search.run import write_run
 
-    target = out or _next_free(default)
     with folder_written_whole(target) as folder:
         if with_run:
             write_run(found[0], folder)
@@ -200,7 +228,7 @@ def _write(found: "list[Run]", out: Path | None, default: Path, *, with_run: boo
 
 def _next_free(folder: Path) -> Path:
     number, free = 1, folder
-    while free.exists():
+    while os.path.lexists(free):
         number += 1
         free = folder.with_name(f"{folder.name}.{number}")
     return free

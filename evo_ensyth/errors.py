@@ -1,4 +1,4 @@
-"""The two errors a caller may want to catch."""
+"""The two errors a caller may want to catch, and how a message stays on its one line."""
 
 
 class EvoEnsythError(Exception):
@@ -7,3 +7,19 @@ class EvoEnsythError(Exception):
 
 class InputError(EvoEnsythError, ValueError):
     """What was handed in is wrong. The message names the file and the field, and says what was expected."""
+
+
+def one_line(text: str) -> str:
+    """Show a text that a stranger chose: on one line, and with nothing in it that a terminal would obey.
+
+    Names of files, members and costs may hold anything. White space becomes blanks; every other character that cannot
+    be printed is written as Python would escape it.
+    """
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else _escaped(character)
+        for character in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

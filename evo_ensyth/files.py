@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,23 @@ def read_json(path: Path) -> Any:
     InputError
         No such file, not JSON, or a name that stands twice in one object.
     """
+    content = _read_regular(path)
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=_no_name_twice)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(content, object_pairs_hook=_no_name_twice)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+def check_new_folder(folder: Path) -> None:
+    """Find out before the work is done whether `folder_written_whole` can make a folder after it.
+
+    Raises
+    ------
+    InputError
+        It exists already, or cannot be made there.
+    """
+    with _temporary_for(folder):
+        pass
 
 
 @contextmanager
@@ -57,24 +69,17 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        ``folder`` exists already, when the block is entered or by the time it ends.
+        ``folder`` exists already, when the block is entered or by the time it ends, or it cannot be written.
     """
-    if folder.exists():
-        raise InputError(f"{folder} exists already; name another folder or remove it.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        _sync_folder(temporary)
+    with _temporary_for(folder) as temporary:
         try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _sync_folder(temporary)
             temporary.rename(folder)
+            _sync_folder(folder.parent)
         except OSError as error:
-            raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
-        _sync_folder(folder.parent)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
+            raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
 def sha256(content: bytes) -> str:
@@ -95,16 +100,54 @@ def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
     InputError
         The file is missing, has other content, or ``parse`` cannot read it.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if path.is_symlink():
+        raise InputError(f"{path} is a symbolic link; the manifest lists a file of its own.")
+    content = _read_regular(path)
     if sha256(content) != digest:
         raise InputError(f"{path} is not the file that the manifest lists (its sha256 differs); build the pool again.")
     try:
         return parse(content)
     except Exception as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+@contextmanager
+def _temporary_for(folder: Path) -> Iterator[Path]:
+    """Make a temporary folder beside ``folder``, and take away afterwards whatever did not become part of it."""
+    new_parents = [parent for parent in folder.parents if not os.path.lexists(parent)]  # innermost first
+    temporary = None
+    try:
+        temporary = _made_beside(folder)
+        yield temporary
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary)
+        for parent in new_parents:
+            with suppress(OSError):  # it is there no longer, or something lies in it
+                parent.rmdir()
+
+
+def _made_beside(folder: Path) -> Path:
+    try:
+        with suppress(FileNotFoundError):
+            folder.lstat()
+            raise InputError(f"{folder} exists already; name another folder or remove it.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
+
+
+def _read_regular(path: Path) -> bytes:
+    """Content of a file that is one: reading a pipe or a device might never end."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is no regular file.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """From what a user names to the problem that is meant: a problem module, a pool folder, or a file of predictions."""
 
-import importlib
+import hashlib
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,22 @@ from types import ModuleType
 from typing import Any
 
 from evo_ensyth import objectives
-from evo_ensyth.catalogue import unknown
-from evo_ensyth.errors import EvoEnsythError, InputError
-from evo_ensyth.files import sha256
+from evo_ensyth.catalogue import imported, unknown
+from evo_ensyth.errors import EvoEnsythError, InputError, one_line
 from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import StoredPool, read_pool, read_predictions
 from evo_ensyth.search.problem import Problem
 
-__all__ = ["PoolMissingError", "Posed", "Problem", "make_pool", "pose", "stored_pool", "stored_problem"]
+__all__ = [
+    "PoolMissingError",
+    "Posed",
+    "Problem",
+    "make_pool",
+    "pose",
+    "results_folder",
+    "stored_pool",
+    "stored_problem",
+]
 
 RUNS = Path("runs")
 DEFAULT_OBJECTIVES = ("error", "n_members")
@@ -48,6 +57,19 @@ class PoolMissingError(InputError):
         self.problem = problem
 
 
+def results_folder(problem: str) -> Path:
+    """Where the results of a problem lie: ``runs/<problem>``.
+
+    Raises
+    ------
+    InputError
+        The name would lead to another place. It may come from a file that somebody else wrote.
+    """
+    if problem in ("", ".", "..") or "/" in problem or not problem.isprintable():
+        raise InputError(f"a problem called '{problem}' has no folder under {RUNS}; name one with --out.")
+    return RUNS / problem
+
+
 def stored_pool(problem: str) -> StoredPool:
     """Pool of a problem, from ``runs/<problem>/pool``.
 
@@ -56,7 +78,7 @@ def stored_pool(problem: str) -> StoredPool:
     PoolMissingError
         It is not there; the command line makes it then, and asks again.
     """
-    folder = RUNS / problem / "pool"
+    folder = results_folder(problem) / "pool"
     if not (folder / "pool.json").exists():
         raise PoolMissingError(problem)
     return read_pool(folder)
@@ -85,9 +107,9 @@ def pose(target: str | None, *, make: Callable[[str], object], test_share: float
     InputError
         There is no such thing, or something is wrong with it.
     """
-    target = target or "digits"
+    target = "digits" if target is None else target
     path = Path(target)
-    if target not in problem_names() and path.suffix != ".py" and path.exists():
+    if target not in problem_names() and path.suffix != ".py" and _exists(path):
         if path.is_dir():
             stored = read_pool(path)
             problem = _about_pool(stored.problem, stored, DEFAULT_OBJECTIVES)
@@ -130,7 +152,7 @@ def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
     from evo_ensyth.synthesis import build  # torch, which a search does without
 
     problem = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
-    folder = RUNS / problem / "pool"
+    folder = results_folder(problem) / "pool"
     build(module.recipe(), folder, problem=problem, progress=progress)
     return folder
 
@@ -153,14 +175,15 @@ def problem_module(target: str) -> ModuleType:
         path = next(folder / f"{target}.py" for folder in _problem_folders() if (folder / f"{target}.py").exists())
     elif target.endswith(".py"):
         path = Path(target)
-        if not path.is_file():
+        if not _exists(path):
             raise InputError(f"{path} does not exist.")
     else:
         return _importable(target)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"problems.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where a dataclass looks for the types that its fields name
     try:
         spec.loader.exec_module(module)
     except EvoEnsythError:
@@ -179,14 +202,21 @@ def _problem_folders() -> list[Path]:
 
 
 def _importable(target: str) -> ModuleType:
-    if "." in target and all(part.isidentifier() for part in target.split(".")):
-        try:
-            return importlib.import_module(target)
-        except ModuleNotFoundError as error:
-            raise InputError(f"there is no module {target}: {error}.") from error
-    if "/" in target or "." in target:
+    if "/" in target or Path(target).suffix == ".npz":
         raise InputError(f"{target} does not exist.")
+    if "." in target:
+        try:
+            return imported(target, "problem")
+        except InputError as error:
+            raise InputError(f"there is no file {target}, and {error}") from error
     raise unknown("problem", target, problem_names())
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise InputError(f"{one_line(str(path))[:100]} cannot be looked up: {error.strerror}.") from error
 
 
 def _posed_by(module: ModuleType, target: str) -> Problem:
@@ -204,8 +234,11 @@ def _about_pool(name: str, stored: StoredPool, objective_names: tuple[str, ...])
 def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:
     predictions = read_predictions(path, test_share=test_share, split_seed=split_seed)
     goals = tuple(objectives.find(goal, predictions.pool) for goal in DEFAULT_OBJECTIVES)
-    source: dict[str, Any] = {"kind": "predictions", "name": path.name, "sha256": sha256(path.read_bytes())}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    source: dict[str, Any] = {"kind": "predictions", "name": path.name, "sha256": digest}
     if predictions.test_samples is not None:
         source |= {"test_share": test_share, "split_seed": split_seed}
         source |= {"test_samples": predictions.test_samples.tolist()}
-    return Posed(Problem(path.stem, predictions.pool, predictions.search, predictions.test, goals), (), source)
+    name = one_line(path.stem)
+    return Posed(Problem(name, predictions.pool, predictions.search, predictions.test, goals), (), source)

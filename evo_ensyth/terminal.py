@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from evo_ensyth.errors import one_line
 from evo_ensyth.report.facts import MARKS, Facts, gather
 from evo_ensyth.search.evaluator import Milestone
 from evo_ensyth.search.run import Entry, Run
@@ -27,21 +27,21 @@ def print_run(run: Run, folder: str) -> None:
     for line in facts.lines[1:]:
         for split in facts.splits:
             dominated, points = line.dominated[split]
-            console.print(f"{split} split: dominates {dominated} of the {points} points of {escape(line.label)}")
-    console.print(_hypervolumes(facts))
+            _say(console, f"{split} split: dominates {dominated} of the {points} points of {line.label}")
+    _say(console, _hypervolumes(facts))
     rate = run.found.evaluations / max(run.found.seconds, 1e-9)
-    console.print(f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
-    console.print("recommended (*): the smallest within one standard error of the best on the search split")
+    _say(console, f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
+    _say(console, "recommended (*): the smallest within one standard error of the best on the search split")
     if not run.n_test:
-        console.print("no test split: nobody knows how much of this is luck")
-    console.print(f"written to {escape(folder)}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
+        _say(console, "no test split: nobody knows how much of this is luck")
+    _say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
 
 
 def print_comparison(runs: list[Run], folder: str) -> None:
     """Print several runs of one problem, one line for each."""
     console = _console()
     facts = gather(runs)
-    table = Table(title=escape(f"{facts.problem}: {len(facts.lines)} fronts"), title_justify="left")
+    table = Table(title=one_line(f"{facts.problem}: {len(facts.lines)} fronts"), title_justify="left")
     columns = (
         "selector",
         "seed",
@@ -59,13 +59,13 @@ def print_comparison(runs: list[Run], folder: str) -> None:
         best = line.chosen
         told = [str(best.size), f"{100 * line.run.error(best, 'search'):.2f}", _test(line.run, best)] if best else []
         table.add_row(
-            escape(line.selection.selector), str(line.run.seed), f"{line.selection.evaluations:,}",
+            one_line(line.selection.selector), str(line.run.seed), f"{line.selection.evaluations:,}",
             f"{line.selection.seconds:.2f}", f"{line.selection.hypervolume:.6g}", str(len(line.selection.entries)),
             *(told or ["", "", ""]),
         )  # fmt: skip
     console.print(table)
-    console.print("size and errors are those of the recommended ensemble")
-    console.print(f"written to {escape(folder)}: front.png, front.svg, report.md")
+    _say(console, "size and errors are those of the recommended ensemble")
+    _say(console, f"written to {folder}: front.png, front.svg, report.md")
 
 
 @contextmanager
@@ -92,10 +92,10 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int | None, str], None]]:
     if quiet:
         yield lambda done, total, text: None
     elif sys.stderr.isatty():
-        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("starting", total=None)
-            yield lambda done, total, text: bar.update(task, completed=done, total=total, description=escape(text))
+            yield lambda done, total, text: bar.update(task, completed=done, total=total, description=one_line(text))
     else:
         last = time.monotonic()
 
@@ -111,14 +111,14 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int | None, str], None]]:
 def _front_table(run: Run) -> Table:
     others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
     title = f"{run.problem}: {run.found.selector}, seed {run.seed}" + (" (interrupted)" if run.interrupted else "")
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=one_line(title), title_justify="left")
     columns = ("", "size", "search error %", "test error % (95 %)", *others)
     for column in columns:
-        table.add_column(escape(column), justify="right")
+        table.add_column(one_line(column), justify="right")
     table.add_column("members", overflow="fold")
     for i, entry in enumerate(run.found.entries):
         mark = "*" if i == run.chosen else ""
-        table.add_row(mark, *_row(run, entry, others), escape(_members(entry)))
+        table.add_row(mark, *_row(run, entry, others), one_line(_members(entry)))
     table.add_section()
     for name, entry in run.marks.items():
         table.add_row("", *_row(run, entry, others), f"({MARKS[name]})")
@@ -143,11 +143,16 @@ def _members(entry: Entry) -> str:
 
 
 def _hypervolumes(facts: Facts) -> str:
-    volumes = ", ".join(f"{escape(line.label)} {line.selection.hypervolume:.6g}" for line in facts.lines)
+    volumes = ", ".join(f"{line.label} {line.selection.hypervolume:.6g}" for line in facts.lines)
     reference = ", ".join(f"{value:g}" for value in facts.main.reference)
     return f"hypervolume on the search split: {volumes} (reference point {reference})"
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(one_line(text), soft_wrap=True)  # the terminal may fold it; we never cut a path in two
+
+
 def _console() -> Console:
+    # Names are shown as they are: [red] is no colour, and :bug: is no picture.
     # Off a terminal rich would fold at 80 columns; a file has no width.
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)

@@ -17,30 +17,18 @@ key                                        shape                         meaning
 Where labels and scores are both there, the labels vote. Nothing in the file is ever unpickled.
 """
 
-import io
-import os
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.npz import Npz, check_size, opened
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.votes import MOST_CLASSES, Votes
 
 RESERVED_COSTS = ("error", "n_members")
-# What numpy and zipfile raise for files that are damaged, or made to do damage.
-UNREADABLE = (
-    ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, NotImplementedError, SyntaxError, MemoryError,
-    tokenize.TokenError, zlib.error, zipfile.BadZipFile,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,102 +70,115 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
     path = Path(path)
     if not 0 <= test_share < 1:
         raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
-    with _opened(path) as file:
+    if split_seed < 0:
+        raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
+    with opened(path) as file:
         try:
-            return _Reader(path, file).predictions(test_share, split_seed)
+            return _Reader(file).predictions(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True)
 class _Reader:
-    """One open file. Messages name the key; the caller puts the file in front."""
+    """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
 
-    def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
-        self.path = path
-        self.file = file
-        self.keys = [name.removesuffix(".npy") for name in file.namelist()]
+    file: Npz
 
     def predictions(self, test_share: float, split_seed: int) -> Predictions:
-        split = any(key.startswith("search_") for key in self.keys)
-        if not split and not {"labels", "scores"} & set(self.keys):
-            found = ", ".join(self.keys) or "nothing"
+        keys = self.file.keys
+        has_test = any(f"test_{what}" in keys for what in ("labels", "scores", "truth"))
+        if any(key.startswith("search_") for key in keys):
+            search, n_classes = self.answers("search_")
+            test = None
+            test_samples = None
+            if has_test:
+                test, n_test_classes = self.answers("test_")
+                n_classes = max(n_classes, n_test_classes)
+        elif not {"labels", "scores"} & set(keys):
+            found = ", ".join(keys) or "nothing"
             raise InputError(f"no 'search_labels', 'search_scores', 'labels' or 'scores'; found {found}.")
-        labels, truth, n_classes = self.answers("search_" if split else "")
-        test_samples = None
-        test: tuple[np.ndarray, np.ndarray] | None = None
-        if split and any(f"test_{what}" in self.keys for what in ("labels", "scores", "truth")):
-            test_labels, test_truth, n_test_classes = self.answers("test_")
-            if len(test_labels) != len(labels):
-                raise InputError(f"'test_' holds {len(test_labels)} members, 'search_' holds {len(labels)}.")
-            n_classes = max(n_classes, n_test_classes)
-            test = test_labels, test_truth
-        elif not split:
-            n_samples = len(truth)
-            order = np.random.default_rng(split_seed).permutation(n_samples)
-            test_samples = np.sort(order[: round(test_share * n_samples)])
-            rest = np.sort(order[len(test_samples) :])
-            if len(test_samples):
-                test = labels[:, test_samples], truth[test_samples]
-            labels, truth = labels[:, rest], truth[rest]
-        for name, part in (("search", truth), ("test", test[1] if test else None)):
-            if part is not None and len(part) < 2:
-                raise InputError(f"the {name} split has {len(part)} sample; it takes at least 2 to estimate an error.")
-        search = Votes(labels, truth, n_classes, "search")
-        held_out = Votes(*test, n_classes, "test") if test else None
-        return Predictions(self.pool(len(labels)), search, held_out, test_samples)
+        elif has_test:
+            raise InputError("there are 'test_' keys without 'search_' keys; name both splits, or neither.")
+        else:
+            everything, n_classes = self.answers("")
+            search, test, test_samples = everything.split(test_share, split_seed)
+        if test is not None and len(test.labels) != len(search.labels):
+            raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
+        for name, part in (("search", search), ("test", test)):
+            if part is not None and len(part.truth) < 2:
+                n_samples = len(part.truth)
+                raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
+        return Predictions(
+            pool=self.pool(len(search.labels)),
+            search=Votes(search.labels, search.truth, n_classes, "search"),
+            test=Votes(test.labels, test.truth, n_classes, "test") if test else None,
+            test_samples=test_samples,
+        )
 
-    def answers(self, prefix: str) -> tuple[np.ndarray, np.ndarray, int]:
-        """Labels (n_members, n_samples), truth (n_samples,) and the number of classes of one split."""
-        n_classes = 1
-        labels = None
-        if f"{prefix}scores" in self.keys:
-            labels, n_classes = self.labels_from_scores(f"{prefix}scores")
-        if f"{prefix}labels" in self.keys:
-            labels = self.labels(f"{prefix}labels", 2)
+    def answers(self, prefix: str) -> tuple["_Answers", int]:
+        """Labels and truth of one split, and the number of classes."""
+        scores_key, labels_key, truth_key = (f"{prefix}{what}" for what in ("scores", "labels", "truth"))
+        key, n_classes = labels_key, 1
+        labels = scored = None
+        if scores_key in self.file.keys:
+            scored, n_classes = self.labels_from_scores(scores_key)
+        if labels_key in self.file.keys:
+            labels = self.labels(labels_key, 2)
         if labels is None:
-            raise InputError(f"no '{prefix}labels' and no '{prefix}scores'; one of them is needed.")
-        truth = self.labels(f"{prefix}truth", 1)
-        if labels.shape[0] == 0:
-            raise InputError(f"'{prefix}labels' hold no member: the pool is empty.")
+            if scored is None:
+                raise InputError(f"no '{labels_key}' and no '{scores_key}'; one of them is needed.")
+            key, labels = scores_key, scored
+        elif scored is not None and scored.shape != labels.shape:
+            raise InputError(f"'{labels_key}' has shape {labels.shape}, '{scores_key}' begins with {scored.shape}.")
+        if len(labels) == 0:
+            raise InputError(f"'{key}' holds no member: the pool is empty.")
+        truth = self.labels(truth_key, 1)
         if truth.shape != labels.shape[1:]:
             raise InputError(
-                f"'{prefix}truth' has shape {truth.shape}; the members answer {labels.shape[1]} samples, "
+                f"'{truth_key}' has shape {truth.shape}; '{key}' answers {labels.shape[1]} samples, "
                 f"so ({labels.shape[1]},) was expected."
             )
         if truth.size == 0:
-            raise InputError(f"'{prefix}truth' has no sample.")
-        return labels, truth, max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+            raise InputError(f"'{truth_key}' has no sample.")
+        return _Answers(labels, truth), max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
-        values = self.array(key)
+        values = self.file.array(key)
         if values.ndim != n_dimensions:
             expected = "(n_members, n_samples)" if n_dimensions == 2 else "(n_samples,)"
             raise InputError(f"'{key}' has shape {values.shape}; expected {expected}.")
         if values.dtype.kind == "f":
-            whole = np.isfinite(values) & (values == np.floor(values))
+            with np.errstate(invalid="ignore"):  # signalling NaN
+                whole = np.isfinite(values) & (values == np.floor(values))
             if not whole.all():
                 raise InputError(f"'{key}' holds {values[~whole][0]:g}{_where(~whole)}; labels are whole numbers.")
         elif values.dtype.kind not in "iu":
             raise InputError(f"'{key}' has type {values.dtype}; labels are whole numbers.")
-        for wrong, expected in ((values < 0, "labels start at 0"), (values >= MOST_CLASSES, "65,536 classes fit")):
+        with np.errstate(over="ignore"):  # 65,536 as a float16
+            too_large = values >= MOST_CLASSES
+        for wrong, expected in ((values < 0, "labels start at 0"), (too_large, "65,536 classes fit")):
             if wrong.any():
                 raise InputError(f"'{key}' holds {values[wrong][0]:g}{_where(wrong)}; {expected}.")
         return values.astype(np.uint16)
 
     def labels_from_scores(self, key: str) -> tuple[np.ndarray, int]:
         """Read one member at a time: scores are n_classes times as large as the labels that they come to."""
-        with self.stream(key) as (file, shape, dtype):
-            if len(shape) != 3 or dtype.kind not in "fiu":
+        with self.file.stream(key) as stream:
+            if len(stream.shape) != 3 or stream.dtype.kind not in "fiu":
                 raise InputError(
-                    f"'{key}' has shape {shape} and type {dtype}; expected numbers, (n_members, n_samples, n_classes)."
+                    f"'{key}' has shape {stream.shape} and type {stream.dtype}; expected numbers, "
+                    "(n_members, n_samples, n_classes)."
                 )
-            n_members, n_samples, n_classes = shape
+            n_members, n_samples, n_classes = stream.shape
             if not 1 <= n_classes <= MOST_CLASSES:
                 raise InputError(f"'{key}' has {n_classes} classes; from 1 to {MOST_CLASSES} fit.")
+            if n_samples == 0:
+                raise InputError(f"'{key}' has no sample.")
+            check_size(key, n_members * n_samples * 2)
             labels = np.empty((n_members, n_samples), np.uint16)
             for member in range(n_members):
-                content = _exactly(file, n_samples * n_classes * dtype.itemsize, key)
-                scores = np.frombuffer(content, dtype).reshape(n_samples, n_classes)
+                scores = stream.take((n_samples, n_classes))
                 for wrong, what in ((~np.isfinite(scores), "not finite"), (scores < 0, "negative")):
                     if wrong.any():
                         sample, column = np.argwhere(wrong)[0]
@@ -186,84 +187,53 @@ class _Reader:
                             f"class {column}: {what}; scores are at least 0."
                         )
                 labels[member] = scores.argmax(axis=1)
+            stream.finish()
         return labels, n_classes
 
     def pool(self, n_members: int) -> Pool:
         width = len(str(n_members - 1))
         names = [f"member-{i:0{width}}" for i in range(n_members)]
-        if "names" in self.keys:
-            values = self.array("names")
-            if values.shape != (n_members,) or values.dtype.kind not in "USiu":
-                raise InputError(
-                    f"'names' has shape {values.shape}, type {values.dtype}; expected ({n_members},) text."
-                )
-            try:
-                names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
-            except UnicodeDecodeError:
-                raise InputError("'names' holds bytes that are no UTF-8 text.") from None
-            for i, name in enumerate(names):
-                if not name.strip() or not name.isprintable():
-                    raise InputError(f"'names' calls member {i} {name!r}; use printable text.")
+        if "names" in self.file.keys:
+            names = self.names(n_members)
         costs: dict[str, Any] = {}
-        for key in self.keys:
+        for key in self.file.keys:
             if key.startswith("cost_"):
                 name = key.removeprefix("cost_")
                 if name in RESERVED_COSTS or not name.isidentifier():
                     raise InputError(f"'{key}' cannot be a cost; the name after 'cost_' must be a free identifier.")
-                costs[name] = self.array(key)
+                costs[name] = self.file.array(key)
         return Pool(tuple(names), costs=costs)
 
-    def array(self, key: str) -> np.ndarray:
-        with self.stream(key) as (file, shape, dtype):
-            size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            if size > _memory() // 2:
-                raise InputError(f"'{key}' needs {size / 2**30:.1f} GiB; this machine has {_memory() / 2**30:.1f}.")
-            return np.frombuffer(_exactly(file, size, key), dtype).reshape(shape)
-
-    @contextmanager
-    def stream(self, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]:
-        """Open an array behind its header, in row-major order."""
-        if key not in self.keys:
-            raise InputError(f"no '{key}'; found {', '.join(self.keys) or 'nothing'}.")
-        entry = key if key in self.file.namelist() else f"{key}.npy"
+    def names(self, n_members: int) -> list[str]:
+        values = self.file.array("names")
+        if values.shape != (n_members,) or values.dtype.kind not in "USiu":
+            raise InputError(f"'names' has shape {values.shape}, type {values.dtype}; expected ({n_members},) text.")
         try:
-            with self.file.open(entry) as file:
-                version = npy.read_magic(file)
-                reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                shape, column_major, dtype = reader(file)
-                if dtype.hasobject:
-                    raise InputError(f"'{key}' holds pickled objects, which are never loaded; store plain numbers.")
-                declared = int(np.prod(shape, dtype=object)) * dtype.itemsize
-                if declared > self.file.getinfo(entry).file_size:
-                    raise InputError(f"'{key}' is cut off: its header promises {declared} bytes.")
-                if column_major and len(shape) > 1:
-                    columns = np.frombuffer(_exactly(file, declared, key), dtype).reshape(shape, order="F")
-                    yield io.BytesIO(columns.tobytes()), shape, dtype
-                else:
-                    yield file, shape, dtype
-        except InputError:
-            raise
-        except UNREADABLE as error:
-            raise InputError(f"'{key}' cannot be read: {error}.") from error
+            names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
+        except (ValueError, SystemError):  # bytes that are no UTF-8, numbers that are no Unicode
+            raise InputError("'names' holds what is no text.") from None
+        for i, name in enumerate(names):
+            if not name.strip() or not name.isprintable():
+                raise InputError(f"'names' calls member {i} {name!r}; use printable text.")
+        return names
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        file = zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise InputError(f"{path} is no whole .npz file: {error}.") from error
-    with file:
-        yield file
+@dataclass(frozen=True)
+class _Answers:
+    """Labels (n_members, n_samples) and truth (n_samples,), not yet part of a split."""
 
+    labels: np.ndarray
+    truth: np.ndarray
 
-def _exactly(file: IO[bytes], size: int, key: str) -> bytes:
-    content = file.read(size)
-    if len(content) < size:
-        raise InputError(f"'{key}' is cut off: {len(content)} of {size} bytes.")
-    return content
+    def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
+        """Search split, test split if it has a sample, and which samples it has."""
+        order = np.random.default_rng(seed).permutation(len(self.truth))
+        n_test = round(test_share * len(self.truth))
+        test, rest = np.sort(order[:n_test]), np.sort(order[n_test:])
+        return self.of(rest), self.of(test) if n_test else None, test
+
+    def of(self, samples: np.ndarray) -> "_Answers":
+        return _Answers(self.labels[:, samples], self.truth[samples])
 
 
 def _where(wrong: np.ndarray) -> str:
@@ -271,7 +241,3 @@ def _where(wrong: np.ndarray) -> str:
     if len(place) == 2:
         return f" (member {place[0]}, sample {place[1]})"
     return f" (sample {place[0]})"
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -8,6 +8,9 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 
+# Sums of costs stay exact as int64, and products of a few of them, which hypervolumes are, stay finite.
+LARGEST_TOTAL = {"i": 2.0**62, "f": 1e75}
+
 
 @dataclass(frozen=True)
 class SharedPart:
@@ -121,9 +124,18 @@ def _checked_cost(name: str, values: Any, n_members: int) -> np.ndarray:
         raise InputError(f"cost '{name}' has shape {values.shape}; the pool needs ({n_members},), one per member.")
     if values.dtype.kind not in "iuf":
         raise InputError(f"cost '{name}' has type {values.dtype}; it must be numbers.")
-    if not np.isfinite(values).all():
-        member = int(np.flatnonzero(~np.isfinite(values))[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        floats = values.astype(np.float64)
+    if not np.isfinite(floats).all():
+        member = int(np.flatnonzero(~np.isfinite(floats))[0])
         raise InputError(f"cost '{name}' is {values[member]} for member {member}; it must be finite.")
-    checked: np.ndarray = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    kind = "f" if values.dtype.kind == "f" else "i"
+    if (np.abs(floats) > LARGEST_TOTAL[kind] / n_members).any():
+        member = int(np.abs(floats).argmax())
+        raise InputError(
+            f"cost '{name}' is {values[member]} for member {member}; the sum over the pool must stay below "
+            f"{LARGEST_TOTAL[kind]:g}."
+        )
+    checked: np.ndarray = floats if kind == "f" else values.astype(np.int64)
     checked.setflags(write=False)
     return checked

@@ -14,8 +14,7 @@ File names follow from member names and are never read from a manifest.
 """
 
 import io
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,9 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
+from evo_ensyth.pool.manifest import FORMAT, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
 from evo_ensyth.pool.pool import Pool, shared_parts
 from evo_ensyth.pool.votes import Votes
-
-FORMAT = 1
-SPLITS = ("search", "test")
-MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
     if not path.exists():
         return None
     member = read_json(path)
-    _check_keys(path, member, {"name": str, "origin": dict, "layers": list, "report": dict, "files": dict})
+    check_keys(f"{path}:", member, {"name": str, "origin": dict, "layers": list, "report": dict, "files": dict})
     if member["name"] != name:
         raise InputError(f"{path}: field 'name' is '{member['name']}'; expected '{name}'.")
     return dict(member)
@@ -160,24 +156,17 @@ def read_pool(folder: Path | str) -> StoredPool:
     path = folder / "pool.json"
     if not path.exists():
         raise InputError(f"{folder} holds no finished pool: there is no {path}.")
-    manifest = read_json(path)
-    fields = {"format": int, "problem": str, "n_classes": int, "about": dict, "truth": dict, "members": list}
-    _check_keys(path, manifest, fields | {"parent": str, "sha256": str})
-    if manifest["format"] != FORMAT:
-        raise InputError(f"{path}: field 'format' is {manifest['format']}; this version reads {FORMAT}.")
-    if manifest["sha256"] != fingerprint({key: value for key, value in manifest.items() if key != "sha256"}):
-        raise InputError(f"{path}: field 'sha256' does not fit the rest of the file; it was changed by hand.")
+    manifest = read_manifest(path)
     members = manifest["members"]
-    for member in members:
-        _check_keys(path, member, {"name": str, "origin": dict, "layers": list, "files": dict})
-        if not MEMBER_NAME.fullmatch(member["name"]):
-            raise InputError(f"{path}: '{member['name']}' cannot name a member.")
-    pool = Pool(
-        names=tuple(member["name"] for member in members),
-        origins=tuple(member["origin"] for member in members),
-        costs=_costs(members),
-        shared=shared_parts([member["layers"] for member in members]),
-    )
+    try:
+        pool = Pool(
+            names=tuple(member["name"] for member in members),
+            origins=tuple(member["origin"] for member in members),
+            costs=_costs(members),
+            shared=shared_parts([member["layers"] for member in members]),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: field 'members': {error}") from error
     votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
     return StoredPool(folder, manifest["problem"], pool, votes["search"], votes["test"], manifest["about"])
 
@@ -192,28 +181,29 @@ def _member_entry(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _costs(members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    names = members[0]["layers"][0]["costs"] if members and members[0]["layers"] else {}
-    return {cost: np.array([sum(layer["costs"][cost] for layer in m["layers"]) for m in members]) for cost in names}
+    names: Iterable[str] = next((layer["costs"] for member in members for layer in member["layers"]), ())
+    sums = {cost: [sum(layer["costs"][cost] for layer in member["layers"]) for member in members] for cost in names}
+    return {cost: np.array(values) for cost, values in sums.items()}
 
 
 def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
-    truth = read_checked(folder / f"{split}.truth.npy", manifest["truth"][split], _from_npy)
+    path = folder / f"{split}.truth.npy"
+    truth = read_checked(path, manifest["truth"][split], _from_npy)
     rows = []
     for member in manifest["members"]:
         file = f"{split}.labels.npy"
         path = folder / "members" / member["name"] / file
+        for part in (path.parent.parent, path.parent):
+            check_no_link(part)
         rows.append(read_checked(path, member["files"][file], _from_npy))
-        if rows[-1].shape != truth.shape:
-            raise InputError(f"{path} has shape {rows[-1].shape}; {split}.truth.npy has {truth.shape}.")
-    return Votes(np.array(rows), truth, manifest["n_classes"], split)
-
-
-def _check_keys(path: Path, content: Any, fields: Mapping[str, type]) -> None:
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds {type(content).__name__}; expected an object.")
-    for field, kind in fields.items():
-        if not isinstance(content.get(field), kind):
-            raise InputError(f"{path}: field '{field}' is missing or not {kind.__name__}.")
+        if rows[-1].shape != truth.shape or rows[-1].dtype.kind not in "iu":
+            raise InputError(
+                f"{path} has shape {rows[-1].shape} and type {rows[-1].dtype}; expected whole numbers, {truth.shape}."
+            )
+    try:
+        return Votes(np.array(rows), truth, manifest["n_classes"], split)
+    except InputError as error:
+        raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
 
 
 def _npy(values: np.ndarray) -> bytes:
@@ -223,4 +213,4 @@ def _npy(values: np.ndarray) -> bytes:
 
 
 def _from_npy(content: bytes) -> np.ndarray:
-    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+    return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))

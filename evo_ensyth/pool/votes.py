@@ -80,6 +80,6 @@ def _checked(values: np.ndarray, what: str, n_classes: int, kind: type) -> np.nd
     if values.min() < 0 or values.max() >= n_classes:
         wrong = values[(values < 0) | (values >= n_classes)][0]
         raise InputError(f"{what} hold {wrong}; with {n_classes} classes they go from 0 to {n_classes - 1}.")
-    values = np.ascontiguousarray(values, dtype=kind)
+    values = np.array(values, dtype=kind, order="C")  # a copy: nobody else can change what was checked
     values.setflags(write=False)
     return values

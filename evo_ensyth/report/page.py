@@ -1,11 +1,17 @@
 """The report in words and tables, as Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
 from evo_ensyth.report.facts import MARKS, Facts
 from evo_ensyth.search.run import Entry, Run
+
+# What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
+# letters is none of these, and net_trim stays readable in the source.
+MARKUP = re.compile(r"[\\`*\[\]<~&$@|]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 
 
 def write_page(facts: Facts, folder: Path) -> None:
@@ -17,7 +23,7 @@ def page(facts: Facts) -> str:
     """Put the whole page together."""
     run = facts.main
     parts = [
-        f"# {_cell(facts.problem)}: {_cell(run.found.selector)}, seed {run.seed}",
+        f"# {_text(facts.problem)}: {_text(run.found.selector)}, seed {run.seed}",
         _question(run),
         "![The front on both splits](front.svg)",
         _recommendation(facts),
@@ -33,7 +39,7 @@ def page(facts: Facts) -> str:
 def _question(run: Run) -> str:
     test = f"{run.n_test:,} samples of the test split" if run.n_test else "no test split"
     return (
-        f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_cell, run.objectives))}? "
+        f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}? "
         f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
     )
 
@@ -58,7 +64,7 @@ def _recommendation(facts: Facts) -> str:
 
 def _front_table(run: Run) -> str:
     others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
-    header = ["", "size", "search error", "test error, 95 % interval", *others, "members"]
+    header = ["", "size", "search error", "test error, 95 % interval", *map(_text, others), "members"]
     rows = []
     for i, entry in enumerate(run.found.entries):
         values = [f"{entry.search[goal]:,.6g}" for goal in others]
@@ -76,7 +82,7 @@ def _comparison(facts: Facts) -> str:
     for line in facts.lines:
         selection = line.selection
         row = [
-            _cell(selection.selector),
+            _text(selection.selector),
             str(line.run.seed),
             f"{selection.evaluations:,}",
             f"{selection.seconds:.2f}",
@@ -86,11 +92,11 @@ def _comparison(facts: Facts) -> str:
         row += [f"{line.dominated[s][0]} of {line.dominated[s][1]}" if line.dominated else "" for s in facts.splits]
         rows.append(row)
     reference = ", ".join(
-        f"{goal} {value:g}" for goal, value in zip(map(_cell, facts.main.objectives), facts.main.reference, strict=True)
+        f"{goal} {value:g}" for goal, value in zip(map(_text, facts.main.objectives), facts.main.reference, strict=True)
     )
     return (
         _table(header, rows) + f"\n\nHypervolume on the search split, reference point: {reference}. Dominated: by some "
-        f"ensemble that {_cell(facts.main.found.selector)} found, judged on the same split."
+        f"ensemble that {_text(facts.main.found.selector)} found, judged on the same split."
     )
 
 
@@ -98,12 +104,12 @@ def _made(run: Run) -> str:
     limits = [f"budget {run.budget:,}" if run.budget else "no budget"]
     limits += [f"{run.seconds_limit:g} seconds"] if run.seconds_limit else []
     settings = ", ".join(f"{key} {value}" for key, value in run.found.settings.items()) or "none"
-    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    versions = ", ".join(f"{_text(name)} {_text(version)}" for name, version in run.versions.items())
     rate = run.found.evaluations / max(run.found.seconds, 1e-9)
     return "\n".join(
         (
             f"- seed {run.seed}, {', '.join(limits)}; {run.found.evaluations:,} ensembles judged, {rate:,.0f} a second",
-            f"- settings of {_cell(run.found.selector)}: {_cell(settings)}",
+            f"- settings of {_text(run.found.selector)}: {_text(settings)}",
             f"- {versions}",
             f"- votes on the search split: sha256 {run.fingerprints['search'][:16]}...",
         )
@@ -119,17 +125,15 @@ def _error(run: Run, entry: Entry, split: str) -> str:
 
 
 def _names(entry: Entry) -> str:
-    names = [f"`{_cell(name)}`" for name in entry.members]
+    names = [_text(name) for name in entry.members]
     return ", ".join(names) if len(names) <= 12 else ", ".join(names[:10]) + f" and {len(names) - 10} more"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_cell, header)) + " |", "|" + " --- |" * len(header)]
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def _cell(text: str) -> str:
+def _text(text: str) -> str:
     """Keep a name from being read as Markdown or HTML."""
-    for character, instead in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("`", "'"), ("\n", " ")):
-        text = text.replace(character, instead)
-    return text
+    return MARKUP.sub(r"\\\g<0>", one_line(text))

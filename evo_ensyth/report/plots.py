@@ -1,6 +1,7 @@
 """The picture of a front: search and test split side by side, on one scale."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
 from evo_ensyth.report.facts import MARKS, Facts, Line
 from evo_ensyth.search.run import Entry, Run
@@ -16,12 +18,15 @@ from evo_ensyth.search.run import Entry, Run
 # Okabe and Ito's colours, told apart by people who see few; the first is for what the report is about.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TITLES = {"search": "search split: chosen here, so it flatters", "test": "test split: never seen by the search"}
+LONGEST_NAME = 60  # characters: a longer one would leave no room for the axes
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#e6e6e6",
     "font.size": 10,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.usetex": False,
     "svg.hashsalt": "evo_ensyth",
     "svg.fonttype": "none",
 }
@@ -37,12 +42,15 @@ def write_front(facts: Facts, folder: Path) -> None:
             draw_front(axes, facts, split)
         panels[0].set_ylabel(_label(facts, facts.axes[1]))
         panels[-1].legend(frameon=False, fontsize=9)
-        title = f"{facts.problem}: which few of {facts.main.n_members} members should vote?"
-        figure.suptitle(_plain(title), x=0.01, ha="left")
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=140, metadata=metadata)
-            write_whole(folder / f"front.{kind}", file.getvalue())
+        title = f"{_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
+        figure.suptitle(title, x=0.01, ha="left")
+        with warnings.catch_warnings():
+            # The reader sees a box instead of the character; the SVG has the character.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+                file = io.BytesIO()
+                figure.savefig(file, format=kind, dpi=140, metadata=metadata)
+                write_whole(folder / f"front.{kind}", file.getvalue())
 
 
 def draw_front(axes: Axes, facts: Facts, split: str) -> None:
@@ -63,7 +71,7 @@ def draw_front(axes: Axes, facts: Facts, split: str) -> None:
 def _draw_line(axes: Axes, facts: Facts, line: Line, split: str, colour: str, *, main: bool) -> None:
     points = [_point(facts, line.run, entry, split) for entry in line.selection.entries]
     x, y = zip(*sorted(points), strict=True)
-    look: dict[str, Any] = {"color": colour, "label": _plain(line.label), "zorder": 3 if main else 2}
+    look: dict[str, Any] = {"color": colour, "label": _name(line.label), "zorder": 3 if main else 2}
     axes.plot(x, y, "o-" if main else "o--", markersize=5 if main else 3.5, linewidth=1.8 if main else 1.1, **look)
     if main and split == "test" and facts.axes[1] == "error":
         for entry in line.selection.entries:
@@ -89,9 +97,10 @@ def _label(facts: Facts, objective: str) -> str:
     if objective == "n_members":
         return "members"
     unit = facts.main.units[facts.main.objectives.index(objective)]
-    return _plain(f"{objective}, {unit}" if unit else objective)
+    return f"{_name(objective)}, {_name(unit)}" if unit else _name(objective)
 
 
-def _plain(text: str) -> str:
-    """Keep matplotlib from reading mathematics into a name."""
-    return text.replace("$", r"\$")
+def _name(text: str) -> str:
+    """Shorten what would not fit, and leave out what could not be drawn."""
+    text = one_line(text)
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."

@@ -28,6 +28,7 @@ from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
 
 FORMAT = 1
+MARKS = ("single_best", "whole_pool")
 LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy")
 
 
@@ -210,7 +211,7 @@ def run(
         if interrupted:
             break
     if not searched:
-        raise InputError("the search was stopped before anything was judged.")
+        raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to tell
     # Stopped among the comparisons: what they found is the best there is to tell.
     main = selector if selector in searched else next(reversed(searched))
     return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted)
@@ -243,22 +244,20 @@ def read_run(folder: Path) -> Run:
     InputError
         No run there, or one that is not whole.
     """
+    from pydantic import TypeAdapter, ValidationError  # only a report needs it
+
     path = folder / "run.json"
     content = read_json(path)
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise InputError(f"{path}: field 'format' is not {FORMAT}; no run that this version can read.")
     try:
-        found = Run(**content)
-        return Run(
-            **{
-                **{field.name: getattr(found, field.name) for field in fields(Run)},
-                "found": _selection(content["found"]),
-                "against": tuple(_selection(selection) for selection in content["against"]),
-                "marks": {name: _entry(entry) for name, entry in content["marks"].items()},
-            }
-        )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is not a whole run: {error}.") from error
+        found = TypeAdapter(Run).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: field '{place}': {first['msg']}; the file was changed or is not whole.") from error
+    _check_run(path, found)
+    return found
 
 
 def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> None:
@@ -279,9 +278,9 @@ def _judged(
     interrupted: bool,
 ) -> Run:
     """Judge all fronts on the test split, choose, and write everything down."""
-    plain = {"single_best": np.zeros((1, len(problem.pool)), bool), "whole_pool": np.ones((1, len(problem.pool)), bool)}
-    plain["single_best"][0, problem.search.member_errors.argmin()] = True
-    subsets = np.concatenate([front.subsets for _, front in searched.values()] + list(plain.values()))
+    best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
+    plain = np.stack([best, np.ones_like(best)])
+    subsets = np.concatenate([front.subsets for _, front in searched.values()] + [plain])
     entries = iter(_entries(problem, subsets))
     selections = {}
     for name, (evaluator, front) in searched.items():
@@ -311,7 +310,7 @@ def _judged(
         found=found,
         against=tuple(selections.values()),
         chosen=smallest_within_one_standard_error(errors, sizes, problem.search.n_samples),
-        marks={name: next(entries) for name in plain},
+        marks={name: next(entries) for name in MARKS},
         fingerprints={votes.split: votes.fingerprint for votes in (problem.search, problem.test) if votes},
         source=source,
         interrupted=interrupted,
@@ -394,11 +393,29 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     return file.getvalue().encode()
 
 
-def _entry(content: Mapping[str, Any]) -> Entry:
-    return Entry(**{**content, "indices": tuple(content["indices"]), "members": tuple(content["members"])})
-
-
-def _selection(content: Mapping[str, Any]) -> Selection:
-    entries = tuple(_entry(entry) for entry in content["entries"])
-    history = tuple(Milestone(**milestone) for milestone in content["history"])
-    return Selection(**{**content, "entries": entries, "history": history})
+def _check_run(path: Path, found: Run) -> None:
+    """Check what types do not say."""
+    split_sizes = {"n_members": found.n_members, "n_search": found.n_search, "n_test": found.n_test}
+    for name, size in split_sizes.items():
+        if size is not None and size < 1:
+            raise InputError(f"{path}: field '{name}' is {size}; it must be 1 or more.")
+    if not 0 <= found.chosen < len(found.found.entries):
+        raise InputError(f"{path}: field 'chosen' is {found.chosen}; there are {len(found.found.entries)} entries.")
+    if set(found.marks) != set(MARKS):
+        raise InputError(f"{path}: field 'marks' holds {', '.join(found.marks)}; expected {', '.join(MARKS)}.")
+    goals = set(found.objectives)
+    if not goals or len(found.units) != len(found.objectives) or len(found.reference) != len(found.objectives):
+        raise InputError(f"{path}: fields 'objectives', 'units' and 'reference' must be of one length, and not empty.")
+    if "search" not in found.fingerprints or ("test" in found.fingerprints) != (found.n_test is not None):
+        raise InputError(f"{path}: field 'fingerprints' must name the splits that the run has.")
+    for entry in (*found.marks.values(), *(e for selection in found.selections for e in selection.entries)):
+        splits = [(entry.search, entry.search_errors, found.n_search)]
+        if found.n_test is not None:
+            splits.append((entry.test or {}, -1 if entry.test_errors is None else entry.test_errors, found.n_test))
+        if not entry.indices or len(entry.members) != len(entry.indices):
+            raise InputError(f"{path}: an entry has {len(entry.indices)} indices and {len(entry.members)} members.")
+        for values, errors, n_samples in splits:
+            if set(values) != goals or not np.isfinite(list(values.values())).all() or not 0 <= errors <= n_samples:
+                raise InputError(f"{path}: the entry {list(entry.indices)} has values that cannot be.")
+    if not all(selection.entries for selection in found.selections):
+        raise InputError(f"{path}: a selector has no entries.")

@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.report.facts import gather
+from evo_ensyth.report.page import page
 from evo_ensyth.search.run import read_run, run, write_run
 
 
@@ -147,7 +149,7 @@ def test_what_cannot_be_run_is_refused_first(make_problem, arguments, message):
     [
         lambda c: c.pop("found"),
         lambda c: c.update(format=99),
-        lambda c: c.update(x=1),
+        lambda c: c.update(chosen=99),
         lambda c: c["found"].update(entries=[{}]),
         lambda c: c.update(marks=3),
     ],
@@ -159,3 +161,32 @@ def test_a_damaged_run_is_refused_by_name(found, tmp_path, damage):
     (tmp_path / "run.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"run\.json"):
         read_run(tmp_path)
+
+
+def nodes(content, path=()):
+    """Every place in a JSON document."""
+    yield path
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield from nodes(value, (*path, key))
+
+
+def test_a_run_that_was_changed_anywhere_is_refused_or_can_be_told(make_problem, tmp_path):
+    found = run(make_problem(n_members=4, n_samples=20), "nsga2", against=["whole_pool"])
+    write_run(found, tmp_path)
+    file = tmp_path / "run.json"
+    whole = file.read_text()
+    refused = 0
+    for path in list(nodes(json.loads(whole)))[1:]:
+        for instead in (None, -1, "x", []):
+            content = json.loads(whole)
+            place = content
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = instead
+            file.write_text(json.dumps(content))
+            try:
+                page(gather([read_run(tmp_path)]))
+            except InputError:
+                refused += 1
+    assert refused > 300

@@ -44,7 +44,7 @@ class Nsga2:
     crossover: float = 0.9
     patience: int = 60
     generations: int = 1_000
-    enumerate: int = 4_095
+    enumerate: int = 65_535
 
     def __post_init__(self) -> None:
         if self.population < 2 or not 0 <= self.crossover <= 1 or self.patience < 1 or self.generations < 1:

@@ -1,0 +1,71 @@
+"""EnSyth's Fashion-MNIST pool beside the published one: densities, and accuracies before and after fine-tuning.
+
+    python -m evo_ensyth pool fashion_mnist          # hours or minutes, depends on the machine; resumes
+    python benchmarks/fashion_mnist.py [POOL]        # prints two tables in Markdown
+
+Published numbers: Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, Table II, set 1: non-zero parameters. The paper
+counts convolutions as dense; the share of dense-layer parameters that is left follows from that.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from evo_ensyth.errors import EvoEnsythError
+from evo_ensyth.files import read_json
+from evo_ensyth.pool import read_pool
+from evo_ensyth.pool.store import read_member
+
+PUBLISHED = {
+    0.01: 690_727, 0.02: 515_694, 0.04: 349_340, 0.06: 261_155, 0.08: 216_367, 0.1: 186_753,
+    0.2: 124_971, 0.3: 103_398, 0.4: 89_496, 0.5: 81_341, 0.6: 73_196, 0.7: 67_678,
+}  # fmt: skip
+PUBLISHED_PARENT = 0.903
+CONVOLUTIONS = 832 + 51_264
+DENSE = 1_606_144 + 5_130
+
+
+def main() -> None:
+    """Read a pool and print the tables."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/fashion_mnist/pool")
+    try:
+        stored = read_pool(folder)
+    except EvoEnsythError as error:
+        sys.exit(f"{error} Make it with: python -m evo_ensyth pool fashion_mnist")
+    members = {name: read_member(folder, name) for name in stored.pool.names}
+    controls = [read_json(path) for path in sorted((folder / "controls" / "members").glob("*/member.json"))]
+    parent = stored.about["parent"]
+    print(
+        f"Parent: {parent['accuracy']['test']:.2%} on the test images (published: {PUBLISHED_PARENT:.1%}), "
+        f"{parent['parameters']:,} parameters that are not zero.\n"
+    )
+    print("| epsilon | non-zero, published | non-zero, here | dense layers left, published | here |")
+    print("| --- | --- | --- | --- | --- |")
+    for epsilon, published in PUBLISHED.items():
+        member = next(m for m in members.values() if m and m["origin"]["epsilon"] == epsilon)
+        here = sum(layer["costs"]["parameters"] for layer in member["layers"])
+        left = sum(layer["costs"]["parameters"] for layer in member["layers"] if layer["name"].startswith("fc"))
+        theirs = (published - CONVOLUTIONS) / DENSE
+        print(f"| {epsilon:g} | {published:,} | {here:,} | {theirs:.2%} | {left / DENSE:.2%} |")
+    print("\nAccuracy on the test images, %:\n")
+    print("| epsilon | pruned | set 1 | set 2 | set 3 | magnitude, pruned | magnitude, as set 1 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for epsilon in PUBLISHED:
+        same = [m for m in members.values() if m and m["origin"]["epsilon"] == epsilon]
+        tuned = {m["origin"]["fine_tuning"]: m for m in same}
+        control = next((c for c in controls if f"net_trim-{epsilon:g}-" in f"{c['name']}-"), None)
+        cells = [_before(same[0]), *(_after(tuned[name]) for name in ("set1", "set2", "set3"))]
+        cells += [_before(control), _after(control)] if control else ["", ""]
+        print(f"| {epsilon:g} | {' | '.join(cells)} |")
+
+
+def _before(member: dict[str, Any]) -> str:
+    return f"{100 * member['report']['accuracy_before_fine_tuning']['test']:.2f}"
+
+
+def _after(member: dict[str, Any]) -> str:
+    return f"{100 * member['report']['accuracy']['test']:.2f}"
+
+
+if __name__ == "__main__":
+    main()

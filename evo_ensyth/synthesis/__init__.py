@@ -1,0 +1,13 @@
+"""From a data set and a parent network to a pool folder of compressed, fine-tuned members. Torch lives here.
+
+The work goes through the files in this order: ``datasets`` and ``networks``, ``training``, ``compression``,
+``measure``, ``recipe``, ``build``. Named here is what a problem module needs to write a recipe down.
+"""
+
+from evo_ensyth.synthesis.build import build
+from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
+from evo_ensyth.synthesis.compression.net_trim import NetTrim
+from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes
+from evo_ensyth.synthesis.training import FineTuning, Training
+
+__all__ = ["FineTuning", "MagnitudeControl", "NetTrim", "Recipe", "Training", "build", "ensyth_regimes"]

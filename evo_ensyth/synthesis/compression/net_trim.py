@@ -1,0 +1,330 @@
+"""Net-Trim: the sparsest weights, in absolute sum, that answer like the parent's layer does on calibration images.
+
+Aghasi, Abdi, Nguyen, Romberg, "Net-Trim: Convex Pruning of Deep Neural Networks with Performance Guarantee", NIPS 2017;
+Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020. The grid is
+EnSyth's (Alhalabi, Gaber, Basurra, IEEE SMC 2019).
+
+Dense layers only, each with its bias inside the program. Every dense layer but the last is taken to be followed
+directly by ReLU.
+"""
+
+import copy
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import nn
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint, write_whole
+from evo_ensyth.synthesis.compression import Variant
+from evo_ensyth.synthesis.compression._admm import LayerSolver, State
+from evo_ensyth.synthesis.compression._convex_program import (
+    LayerProgram,
+    judge,
+    linear_program,
+    lower_bound,
+    relu_program,
+    solve_with_cvxpy,
+)
+
+EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+SCHEMES = ("parallel", "cascade")
+SOLVERS = ("admm", "cvxpy")
+PRECISIONS = ("float32", "float64")
+IMAGES_AT_ONCE = 500
+STATE_TENSORS = ("outputs", "sparse", "weights")
+
+
+@dataclass(frozen=True)
+class NetTrim:
+    """One variant per epsilon, in the order of the grid.
+
+    Attributes
+    ----------
+    epsilons : tuple of float
+        Radius of a layer's ball over the norm of the parent's outputs; rising, so that each solve starts near its end.
+    scheme : str
+        ``parallel``: every layer sees the parent's own inputs. ``cascade``: a layer sees what the layers pruned before
+        it let through, and its radius follows from that.
+    gamma : float
+        Cascade only: how much more than the parent's weights a layer may miss, squared; 1 or more.
+    solver : str
+        ``admm``, or ``cvxpy`` for small layers.
+    precision : str
+        Of the matrix products of ``admm``: ``float32`` or ``float64``.
+    tolerance : float
+        Of ``admm``: relative residuals to stop at.
+    max_iterations : int
+        Of ``admm``, per layer and epsilon.
+    layers : tuple of str, optional
+        Names of the dense layers to prune; all of them by default.
+
+    Raises
+    ------
+    InputError
+        A setting out of its range.
+
+    Notes
+    -----
+    The published code stops when the weights change little from one iteration to the next, which can happen far from a
+    solution. Here primal and dual residuals decide, and the report tells how far the answer is from feasible (``ball``
+    at most 1, ``overshoot`` 0) and from optimal (``gap``, certified by a dual point).
+    """
+
+    epsilons: tuple[float, ...] = EPSILONS
+    scheme: str = "parallel"
+    gamma: float = 1.1
+    solver: str = "admm"
+    precision: str = "float32"
+    tolerance: float = 5e-5
+    max_iterations: int = 1000
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilons", tuple(float(epsilon) for epsilon in self.epsilons))
+        if self.layers is not None:
+            object.__setattr__(self, "layers", tuple(self.layers))
+        rising = all(a < b for a, b in zip((0.0, *self.epsilons), self.epsilons, strict=False))
+        if not self.epsilons or not rising or not all(map(math.isfinite, self.epsilons)):
+            raise InputError(f"epsilons are {self.epsilons}; expected at least one, above 0 and rising.")
+        if len({f"{epsilon:g}" for epsilon in self.epsilons}) < len(self.epsilons):
+            raise InputError(f"epsilons are {self.epsilons}; two of them are the same to six digits, which name them.")
+        for name, known in (("scheme", SCHEMES), ("solver", SOLVERS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
+        if not 1 <= self.gamma < math.inf:
+            raise InputError(f"gamma is {self.gamma}; it must be 1 or more, or the parent's weights are infeasible.")
+        if not 0 < self.tolerance < 1:
+            raise InputError(f"tolerance is {self.tolerance}; it must lie between 0 and 1.")
+        if self.max_iterations < 1:
+            raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
+
+    def variants(
+        self, parent: nn.Module, calibration: torch.Tensor, *, seed: int, scratch: Path | None = None
+    ) -> Iterator[Variant]:
+        """Yield one variant per epsilon; nothing is drawn at random, so ``seed`` has no effect.
+
+        Raises
+        ------
+        InputError
+            ``layers`` names no dense layer, the parent has none, or ``scratch`` belongs to other settings or data.
+        """
+        walk = _Walk(self, parent, calibration)
+        shelf = None if scratch is None else _Shelf(scratch, walk.key())
+        for position, epsilon in enumerate(self.epsilons):
+            done = shelf.read(epsilon) if shelf else None
+            if done is None:
+                if shelf and position and not walk.states:
+                    walk.states = shelf.read_states(self.epsilons[position - 1])
+                done = walk.prune(epsilon)
+                if shelf:
+                    shelf.write(epsilon, *done, walk.states)
+            weights, report = done
+            origin = {"method": "net_trim", **_settings(self), "epsilon": epsilon}
+            yield Variant(f"net_trim-{epsilon:g}", origin, _with_weights(parent, weights), report)
+
+
+class _Walk:
+    """From layer to layer, for one epsilon after the other; keeps what the epsilons of a layer share."""
+
+    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor) -> None:
+        self.settings, self.parent, self.calibration = settings, parent, calibration
+        dense = [name for name, layer in parent.named_modules() if isinstance(layer, nn.Linear)]
+        if not dense:
+            raise InputError("the parent has no dense layer; Net-Trim prunes nothing else.")
+        for name in settings.layers or ():
+            if name not in dense:
+                raise InputError(f"layers names '{name}'; the parent's dense layers are {', '.join(dense)}.")
+        self.last = dense[-1]
+        self.names = [name for name in dense if settings.layers is None or name in settings.layers]
+        self.states: dict[str, State] = {}
+        self._weights = {name: _stacked(_dense(parent, name)) for name in self.names}
+        self._inputs: dict[str, torch.Tensor] = {}
+        self._prepared: dict[str, tuple[LayerProgram, LayerSolver | None]] = {}
+
+    def key(self) -> str:
+        """Fingerprint of everything that the result depends on."""
+        digest = hashlib.sha256()
+        for part in (*self.parent.state_dict().values(), self.calibration):
+            digest.update(part.detach().cpu().contiguous().numpy().tobytes())
+        return fingerprint({"settings": asdict(self.settings), "data": digest.hexdigest()})
+
+    def prune(self, epsilon: float) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Weights (n_inputs + 1, n_neurons), float32, and report of every layer at one epsilon."""
+        if not self._inputs:
+            self._inputs = _layer_inputs(self.parent, self.calibration, self.names)
+        weights: dict[str, torch.Tensor] = {}
+        report: dict[str, Any] = {}
+        for name in self.names:
+            started = time.perf_counter()
+            if self.settings.scheme == "parallel" or not weights:
+                program, solver = self._shared(name)
+                radius = epsilon * program.norm_on_active(program.targets)
+                solved, state, told = self._solve(program, solver, radius, self.states.get(name))
+                if state is not None:
+                    self.states[name] = state
+            else:
+                pruned = _with_weights(self.parent, weights)
+                program = self._program(name, _layer_inputs(pruned, self.calibration, [name])[name])
+                missed = program.norm_on_active(program.inputs @ self._weights[name] - program.targets)
+                radius = math.sqrt(self.settings.gamma) * missed
+                solved, _, told = self._solve(program, self._solver(name, program), radius, None)
+            weights[name] = solved.float()
+            seconds = time.perf_counter() - started
+            report[name] = {**told, **_standing(program, weights[name].double(), radius), "seconds": seconds}
+        return weights, {"layers": report}
+
+    def _shared(self, name: str) -> tuple[LayerProgram, LayerSolver | None]:
+        """What does not depend on epsilon: the program on the parent's inputs, and its factorisation."""
+        if name not in self._prepared:
+            program = self._program(name, None)
+            self._prepared[name] = program, self._solver(name, program)
+        return self._prepared[name]
+
+    def _program(self, name: str, seen: torch.Tensor | None) -> LayerProgram:
+        pose = linear_program if name == self.last else relu_program
+        return pose(self._inputs[name], self._weights[name], seen=seen)
+
+    def _solver(self, name: str, program: LayerProgram) -> LayerSolver | None:
+        if self.settings.solver == "cvxpy":
+            return None
+        scale = float(self._weights[name].abs().mean())
+        return LayerSolver(program, scale=scale, precision=getattr(torch, self.settings.precision))
+
+    def _solve(
+        self, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
+    ) -> tuple[torch.Tensor, State | None, dict[str, Any]]:
+        """Weights, where the solver stands, and what it tells of its work."""
+        if solver is None:
+            return solve_with_cvxpy(program, radius), None, {}
+        limits = {"tolerance": self.settings.tolerance, "max_iterations": self.settings.max_iterations}
+        solution = solver.solve(radius, state, **limits)
+        bound = lower_bound(program, solution.multipliers, radius)
+        told = {name: getattr(solution, name) for name in ("iterations", "primal", "dual", "converged")}
+        return solution.weights, solution.state, {**told, "lower_bound": bound}
+
+
+class _Shelf:
+    """Finished epsilons in the scratch folder, each one file: weights, report, and where the solver stood."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder, self.key = folder, key
+
+    def read(self, epsilon: float) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Return weights and report, or None if this epsilon is not finished."""
+        path = self._path(epsilon)
+        if not path.exists():
+            return None
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata()
+            if about["key"] != self.key:
+                raise InputError(f"{path} comes from another parent, calibration or setting; remove the folder.")
+            names = [name for name in file.keys() if name.startswith("weights/")]  # noqa: SIM118
+            return {name.removeprefix("weights/"): file.get_tensor(name) for name in names}, json.loads(about["report"])
+
+    def read_states(self, epsilon: float) -> dict[str, State]:
+        """Where the solver stood in every layer after a finished epsilon."""
+        with safe_open(self._path(epsilon), framework="pt") as file:
+            penalties = json.loads(file.metadata()["penalties"])
+            return {
+                layer: State(*(file.get_tensor(f"state/{layer}/{part}") for part in STATE_TENSORS), penalty)
+                for layer, penalty in penalties.items()
+            }
+
+    def write(
+        self,
+        epsilon: float,
+        weights: Mapping[str, torch.Tensor],
+        report: Mapping[str, Any],
+        states: Mapping[str, State],
+    ) -> None:
+        """Keep a finished epsilon."""
+        tensors = {f"weights/{layer}": tensor.contiguous() for layer, tensor in weights.items()}
+        for layer, state in states.items():
+            tensors |= {f"state/{layer}/{part}": getattr(state, part).contiguous() for part in STATE_TENSORS}
+        penalties = {layer: state.penalty for layer, state in states.items()}
+        about = {"key": self.key, "report": json.dumps(report, allow_nan=False), "penalties": json.dumps(penalties)}
+        write_whole(self._path(epsilon), save(tensors, about))
+
+    def _path(self, epsilon: float) -> Path:
+        return self.folder / f"epsilon-{epsilon:g}.safetensors"
+
+
+def _layer_inputs(network: nn.Module, images: torch.Tensor, names: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Inputs of dense layers as float64, (n_samples, n_inputs), with a column of ones where a layer has a bias."""
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+
+    def keep(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+        return lambda _, inputs: seen[name].append(inputs[0])
+
+    hooks = [network.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
+    try:
+        with torch.inference_mode():
+            for batch in images.split(IMAGES_AT_ONCE):
+                network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: _with_ones(torch.cat(seen[name]).double(), _dense(network, name)) for name in names}
+
+
+def _with_ones(inputs: torch.Tensor, layer: nn.Linear) -> torch.Tensor:
+    return inputs if layer.bias is None else torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)
+
+
+def _stacked(layer: nn.Linear) -> torch.Tensor:
+    """Weights of a layer as the program has them, (n_inputs + 1, n_neurons) with the bias last, float64."""
+    parts = [layer.weight.detach().T] if layer.bias is None else [layer.weight.detach().T, layer.bias.detach()[None]]
+    return torch.cat(parts).double()
+
+
+def _with_weights(parent: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
+    """Return a copy of the parent in which some dense layers have other weights."""
+    model = copy.deepcopy(parent)
+    with torch.no_grad():
+        for name, stacked in weights.items():
+            layer = _dense(model, name)
+            layer.weight.copy_(stacked[: layer.in_features].T)
+            if layer.bias is not None:
+                layer.bias.copy_(stacked[-1])
+    return model
+
+
+def _dense(network: nn.Module, name: str) -> nn.Linear:
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def _standing(program: LayerProgram, weights: torch.Tensor, radius: float) -> dict[str, Any]:
+    """Constraints, density and errors of the weights as they are returned; plain JSON values."""
+    quality = judge(program, weights, radius)
+    answers = program.inputs @ weights
+    missed = torch.where(program.active, answers - program.targets, (answers - program.ceilings).clamp(min=0))
+    sizes = torch.linalg.norm(program.targets.masked_fill(~program.active, 0), dim=0)
+    errors = (torch.linalg.norm(missed, dim=0) / sizes)[sizes > 0]
+    spread = [float(part) for part in (errors.min(), errors.median(), errors.max())] if len(errors) else [0.0] * 3
+    return {
+        "radius": radius,
+        "objective": quality.objective,
+        "ball": quality.ball if math.isfinite(quality.ball) else None,
+        "overshoot": quality.overshoot if math.isfinite(quality.overshoot) else None,
+        "density": float((weights != 0).double().mean()),
+        "nonzeros": int((weights != 0).sum()),
+        "neuron_error": dict(zip(("min", "median", "max"), spread, strict=True)),
+    }
+
+
+def _settings(settings: NetTrim) -> dict[str, Any]:
+    """Settings as plain JSON values, without the grid: a variant is one point of it."""
+    values = {name: value for name, value in asdict(settings).items() if name != "epsilons"}
+    return {**values, "layers": None if settings.layers is None else list(settings.layers)}

@@ -1,0 +1,225 @@
+"""The parents, layer by layer: EnSyth's two networks and a small one for digits.
+
+Alhalabi, Gaber, Basurra, "EnSyth: A Pruning Approach to Synthesis of Deep Learning Ensembles", IEEE SMC 2019, with the
+architectures of the public Net-Trim code (``mnist_lenet``, ``cifar10_convet``), from which the published parameter
+counts 1,663,370 and 1,068,298 follow.
+
+Every dense layer has a dropout in front, and every dense layer but the last is followed directly by a ReLU: that is
+what the compression methods and the fine-tuning regimes rely on.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from evo_ensyth import catalogue
+
+
+class Preparation(Protocol):
+    """How stored images become what a network sees."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a prepared image."""
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Prepare images for an answer, always in the same way."""
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Prepare images for training, drawing at random what may vary."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Grey values divided by the largest that can occur; training sees the same images as evaluation."""
+
+    shape: tuple[int, int, int]
+    largest: int = 255
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Scale to [0, 1]."""
+        return images.float() / self.largest
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Scale to [0, 1]; nothing is drawn."""
+        return self.prepare(images)
+
+
+@dataclass(frozen=True)
+class StandardisedCrop:
+    """A square cut from the image, each channel of it brought to mean 0 and standard deviation 1.
+
+    Notes
+    -----
+    The code this follows draws crop offsets from 0..7; here every place where the square fits is as likely as another.
+    """
+
+    shape: tuple[int, int, int]
+    noise: float = 0.001
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Cut from the centre."""
+        _, height, width = self.shape
+        top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
+        return _standardised(images[:, :, top : top + height, left : left + width])
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Cut anywhere, mirror every second image or so, and add Gaussian noise."""
+        _, height, width = self.shape
+        squares = images.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, tops, lefts, height, width)
+        count = len(images)
+        tops = torch.randint(squares.shape[2], (count,), generator=rng)
+        lefts = torch.randint(squares.shape[3], (count,), generator=rng)
+        mirrored = torch.rand(count, generator=rng) < 0.5
+        cut = _standardised(squares[torch.arange(count), :, tops, lefts])
+        cut = torch.where(mirrored[:, None, None, None], cut.flip(3), cut)
+        return cut + self.noise * torch.randn(cut.shape, generator=rng)
+
+
+class Network(nn.Sequential):
+    """Named layers in the order of computation, and how images are prepared for them.
+
+    Attributes
+    ----------
+    preparation : Preparation
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", preparation: Preparation) -> None:
+        super().__init__(layers)
+        self.preparation = preparation
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Images as the network sees them when it answers.
+
+        Parameters
+        ----------
+        images : uint8, (n_samples, channels, height, width)
+
+        Returns
+        -------
+        float32, (n_samples, *preparation.shape)
+        """
+        return self.preparation.prepare(images)
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Images as the network sees them in training; shapes as in `prepare`."""
+        return self.preparation.augment(images, rng)
+
+
+def build(name: str, n_classes: int, seed: int) -> Network:
+    """Return an untrained network, in evaluation mode.
+
+    Parameters
+    ----------
+    name : str
+        ``lenet`` (28 x 28, grey), ``cifar`` (32 x 32, colour) or ``small`` (8 x 8, grey).
+    n_classes : int
+    seed : int
+        Of the initial weights.
+
+    Raises
+    ------
+    InputError
+        No such network.
+    """
+    if name not in NETWORKS:
+        raise catalogue.unknown("network", name, NETWORKS)
+    return NETWORKS[name](n_classes, torch.Generator().manual_seed(seed)).eval()
+
+
+def weighted_layers(network: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Convolutional and dense layers by name, in the order of computation."""
+    return {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+
+
+def _lenet(n_classes: int, rng: torch.Generator) -> Network:
+    layers = [
+        *_convolution("conv1", 1, 32, 5),
+        ("pool1", nn.MaxPool2d(2)),
+        *_convolution("conv2", 32, 64, 5),
+        ("pool2", nn.MaxPool2d(2)),
+        *_dense_head((64 * 7 * 7, 512, n_classes)),
+    ]
+    starts = dict.fromkeys(("conv1", "conv2", "fc1", "fc2"), (0.1, 0.1))
+    return _started(layers, Scaled((1, 28, 28)), starts, rng)
+
+
+def _cifar(n_classes: int, rng: torch.Generator) -> Network:
+    layers = [
+        *_convolution("conv1", 3, 64, 5),
+        ("pool1", _same_pooling()),
+        ("norm1", _local_response_norm()),
+        *_convolution("conv2", 64, 64, 5),
+        ("norm2", _local_response_norm()),
+        ("pool2", _same_pooling()),
+        *_dense_head((64 * 6 * 6, 384, 192, n_classes)),
+    ]
+    starts = {"conv1": (0.05, 0.0), "conv2": (0.05, 0.1), "fc1": (0.04, 0.1), "fc2": (0.04, 0.1), "fc3": (1 / 192, 0.0)}
+    return _started(layers, StandardisedCrop((3, 24, 24)), starts, rng)
+
+
+def _small(n_classes: int, rng: torch.Generator) -> Network:
+    layers = [
+        *_convolution("conv1", 1, 8, 3),
+        ("pool1", nn.MaxPool2d(2)),
+        *_convolution("conv2", 8, 16, 3),
+        *_dense_head((16 * 4 * 4, 48, 24, n_classes)),
+    ]
+    starts = dict.fromkeys(("conv1", "conv2", "fc1", "fc2", "fc3"), (0.1, 0.1))
+    return _started(layers, Scaled((1, 8, 8), largest=16), starts, rng)
+
+
+NETWORKS: dict[str, Callable[[int, torch.Generator], Network]] = {"lenet": _lenet, "cifar": _cifar, "small": _small}
+
+
+def _convolution(name: str, inputs: int, outputs: int, side: int) -> list[tuple[str, nn.Module]]:
+    """Convolve without changing height and width, then ReLU."""
+    return [(name, nn.Conv2d(inputs, outputs, side, padding=side // 2)), (f"{name}_relu", nn.ReLU())]
+
+
+def _dense_head(sizes: tuple[int, ...]) -> list[tuple[str, nn.Module]]:
+    """Dense layers fc1, fc2, ... from the flattened maps to the logits."""
+    layers: list[tuple[str, nn.Module]] = [("flatten", nn.Flatten())]
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
+        layers += [(f"fc{number}_dropout", nn.Dropout(0.0)), (f"fc{number}", nn.Linear(inputs, outputs))]
+        if number < len(sizes) - 1:
+            layers.append((f"fc{number}_relu", nn.ReLU()))
+    return layers
+
+
+def _same_pooling() -> nn.MaxPool2d:
+    """3 x 3 maxima at stride 2 with SAME padding: on an even side that is one line at the far edge, as ceiling does."""
+    return nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+
+def _local_response_norm() -> nn.LocalResponseNorm:
+    """Divide by (1 + (0.001 / 9) sum of squares of 9 neighbouring channels)^0.75; torch divides alpha by 9 itself."""
+    return nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
+
+
+def _started(
+    layers: Iterable[tuple[str, nn.Module]],
+    preparation: Preparation,
+    starts: dict[str, tuple[float, float]],
+    rng: torch.Generator,
+) -> Network:
+    """Weights from a normal distribution cut off at two standard deviations, constant biases: (sd, bias) per layer."""
+    network = Network(OrderedDict(layers), preparation)
+    for name, layer in weighted_layers(network).items():
+        sd, bias = starts[name]
+        nn.init.trunc_normal_(layer.weight, std=sd, a=-2 * sd, b=2 * sd, generator=rng)
+        nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
+    return network
+
+
+def _standardised(images: torch.Tensor) -> torch.Tensor:
+    images = images.float()
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    sd = images.std(dim=(2, 3), keepdim=True, correction=0)
+    flat = (images.shape[2] * images.shape[3]) ** -0.5  # Keeps a channel of one colour from being divided by zero.
+    return (images - mean) / sd.clamp(min=flat)

@@ -1,0 +1,103 @@
+"""A recipe: everything that decides what a pool will be."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.training import FineTuning, Training
+
+ENSYTH_L2 = 0.004
+ENSYTH_KEEP = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a pool is made: one parent, its compressed variants, and each of them fine-tuned in several ways.
+
+    Attributes
+    ----------
+    dataset, network : str
+        Names in `synthesis.datasets` and `synthesis.networks`.
+    n_search : int
+        Training samples put aside for the search.
+    training : Training
+        Of the parent.
+    compressors : tuple of Compressor
+        Frozen dataclasses, of which each yields variants.
+    fine_tunings : tuple of FineTuning
+        Every variant goes through every one: members are variants x fine-tunings, in this order.
+    n_calibration : int
+        Training samples that compressors may look at.
+    controls : tuple of Compressor
+        Methods to compare with. Their variants go through the first fine-tuning and are kept beside the members.
+    seed : int
+    threads : int
+        Part of the recipe, since sums in another number of threads have other last bits.
+
+    Raises
+    ------
+    InputError
+        Nothing to make members from, or two fine-tunings of one name.
+    """
+
+    dataset: str
+    n_search: int
+    network: str
+    training: Training
+    compressors: tuple[Compressor, ...]
+    fine_tunings: tuple[FineTuning, ...]
+    n_calibration: int
+    controls: tuple[Compressor, ...] = ()
+    seed: int = 1
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("compressors", "fine_tunings"):
+            if not getattr(self, name):
+                raise InputError(f"the recipe has no {name}; give it at least one.")
+        names = [fine_tuning.name for fine_tuning in self.fine_tunings]
+        if len(set(names)) < len(names):
+            raise InputError(f"the fine-tunings are called {', '.join(names)}; give each a name of its own.")
+        for name in ("n_calibration", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+
+
+def ensyth_regimes(plain: FineTuning, dense: Sequence[str]) -> tuple[FineTuning, ...]:
+    """Return the three regimes of EnSyth's Table I: nothing; L2; L2 and dropout.
+
+    Parameters
+    ----------
+    plain : FineTuning
+        Epochs, rate and the rest.
+    dense : sequence of str
+        Names of the dense layers. Set 2 has L2 on all but the last, set 3 on all of them.
+
+    Notes
+    -----
+    The table prints an L2 of 1 for set 1; the code it comes from has 0. Its "dropout" is the probability to keep.
+    """
+    l2 = tuple((layer, ENSYTH_L2) for layer in dense)
+    return (
+        replace(plain, name="set1"),
+        replace(plain, name="set2", l2=l2[:-1]),
+        replace(plain, name="set3", l2=l2, keep=ENSYTH_KEEP),
+    )
+
+
+def plain(value: Any) -> Any:
+    """Recipe, compressor or setting as JSON values; a dataclass says of what kind it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("evo_ensyth.synthesis.")
+        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"kind": kind, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): plain(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(content) for content in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InputError(f"a recipe holds {value!r}; its settings must be dataclasses, numbers, text, or lists of these.")

@@ -1,0 +1,27 @@
+"""A member of a stored pool as a network again, for whoever wants to run it."""
+
+from safetensors.torch import load
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import read_checked
+from evo_ensyth.pool import StoredPool
+from evo_ensyth.pool.store import read_member
+from evo_ensyth.synthesis import networks
+from evo_ensyth.synthesis.networks import Network
+
+
+def member_network(stored: StoredPool, name: str) -> Network:
+    """Return the network of one member, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        The pool has no such member, or its weights are not those that it was listed with.
+    """
+    member = read_member(stored.folder, name)
+    if member is None:
+        raise InputError(f"{stored.folder} has no member '{name}'.")
+    network = networks.build(stored.about["network"], stored.search.n_classes, seed=0)
+    path = stored.folder / "members" / name / "weights.safetensors"
+    network.load_state_dict(read_checked(path, member["files"]["weights.safetensors"], load))
+    return network.eval()

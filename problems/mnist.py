@@ -1,0 +1,33 @@
+"""MNIST: 36 copies of EnSyth's LeNet with 1,663,370 parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evo_ensyth.posing import Problem, stored_problem
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis import Recipe
+
+
+def recipe() -> Recipe:
+    """How the pool is made."""
+    from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
+
+    plain = FineTuning(name="plain", epochs=1, learning_rate=0.01, bfloat16=True)
+    return Recipe(
+        dataset="mnist",
+        n_search=5_000,
+        network="lenet",
+        training=Training(epochs=10, keep=0.5, bfloat16=True),
+        compressors=(NetTrim(),),
+        fine_tunings=ensyth_regimes(plain, dense=("fc1", "fc2")),
+        n_calibration=5_000,
+        controls=(MagnitudeControl(of=NetTrim()),),
+        threads=2,
+    )
+
+
+def problem() -> Problem:
+    """Error against the number of members."""
+    return stored_problem("mnist")

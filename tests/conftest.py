@@ -1,0 +1,134 @@
+"""What many tests start from: small files of predictions, small pool folders, and the command line in this process."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from naive import random_votes
+
+from evo_ensyth import cli
+from evo_ensyth.pool.store import Answers, write_manifest, write_member, write_truth
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> Callable[..., Said]:
+    """Call the command line in this process, with an empty folder as the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Said:
+        capfd.readouterr()
+        status = cli.run([str(argument) for argument in arguments])
+        said = capfd.readouterr()
+        return Said(status, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Callable[[], dict[str, bytes]]:
+    """Everything that lies in the working folder, with its content."""
+
+    def tree() -> dict[str, bytes]:
+        return {str(p.relative_to(tmp_path)): p.read_bytes() if p.is_file() else b"" for p in tmp_path.rglob("*")}
+
+    return tree
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """What a file of predictions holds: 5 members, 3 classes, 40 samples to search on and 30 to test on."""
+    rng = np.random.default_rng(0)
+    search_labels, search_truth = random_votes(rng, 5, 40, 3)
+    test_labels, test_truth = random_votes(rng, 5, 30, 3)
+    return {
+        "search_labels": search_labels,
+        "search_truth": search_truth,
+        "test_labels": test_labels,
+        "test_truth": test_truth,
+        "names": np.array(["ant", "bee", "cow", "dog", "eel"]),
+        "cost_latency": np.array([3.5, 1.0, 2.0, 2.0, 9.0]),
+    }
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Callable[..., Path]:
+    """Write a file of predictions; gives its path."""
+
+    def npz(arrays: Mapping[str, np.ndarray], name: str = "votes.npz", *, compressed: bool = False) -> Path:
+        path = tmp_path / name
+        (np.savez_compressed if compressed else np.savez)(path, **arrays)
+        return path
+
+    return npz
+
+
+@pytest.fixture(scope="session")
+def _pool_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pool")
+    rng = np.random.default_rng(1)
+    votes = {split: random_votes(rng, 4, 20, 3) for split in ("search", "test")}
+    names = ["a", "b", "c-1", "d_2.x"]
+    for i, name in enumerate(names):
+        trunk = "trunk" if i < 3 else "other trunk"
+        answers = {
+            split: Answers(labels[i], np.eye(3, dtype=np.float32)[labels[i]]) for split, (labels, _) in votes.items()
+        }
+        write_member(
+            folder,
+            name,
+            origin={"method": "hand", "step": i},
+            layers=[
+                {"name": "conv", "chain": trunk, "costs": {"bytes": 100, "macs": 7.5}},
+                {"name": "fc", "chain": f"head {i}", "costs": {"bytes": 10 + i, "macs": 1.0}},
+            ],
+            report={},
+            answers=answers,
+            weights=b"not read",
+        )
+    for split, (_, truth) in votes.items():
+        write_truth(folder, split, truth)
+    (folder / "parent.safetensors").write_bytes(b"not read")
+    write_manifest(folder, names, problem="by-hand", n_classes=3, about={"dataset": "none"})
+    return folder
+
+
+@pytest.fixture
+def pool_folder(_pool_folder: Path, tmp_path: Path) -> Path:
+    """A finished pool of 4 members; the first layer of three of them is the same."""
+    return Path(shutil.copytree(_pool_folder, tmp_path / "pool"))
+
+
+@pytest.fixture(scope="session")
+def real_pools() -> Path:
+    """Predictions of real classifiers, which lie beside some checkouts."""
+    folder = ROOT.parent / "shared" / "pools"
+    if not folder.is_dir():
+        pytest.skip("no pools of real predictions lie beside this checkout, in ../shared/pools")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Environment for subprocesses: this checkout can be imported from anywhere, and output is buffered as usual."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,137 @@
+"""The page says what the run says, and no name is taken for Markdown or HTML."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+
+from evo_ensyth import objectives
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.report.facts import gather
+from evo_ensyth.report.page import page
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.run import Run, run
+
+HOSTILE = [
+    "**bold** and __bold__ and _so_ on",
+    "[link](http://example.org)",
+    "![picture](http://example.org/x.png)",
+    "<script>alert(1)</script>",
+    "<http://example.org> www.example.org https://example.org",
+    "a | b | c \\| d",
+    "`code` ``more``",
+    "&lt; &amp; &#65;",
+    "~~gone~~ $x^2$ @someone",
+    "# no heading",
+    "back\\slash *",
+    "line\nbreak\r\n\n# here\x1b[31m",
+    "net_trim-0.1_fine_tuned",
+]
+
+
+TAGS = {"h1", "h2", "p", "strong", "img", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, addresses, and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.tags.add(tag)
+        self.addresses += [value for key, value in attributes if key in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def rendered(text: str) -> Reader:
+    reader = Reader()
+    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    reader.feed(markdown.render(text))
+    return reader
+
+
+def searched(names: list[str], problem_name: str = "hand", *, test: bool = True, **options) -> Run:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 40)
+    labels = np.where(rng.random((len(names), 40)) < 0.7, truth, 1 - truth)
+    pool = Pool(tuple(names), costs={"ms": np.arange(1, len(names) + 1)})
+    goals = tuple(objectives.find(goal, pool) for goal in ("error", "n_members", "ms"))
+    held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
+    problem = Problem(problem_name, pool, Votes(labels, truth, 2, "search"), held_out, goals)
+    return run(problem, "nsga2", **{"against": ["whole_pool"], **options})
+
+
+def test_the_page_says_what_the_run_says():
+    found = searched(["ant", "bee", "cow"])
+    text = page(gather([found]))
+    entry = found.found.entries[found.chosen]
+    low, _ = found.test_interval(entry)
+    assert text.startswith("# hand: nsga2, seed 1\n")
+    assert "Which of the 3 members, voting together, are best by error, n_members, ms?" in text
+    assert "Chosen on 40 samples of the search split, then judged once on 40 samples of the test split." in text
+    assert f"**Recommended: {entry.size} member" in text
+    assert f"{100 * entry.search_errors / 40:.2f} % | {100 * entry.test_errors / 40:.2f} % ({100 * low:.2f} to" in text
+    assert "![The front on both splits](front.svg)" in text
+    assert f"{found.found.evaluations:,} ensembles judged" in text
+    assert found.fingerprints["search"][:16] in text
+    for name in ("ant", "evo_ensyth", "numpy", "reference point: error"):
+        assert name in text
+
+
+def test_every_table_has_as_many_cells_in_each_row():
+    text = page(gather([searched(HOSTILE[:6], "a | b")]))
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert html.count("<table>") == 3
+    for table in html.split("<table>")[1:]:
+        rows = [row.count("</td>") + row.count("</th>") for row in table.split("</table>")[0].split("<tr>")[1:]]
+        assert len(set(rows)) == 1, table
+
+
+def test_no_name_is_taken_for_markup():
+    found = searched(HOSTILE, budget=100)
+    for title in HOSTILE:
+        reader = rendered(page(gather([replace(found, problem=title)])))
+        assert reader.tags <= TAGS
+        assert reader.addresses == ["front.svg"]
+        shown = title.replace("\r\n", "  ").replace("\n", " ").replace("\x1b", "\\x1b")
+        assert " ".join(f"{shown}: nsga2, seed 1".split()) in " ".join(reader.text.split())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_member_is_called_by_its_name(name):
+    reader = rendered(page(gather([searched([name])])))
+    shown = name.replace("\r\n", "  ").replace("\n", " ").replace("\x1b", "\\x1b")
+    assert " ".join(reader.text.split()).count(" ".join(shown.split())) >= 2
+    assert reader.addresses == ["front.svg"]
+
+
+def test_an_ordinary_name_stays_readable_in_the_source():
+    assert "net_trim-0.1_fine_tuned" in page(gather([searched(["net_trim-0.1_fine_tuned", "b"])]))
+
+
+def test_many_members_are_not_all_listed():
+    found = searched([f"m{i}" for i in range(20)], budget=300)
+    whole = found.marks["whole_pool"]
+    forged = replace(found, found=replace(found.found, entries=(whole,)), chosen=0)
+    assert "m9 and 10 more" in page(gather([forged]))
+    assert "m10," not in page(gather([forged]))
+
+
+def test_without_a_test_split_the_page_says_that_nobody_knows():
+    text = page(gather([searched(["a", "b"], test=False)]))
+    assert "then judged once on no test split" in text
+    assert "nobody knows how much of this is luck" in text
+    assert "test error, 95 % interval" in text
+
+
+def test_an_interrupted_run_says_so_first():
+    found = replace(searched(["a", "b"]), interrupted=True)
+    assert page(gather([found])).split("\n\n")[1] == "**Interrupted:** this is what was found up to then."

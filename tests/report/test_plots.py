@@ -1,0 +1,125 @@
+"""Pictures: what is drawn are the facts, and no name can spoil them."""
+
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from evo_ensyth.objectives import Objective
+from evo_ensyth.objectives.error import error
+from evo_ensyth.objectives.n_members import n_members
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.report import write_report
+from evo_ensyth.report.facts import Facts, gather
+from evo_ensyth.report.plots import draw_front, write_front
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.run import run
+
+
+def facts(
+    name: str = "hand", *, n: int = 5, goals: tuple[Objective, ...] = (error, n_members), test: bool = True, **options
+) -> Facts:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 60)
+    labels = np.where(rng.random((n, 60)) < 0.7, truth, 1 - truth)
+    pool = Pool(tuple(f"m{i}" for i in range(n)))
+    held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
+    problem = Problem(name, pool, Votes(labels, truth, 2, "search"), held_out, goals)
+    return gather([run(problem, "nsga2", **{"against": ["backward_elimination"], **options})])
+
+
+def cost(name: str, unit: str = "", scale: float = 1.0) -> Objective:
+    return Objective(name, lambda ensembles: ensembles.sizes * scale, unit)
+
+
+@pytest.mark.parametrize("split", ["search", "test"])
+def test_the_points_drawn_are_those_of_the_front(split):
+    shown = facts()
+    axes = Figure().subplots()
+    draw_front(axes, shown, split)
+    lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+    for line in shown.lines:
+        values = line.values(split)  # error, n_members
+        expected = sorted((size, 100 * share) for share, size in values.tolist())
+        np.testing.assert_allclose(lines[line.label], expected)
+    for mark, label in (("single_best", "best single member"), ("whole_pool", "whole pool")):
+        entry = shown.marks[mark]
+        share = (entry.search if split == "search" else entry.test)["error"]
+        np.testing.assert_allclose(lines[label], [(entry.size, 100 * share)])
+    chosen = shown.lines[0].chosen
+    assert lines["recommended"][0, 0] == chosen.size
+    assert axes.get_xlabel() == "members"
+
+
+def test_the_test_panel_shows_the_interval_of_each_ensemble():
+    shown = facts()
+    axes = Figure().subplots()
+    draw_front(axes, shown, "test")
+    drawn = {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 2 and line.get_alpha()}
+    expected = {tuple(100 * x for x in shown.main.test_interval(entry)) for entry in shown.main.found.entries}
+    assert drawn == expected
+
+
+def test_both_pictures_are_whole_and_come_out_the_same_twice(tmp_path):
+    shown = facts()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_front(shown, tmp_path / folder)
+    for kind, magic in (("png", b"\x89PNG\r\n\x1a\n"), ("svg", b"<?xml")):
+        first, second = ((tmp_path / folder / f"front.{kind}").read_bytes() for folder in ("one", "two"))
+        assert first.startswith(magic)
+        assert first == second
+    assert (tmp_path / "one" / "front.png").read_bytes().endswith(b"IEND\xaeB`\x82")
+
+
+def texts(path) -> str:
+    return " ".join("".join(ElementTree.parse(path).getroot().itertext()).split())  # noqa: S314 - our own file
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$x_{1}$ and $", "$x_{1}$ and $"),
+        (r"\$a\$ \frac{", r"\$a\$ \frac{"),
+        ("<b>&amp;</b>", "<b>&amp;</b>"),
+        ("模型 🦀 \u0378", "模型 🦀 \\u0378"),
+        ("\x1b[31m\x00\n\udcff", "\\x1b[31m\\x00 \\udcff"),
+        ("x" * 5000, "x" * 57 + "..."),
+        ("العربية", "العربية"),
+    ],
+)
+def test_a_name_is_drawn_as_it_is_and_without_a_warning(tmp_path, name, shown):
+    """The font lacks some of these characters; matplotlib would complain of it to the user."""
+    write_front(facts(name, goals=(error, cost(name, name)), test=False, n=3), tmp_path)
+    assert f"{shown}: which few of 3 members should vote?" in texts(tmp_path / "front.svg")
+    assert f"{shown}, {shown}" in texts(tmp_path / "front.svg")
+
+
+def test_a_readers_own_style_does_not_break_the_picture(tmp_path):
+    with mpl.rc_context({"text.usetex": True, "text.parse_math": True}):
+        write_front(facts("$x$"), tmp_path)
+    assert "$x$: which few" in texts(tmp_path / "front.svg")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n": 1},
+        {"n": 2, "test": False},
+        {"n": 14, "budget": 150},  # sizes on a logarithmic axis
+        {"goals": (error,)},
+        {"goals": (n_members, cost("ms", "ms"))},
+        {"goals": (error, n_members, cost("big", "bytes", 1e18))},
+        {"goals": (error, cost("tiny", "s", 1e-12))},
+        {"goals": (error, cost("below", "", -1e6))},
+        {"goals": (error, cost("nothing", "", 0.0))},
+        {"goals": (error, cost("most", "", 1e70))},
+        {"against": []},
+    ],
+)
+def test_any_run_can_be_drawn_and_written_down(tmp_path, options):
+    write_report([facts(**options).main], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["front.png", "front.svg", "report.md"]
+    assert "None" not in texts(tmp_path / "front.svg")

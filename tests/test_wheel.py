@@ -1,0 +1,76 @@
+"""An installed wheel does what the checkout does."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel with the tools that are installed here; nothing is downloaded."""
+    pytest.importorskip("hatchling", reason="hatchling is not installed, so no wheel can be built here")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder)
+    return folder
+
+
+def test_the_wheel_holds_the_package_its_problems_and_its_types(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        files = set(file.namelist())
+    package = {f"evo_ensyth/{p.relative_to(ROOT / 'evo_ensyth')}" for p in (ROOT / "evo_ensyth").rglob("*.py")}
+    assert package <= files
+    assert {f"evo_ensyth/problems/{p.name}" for p in (ROOT / "problems").glob("*.py")} <= files
+    assert "evo_ensyth/py.typed" in files
+    assert any(name.endswith("licenses/LICENSE") for name in files)
+    assert {name.partition("/")[0].partition("-")[0] for name in files} == {"evo_ensyth"}, "nothing beside the package"
+    assert not [name for name in files if name.endswith((".pyc", ".nbi", ".nbc"))]
+
+
+def test_the_wheel_says_what_it_is(wheel):
+    from evo_ensyth import __version__
+
+    with zipfile.ZipFile(wheel) as file:
+        (name,) = (name for name in file.namelist() if name.endswith("METADATA"))
+        about = file.read(name).decode()
+        (name,) = (name for name in file.namelist() if name.endswith("entry_points.txt"))
+        entry_points = file.read(name).decode()
+    assert f"\nVersion: {__version__}\n" in about
+    assert "\nName: evo-ensyth\n" in about
+    assert "evo-ensyth = evo_ensyth.cli:main" in entry_points
+
+
+def test_what_is_installed_searches_a_file_and_knows_its_problems(installed, npz, arrays, tmp_path):
+    npz(arrays)
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+
+    def call(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "evo_ensyth", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    code = "import evo_ensyth; print(evo_ensyth.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert where.stdout.startswith(str(installed))
+    said = call("search", "votes.npz", "--json")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["n_members"] == 5
+    assert (tmp_path / "runs" / "votes" / "nsga2-seed1" / "report.md").exists()
+    unknown = call("search", "digts")
+    assert unknown.returncode == 2
+    assert "Did you mean 'digits'? There is cifar10, cifar5, digits," in unknown.stderr
