@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth import catalogue
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Pool
 from evo_ensyth.voting import Ensembles
 
@@ -78,11 +78,16 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
     Raises
     ------
     InputError
-        An objective gives another shape, or a value that is no finite number.
+        An objective fails, gives another shape, or a value that is no finite number.
     """
     values = np.empty((len(ensembles), len(objectives)))
     for column, goal in enumerate(objectives):
-        answer = np.asarray(goal.evaluate(ensembles))
+        try:
+            answer = np.asarray(goal.evaluate(ensembles))
+        except EvoEnsythError:
+            raise
+        except Exception as error:
+            raise InputError(f"objective '{goal.name}' failed: {type(error).__name__}: {error}.") from error
         if answer.shape != (len(ensembles),) or answer.dtype.kind not in "iufb":
             raise InputError(
                 f"objective '{goal.name}' gave shape {answer.shape} and type {answer.dtype} for {len(ensembles)} "

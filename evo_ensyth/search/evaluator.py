@@ -173,7 +173,8 @@ class Evaluator:
         return np.where(candidates, errors, self.votes.n_samples + 1)
 
     def _go_on(self) -> None:
-        out_of_time = self.seconds is not None and self.elapsed >= self.seconds
+        # However little the time, something is judged, so that there is something to tell.
+        out_of_time = self.seconds is not None and self.spent > 0 and self.elapsed >= self.seconds
         if self.stopped or self.left <= 0 or out_of_time:
             raise SearchOver
 

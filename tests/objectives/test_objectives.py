@@ -68,6 +68,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all(pool):
             r"'bad' is nan for the ensemble \[0, 1, 2\]; it must be finite",
         ),
         (lambda e: np.full(len(e), np.inf), "it must be finite"),
+        (lambda e: {}["bytes"], "objective 'bad' failed: KeyError: 'bytes'"),
     ],
 )
 def test_an_objective_that_gives_nonsense_is_named(ensembles, answer, message):

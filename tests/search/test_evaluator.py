@@ -68,8 +68,10 @@ def test_neighbours_count_and_enter_no_front(make_problem):
 
 def test_time_and_a_stop_end_a_search(make_problem):
     everybody = np.ones((1, 4), bool)
+    hasty = Evaluator(make_problem(n_members=4), seconds=1e-9)
+    hasty.evaluate(everybody)
     with pytest.raises(SearchOver):
-        Evaluator(make_problem(n_members=4), seconds=1e-9).evaluate(everybody)
+        hasty.evaluate(everybody)
     search = Evaluator(make_problem(n_members=4))
     search.stop()
     with pytest.raises(SearchOver):
