@@ -189,24 +189,6 @@ def compare_bit(truth, rival, loses):
 
 
 @compiled
-def compare_four(t0, t1, t2, t3, r0, r1, r2, r3, loses):
-    """Four steps of the comparison at once, which all counters have."""
-    for w in range(loses.size):
-        x = (r0[w] & ~t0[w]) | (loses[w] & ~(r0[w] ^ t0[w]))
-        x = (r1[w] & ~t1[w]) | (x & ~(r1[w] ^ t1[w]))
-        x = (r2[w] & ~t2[w]) | (x & ~(r2[w] ^ t2[w]))
-        loses[w] = (r3[w] & ~t3[w]) | (x & ~(r3[w] ^ t3[w]))
-
-
-@compiled
-def compare(truth, rival, loses):
-    """Turn the ties in ``loses`` into the samples where a rival's counter planes (n_bits, n) exceed the truth's."""
-    compare_four(truth[0], truth[1], truth[2], truth[3], rival[0], rival[1], rival[2], rival[3], loses)
-    for bit in range(4, truth.shape[0]):
-        compare_bit(truth[bit], rival[bit], loses)
-
-
-@compiled
 def join(wrong, loses):
     """A sample is wrong as soon as one rival beats the truth."""
     for w in range(loses.size):
@@ -275,7 +257,8 @@ def count_errors(words, block_start, block_rows, slot_first, slot_start, subsets
                 start, end = slot_start[slot], slot_start[slot + 1]
                 loses = loses_space[: end - start]
                 loses[:] = ties[start:end]
-                compare(counters, counters[:, start:end], loses)
+                for bit in range(n_bits):
+                    compare_bit(counters[bit], counters[bit, start:end], loses)
                 join(wrong, loses)
             errors[subset] += total_popcount(wrong)
     return errors
@@ -316,9 +299,10 @@ def neighbour_errors(words, block_start, block_rows, slot_first, slot_start, sub
             up[:] = ties[start:end]
             down[:] = ties[start:end]
             same[:] = ties[start:end]
-            compare(raised, counters[:, start:end], up)
-            compare(counters, raised[:, start:end], down)
-            compare(counters, counters[:, start:end], same)
+            for bit in range(n_bits):
+                compare_bit(raised[bit], counters[bit, start:end], up)
+                compare_bit(counters[bit], raised[bit, start:end], down)
+                compare_bit(counters[bit], counters[bit, start:end], same)
             for w in range(end - start):
                 twice[w] |= beaten[w] & same[w]
                 beaten[w] |= same[w]

@@ -55,5 +55,5 @@ def _keep_largest(layer: nn.Linear, kept: int) -> None:
     # Stable, unlike topk: which of two equal weights goes must not depend on the machine.
     order = flat.abs().argsort(descending=True, stable=True)
     flat[order[kept:]] = 0
-    for part, values in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
+    for part, values in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
         part.copy_(values.view_as(part))

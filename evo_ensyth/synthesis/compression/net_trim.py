@@ -26,7 +26,7 @@ from torch import nn
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
 from evo_ensyth.synthesis.compression import Variant
-from evo_ensyth.synthesis.compression._admm import LayerSolver, State
+from evo_ensyth.synthesis.compression._admm import LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import (
     LayerProgram,
     judge,
@@ -35,6 +35,7 @@ from evo_ensyth.synthesis.compression._convex_program import (
     relu_program,
     solve_with_cvxpy,
 )
+from evo_ensyth.synthesis.compression._splitting import State
 
 EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SCHEMES = ("parallel", "cascade")
@@ -85,8 +86,8 @@ class NetTrim:
     gamma: float = 1.1
     solver: str = "admm"
     precision: str = "float32"
-    tolerance: float = 5e-5
-    max_iterations: int = 1000
+    tolerance: float = 1e-4
+    max_iterations: int = 5000
     layers: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -206,10 +207,10 @@ class _Walk:
         """Weights, where the solver stands, and what it tells of its work."""
         if solver is None:
             return solve_with_cvxpy(program, radius), None, {}
-        limits = {"tolerance": self.settings.tolerance, "max_iterations": self.settings.max_iterations}
-        solution = solver.solve(radius, state, **limits)
+        limits = self.settings.tolerance, self.settings.max_iterations
+        solution = solver.solve(radius, state, tolerance=limits[0], max_iterations=limits[1])
         bound = lower_bound(program, solution.multipliers, radius)
-        told = {name: getattr(solution, name) for name in ("iterations", "primal", "dual", "converged")}
+        told = {name: getattr(solution, name) for name in ("iterations", "leaps", "primal", "dual", "converged")}
         return solution.weights, solution.state, {**told, "lower_bound": bound}
 
 
@@ -235,10 +236,11 @@ class _Shelf:
         """Where the solver stood in every layer after a finished epsilon."""
         with safe_open(self._path(epsilon), framework="pt") as file:
             penalties = json.loads(file.metadata()["penalties"])
-            return {
-                layer: State(*(file.get_tensor(f"state/{layer}/{part}") for part in STATE_TENSORS), penalty)
-                for layer, penalty in penalties.items()
-            }
+            states = {}
+            for layer, penalty in penalties.items():
+                outputs, sparse, weights = (file.get_tensor(f"state/{layer}/{part}") for part in STATE_TENSORS)
+                states[layer] = State(outputs, sparse, weights, penalty)
+            return states
 
     def write(
         self,
@@ -269,7 +271,7 @@ def _layer_inputs(network: nn.Module, images: torch.Tensor, names: Sequence[str]
     hooks = [network.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
     try:
         with torch.inference_mode():
-            for batch in images.split(IMAGES_AT_ONCE):
+            for batch in torch.split(images, IMAGES_AT_ONCE):
                 network(batch)
     finally:
         for hook in hooks:

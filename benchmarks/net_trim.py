@@ -1,0 +1,149 @@
+"""Our Net-Trim solver against an interior-point method, and what all epsilons of a real layer cost.
+
+::
+
+    python benchmarks/net_trim.py                            agreement and time against cvxpy, on growing layers
+    python benchmarks/net_trim.py --layer                    LeNet's 3136 -> 512 layer on Fashion-MNIST, all 12 epsilons
+    python benchmarks/net_trim.py --layer --samples 5000 10000 20000
+"""
+
+import argparse
+import os
+import platform
+import time
+from pathlib import Path
+
+import cvxpy
+import torch
+
+from evo_ensyth.synthesis import datasets, networks
+from evo_ensyth.synthesis.compression._admm import LayerSolver
+from evo_ensyth.synthesis.compression._convex_program import judge, lower_bound, relu_program, solve_with_cvxpy
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
+from evo_ensyth.synthesis.training import Training, train
+
+SIZES = ((20, 10, 200), (50, 20, 400), (100, 40, 600), (150, 60, 800), (200, 80, 1000))  # inputs, neurons, samples
+GAIN = 0.1
+DIGITS = 1e-4
+ENOUGH_SECONDS = 60.0
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def main() -> None:
+    """Print machine and versions, then the tables asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layer", action="store_true", help="the 3136 -> 512 layer instead of the comparison")
+    parser.add_argument("--samples", type=int, nargs="+", default=[5000])
+    parser.add_argument("--epsilons", type=float, nargs="+", default=list(EPSILONS))
+    parser.add_argument("--tolerance", type=float, default=NetTrim().tolerance)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    load = os.getloadavg()[0]
+    print(f"{processor()}, {options.threads} threads, load {load:.1f} before we start")
+    print(f"python {platform.python_version()}, torch {torch.__version__}, cvxpy {cvxpy.__version__} with Clarabel")
+    if options.layer:
+        measure_layer(options.samples, options.epsilons, options.tolerance)
+    else:
+        compare_with_cvxpy()
+
+
+def compare_with_cvxpy() -> None:
+    """Both solvers on the same random layers, until the reference takes a minute."""
+    print(f"\nepsilon {GAIN}; ours at tolerance {NetTrim().tolerance:g}, float32, preparation included")
+    print(
+        f"{'layer':>16} {'samples':>8} {'cvxpy s':>9} {'ours s':>8} {'ratio':>7} {'objective':>11} {'difference':>11}"
+    )
+    for n_inputs, n_neurons, n_samples in SIZES:
+        rng = torch.Generator().manual_seed(0)
+        inputs = torch.randn(n_samples, n_inputs, generator=rng, dtype=torch.float64).clamp(min=0)
+        inputs = torch.cat([inputs, inputs.new_ones(n_samples, 1)], dim=1)
+        weights = torch.randn(n_inputs + 1, n_neurons, generator=rng, dtype=torch.float64) / n_inputs**0.5
+        program = relu_program(inputs, weights)
+        radius = GAIN * program.norm_on_active(program.targets)
+
+        started = time.perf_counter()
+        solver = LayerSolver(program, scale=float(weights.abs().mean()))
+        solution = solver.solve(radius, tolerance=NetTrim().tolerance, max_iterations=NetTrim().max_iterations)
+        ours = time.perf_counter() - started
+
+        started = time.perf_counter()
+        expected = judge(program, solve_with_cvxpy(program, radius), radius).objective
+        reference = time.perf_counter() - started
+
+        quality = judge(program, solution.weights, radius)
+        difference = quality.objective / expected - 1
+        assert abs(difference) < DIGITS, f"objectives differ by {difference:.1e}"
+        assert quality.ball < 1 + DIGITS, f"the ball is left: {quality.ball:.6f}"
+        print(
+            f"{f'{n_inputs} -> {n_neurons}':>16} {n_samples:8} {reference:9.2f} {ours:8.3f} {reference / ours:7.0f}"
+            f" {expected:11.4f} {difference:11.1e}",
+            flush=True,
+        )
+        if reference > ENOUGH_SECONDS:
+            break
+
+
+def measure_layer(samples: list[int], epsilons: list[float], tolerance: float) -> None:
+    """Every epsilon of LeNet's first dense layer, for each number of samples; optimality is certified, not assumed."""
+    inputs, weights = first_dense_layer(max(samples))
+    for n_samples in samples:
+        program = relu_program(inputs[:n_samples], weights)
+        started = time.perf_counter()
+        solver = LayerSolver(program, scale=float(weights.abs().mean()))
+        print(f"\n3136 -> 512, {n_samples} samples, tolerance {tolerance:g}; ", end="")
+        print(f"{int(program.active.any(0).sum())} neurons are ever active, ", end="")
+        print(f"{float(program.active.double().mean()):.0%} of the outputs; factorised in ", end="")
+        print(f"{time.perf_counter() - started:.1f} s")
+        print(f"{'epsilon':>8} {'iterations':>11} {'leaps':>6} {'s':>7} {'density':>8} {'objective':>10}", end="")
+        print(f" {'gap':>8} {'ball':>8} {'overshoot':>10}")
+        state, total = None, 0.0
+        for epsilon in epsilons:
+            radius = epsilon * program.norm_on_active(program.targets)
+            started = time.perf_counter()
+            limit = NetTrim().max_iterations
+            solution = solver.solve(radius, state, tolerance=tolerance, max_iterations=limit)
+            seconds = time.perf_counter() - started
+            state, total = solution.state, total + seconds
+            quality = judge(program, solution.weights, radius)
+            bound = lower_bound(program, solution.multipliers, radius)
+            assert solution.converged, f"epsilon {epsilon} ended with residuals {solution.primal}, {solution.dual}"
+            assert quality.ball < 1 + 2 * tolerance, f"the ball is left: {quality.ball:.6f}"
+            print(
+                f"{epsilon:8g} {solution.iterations:11} {solution.leaps:6} {seconds:7.1f}"
+                f" {float((solution.weights != 0).double().mean()):8.2%} {quality.objective:10.3f}"
+                f" {1 - bound / quality.objective:8.1e} {quality.ball:8.5f} {quality.overshoot:10.1e}",
+                flush=True,
+            )
+        print(f"all: {total:.0f} s; load {os.getloadavg()[0]:.1f} at the end")
+
+
+def first_dense_layer(n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs with their ones and weights with their bias of ``fc1`` in a LeNet trained for one epoch, float64."""
+    if "EVO_ENSYTH_DATA" not in os.environ and DATA.exists():
+        os.environ["EVO_ENSYTH_DATA"] = str(DATA)
+    data = datasets.load("fashion_mnist").train
+    network = train(networks.build("lenet", 10, seed=0), data, Training(epochs=1, bfloat16=True), seed=0)
+    seen: list[torch.Tensor] = []
+    network.get_submodule("fc1").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        for batch in torch.tensor(data.images[:n_samples]).split(500):
+            network(network.prepare(batch))
+    inputs = torch.cat(seen).double()
+    layer = network.get_submodule("fc1")
+    weights = torch.cat([layer.weight.detach().T, layer.bias.detach()[None]]).double()
+    return torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1), weights
+
+
+def processor() -> str:
+    """Name of the processor, where the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

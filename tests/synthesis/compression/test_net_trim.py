@@ -1,0 +1,264 @@
+"""Net-Trim as a method: its grid, its two schemes, what it promises of a whole network, and resuming."""
+
+import copy
+import itertools
+import json
+import math
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
+
+GRID = (0.05, 0.1, 0.3)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(*, bias=True, seed=0):
+    torch.manual_seed(seed)
+    layers = [
+        ("flatten", nn.Flatten()),
+        ("fc1", nn.Linear(16, 12, bias=bias)),
+        ("relu1", nn.ReLU()),
+        ("dropout", nn.Dropout(0.5)),
+        ("fc2", nn.Linear(12, 8, bias=bias)),
+        ("relu2", nn.ReLU()),
+        ("fc3", nn.Linear(8, 3, bias=bias)),
+    ]
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
+def images(n_samples=120, seed=1):
+    return torch.randn(n_samples, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def all_variants(settings, parent=None, calibration=None, **options):
+    parent = network() if parent is None else parent
+    calibration = images() if calibration is None else calibration
+    return list(settings.variants(parent, calibration, seed=0, **options))
+
+
+def stacked(layer):
+    return torch.cat([layer.weight.detach().T, layer.bias.detach()[None]]).double()
+
+
+def linked(parent):
+    """The parent with every layer's absolute sum brought to one; biases shrink along, so that its ReLUs open alike."""
+    parent = copy.deepcopy(parent)
+    before = 1.0
+    with torch.no_grad():
+        for layer in (parent.fc1, parent.fc2, parent.fc3):
+            layer.bias /= before
+            size = float(layer.weight.abs().sum() + layer.bias.abs().sum())
+            layer.weight /= size
+            layer.bias /= size
+            before *= size
+    return parent
+
+
+def state_of(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same_state(one, other):
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def test_there_is_one_variant_per_epsilon_in_the_order_of_the_grid():
+    assert [variant.name for variant in all_variants(NetTrim(epsilons=(0.1, 0.25)))] == [
+        "net_trim-0.1",
+        "net_trim-0.25",
+    ]
+
+
+def test_the_default_grid_is_the_papers():
+    assert NetTrim().epsilons == EPSILONS == (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@pytest.mark.parametrize("scheme", ["parallel", "cascade"])
+def test_origin_and_report_are_plain_json(scheme):
+    for variant in all_variants(NetTrim(epsilons=GRID, scheme=scheme, layers=("fc1", "fc3"))):
+        assert json.loads(json.dumps(variant.origin, allow_nan=False)) == variant.origin
+        assert json.loads(json.dumps(variant.report, allow_nan=False)) == variant.report
+        assert variant.origin["method"] == "net_trim"
+        assert set(variant.report["layers"]) == {"fc1", "fc3"}
+
+
+def test_the_report_counts_what_the_model_holds():
+    for variant in all_variants(NetTrim(epsilons=GRID)):
+        for name, told in variant.report["layers"].items():
+            weights = stacked(variant.model.get_submodule(name))
+            assert told["nonzeros"] == int(weights.count_nonzero())
+            assert told["density"] == told["nonzeros"] / weights.numel()
+            assert told["objective"] == pytest.approx(float(weights.abs().sum()))
+            assert told["lower_bound"] <= told["objective"] * (1 + 1e-4)
+            assert told["neuron_error"]["min"] <= told["neuron_error"]["median"] <= told["neuron_error"]["max"]
+
+
+def test_non_zeros_fall_along_the_grid():
+    counts = [
+        sum(told["nonzeros"] for told in variant.report["layers"].values())
+        for variant in all_variants(NetTrim(epsilons=(0.01, 0.05, 0.1, 0.2, 0.4, 0.7), tolerance=1e-5))
+    ]
+    assert all(more > fewer for more, fewer in itertools.pairwise(counts))
+
+
+def test_every_layer_meets_its_ball_and_costs_no_more_than_the_parents():
+    parent = network()
+    for variant in all_variants(NetTrim(epsilons=GRID), parent):
+        for name, told in variant.report["layers"].items():
+            assert told["converged"]
+            assert told["ball"] <= 1 + 1e-4
+            assert told["objective"] <= float(stacked(parent.get_submodule(name)).abs().sum())
+
+
+def test_the_radius_is_epsilon_times_the_norm_of_the_layers_outputs():
+    parent = network()
+    hidden = parent[:3](images()).detach().double().norm()
+    (variant,) = all_variants(NetTrim(epsilons=(0.1,)), parent)
+    assert variant.report["layers"]["fc1"]["radius"] == pytest.approx(0.1 * float(hidden), rel=1e-6)
+
+
+def test_the_parent_stays_as_it_is():
+    parent = network()
+    before = state_of(parent)
+    all_variants(NetTrim(epsilons=GRID, scheme="cascade"), parent)
+    assert_same_state(state_of(parent), before)
+    assert not any(module._forward_pre_hooks for module in parent.modules())
+
+
+def test_layers_that_are_not_named_stay_as_they_are():
+    parent = network()
+    (variant,) = all_variants(NetTrim(epsilons=(0.3,), layers=("fc2",)), parent)
+    for name in ("fc1", "fc3"):
+        np.testing.assert_array_equal(stacked(variant.model.get_submodule(name)), stacked(parent.get_submodule(name)))
+    assert int(variant.model.fc2.weight.count_nonzero()) < parent.fc2.weight.numel()
+
+
+def test_a_layer_without_bias_gets_none():
+    for scheme in ("parallel", "cascade"):
+        (variant,) = all_variants(NetTrim(epsilons=(0.2,), scheme=scheme), network(bias=False))
+        assert variant.model.fc1.bias is None
+        assert variant.report["layers"]["fc1"]["ball"] <= 1 + 1e-4
+
+
+def test_a_whole_net_with_unit_layers_misses_no_more_than_the_sum_of_radii():
+    parent, calibration = linked(network()), images()
+    for variant in all_variants(NetTrim(epsilons=GRID), parent, calibration):
+        with torch.no_grad():
+            missed = (variant.model(calibration).double() - parent(calibration).double()).norm()
+        radii = [told["radius"] for told in variant.report["layers"].values()]
+        assert float(missed) <= sum(radii) * (1 + 1e-4)
+
+
+def test_a_cascade_of_unit_layers_misses_no_more_than_the_first_radius_times_the_slacks():
+    parent, calibration = linked(network()), images()
+    for variant in all_variants(NetTrim(epsilons=GRID, scheme="cascade", gamma=1.2), parent, calibration):
+        with torch.no_grad():
+            missed = (variant.model(calibration).double() - parent(calibration).double()).norm()
+        assert float(missed) <= variant.report["layers"]["fc1"]["radius"] * 1.2 * (1 + 1e-4)  # sqrt(1.2 * 1.2)
+
+
+def test_in_a_cascade_the_parents_weights_are_feasible_at_every_layer():
+    parent, calibration, gamma = network(), images(), 1.1
+    for variant in all_variants(
+        NetTrim(epsilons=GRID, scheme="cascade", gamma=gamma, max_iterations=20_000), parent, calibration
+    ):
+        model = variant.model
+        with torch.no_grad():
+            for depth, name in ((4, "fc2"), (6, "fc3")):
+                seen, own = model[:depth](calibration).double(), parent[:depth](calibration).double()
+                weights = stacked(parent.get_submodule(name))
+                with_ones = [torch.cat([part, part.new_ones(len(part), 1)], dim=1) @ weights for part in (seen, own)]
+                met = with_ones[1] > 0 if name == "fc2" else torch.ones_like(with_ones[1], dtype=torch.bool)
+                target = with_ones[1].clamp(min=0) if name == "fc2" else with_ones[1]
+                missed = float((with_ones[0] - target)[met].norm())
+                told = variant.report["layers"][name]
+                assert told["radius"] == pytest.approx(math.sqrt(gamma) * missed, rel=1e-5)
+                assert told["objective"] <= float(weights.abs().sum()) * (1 + 1e-4)
+                assert told["ball"] <= 1 + 2e-4
+
+
+def test_a_cascade_starts_with_the_first_pruned_layer_whatever_lies_before():
+    """The published script keys on layer 0, so that epsilon was without effect behind convolutions."""
+    parallel = all_variants(NetTrim(epsilons=(0.3,), layers=("fc2", "fc3")))[0]
+    cascade = all_variants(NetTrim(epsilons=(0.3,), layers=("fc2", "fc3"), scheme="cascade"))[0]
+    np.testing.assert_array_equal(stacked(parallel.model.fc2), stacked(cascade.model.fc2))
+    assert cascade.report["layers"]["fc3"]["radius"] > 0
+
+
+def test_cvxpy_solves_the_same_programs():
+    settings = {"epsilons": (0.1, 0.4), "layers": ("fc1", "fc3")}
+    for ours, reference in zip(
+        all_variants(NetTrim(**settings)), all_variants(NetTrim(**settings, solver="cvxpy")), strict=True
+    ):
+        for name in ("fc1", "fc3"):
+            expected = reference.report["layers"][name]["objective"]
+            assert ours.report["layers"][name]["objective"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["parallel", "cascade"])
+@pytest.mark.parametrize("finished", [1, 3])
+def test_a_resumed_run_gives_the_same_bits(tmp_path, scheme, finished):
+    settings = NetTrim(epsilons=GRID, scheme=scheme, tolerance=1e-3)
+    whole = all_variants(settings)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    list(itertools.islice(settings.variants(network(), images(), seed=0, scratch=scratch), finished))
+    assert len(list(scratch.iterdir())) == finished
+    resumed = all_variants(settings, scratch=scratch)
+    for one, other in zip(whole, resumed, strict=True):
+        assert_same_state(state_of(one.model), state_of(other.model))
+        assert one.name == other.name
+        assert one.origin == other.origin
+
+
+def test_scratch_of_another_parent_is_refused(tmp_path):
+    settings = NetTrim(epsilons=(0.3,))
+    all_variants(settings, scratch=tmp_path)
+    with pytest.raises(InputError, match="another parent, calibration or setting; remove the folder"):
+        all_variants(settings, network(seed=5), scratch=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epsilons": ()}, r"epsilons are \(\); expected at least one"),
+        ({"epsilons": (0.2, 0.1)}, r"epsilons are \(0.2, 0.1\); expected at least one, above 0 and rising"),
+        ({"epsilons": (0.0, 0.1)}, "above 0"),
+        ({"epsilons": (0.1, math.inf)}, "above 0"),
+        ({"epsilons": (0.1, math.nan)}, "above 0"),
+        ({"epsilons": (0.1, 0.1 + 1e-9)}, "the same to six digits"),
+        ({"scheme": "series"}, "scheme is 'series'; there is parallel, cascade"),
+        ({"solver": "osqp"}, "solver is 'osqp'; there is admm, cvxpy"),
+        ({"precision": "float16"}, "precision is 'float16'; there is float32, float64"),
+        ({"gamma": 0.9}, "gamma is 0.9; it must be 1 or more"),
+        ({"tolerance": 0.0}, "tolerance is 0.0; it must lie between 0 and 1"),
+        ({"max_iterations": 0}, "max_iterations is 0; it must be 1 or more"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        NetTrim(**settings)
+
+
+def test_a_layer_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="layers names 'fc9'; the parent's dense layers are fc1, fc2, fc3"):
+        all_variants(NetTrim(layers=("fc9",)))
+
+
+def test_a_parent_without_dense_layers_is_refused():
+    with pytest.raises(InputError, match="no dense layer"):
+        all_variants(NetTrim(), nn.Sequential(nn.Flatten()))
