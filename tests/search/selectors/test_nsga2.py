@@ -58,7 +58,7 @@ def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):
 
     problem = make_problem(n_members=16)
     monkeypatch.setattr(Evaluator, "evaluate", recording)
-    selector = Nsga2(generations=30)
+    selector = Nsga2(generations=30, enumerate=0)
     monkeypatch.setattr("evo_ensyth.search.selectors.nsga2._walk_baselines", lambda search, rng: None)
     searched(problem, selector)
     assert 30 * 100 < len(judged) <= 31 * 100
