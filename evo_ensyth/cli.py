@@ -54,6 +54,9 @@ def search(
     ] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may have judged.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
+    max_size: Annotated[
+        int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
+    ] = None,
     seed: Seed = 1,
     test_share: Annotated[
         float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
@@ -72,7 +75,9 @@ def search(
 
     # What can be wrong is found before a pool is made or a search begins: both may take hours.
     rivals = ["backward_elimination"] if against is None else against
-    for name in (selector, *rivals):
+    settings = {} if max_size is None else {"max_size": max_size}
+    selectors.load(selector, settings)
+    for name in rivals:
         selectors.load(name)
     if out is not None:
         check_new_folder(out)
@@ -86,7 +91,7 @@ def search(
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
         problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
-    with terminal.search_progress(quiet=quiet) as observe, _stopped_by_ctrl_c() as attach:
+    with terminal.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(
             problem,
             selector,
@@ -96,7 +101,10 @@ def search(
             seed=seed,
             source=posed.source,
             observe=lambda name, milestone: observe(name, milestone, budget),
+            tell=tell,
             attach=attach,
+            settings=settings,
+            scratch=posing.results_folder(problem.name) / "unfinished",
         )
     folder = _write([found], place())
     if as_json:

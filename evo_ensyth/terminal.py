@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import MARKS, Facts, gather
+from evo_ensyth.report.facts import MARKS, Facts, gather, ranges
 from evo_ensyth.search.evaluator import Milestone
 from evo_ensyth.search.run import Entry, Run
 
@@ -31,6 +31,9 @@ def print_run(run: Run, folder: str) -> None:
     _say(console, _hypervolumes(facts))
     rate = run.found.evaluations / max(run.found.seconds, 1e-9)
     _say(console, f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
+    if run.found.certified_sizes:
+        sizes = ranges(run.found.certified_sizes)
+        _say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
     _say(console, "recommended (*): the smallest within one standard error of the best on the search split")
     if not run.n_test:
         _say(console, "no test split: nobody knows how much of this is luck")
@@ -69,15 +72,18 @@ def print_comparison(runs: list[Run], folder: str) -> None:
 
 
 @contextmanager
-def search_progress(*, quiet: bool) -> Iterator[Callable[[str, Milestone, int | None], None]]:
-    """Show how far a search is; hands out a function of (selector, milestone, budget)."""
+def search_progress(
+    *, quiet: bool
+) -> Iterator[tuple[Callable[[str, Milestone, int | None], None], Callable[[str, str], None]]]:
+    """Show how far a search is; hands out functions of (selector, milestone, budget) and of (selector, words)."""
     with _progress(quiet) as show:
+        said: dict[str, str] = {}
 
         def observe(selector: str, milestone: Milestone, budget: int | None) -> None:
             text = f"{selector}: {milestone.evaluations:,} judged, hypervolume {milestone.hypervolume:.6g}"
-            show(milestone.evaluations, budget, text)
+            show(milestone.evaluations, budget, "; ".join([text, *filter(None, [said.get(selector)])]))
 
-        yield observe
+        yield observe, said.__setitem__
 
 
 @contextmanager
@@ -117,7 +123,7 @@ def _front_table(run: Run) -> Table:
         table.add_column(one_line(column), justify="right")
     table.add_column("members", overflow="fold")
     for i, entry in enumerate(run.found.entries):
-        mark = "*" if i == run.chosen else ""
+        mark = ("=" if entry.size in run.found.certified_sizes else "") + ("*" if i == run.chosen else "")
         table.add_row(mark, *_row(run, entry, others), one_line(_members(entry)))
     table.add_section()
     for name, entry in run.marks.items():

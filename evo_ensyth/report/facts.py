@@ -100,6 +100,17 @@ def gather(runs: Sequence[Run]) -> Facts:
     return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes)
 
 
+def ranges(sizes: Sequence[int]) -> str:
+    """Sizes in words: 1 to 5, 7."""
+    parts: list[list[int]] = []
+    for size in sorted(sizes):
+        if parts and size == parts[-1][-1] + 1:
+            parts[-1].append(size)
+        else:
+            parts.append([size])
+    return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
 def _dominated(first: Run, run: Run, selection: Selection) -> dict[str, tuple[int, int]]:
     counts = {}
     for split in ("search", "test") if first.n_test else ("search",):

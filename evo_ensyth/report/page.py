@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
-from evo_ensyth.report.facts import MARKS, Facts
+from evo_ensyth.report.facts import MARKS, Facts, ranges
 from evo_ensyth.search.run import Entry, Run
 
 # What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
@@ -27,7 +27,7 @@ def page(facts: Facts) -> str:
         _question(run),
         "![The front on both splits](front.svg)",
         _recommendation(facts),
-        "## Every ensemble of the front\n\n" + _front_table(run),
+        "## Every ensemble of the front\n\n" + _front_table(run) + _proven(run),
         "## Beside the others\n\n" + _comparison(facts),
         "## How it was made\n\n" + _made(run),
     ]
@@ -68,11 +68,21 @@ def _front_table(run: Run) -> str:
     rows = []
     for i, entry in enumerate(run.found.entries):
         values = [f"{entry.search[goal]:,.6g}" for goal in others]
-        mark = "**recommended**" if i == run.chosen else ""
+        marks = ["**recommended**"] if i == run.chosen else []
+        mark = ", ".join(marks + ["proven"] * (entry.size in run.found.certified_sizes))
         rows.append(
             [mark, str(entry.size), _error(run, entry, "search"), _error(run, entry, "test"), *values, _names(entry)]
         )
     return _table(header, rows)
+
+
+def _proven(run: Run) -> str:
+    if not run.found.certified_sizes:
+        return ""
+    return (
+        f"\n\nProven, by going through all subsets of {ranges(run.found.certified_sizes)} members: none of them has a "
+        "lower error on the search split than the ensembles shown up to its size."
+    )
 
 
 def _comparison(facts: Facts) -> str:

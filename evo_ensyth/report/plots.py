@@ -79,6 +79,10 @@ def _draw_line(axes: Axes, facts: Facts, line: Line, split: str, colour: str, *,
             assert interval is not None
             position = _point(facts, line.run, entry, split)[0]
             axes.plot([position, position], [100 * end for end in interval], color=colour, linewidth=0.8, alpha=0.6)
+    proven = [point for point, entry in zip(points, line.selection.entries, strict=True)
+              if entry.size in line.selection.certified_sizes]  # fmt: skip
+    if main and proven and split == "search":
+        axes.plot(*zip(*proven, strict=True), "o", markersize=2, color="white", label="proven (dot in white)", zorder=4)
     if line.chosen is not None and main:
         point = _point(facts, line.run, line.chosen, split)
         axes.plot(*point, "o", markersize=13, markerfacecolor="none", color=colour, label="recommended", zorder=3)

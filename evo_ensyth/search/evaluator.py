@@ -8,6 +8,7 @@ test split, which is not in here.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +47,10 @@ class Evaluator:
         Time that it may take.
     observe : function of Milestone, optional
         Called after each batch.
+    tell : function of str, optional
+        Called with what a long selector says of its progress.
+    scratch : Path, optional
+        A folder where a long selector may keep what it needs to go on after an interruption.
 
     Attributes
     ----------
@@ -60,6 +65,8 @@ class Evaluator:
         One for each batch that moved the front.
     stopped : bool
         Whether `stop` was called.
+    certified : list of int
+        Sizes of which no ensemble makes fewer errors than the front does up to that size.
     """
 
     def __init__(
@@ -69,6 +76,8 @@ class Evaluator:
         budget: int | None = None,
         seconds: float | None = None,
         observe: Callable[[Milestone], None] = lambda milestone: None,
+        tell: Callable[[str], None] = lambda text: None,
+        scratch: Path | None = None,
     ) -> None:
         self.pool = problem.pool
         self.votes = problem.search
@@ -78,6 +87,9 @@ class Evaluator:
         self.front = Front(np.zeros((0, len(problem.pool)), bool), np.zeros((0, len(problem.objectives))))
         self.spent = 0
         self.history: list[Milestone] = []
+        self.certified: list[int] = []
+        self.tell = tell
+        self.scratch = scratch
         self._ensembles = problem.on_search
         self._reference = problem.reference
         self._observe = observe
@@ -136,12 +148,12 @@ class Evaluator:
         values = np.empty((len(subsets), len(self.objectives)))
         block = max(1, min(MOST_AT_ONCE, BLOCK_ANSWERS // self.votes.n_samples))
         for start in range(0, len(subsets), block):
-            self._go_on()
+            self.go_on()
             some = subsets[start : start + block]
             some = some[: int(min(self.left, len(some)))]
             some_values = judge(self.objectives, self._ensembles(some))
             values[start : start + len(some)] = some_values
-            self._keep(some, some_values)
+            self._keep(some, some_values, len(some))
             if start + len(some) < min(start + block, len(subsets)):
                 raise SearchOver
         return values
@@ -164,7 +176,7 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self._go_on()
+        self.go_on()
         n = int(np.count_nonzero(candidates))
         if n > self.left:
             raise SearchOver
@@ -172,14 +184,35 @@ class Evaluator:
         errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
         return np.where(candidates, errors, self.votes.n_samples + 1)
 
-    def _go_on(self) -> None:
+    def count(self, n_subsets: int, best: np.ndarray) -> None:
+        """Count ensembles that were judged by other means than `evaluate`, and keep the best of them.
+
+        Parameters
+        ----------
+        n_subsets : int
+            No more than `left`.
+        best : bool, (n_best, n_members)
+            Those of them that may belong to the front.
+        """
+        self._check(best)
+        values = judge(self.objectives, self._ensembles(best)) if len(best) else np.zeros((0, len(self.objectives)))
+        self._keep(best, values, n_subsets)
+
+    def go_on(self) -> None:
+        """Find out whether the search may go on.
+
+        Raises
+        ------
+        SearchOver
+            It may not.
+        """
         # However little the time, something is judged, so that there is something to tell.
         out_of_time = self.seconds is not None and self.spent > 0 and self.elapsed >= self.seconds
         if self.stopped or self.left <= 0 or out_of_time:
             raise SearchOver
 
-    def _keep(self, subsets: np.ndarray, values: np.ndarray) -> None:
-        self.spent += len(subsets)
+    def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
+        self.spent += n_judged
         before = self.front
         self.front = before.joined(subsets, values)
         moved = not np.array_equal(before.values, self.front.values)

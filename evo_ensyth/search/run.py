@@ -23,12 +23,14 @@ from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.objectives import judge
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
-from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
 
 FORMAT = 1
 MARKS = ("single_best", "whole_pool")
+# Subsets that are settled, for each ensemble that was judged, to prove small sizes: about a tenth of the time.
+PROVEN_PER_EVALUATION = 8
 LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy")
 
 
@@ -68,6 +70,8 @@ class Selection:
     entries : tuple of Entry
         Its front, sorted by size.
     history : tuple of Milestone
+    certified_sizes : tuple of int
+        Sizes of which no ensemble makes fewer errors on the search split than the front does up to that size.
     """
 
     selector: str
@@ -77,6 +81,7 @@ class Selection:
     hypervolume: float
     entries: tuple[Entry, ...]
     history: tuple[Milestone, ...]
+    certified_sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class Run:
         error on the search split.
     marks : mapping
         ``single_best`` and ``whole_pool``, for comparison.
+    lowest_errors : tuple of int, optional
+        By size, from 1: errors on the search split that no ensemble of this size is below, whoever is in it.
     fingerprints : mapping of split to str
         Of the votes; runs that can be compared have the same.
     source : mapping
@@ -117,6 +124,7 @@ class Run:
     source: Mapping[str, Any]
     interrupted: bool
     versions: Mapping[str, str]
+    lowest_errors: tuple[int, ...] | None = None
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -149,6 +157,8 @@ class Run:
             "front": [_brief(entry) for entry in self.found.entries],
             "chosen": self.chosen,
             "against": {selection.selector: [_brief(e) for e in selection.entries] for selection in self.against},
+            "certified_sizes": list(self.found.certified_sizes),
+            "lowest_error": self.lowest_errors and [errors / self.n_search for errors in self.lowest_errors],
         }
 
 
@@ -162,7 +172,10 @@ def run(
     seed: int = 1,
     source: Mapping[str, Any] | None = None,
     observe: Callable[[str, Milestone], None] = lambda selector, milestone: None,
+    tell: Callable[[str, str], None] = lambda selector, text: None,
     attach: Callable[[Evaluator], None] = lambda evaluator: None,
+    settings: Mapping[str, Any] | None = None,
+    scratch: Path | None = None,
 ) -> Run:
     """Search a problem with one selector, and with others for comparison.
 
@@ -182,13 +195,19 @@ def run(
         Noted in the run.
     observe : function of (selector, Milestone)
         Told how far it is.
+    tell : function of (selector, str)
+        Told what a long selector says of its progress.
     attach : function of Evaluator
         Given each evaluator before its search begins; ``stop`` ends it.
+    settings : mapping, optional
+        Settings of ``selector`` other than its defaults.
+    scratch : Path, optional
+        A folder where a long selector may keep what it needs to go on after an interruption.
 
     Raises
     ------
     InputError
-        Unknown selector, a budget or time that is not positive, or an objective that fails.
+        Unknown selector or setting, a budget or time that is not positive, or an objective that fails.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -197,24 +216,33 @@ def run(
     if seed < 0:
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
     names = [name for name in dict.fromkeys(against) if name != selector]
-    chosen_selectors = {name: selectors.load(name) for name in (*names, selector)}
+    chosen_selectors = {name: selectors.load(name) for name in names}
+    chosen_selectors[selector] = selectors.load(selector, settings or {})
     problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
-    searched: dict[str, tuple[Evaluator, Front]] = {}
+    searched: dict[str, Evaluator] = {}
     interrupted = False
     for name, chosen_selector in chosen_selectors.items():
-        evaluator = Evaluator(problem, budget=budget, seconds=seconds, observe=partial(observe, name))
+        evaluator = Evaluator(
+            problem,
+            budget=budget,
+            seconds=seconds,
+            observe=partial(observe, name),
+            tell=partial(tell, name),
+            scratch=scratch,
+        )
         attach(evaluator)
         _search(evaluator, chosen_selector, seed)
         interrupted |= evaluator.stopped
         if len(evaluator.front):
-            searched[name] = evaluator, evaluator.front
+            searched[name] = evaluator
         if interrupted:
             break
     if not searched:
         raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to tell
     # Stopped among the comparisons: what they found is the best there is to tell.
     main = selector if selector in searched else next(reversed(searched))
-    return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted)
+    proof = None if interrupted else _prove(problem, searched[main])
+    return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted, proof)
 
 
 def write_run(result: Run, folder: Path) -> None:
@@ -266,32 +294,50 @@ def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> No
     evaluator.close()
 
 
+def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
+    """Prove what can be proven in little time, take in what turns up, and give the proof if there is one."""
+    names = [objective.name for objective in problem.objectives]
+    if set(names) != PROVABLE:
+        return None
+    n_samples = problem.search.n_samples
+    errors = np.rint(evaluator.front.values[:, names.index("error")] * n_samples).astype(np.int64)
+    limits = limits_of(evaluator.front.subsets, errors, n_samples)
+    proof, better = prove_some(problem.search, limits, PROVEN_PER_EVALUATION * evaluator.spent)
+    if better:
+        evaluator.count(0, np.stack(better))
+    if proof:
+        evaluator.certified = sorted({*evaluator.certified, *proof.certified})
+    return proof
+
+
 def _judged(
     problem: Problem,
     main: str,
     chosen_selectors: Mapping[str, selectors.Selector],
-    searched: Mapping[str, tuple[Evaluator, Front]],
+    searched: Mapping[str, Evaluator],
     budget: int | None,
     seconds: float | None,
     seed: int,
     source: Mapping[str, Any],
     interrupted: bool,
+    proof: Proof | None,
 ) -> Run:
     """Judge all fronts on the test split, choose, and write everything down."""
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
     plain = np.stack([best, np.ones_like(best)])
-    subsets = np.concatenate([front.subsets for _, front in searched.values()] + [plain])
+    subsets = np.concatenate([evaluator.front.subsets for evaluator in searched.values()] + [plain])
     entries = iter(_entries(problem, subsets))
     selections = {}
-    for name, (evaluator, front) in searched.items():
+    for name, evaluator in searched.items():
         selections[name] = Selection(
             selector=name,
             settings=_settings(chosen_selectors[name]),
             evaluations=evaluator.spent,
             seconds=evaluator.elapsed,
             hypervolume=evaluator.hypervolume,
-            entries=tuple(next(entries) for _ in range(len(front))),
+            entries=tuple(next(entries) for _ in range(len(evaluator.front))),
             history=tuple(evaluator.history),
+            certified_sizes=tuple(evaluator.certified),
         )
     found = selections.pop(main)
     errors = np.array([entry.search_errors for entry in found.entries])
@@ -315,6 +361,7 @@ def _judged(
         source=source,
         interrupted=interrupted,
         versions=_versions(),
+        lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
     )
 
 

@@ -18,7 +18,9 @@ The file's name is the selector's name; a dotted name such as ``mylab.tabu`` is 
 from ``rng`` alone.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,13 +44,14 @@ def names() -> tuple[str, ...]:
     return catalogue.names(FOLDER)
 
 
-def load(name: str) -> Selector:
-    """Build a selector, by name, with its default settings.
+def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:
+    """Build a selector, by name, with settings other than its defaults.
 
     Raises
     ------
     InputError
-        There is none of that name, or its module does not have exactly one class with ``select``.
+        There is none of that name, its module does not have exactly one class with ``select``, or that knows no such
+        setting.
     """
     module = catalogue.load(FOLDER, name, "selector")
     found = [
@@ -58,5 +61,9 @@ def load(name: str) -> Selector:
     ]
     if len(found) != 1:
         raise InputError(f"{module.__name__} has {len(found)} classes with a method 'select'; a selector has one.")
-    selector: Selector = found[0]()
+    known = [field.name for field in fields(found[0])] if is_dataclass(found[0]) else []
+    for setting in settings or {}:
+        if setting not in known:
+            raise InputError(f"selector '{name}' has no setting '{setting}'; it has {', '.join(known) or 'none'}.")
+    selector: Selector = found[0](**(settings or {}))
     return selector

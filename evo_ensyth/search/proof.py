@@ -1,0 +1,273 @@
+"""Which sizes of a front are proven: that no subset of that size makes fewer errors than the front does up to it.
+
+Sizes are gone through upwards, the small ones one by one, the rest in one pass. A pass is cut into parts, which are
+searched in a fixed random order, a round of them at a time, on all cores. A round starts from what was known before
+it, so that the result depends neither on the number of threads nor on where a proof was interrupted.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Votes
+from evo_ensyth.voting.duels import LAST, Best, Prefix, Tournament
+from evo_ensyth.voting.planes import threads
+
+# Whatever the order.
+PROVABLE = {"error", "n_members"}
+# Subsets of a part: enough to be worth a task, and few enough that Ctrl-C is heard.
+SMALLEST_PART, LARGEST_PART = 2**14, 2**22
+PARTS_OF_A_PASS = 64
+ROUND = 8
+# One pass over all larger sizes begins when those done one by one come to this share of the subsets.
+SHARE_BY_SIZE = 0.02
+# What `prove_some` may take for its duels.
+MOST_BYTES = 100_000_000
+SECONDS_OF_SAMPLING = 2.0
+SAMPLED_PASSES = 5
+SAMPLED_PARTS = 2  # for each thread
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a proof will take, from a sample of its parts.
+
+    Attributes
+    ----------
+    n_subsets : int
+        What is to be proven.
+    seconds, least, most : float
+        On as many cores as there are; the range is that of the sampled parts.
+    """
+
+    n_subsets: int
+    seconds: float
+    least: float
+    most: float
+
+
+class Proof:
+    """All subsets up to a size, size by size.
+
+    Parameters
+    ----------
+    votes : Votes
+        The search split.
+    max_size : int, optional
+        All sizes if not given.
+
+    Attributes
+    ----------
+    certified : list of int
+        Sizes of which no subset makes fewer errors than ``limits`` says.
+    limits : int64, (n_members + 1,)
+        Errors of the best known ensemble with up to so many members; more than there are samples where none is known.
+    counted : int
+        Subsets whose errors were counted.
+    covered : int
+        Subsets that were judged or cut off by a bound.
+
+    Raises
+    ------
+    InputError
+        ``max_size`` is not between 1 and the number of members.
+    """
+
+    def __init__(self, votes: Votes, max_size: int | None = None) -> None:
+        n_members = votes.n_members
+        if max_size is not None and not 1 <= max_size <= n_members:
+            raise InputError(f"max_size is {max_size}; with {n_members} members it lies between 1 and {n_members}.")
+        self.n_members = n_members
+        self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
+        self.certified: list[int] = []
+        self.counted = 0
+        self.covered = 0
+        self._tournament = Tournament(votes)
+        self._passes = passes(n_members, max_size or n_members)
+        self._parts_done = 0
+
+    @property
+    def n_subsets(self) -> int:
+        """Subsets of all the sizes that are to be proven."""
+        return sum(subsets_of(self.n_members, sizes) for sizes in self._passes)
+
+    @property
+    def next_pass(self) -> range | None:
+        """Sizes that are proven next; None when all are."""
+        return next((sizes for sizes in self._passes if sizes[-1] not in self.certified), None)
+
+    def rounds(self) -> Iterator[list[Best]]:
+        """Go on with the next pass, a round at a time: yields the better subsets that each round found."""
+        sizes = self.next_pass
+        if sizes is None:
+            return
+        parts = self._parts(sizes)
+        with ThreadPoolExecutor(threads()) as workers:
+            while self._parts_done < len(parts):
+                batch = parts[self._parts_done : self._parts_done + ROUND]
+                search = partial(self._tournament.search, sizes=sizes, limits=self.limits.copy())
+                answers = list(workers.map(search, batch))
+                found: dict[int, Best] = {}
+                for better, counted in answers:
+                    self.counted += counted
+                    for best in better:
+                        size = int(np.count_nonzero(best.subset))
+                        if best.errors < self.limits[size]:
+                            self.limits[size:] = np.minimum(self.limits[size:], best.errors)
+                            found[size] = best
+                self._parts_done += len(batch)
+                share = subsets_of(self.n_members, sizes) * self._parts_done // len(parts)
+                self.covered = subsets_of(self.n_members, range(1, sizes[0])) + share
+                if self._parts_done == len(parts):
+                    self.certified.extend(sizes)
+                    self._parts_done = 0
+                yield [found[size] for size in sorted(found)]
+                if sizes[-1] in self.certified:
+                    return
+
+    def lowest_errors(self) -> np.ndarray:
+        """Errors that no subset of a size is below: int64, (n_members + 1,), by size."""
+        lowest = self._tournament.fewest_errors()
+        # A certified size may hold nothing better than a smaller one; what it does hold is no better either.
+        lowest[self.certified] = self.limits[self.certified]
+        return lowest
+
+    def estimate(self) -> Estimate:
+        """Search a few parts, forget what they found, and reckon from their time."""
+        left = [sizes for sizes in self._passes if sizes[-1] not in self.certified]
+        self._tournament.search(Prefix(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compiles, or loads
+        costs: dict[int, list[float]] = {}  # by the last size of a pass: seconds for a subset
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(threads()) as workers:  # as later: cores that share a cache slow each other down
+            for i in sorted(
+                {*np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int).tolist()}, reverse=True
+            ):
+                parts = self._parts(left[i])[: SAMPLED_PARTS * threads()]
+                costs[left[i][-1]] = list(workers.map(partial(self._seconds_per_subset, left[i]), parts))
+                if time.perf_counter() - begin > SECONDS_OF_SAMPLING:
+                    break
+        ends = sorted(costs)
+        seconds = []
+        for pick in (np.mean, np.min, np.max):
+            known = [float(pick(costs[end])) for end in ends]
+            each = (np.interp(sizes[-1], ends, known) * subsets_of(self.n_members, sizes) for sizes in left)
+            seconds.append(float(sum(each)) / threads())
+        return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
+
+    def _seconds_per_subset(self, sizes: range, part: Prefix) -> float:
+        start = time.perf_counter()
+        self._tournament.search(part, sizes, self.limits)
+        free = self.n_members - part.first
+        n_subsets = sum(math.comb(free, size - part.size) for size in sizes if size >= part.size)
+        return (time.perf_counter() - start) / max(n_subsets, 1)
+
+    def lower_limits(self, limits: np.ndarray) -> None:
+        """Take in what others have found, so that more can be cut off."""
+        self.limits = np.minimum.accumulate(np.minimum(self.limits, limits))
+
+    def state(self) -> dict[str, Any]:
+        """What `resume` needs, as plain JSON values."""
+        return {
+            "certified": list(self.certified),
+            "limits": self.limits.tolist(),
+            "parts_done": self._parts_done,
+            "counted": self.counted,
+            "covered": self.covered,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where a proof of the same votes and sizes stood.
+
+        Raises
+        ------
+        InputError
+            The state cannot be that of such a proof.
+        """
+        certified, limits, done = state["certified"], np.array(state["limits"], np.int64), int(state["parts_done"])
+        ends = [size for sizes in self._passes for size in sizes]
+        whole = any(certified == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes])))
+        if not whole or limits.shape != self.limits.shape or (np.diff(limits) > 0).any():
+            raise InputError("fields 'certified' and 'limits' are not those of a proof of these sizes.")
+        self.certified, self.limits, self._parts_done = list(certified), limits, done
+        self.counted, self.covered = int(state["counted"]), int(state["covered"])
+        sizes = self.next_pass
+        if not 0 <= done < (len(self._parts(sizes)) if sizes else 1):
+            raise InputError(f"field 'parts_done' is {done}; the pass has fewer parts.")
+
+    def _parts(self, sizes: range) -> list[Prefix]:
+        n_subsets = subsets_of(self.n_members, sizes)
+        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART), LARGEST_PART)
+        parts = self._tournament.prefixes(sizes, most)
+        # In random order, so that the share of parts done is about the share of the time.
+        return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]
+
+
+def limits_of(subsets: np.ndarray, errors: np.ndarray, n_samples: int) -> np.ndarray:
+    """Fewest errors of some ensembles with up to so many members: int64, (n_members + 1,).
+
+    Parameters
+    ----------
+    subsets : bool, (n_subsets, n_members)
+    errors : int, (n_subsets,)
+    n_samples : int
+    """
+    limits = np.full(subsets.shape[1] + 1, n_samples + 1, np.int64)
+    np.minimum.at(limits, np.count_nonzero(subsets, axis=1), errors)
+    return np.minimum.accumulate(limits)
+
+
+def prove_some(votes: Votes, limits: np.ndarray, most: int) -> tuple["Proof | None", list[np.ndarray]]:
+    """Prove the smallest sizes, as far as ``most`` subsets go.
+
+    Parameters
+    ----------
+    votes : Votes
+    limits : int64, (n_members + 1,)
+        See `limits_of`.
+    most : int
+
+    Returns
+    -------
+    Proof, optional
+        None where the duels alone would take too much memory.
+    list of bool, (n_members,)
+        Subsets that are better than what was known.
+    """
+    if Tournament.bytes_of(votes) > MOST_BYTES:
+        return None, []
+    proof = Proof(votes)
+    proof.lower_limits(limits)
+    better: list[np.ndarray] = []
+    while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
+        for found in proof.rounds():
+            better.extend(best.subset for best in found)
+    return proof, better
+
+
+def passes(n_members: int, max_size: int) -> list[range]:
+    """Sizes that are proven together, in order."""
+    by_size: list[range] = []
+    everything = subsets_of(n_members, range(1, max_size + 1))
+    done = 0
+    for size in range(1, max_size + 1):
+        rest = range(size, max_size + 1)
+        # A pass over several sizes looks at all ways to choose the last members, whatever their number: it has to pay.
+        looked_at = sum(math.comb(n_members - LAST, n) for n in range(max(0, size - LAST), max_size + 1)) * 2**LAST
+        late = done + math.comb(n_members, size) > SHARE_BY_SIZE * everything
+        if n_members > LAST and late and len(rest) > 1 and looked_at < 2 * subsets_of(n_members, rest):
+            return [*by_size, rest]
+        by_size.append(range(size, size + 1))
+        done += math.comb(n_members, size)
+    return by_size
+
+
+def subsets_of(n_members: int, sizes: range) -> int:
+    """How many subsets have one of these sizes."""
+    return sum(math.comb(n_members, size) for size in sizes)
