@@ -26,6 +26,7 @@ from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
+from evo_ensyth.voting import kernels
 
 FORMAT = 1
 MARKS = ("single_best", "whole_pool")
@@ -241,6 +242,7 @@ def run(
         raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to tell
     # Stopped among the comparisons: what they found is the best there is to tell.
     main = selector if selector in searched else next(reversed(searched))
+    tell(main, "proving small sizes")
     proof = None if interrupted else _prove(problem, searched[main])
     return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted, proof)
 
@@ -295,9 +297,12 @@ def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> No
 
 
 def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
-    """Prove what can be proven in little time, take in what turns up, and give the proof if there is one."""
+    """Prove what can be proven in little time, take in what turns up, and give the proof if there is one.
+
+    There is none where compiled code cannot be kept: to compile the proof would take longer than the search.
+    """
     names = [objective.name for objective in problem.objectives]
-    if set(names) != PROVABLE:
+    if set(names) != PROVABLE or not kernels.stored():
         return None
     n_samples = problem.search.n_samples
     errors = np.rint(evaluator.front.values[:, names.index("error")] * n_samples).astype(np.int64)

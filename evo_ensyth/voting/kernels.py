@@ -20,6 +20,11 @@ def compiled(function: Callable[..., Any]) -> Any:
         return njit(nogil=True)(function)
 
 
+def stored() -> bool:
+    """Whether compiled code is kept on disk, so that only the first process waits for it."""
+    return count_errors.stats.cache_path is not None
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def popcount(typing_context: Any, word: Any) -> Any:
     """Count the bits that are set in a uint64."""

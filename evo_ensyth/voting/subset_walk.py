@@ -31,7 +31,8 @@ MESSAGE_BITS = 11
 MESSAGE_PLACE = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
 ZERO = 16  # the row of threshold zero: 15 votes and a flip may move a margin by so much
 
-inlined = njit(inline="always")  # the functions that run per node; calling them would take longer than their work
+# What is called once, or takes less time than a call. LLVM optimises compiled functions again in each caller.
+inlined = njit(inline="always")
 
 
 class Duels(NamedTuple):
@@ -57,12 +58,13 @@ class Space(NamedTuple):
     """Working memory of one walk; planes are reshaped for every twig so that their rows are contiguous."""
 
     lanes: np.ndarray
-    raising: np.ndarray
-    lowering: np.ndarray
+    votes: np.ndarray
     levels: np.ndarray
     deficits: np.ndarray
     wrong: np.ndarray
     slots: np.ndarray
+    leaving: np.ndarray
+    errors: np.ndarray
     gains: np.ndarray
     asked: np.ndarray
     top: np.ndarray
@@ -195,7 +197,8 @@ def lay_out(duels, n_samples, free, steps, space):
     n_words = free.size
     slots, place, lanes = space.slots, space.top, space.lanes
     most = np.int64(0)
-    place[:] = 0
+    for n in range(place.size):
+        place[n] = 0
     for sample in range(n_samples):
         n = duels.starts[sample + 1] - duels.starts[sample]
         place[n] += 1
@@ -211,8 +214,10 @@ def lay_out(duels, n_samples, free, steps, space):
     slots[most] = width
     if most == 0:
         slots[1] = 0
-    lanes[: 2 * n_words, :width] = 0
-    lanes[2 * n_words, :width] = ALL
+    for part in range(2 * n_words + 1):
+        for word in range(width):
+            for lane in range(64):
+                lanes[part, word, lane] = np.uint64(0) if part < 2 * n_words else ALL
     n_thresholds = 2 * steps + 1
     for sample in range(n_samples):
         first = duels.starts[sample]
@@ -240,35 +245,45 @@ def lay_out(duels, n_samples, free, steps, space):
 
 
 @inlined
-def held_after(levels, level, raising, lowering, i, at):
+def held_after(levels, level, votes, up, down, i, at):
     """Duels that are held once candidate i has voted: none to lose, not lowered from the edge, or raised to it."""
-    return levels[level, 2, at] | (levels[level, 1, at] & ~lowering[i, at]) | (levels[level, 0, at] & raising[i, at])
+    return (
+        levels[level, 2, at] | (levels[level, 1, at] & ~votes[down, i, at]) | (levels[level, 0, at] & votes[up, i, at])
+    )
 
 
-@inlined
-def errors_after(levels, level, raising, lowering, i, slots, n_slots):
-    """Samples with a lost duel once candidate i, the last one, has voted."""
+@compiled
+def errors_after(levels, level, votes, leaving, asked, row, first, n, slots, n_slots, errors):
+    """Write the samples with a lost duel once one more candidate has voted, for all that ``asked[row]`` marks.
+
+    votes : uint64, (2, n, words)
+        Duels that somebody raises, then those that he lowers, by joining. ``leaving[i]`` is 1 for who does the reverse.
+    """
     n_two = slots[2] - slots[1] if n_slots > 1 else 0  # words of samples with two duels or more
     n_three = slots[3] - slots[2] if n_slots > 2 else 0
-    errors = np.int64(0)
-    for w in range(slots[1] - n_two):
-        at = np.uint64(n_two) + np.uint64(w)
-        errors += np.int64(popcount(~held_after(levels, level, raising, lowering, i, at)))
-    for w in range(n_two - n_three):
-        at = np.uint64(n_three) + np.uint64(w)
-        held = held_after(levels, level, raising, lowering, i, at)
-        held &= held_after(levels, level, raising, lowering, i, np.uint64(slots[1]) + at)
-        errors += np.int64(popcount(~held))
-    for w in range(n_three):
-        held = held_after(levels, level, raising, lowering, i, np.uint64(w))
-        for slot in range(1, n_slots):
-            if w < slots[slot + 1] - slots[slot]:
-                held &= held_after(levels, level, raising, lowering, i, np.uint64(slots[slot] + w))
-        errors += np.int64(popcount(~held))
-    return errors
+    for i in range(first, n):
+        if not asked[row, i]:
+            continue
+        up, down = leaving[i], 1 - leaving[i]
+        wrong = np.int64(0)
+        for w in range(slots[1] - n_two):
+            at = np.uint64(n_two) + np.uint64(w)
+            wrong += np.int64(popcount(~held_after(levels, level, votes, up, down, i, at)))
+        for w in range(n_two - n_three):
+            at = np.uint64(n_three) + np.uint64(w)
+            held = held_after(levels, level, votes, up, down, i, at)
+            held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[1]) + at)
+            wrong += np.int64(popcount(~held))
+        for w in range(n_three):
+            held = held_after(levels, level, votes, up, down, i, np.uint64(w))
+            for slot in range(1, n_slots):
+                if w < slots[slot + 1] - slots[slot]:
+                    held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[slot] + w))
+            wrong += np.int64(popcount(~held))
+        errors[i] = wrong
 
 
-@inlined
+@compiled
 def errors_now(levels, level, row, slots, n_slots, wrong):
     """Samples with a lost duel; ``row`` is the threshold zero."""
     for w in range(slots[1]):
@@ -282,15 +297,16 @@ def errors_now(levels, level, row, slots, n_slots, wrong):
     return errors
 
 
-@inlined
-def vote(levels, level, n_thresholds, raising, lowering, i, width):
-    """Thresholds of the next level, one fewer at both ends, after the vote of candidate i."""
-    for j in range(n_thresholds):
+@compiled
+def vote(levels, before, row_before, after, row_after, n_rows, votes, up, i, width):
+    """Thresholds after the vote of candidate i, from one level to another: each from three neighbouring ones."""
+    down = 1 - up
+    for j in range(n_rows):
         for w in range(width):
-            levels[level + 1, j, w] = (
-                levels[level, j + 2, w]
-                | (levels[level, j + 1, w] & ~lowering[i, w])
-                | (levels[level, j, w] & raising[i, w])
+            levels[after, row_after + j, w] = (
+                levels[before, row_before + j + 2, w]
+                | (levels[before, row_before + j + 1, w] & ~votes[down, i, w])
+                | (levels[before, row_before + j, w] & votes[up, i, w])
             )
 
 
@@ -309,7 +325,7 @@ def find_deficits(levels, level, left, slots, n_slots, open_, deficits):
 
 
 @inlined
-def bound_candidates(raising, deficits, left, first, n, width, need, level, gains, asked, top):
+def bound_candidates(votes, up, deficits, left, first, n, width, need, level, gains, asked, top):
     """Find which candidates can be among the ``left`` that mend ``need``, and return how many cannot.
 
     Whoever raises a duel that is q votes short mends a q-th of its sample, at most: a sample is mended only if q votes
@@ -320,7 +336,7 @@ def bound_candidates(raising, deficits, left, first, n, width, need, level, gain
         for q in range(left):
             mends = np.int64(0)
             for w in range(width):
-                mends += np.int64(popcount(raising[i, w] & deficits[q, w]))
+                mends += np.int64(popcount(votes[up, i, w] & deficits[q, w]))
             gain += mends * ((SAMPLE + q) // (q + 1))
         gains[level, i] = gain
     for place in range(left - 1):
@@ -341,20 +357,14 @@ def bound_candidates(raising, deficits, left, first, n, width, need, level, gain
 
 
 @compiled
-def walk(levels, raising, lowering, n_slots, steps, n, lost, limit, deficits, space, counted):
+def walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, counted):
     """Let every ``steps`` of n candidates vote: fewest errors if below ``limit``, else ``limit``.
 
     levels : uint64, (depth, thresholds, words)
         ``levels[d, j]`` marks duels whose margin is at least ``j - (steps - d)`` after d votes.
     """
-    slots, wrong, gains, asked, needs, pick = (
-        space.slots,
-        space.wrong,
-        space.gains,
-        space.asked,
-        space.needs,
-        space.pick,
-    )
+    slots, wrong, pick = space.slots, space.wrong, space.pick
+    gains, asked, needs = space.gains, space.asked, space.needs
     width = slots[n_slots]
     level = 0
     first = 0
@@ -364,14 +374,15 @@ def walk(levels, raising, lowering, n_slots, steps, n, lost, limit, deficits, sp
         if left == 1:
             short = needs[level - 1] - gains[level - 1, pick[level - 1]] if level else np.int64(0)
             for i in range(first, n):
-                if level == 0 or gains[level - 1, i] >= short:
-                    counted[0] += 1
-                    errors = lost + errors_after(levels, level, raising, lowering, i, slots, n_slots)
-                    if errors < limit:
-                        limit = errors
-                        pick[level] = i
-                        for d in range(steps):
-                            space.best_pick[d] = pick[d]
+                asked[level, i] = level == 0 or gains[level - 1, i] >= short
+                counted[0] += asked[level, i]
+            errors_after(levels, level, votes, space.leaving, asked, level, first, n, slots, n_slots, space.errors)
+            for i in range(first, n):
+                if asked[level, i] and lost + space.errors[i] < limit:
+                    limit = lost + space.errors[i]
+                    pick[level] = i
+                    for d in range(steps):
+                        space.best_pick[d] = pick[d]
             i = n
         else:
             if fresh:
@@ -384,7 +395,7 @@ def walk(levels, raising, lowering, n_slots, steps, n, lost, limit, deficits, sp
                 if need > 0:
                     find_deficits(levels, level, left, slots, n_slots, wrong, deficits)
                     n_cut = bound_candidates(
-                        raising, deficits, left, first, n, width, need, level, gains, asked, space.top
+                        votes, up, deficits, left, first, n, width, need, level, gains, asked, space.top
                     )
                     # A bound costs about a quarter of what it may save.
                     space.profit[left] = min(max(space.profit[left] + 4 * n_cut - (n - first), -64), 64)
@@ -402,36 +413,34 @@ def walk(levels, raising, lowering, n_slots, steps, n, lost, limit, deficits, sp
                 first = pick[level] + 1
         else:
             pick[level] = i
-            vote(levels, level, 2 * left - 1, raising, lowering, i, width)
+            vote(levels, level, 0, level + 1, 0, 2 * left - 1, votes, up, i, width)
             level += 1
             first = i + 1
             fresh = True
     return limit
 
 
-@compiled
-def lay_out_votes(space, n_words, first, n, width, joining):
-    """Rows of bits: the duels that each of n members raises, and lowers, by joining or by leaving."""
-    raising = space.raising[: n * width].reshape(n, width)
-    lowering = space.lowering[: n * width].reshape(n, width)
-    naming_truth, naming_rival = (0, n_words) if joining else (n_words, 0)
-    for i in range(n):
-        word_of, bit = (first + i) // 64, (first + i) % 64
-        for word in range(width):
-            raising[i, word] = space.lanes[naming_truth + word_of, word, bit]
-            lowering[i, word] = space.lanes[naming_rival + word_of, word, bit]
-    return raising, lowering
+@inlined
+def lay_out_votes(space, n_words, first, n, width):
+    """Rows of bits, (2, n, width): the duels in which each of n members names the truth, and the rival."""
+    votes = space.votes[: 2 * n * width].reshape(2, n, width)
+    for side in range(2):
+        for i in range(n):
+            lanes = side * n_words + (first + i) // 64
+            for word in range(width):
+                votes[side, i, word] = space.lanes[lanes, word, (first + i) % 64]
+    return votes
 
 
-@compiled
-def walk_size(duels, n_samples, chosen, first, n_members, picks, lost, limit, space, subset, counted):
+@inlined
+def walk_size(duels, n_samples, chosen, first, n_members, picks, lost, limit, space, subsets, size, counted):
     """Judge all ways to add ``picks`` of the members from ``first`` on, and write the best below ``limit``.
 
     Where most of them are wanted, all vote first, and those who are not wanted are taken out: they lower what they
     named.
     """
     n, n_words = n_members - first, chosen.size
-    free = members_from(first, n_members, n_words)
+    free = members_from(first, n_members, n_words, np.full(n_words, ALL))
     joining = picks <= n - picks
     steps = picks if joining else n - picks
     n_slots = lay_out(duels, n_samples, free, steps, space)
@@ -446,19 +455,22 @@ def walk_size(duels, n_samples, chosen, first, n_members, picks, lost, limit, sp
         counted[0] += 1
         errors = lost + errors_now(levels, 0, 0, space.slots, n_slots, space.wrong)
     else:
-        raising, lowering = lay_out_votes(space, n_words, first, n, width, joining)
+        votes = lay_out_votes(space, n_words, first, n, width)
         deficits = space.deficits[: steps * width].reshape(steps, width)
-        errors = walk(levels, raising, lowering, n_slots, steps, n, lost, limit, deficits, space, counted)
+        up = 0 if joining else 1  # who leaves raises the duels in which he names the rival
+        for i in range(n):
+            space.leaving[i] = up
+        errors = walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, counted)
     if errors < limit:
         limit = errors
         for w in range(n_words):
-            subset[w] = chosen[w] if joining else chosen[w] | free[w]
+            subsets[size, w] = chosen[w] if joining else chosen[w] | free[w]
         for step in range(steps):
-            flip(subset, first + space.best_pick[step])
+            flip(subsets, size, first + space.best_pick[step])
     return limit
 
 
-@compiled
+@inlined
 def walk_cube(
     duels, n_samples, chosen, n_chosen, first, n_members, lo, hi, lost, limits, reached, space, subsets, counted
 ):
@@ -469,10 +481,10 @@ def walk_cube(
     Limits by size are lowered, and subsets written, where something better is found.
     """
     n_words = chosen.size
-    n_slots = lay_out(duels, n_samples, members_from(first, n_members, n_words), ZERO, space)
+    n_slots = lay_out(duels, n_samples, members_from(first, n_members, n_words, np.full(n_words, ALL)), ZERO, space)
     slots, wrong = space.slots, space.wrong
     width = slots[n_slots]
-    joining_raises, joining_lowers = lay_out_votes(space, n_words, first, CUBE, width, True)
+    votes = lay_out_votes(space, n_words, first, CUBE, width)
     # Row ZERO + j of a level marks margins of at least j. Level 1 + d follows the vote of message bit d, the last four
     # the check bits; level 0 is the state before anybody voted.
     levels = space.levels[: 16 * (2 * ZERO + 1) * width].reshape(16, 2 * ZERO + 1, width)
@@ -481,22 +493,19 @@ def walk_cube(
         for word in range(width):
             levels[0, j, word] = space.lanes[2 * n_words, word, j]
     level_of = np.zeros(MESSAGE_BITS + 1, np.int64)
+    # The votes from one code word to the next: level before, level after, member.
+    cast = np.zeros((5, 3), np.int64)
+    for i in range(CUBE):
+        space.asked[0, i] = True
     for message in range(1 << MESSAGE_BITS):
         # Counting up sets one bit, and clears those after it.
         depth = MESSAGE_BITS - 1
         while depth > 0 and message >> (MESSAGE_BITS - 1 - depth) & 1 == 0:
             depth -= 1
+        n_cast = np.int64(0)
         if message:
-            cast(
-                levels,
-                level_of[depth],
-                depth + 1,
-                CUBE - depth,
-                joining_raises,
-                joining_lowers,
-                MESSAGE_PLACE[depth] - 1,
-                width,
-            )
+            cast[0, 0], cast[0, 1], cast[0, 2] = level_of[depth], depth + 1, MESSAGE_PLACE[depth] - 1
+            n_cast = np.int64(1)
             for d in range(depth, MESSAGE_BITS):
                 level_of[d + 1] = depth + 1
         word_bits, checks = np.int64(0), np.int64(0)
@@ -507,18 +516,16 @@ def walk_cube(
         level = level_of[MESSAGE_BITS]
         for check in range(4):
             if checks >> check & 1:
-                word_bits |= 1 << ((1 << check) - 1)
-                cast(
-                    levels,
-                    level,
-                    MESSAGE_BITS + 1 + check,
-                    4 - check,
-                    joining_raises,
-                    joining_lowers,
-                    (1 << check) - 1,
-                    width,
-                )
+                i = (1 << check) - 1
+                word_bits |= 1 << i
+                cast[n_cast, 0], cast[n_cast, 1], cast[n_cast, 2] = level, MESSAGE_BITS + 1 + check, i
+                n_cast += 1
                 level = MESSAGE_BITS + 1 + check
+        for c in range(n_cast):
+            most = CUBE + 1 - cast[c, 1]  # votes to come, and a flip
+            vote(
+                levels, cast[c, 0], ZERO - most - 1, cast[c, 1], ZERO - most, 2 * most + 1, votes, 0, cast[c, 2], width
+            )
         size = n_chosen + np.int64(popcount(np.uint64(word_bits)))
         if size + 1 < lo or size - 1 > hi:
             continue
@@ -539,26 +546,13 @@ def walk_cube(
         if lo <= size <= hi and errors < limits[size]:
             note(limits, reached, subsets, size, errors, chosen, word_bits, first, n_members)
         for i in range(CUBE):
-            if word_bits >> i & 1:
-                other = size - 1
-                found = lost + errors_after(near, 0, joining_lowers, joining_raises, i, slots, n_slots)
-            else:
-                other = size + 1
-                found = lost + errors_after(near, 0, joining_raises, joining_lowers, i, slots, n_slots)
-            if lo <= other <= hi and found < limits[other]:
-                note(limits, reached, subsets, other, found, chosen, word_bits ^ (1 << i), first, n_members)
-
-
-@inlined
-def cast(levels, before, after, most, raising, lowering, i, width):
-    """Thresholds from -most to most after the vote of member i, from one level to another."""
-    for j in range(ZERO - most, ZERO + most + 1):
-        for w in range(width):
-            levels[after, j, w] = (
-                levels[before, j + 1, w]
-                | (levels[before, j, w] & ~lowering[i, w])
-                | (levels[before, j - 1, w] & raising[i, w])
-            )
+            space.leaving[i] = word_bits >> i & 1
+        errors_after(near, 0, votes, space.leaving, space.asked, 0, 0, CUBE, slots, n_slots, space.errors)
+        for i in range(CUBE):
+            other = size + 1 - 2 * space.leaving[i]
+            errors = lost + space.errors[i]
+            if lo <= other <= hi and errors < limits[other]:
+                note(limits, reached, subsets, other, errors, chosen, word_bits ^ (1 << i), first, n_members)
 
 
 @compiled
@@ -571,21 +565,23 @@ def note(limits, reached, subsets, size, errors, chosen, word_bits, first, n_mem
         subsets[size, w] = chosen[w]
     for i in range(CUBE):
         if word_bits >> i & 1:
-            flip(subsets[size], first + i)
+            flip(subsets, size, first + i)
 
 
 @compiled
-def flip(subset, member):
+def flip(masks, row, member):
     """Take a member in, or out."""
-    subset[member // 64] ^= ONE << np.uint64(member % 64)
+    masks[row, member // 64] ^= ONE << np.uint64(member % 64)
 
 
 @compiled
-def members_from(first, n_members, n_words):
-    """Mask of the members from one on."""
+def members_from(first, end, n_words, among):
+    """Mask of those of some members that lie in a range."""
     mask = np.zeros(n_words, np.uint64)
-    for member in range(first, n_members):
+    for member in range(first, end):
         mask[member // 64] |= ONE << np.uint64(member % 64)
+    for w in range(n_words):
+        mask[w] &= among[w]
     return mask
 
 
@@ -599,7 +595,7 @@ def empty_like(duels, n_samples):
     )
 
 
-@compiled
+@inlined
 def make_space(n_duels, n_words, n_members, most_duels):
     """Working memory for twigs of up to ``n_duels`` duels."""
     width = n_duels // 64 + most_duels + 1
@@ -607,14 +603,15 @@ def make_space(n_duels, n_words, n_members, most_duels):
     # in the order of the fields of `Space`, which numba does not take by name
     return Space(
         np.empty((2 * n_words + 1, width, 64), np.uint64),
-        np.empty(n_members * width, np.uint64),
-        np.empty(n_members * width, np.uint64),
+        np.empty(2 * n_members * width, np.uint64),
         np.empty(16 * (2 * ZERO + 1) * width, np.uint64),
         np.empty(steps * width, np.uint64),
         np.empty(width, np.uint64),
         np.zeros(most_duels + 2, np.int64),
+        np.zeros(n_members, np.int64),
+        np.zeros(n_members, np.int64),
         np.zeros((steps, n_members), np.int64),
-        np.zeros((steps, n_members), np.bool_),
+        np.ones((steps, n_members), np.bool_),
         np.zeros(max(steps, most_duels + 1), np.int64),
         np.zeros(steps, np.int64),
         np.zeros(steps + 1, np.int64),
@@ -639,11 +636,12 @@ def best_subsets(
     ``subsets``, masks by size; it lowers the limits of its size and of larger ones.
     """
     n_words = prefix.size
+    everybody = np.full(n_words, ALL)
     several = hi > lo
     n_free = n_members - first
     root = empty_like(duels, duels.starts.size - 1)
     n_root, lost_in_root = sift(
-        duels, duels.starts.size - 1, prefix, members_from(first, n_members, n_words), n_free,
+        duels, duels.starts.size - 1, prefix, members_from(first, n_members, n_words, everybody), n_free,
         max(lo - prefix_size, 0), min(hi - prefix_size, n_free), root,
     )  # fmt: skip
     branch, twig = empty_like(root, n_root), empty_like(root, n_root)
@@ -654,12 +652,15 @@ def best_subsets(
     sizes = np.zeros(n_free + 2, np.int64)
     firsts = np.zeros(n_free + 2, np.int64)
     of_branch = np.zeros(n_free + 2, np.bool_)
-    masks[0], sizes[0], firsts[0] = prefix, prefix_size, first
+    for w in range(n_words):
+        masks[0, w] = prefix[w]
+    sizes[0], firsts[0] = prefix_size, first
     height = 1
     chosen = np.zeros(n_words, np.uint64)
     while height:
         height -= 1
-        chosen[:] = masks[height]
+        for w in range(n_words):
+            chosen[w] = masks[height, w]
         size, start = sizes[height], firsts[height]
         n = n_members - start
         fewest, most = max(lo - size, 0), min(hi - size, n)
@@ -667,14 +668,14 @@ def best_subsets(
             continue
         n_subsets = 2.0**n if several else binomials[n, fewest]
         in_branch = of_branch[height]
-        free = members_from(start, n_members, n_words)
+        free = members_from(start, n_members, n_words, everybody)
         if not in_branch and n_subsets <= branch_size:
-            recent = chosen & members_from(first, start, n_words)
+            recent = members_from(first, start, n_words, chosen)
             n_branch, lost_in_branch = sift(root, n_root, recent, free, n, fewest, most, branch)
             branch_first = start
             in_branch = True
         if n == CUBE if several else n_subsets <= twig_size and min(fewest, n - fewest) <= MOST_STEPS:
-            recent = chosen & members_from(branch_first, start, n_words)
+            recent = members_from(branch_first, start, n_words, chosen)
             n_twig, lost = sift(branch, n_branch, recent, free, n, fewest, most, twig)
             lost += lost_in_root + lost_in_branch
             if several:
@@ -683,14 +684,15 @@ def best_subsets(
                 )
             else:
                 errors = walk_size(
-                    twig, n_twig, chosen, start, n_members, fewest, lost, limits[lo], space, subsets[lo], counted
+                    twig, n_twig, chosen, start, n_members, fewest, lost, limits[lo], space, subsets, lo, counted
                 )
                 if errors < limits[lo]:
                     limits[lo] = reached[lo] = errors
         else:
             for taken in range(2):
-                masks[height] = chosen
+                for w in range(n_words):
+                    masks[height, w] = chosen[w]
                 if taken:
-                    flip(masks[height], start)
+                    flip(masks, height, start)
                 sizes[height], firsts[height], of_branch[height] = size + taken, start + 1, in_branch
                 height += 1
