@@ -18,7 +18,7 @@ MOST_AT_ONCE = 64
 # Steps of a walk that are judged in one call; what is not judged yet is lost when the time is out.
 STEPS_AT_ONCE = 32
 # The published number of iterations is next to none for a handful of members.
-LEAST_ITERATIONS = 200
+LEAST_ITERATIONS = 2_000
 
 
 @dataclass(frozen=True)
