@@ -494,7 +494,7 @@ def main() -> None:
     limits = f"{asked.evaluations:,} evaluations", f"{asked.seconds:g} seconds"
 
     about = machine()
-    console.print(", ".join(f"{key} {value}" for key, value in about.items()))
+    console.print(", ".join(f"{key} {value}" for key, value in about.items()), soft_wrap=True)
     wanted = [
         tool for tool in (*(f"evo_ensyth {name}" for name in OURS), *PEERS)
         if not asked.tools or any(word.lower() in tool.lower() for word in asked.tools)

@@ -1,6 +1,8 @@
 """What DEAP breeds: exact on small pools, the same as pymoo on larger ones, and nobody else's dice are touched."""
 
 import contextlib
+import itertools
+import math
 import random
 import subprocess
 import sys
@@ -99,17 +101,19 @@ def test_genetic_judges_the_sizes_that_it_was_given(make_problem, judged):
 
 
 def test_sizes_are_spread_from_one_to_all_in_equal_ratios():
-    assert Genetic()._sizes(5) == [1, 2, 3, 4, 5]
+    assert Genetic()._sizes(8) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert Genetic()._sizes(36) == [1, 2, 3, 4, 5, 7, 10, 14, 19, 26, 36]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_genetic_finds_the_best_of_a_size(seed, make_problem):
-    problem = make_problem(n_members=14, seed=seed)
-    everything = enumerated(problem)
-    best = everything[everything[:, 1] == 5, 0].min()
-    found = searched(Genetic(sizes=(5,)), problem)
-    assert found.spent < 2002  # all there are of 5 in 14
+    problem = make_problem(n_members=18, seed=seed)
+    rows = np.zeros((math.comb(18, 6), 18), bool)
+    for row, members in zip(rows, itertools.combinations(range(18), 6), strict=True):
+        row[list(members)] = True
+    best = Evaluator(problem).evaluate(rows)[:, 0].min()
+    found = searched(Genetic(sizes=(6,)), problem)
+    assert found.spent < len(rows) / 5
     assert found.front.values[0, 0] == best
 
 
@@ -130,6 +134,27 @@ def test_who_rolls_dice_while_watching_changes_nothing(name, make_problem):
     assert_array_equal(search.front.subsets, quiet.front.subsets)
     random.seed(3)
     assert rolls == [random.random() for _ in rolls]
+
+
+def test_dice_go_on_where_they_were_put_down():
+    dice = _deap.Dice(4)
+    rolls = []
+    for _ in range(3):
+        with dice:
+            rolls.append(random.random())
+    expected = random.Random(4)
+    assert rolls == [expected.random() for _ in rolls]
+
+
+def test_children_of_nsga2_take_after_both_parents():
+    low = np.arange(40) < 20
+    start = np.array([low ^ (np.arange(40) == i) if i % 2 else ~low ^ (np.arange(40) == i) for i in range(40)])
+    values = np.column_stack([np.arange(40), -np.arange(40)]).astype(float)
+    for crossover, mixed in ((0.0, False), (1.0, True)):
+        children = _deap.Nsga2(start, values, crossover=crossover, dice=_deap.Dice(0)).breed()
+        both = np.minimum(children[:, :20].sum(axis=1), children[:, 20:].sum(axis=1)) > 5
+        assert len(children) == 40
+        assert both.any() == mixed
 
 
 def test_parents_of_one_size_have_children_of_that_size():
