@@ -80,6 +80,14 @@ def test_a_walk_ends_with_what_is_left_of_the_budget_and_judges_its_steps(make_p
     search = Recorder(make_problem(n_members=9), budget=1 + 9 + 8 + 7 + 2)
     walked(search, start)
     assert (len(search.judged), search.left) == (1 + 2, 7)
+    assert_array_equal(start, np.arange(9) < 4)
+
+
+def test_a_walk_goes_by_the_first_objective_where_error_is_none(make_problem):
+    problem = make_problem(n_members=8, goals=("bytes", "n_members"))
+    archive = walked(Evaluator(problem), np.ones(8, bool))
+    # down the path of the heaviest that is left, to the lightest of all
+    assert archive.values.tolist() == [[problem.pool.costs["bytes"].min(), 1]]
 
 
 def test_an_archive_refuses_what_is_dominated_and_drops_what_is_no_better():
