@@ -55,6 +55,13 @@ def test_a_budget_is_spent_to_the_last(name, make_problem):
         assert searched(selectors.load(name), make_problem(n_members=20), budget=budget).spent == budget
 
 
+@pytest.mark.parametrize(
+    "selector", [Genetic(patience=1, generations=1), Nsga2Deap(patience=1, generations=1)], ids=str
+)
+def test_a_budget_outweighs_patience(selector, make_problem):
+    assert searched(selector, make_problem(n_members=20), budget=4000).spent == 4000
+
+
 @pytest.mark.parametrize("selector", [Genetic(), Genetic(population=10), Nsga2Deap()], ids=str)
 def test_a_generation_is_judged_in_one_batch_and_holds_nobody_twice(selector, make_problem, judged):
     searched(selector, make_problem(n_members=16), budget=3000)

@@ -137,6 +137,8 @@ def test_a_budget_is_spent_to_the_last(budget, make_problem):
     search = searched(make_problem(n_members=20), budget=budget)
     assert search.spent == budget
     assert np.array(search.judged).any(axis=1).all()
+    few = ParetoEnsemblePruning(iterations=1)
+    assert searched(make_problem(n_members=20), selector=few, budget=budget).spent == budget
 
 
 @pytest.mark.parametrize("n_members", [1, 2, 3])
