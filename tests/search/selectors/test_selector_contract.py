@@ -1,6 +1,8 @@
 """What holds for every selector there is: a new file is tested by being there."""
 
 import contextlib
+import random
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -54,6 +56,16 @@ def test_tiny_pools_work(name, n_members, make_problem):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("n_members", "limits"), [(2, {"budget": 40}), (5, {}), (14, {"budget": 900})])
+def test_members_who_all_agree_work(name, n_members, limits, make_problem):
+    problem = make_problem(n_members=n_members)
+    same = np.repeat(problem.search.labels[:1], n_members, axis=0)
+    problem = replace(problem, search=replace(problem.search, labels=same))
+    search = searched(name, problem, **limits)
+    assert set(search.front.values[:, 0]) == {problem.search.member_errors[0] / problem.search.n_samples}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_three_objectives_work(name, make_problem):
     search = searched(name, make_problem(n_members=10, goals=("error", "bytes", "n_members")), budget=800)
     assert sorted(map(tuple, search.front.values)) == naive.non_dominated(search.front.values)
@@ -62,10 +74,13 @@ def test_three_objectives_work(name, make_problem):
 @pytest.mark.parametrize("name", NAMES)
 def test_random_numbers_come_from_the_generator_alone(name, make_problem):
     np.random.seed(5)  # noqa: NPY002 - the point is that nobody touches it
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    random.seed(5)
+    before = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     first = searched(name, make_problem(n_members=14), budget=600)
-    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert random.getstate() == before[1]
     np.random.seed(6)  # noqa: NPY002
+    random.seed(6)
     assert_array_equal(searched(name, make_problem(n_members=14), budget=600).front.subsets, first.front.subsets)
 
 

@@ -1,0 +1,555 @@
+"""Selectors of this package beside what its users would write with other libraries, on the same pools.
+
+    python benchmarks/peers.py                                       # all pools: a quarter of an hour
+    python benchmarks/peers.py --pools drawn_36 --seconds 2          # one of them, shortly
+    python benchmarks/peers.py --json peers.json --markdown peers.md
+
+Everyone minimises error and members on the same votes, on one thread, and all must count the same errors for the same
+subsets before a time is printed. pymoo and DEAP are set up as their documentation does it for bit strings; the
+sequential selectors of scikit-learn and mlxtend take members for features and a plurality vote for the model. Whatever
+a tool had judged counts for its front, as it does here, even where the tool itself would tell only one subset.
+
+The peers run once each, until they have had both the evaluations and the seconds (or twice the seconds); their two rows
+are cut from that run. Ours run twice, because a selector may plan by its budget. Laying out votes for counting, and
+compiling, are outside the time for everyone.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import json
+import platform
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from votes import draw_votes, matrix_product, one_hot
+
+from evo_ensyth import objectives
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.front import Front
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.voting import Planes
+
+REAL_POOLS = Path(__file__).resolve().parents[2] / "shared" / "pools"
+DRAWN = {"drawn_36": (36, 5_000, 10), "drawn_200": (200, 10_000, 10)}
+OURS = (
+    "nsga2",
+    "genetic",
+    "pareto_ensemble_pruning",
+    "forward_greedy",
+    "backward_wrapper",
+    "backward_elimination",
+)
+LIBRARIES = ("numpy", "numba", "pymoo", "deap", "scikit-learn", "mlxtend")
+POPULATION = 100
+CHECKED = 12  # subsets on which everybody's errors are compared
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one tool had on one pool when one limit was reached."""
+
+    pool: str
+    limit: str
+    tool: str
+    evaluations: int
+    seconds: float
+    per_second: float
+    hypervolume: float
+    best_error: float
+    size_of_best: int
+    cut_short: bool
+
+
+class Over(KeyboardInterrupt):
+    """Time is up. Of this kind because scikit-learn takes plain errors for bad scores, and mlxtend stops politely."""
+
+
+class Ledger:
+    """All that a peer had judged, and when; ends it when it has had enough."""
+
+    def __init__(self, votes: Votes, evaluations: int, seconds: float) -> None:
+        self.votes = votes
+        self.spent = 0
+        self._enough = evaluations, seconds
+        self._batches: list[tuple[np.ndarray, np.ndarray]] = []
+        self._times: list[float] = []
+        self._start = time.perf_counter()
+
+    def note(self, subsets: np.ndarray, errors: np.ndarray) -> None:
+        """Write a batch down: bool, (n, n_members), and its errors."""
+        self.spent += len(subsets)
+        elapsed = time.perf_counter() - self._start
+        self._batches.append((np.packbits(subsets, axis=1), errors))
+        self._times += [elapsed] * len(subsets)
+        evaluations, seconds = self._enough
+        if (self.spent >= evaluations and elapsed >= seconds) or elapsed >= 2 * seconds:
+            raise Over
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self.elapsed = time.perf_counter() - self._start
+
+    def row(
+        self,
+        problem: Problem,
+        tool: str,
+        limit: str,
+        ended: bool,
+        evaluations: float = np.inf,
+        seconds: float = np.inf,
+    ) -> Row:
+        """What stood here after so many evaluations or seconds; ``ended``: the tool came to its own end."""
+        n = int(min(evaluations, np.searchsorted(self._times, seconds, side="right"), self.spent))
+        n = max(n, 1)
+        took = self.elapsed if ended and n == self.spent else self._times[n - 1]
+        packed = np.concatenate([subsets for subsets, _ in self._batches])[:n]
+        subsets = np.unpackbits(packed, axis=1, count=self.votes.n_members).astype(bool)
+        errors = np.concatenate([errors for _, errors in self._batches])[:n]
+        someone = subsets.any(axis=1)
+        values = np.column_stack([errors / self.votes.n_samples, subsets.sum(axis=1)])[someone]
+        front = Front.of(subsets[someone], values)
+        return _row(problem, tool, limit, n, took, front, not ended and n < evaluations < np.inf)
+
+
+def _row(
+    problem: Problem, tool: str, limit: str, spent: int, seconds: float, front: Front, cut_short: bool = False
+) -> Row:
+    volume = front.hypervolume(problem.reference) / float(np.prod(problem.reference))
+    best = min(front.values.tolist(), default=[float("nan"), 0.0])
+    return Row(
+        problem.name, limit, tool, spent, seconds, spent / seconds, volume, best[0], int(best[1]), cut_short
+    )  # fmt: skip
+
+
+# --- Counting errors, as one would with numpy -------------------------------------------------------------------------
+
+
+def counter(votes: Votes) -> Callable[[np.ndarray], int]:
+    """Errors of one subset by one `bincount`: what a careful user of an individual-by-individual library writes."""
+    coded = votes.labels + np.arange(votes.n_samples) * votes.n_classes
+    n_bins = votes.n_samples * votes.n_classes
+
+    def count(subset: np.ndarray) -> int:
+        counts = np.bincount(coded[subset].ravel(), minlength=n_bins).reshape(votes.n_samples, votes.n_classes)
+        return int(np.count_nonzero(counts.argmax(axis=1) != votes.truth))
+
+    return count
+
+
+# --- Peers: each takes a ledger and runs until it is over -------------------------------------------------------------
+
+
+def with_pymoo(ledger: Ledger) -> None:
+    """NSGA-II on bit strings with pymoo's own operators; batches counted by a matrix product."""
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.core.problem import Problem as PymooProblem
+    from pymoo.operators.crossover.pntx import TwoPointCrossover
+    from pymoo.operators.mutation.bitflip import BitflipMutation
+    from pymoo.operators.sampling.rnd import BinaryRandomSampling
+    from pymoo.optimize import minimize
+
+    votes, table = ledger.votes, _TABLES[id(ledger.votes)]
+
+    class Choice(PymooProblem):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(n_var=votes.n_members, n_obj=2, n_ieq_constr=1, xl=0, xu=1, vtype=bool)
+
+        def _evaluate(self, X: np.ndarray, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+            errors = matrix_product(votes, table, X)
+            ledger.note(X.astype(bool), errors)
+            sizes = X.sum(axis=1)
+            out["F"] = np.column_stack([errors / votes.n_samples, sizes])
+            out["G"] = 1 - sizes  # nobody is no ensemble
+
+    algorithm = NSGA2(
+        pop_size=POPULATION,
+        sampling=BinaryRandomSampling(),
+        crossover=TwoPointCrossover(),
+        mutation=BitflipMutation(),
+        eliminate_duplicates=True,
+    )
+    # A copy of the algorithm would do no harm; a copy of the ledger would lose what is noted.
+    minimize(Choice(), algorithm, ("n_gen", 10**9), seed=1, copy_algorithm=False)
+
+
+def with_deap(ledger: Ledger) -> None:
+    """(mu + lambda) with NSGA-II's selection on lists of bits; one individual after the other."""
+    from deap import algorithms, base, creator, tools
+
+    votes, count = ledger.votes, _COUNTERS[id(ledger.votes)]
+
+    def judge(individual: list[int]) -> tuple[float, int]:
+        subset = np.array(individual, bool)
+        errors = count(subset) if subset.any() else votes.n_samples
+        ledger.note(subset[None], np.array([errors]))
+        # nobody is no ensemble: worse than everybody
+        return errors / votes.n_samples, int(subset.sum()) or votes.n_members + 1
+
+    if not hasattr(creator, "Members"):
+        creator.create("FewErrorsFewMembers", base.Fitness, weights=(-1.0, -1.0))
+        creator.create("Members", list, fitness=creator.FewErrorsFewMembers)
+    random.seed(1)
+    toolbox = base.Toolbox()
+    toolbox.register("bit", random.randint, 0, 1)
+    toolbox.register("individual", tools.initRepeat, creator.Members, toolbox.bit, votes.n_members)
+    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
+    toolbox.register("evaluate", judge)
+    toolbox.register("mate", tools.cxUniform, indpb=0.5)
+    toolbox.register("mutate", tools.mutFlipBit, indpb=1 / votes.n_members)
+    toolbox.register("select", tools.selNSGA2)
+    algorithms.eaMuPlusLambda(
+        toolbox.population(n=POPULATION),
+        toolbox,
+        mu=POPULATION,
+        lambda_=POPULATION,
+        cxpb=0.7,
+        mutpb=0.2,
+        ngen=10**9,
+        verbose=False,
+    )
+
+
+def members_as_features(ledger: Ledger) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Estimator, X and y for sequential feature selection: columns are members, the model is their plurality vote.
+
+    An entry of X says the label and, in its higher digits, whose it is: so the estimator knows which columns it was
+    given, and the ledger what was judged.
+    """
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    votes = ledger.votes
+    X = (votes.labels + np.arange(votes.n_members)[:, None] * votes.n_classes).T
+    offsets = np.arange(votes.n_samples)[:, None] * votes.n_classes
+    n_bins = votes.n_samples * votes.n_classes
+
+    class Plurality(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X: np.ndarray, y: np.ndarray) -> "Plurality":
+            self.classes_ = np.arange(votes.n_classes)  # nothing is learned: members are trained already
+            return self
+
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            counts = np.bincount((X % votes.n_classes + offsets).ravel(), minlength=n_bins)
+            answers = counts.reshape(votes.n_samples, votes.n_classes).argmax(axis=1)
+            subset = np.zeros((1, votes.n_members), bool)
+            subset[0, X[0] // votes.n_classes] = True
+            ledger.note(subset, np.array([np.count_nonzero(answers != votes.truth)]))
+            return answers
+
+    return Plurality(), X, votes.truth.astype(np.int64)
+
+
+def with_sklearn(direction: str) -> Callable[[Ledger], None]:
+    """Sequential selection by scikit-learn, down to one or up to all but one."""
+
+    def select(ledger: Ledger) -> None:
+        from sklearn.feature_selection import SequentialFeatureSelector
+
+        estimator, X, y = members_as_features(ledger)
+        everything = np.arange(len(y))
+        SequentialFeatureSelector(
+            estimator,
+            n_features_to_select=len(X.T) - 1 if direction == "forward" else 1,
+            direction=direction,
+            scoring="accuracy",
+            cv=[(everything, everything)],
+        ).fit(X, y)
+
+    return select
+
+
+def with_mlxtend(direction: str) -> Callable[[Ledger], None]:
+    """Sequential selection by mlxtend, through all sizes, without cross-validation: there is nothing to fit."""
+
+    def select(ledger: Ledger) -> None:
+        from mlxtend.feature_selection import SequentialFeatureSelector
+
+        estimator, X, y = members_as_features(ledger)
+        chooser = SequentialFeatureSelector(
+            estimator, k_features=(1, len(X.T)), forward=direction == "forward", scoring="accuracy", cv=0
+        )
+        with contextlib.redirect_stderr(io.StringIO()):
+            chooser.fit(X, y)
+        if chooser.interrupted_:
+            raise Over
+
+    return select
+
+
+def voters(votes: Votes, members: np.ndarray) -> list[Any]:
+    """Trained classifiers that give the labels of the pool; X holds the numbers of the samples."""
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Member(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def __init__(self, number: int = 0) -> None:
+            self.number = number
+            self.classes_ = np.arange(votes.n_classes)
+
+        def fit(self, X: np.ndarray, y: np.ndarray) -> "Member":
+            return self
+
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            return votes.labels[self.number, X[:, 0]].astype(np.int64)
+
+    return [Member(int(number)) for number in members]
+
+
+def vote_with_sklearn(votes: Votes, subset: np.ndarray) -> int:
+    """Errors of a subset by scikit-learn's hard vote of frozen classifiers."""
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.frozen import FrozenEstimator
+
+    members = voters(votes, np.flatnonzero(subset))
+    ensemble = VotingClassifier([(str(i), FrozenEstimator(member)) for i, member in enumerate(members)])
+    X, classes = np.arange(votes.n_samples)[:, None], np.arange(votes.n_classes)
+    ensemble.fit(np.zeros((len(classes), 1), int), classes)
+    return int(np.count_nonzero(ensemble.predict(X) != votes.truth))
+
+
+def vote_with_mlxtend(votes: Votes, subset: np.ndarray) -> int:
+    """Errors of a subset by mlxtend's hard vote of classifiers that are trained already."""
+    from mlxtend.classifier import EnsembleVoteClassifier
+
+    members = voters(votes, np.flatnonzero(subset))
+    ensemble = EnsembleVoteClassifier(members, voting="hard", fit_base_estimators=False, use_clones=False)
+    X, classes = np.arange(votes.n_samples)[:, None], np.arange(votes.n_classes)
+    ensemble.fit(X[: len(classes)], classes)
+    return int(np.count_nonzero(ensemble.predict(X) != votes.truth))
+
+
+def whole_pool(vote: Callable[[Votes, np.ndarray], int]) -> Callable[[Ledger], None]:
+    """Everybody votes: all that a vote without a selector can do."""
+
+    def select(ledger: Ledger) -> None:
+        everybody = np.ones((1, ledger.votes.n_members), bool)
+        ledger.note(everybody, np.array([vote(ledger.votes, everybody[0])]))
+
+    return select
+
+
+PEERS: dict[str, tuple[str, Callable[[Ledger], None]]] = {
+    "pymoo NSGA2": ("pymoo", with_pymoo),
+    "DEAP eaMuPlusLambda, selNSGA2": ("deap", with_deap),
+    "mlxtend sequential forward": ("mlxtend", with_mlxtend("forward")),
+    "mlxtend sequential backward": ("mlxtend", with_mlxtend("backward")),
+    "scikit-learn sequential forward": ("sklearn", with_sklearn("forward")),
+    "scikit-learn sequential backward": ("sklearn", with_sklearn("backward")),
+    "mlxtend EnsembleVoteClassifier": ("mlxtend", whole_pool(vote_with_mlxtend)),
+    "scikit-learn VotingClassifier": ("sklearn", whole_pool(vote_with_sklearn)),
+}
+
+# What the peers lay out once per pool, outside the time.
+_TABLES: dict[int, np.ndarray] = {}
+_COUNTERS: dict[int, Callable[[np.ndarray], int]] = {}
+
+
+# --- The comparison ---------------------------------------------------------------------------------------------------
+
+
+def check(votes: Votes) -> int:
+    """Have everybody count the errors of the same subsets, and stop if they do not agree: number of ways."""
+    rng = np.random.default_rng(2)
+    subsets = rng.random((CHECKED, votes.n_members)) < rng.uniform(0.05, 0.95, (CHECKED, 1))
+    subsets[~subsets.any(axis=1), 0] = True
+    ways = {
+        "bit planes": Planes.of(votes).errors(subsets),
+        "matrix product": matrix_product(votes, _TABLES[id(votes)], subsets),
+        "bincount": np.array([_COUNTERS[id(votes)](subset) for subset in subsets]),
+        "scikit-learn's vote": np.array([vote_with_sklearn(votes, subset) for subset in subsets[:2]]),
+    }
+    estimator, X, _ = members_as_features(Ledger(votes, 10**9, np.inf))
+    answers = [estimator.predict(X[:, subset]) for subset in subsets]
+    ways["members as features"] = np.array([np.count_nonzero(answer != votes.truth) for answer in answers])
+    if _installed("mlxtend"):
+        ways["mlxtend's vote"] = np.array([vote_with_mlxtend(votes, subset) for subset in subsets[:2]])
+    for name, errors in ways.items():
+        if not np.array_equal(errors, ways["bit planes"][: len(errors)]):
+            sys.exit(f"{name} counts other errors than the bit planes: {errors} and {ways['bit planes']}")
+    return len(ways)
+
+
+def run_ours(problem: Problem, name: str, limit: str, **limits: Any) -> Row:
+    """Run one of our selectors within one limit."""
+    evaluator = Evaluator(problem, **limits)
+    with contextlib.suppress(SearchOver):
+        selectors.load(name).select(evaluator, np.random.default_rng(1))
+    evaluator.close()
+    return _row(problem, f"evo_ensyth {name}", limit, evaluator.spent, evaluator.elapsed, evaluator.front)
+
+
+def run_peer(problem: Problem, tool: str, limits: tuple[str, str], evaluations: int, seconds: float) -> list[Row]:
+    """Run a peer once, and read what it had at both limits."""
+    ledger = Ledger(problem.search, evaluations, seconds)
+    ended = True
+    try:
+        PEERS[tool][1](ledger)
+    except Over:
+        ended = False
+    ledger.close()
+    return [
+        ledger.row(problem, tool, limits[0], ended, evaluations=evaluations),
+        ledger.row(problem, tool, limits[1], ended, seconds=seconds),
+    ]
+
+
+def pools(wanted: list[str], folder: Path, console: Console) -> dict[str, Votes]:
+    """Draw or read the pools that are asked for, or all there are."""
+    paths = {path.stem: path for path in sorted(folder.glob("*.npz"))}
+    if not paths:
+        console.print("No pools of real predictions lie beside this checkout, in ../shared/pools: those are left out.")
+    unknown = [name for name in wanted if name not in DRAWN and name not in paths]
+    if unknown:
+        sys.exit(f"no pool called {', '.join(unknown)}; there is {', '.join([*DRAWN, *paths])}")
+    found = {}
+    for name in wanted or [*DRAWN, *paths]:
+        found[name] = draw_votes(*DRAWN[name]) if name in DRAWN else read_votes(paths[name])
+    return found
+
+
+def read_votes(path: Path) -> Votes:
+    """Read the split of a real pool that selectors may look at."""
+    with np.load(path, allow_pickle=False) as arrays:
+        prefix = "search_" if "search_labels" in arrays else ""
+        labels, truth = arrays[f"{prefix}labels"], arrays[f"{prefix}truth"]
+    return Votes(labels, truth, int(max(labels.max(), truth.max())) + 1, "search")
+
+
+def machine() -> dict[str, Any]:
+    """Name of the processor as it gives it, its cores, and versions."""
+    names = []
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    versions = {
+        name: metadata.version(name) for name in LIBRARIES if _installed(name.replace("scikit-learn", "sklearn"))
+    }
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+HEADER = ("pool", "tool", "evaluations", "seconds", "per second", "hypervolume", "best error", "members")
+
+
+def cells(row: Row) -> list[str]:
+    """One line of the table. A star marks a tool that had twice the seconds and not the evaluations."""
+    return [
+        row.pool,
+        row.tool,
+        f"{row.evaluations:,}{'*' if row.cut_short else ''}",
+        f"{row.seconds:.3g}",
+        f"{row.per_second:,.0f}",
+        f"{row.hypervolume:.4f}",
+        f"{row.best_error:.2%}",
+        str(row.size_of_best),
+    ]
+
+
+def markdown(about: dict[str, Any], rows: list[Row]) -> str:
+    """Render the same tables for a page."""
+    lines = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
+    for limit in dict.fromkeys(row.limit for row in rows):
+        lines += [f"### {limit}", "", f"| {' | '.join(HEADER)} |", "| --- | --- |" + " ---: |" * (len(HEADER) - 2)]
+        lines += [f"| {' | '.join(cells(row))} |" for row in rows if row.limit == limit] + [""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Compare, and print one table for each limit."""
+    options = argparse.ArgumentParser(description="Our selectors beside other libraries on the same pools.")
+    options.add_argument("--evaluations", type=int, default=20_000, help="of everybody in the first table")
+    options.add_argument("--seconds", type=float, default=10.0, help="of everybody in the second table")
+    options.add_argument("--pools", nargs="*", default=[], metavar="POOL", help="by default all")
+    options.add_argument("--real", type=Path, default=REAL_POOLS, metavar="FOLDER", help="of .npz files of predictions")
+    options.add_argument("--tools", nargs="*", default=[], metavar="TOOL", help="those with such a word in their name")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
+    options.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there as well")
+    asked = options.parse_args()
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    limits = f"{asked.evaluations:,} evaluations", f"{asked.seconds:g} seconds"
+
+    about = machine()
+    console.print(", ".join(f"{key} {value}" for key, value in about.items()), soft_wrap=True)
+    wanted = [
+        tool for tool in (*(f"evo_ensyth {name}" for name in OURS), *PEERS)
+        if not asked.tools or any(word.lower() in tool.lower() for word in asked.tools)
+    ]  # fmt: skip
+    for module in sorted({PEERS[tool][0] for tool in wanted if tool in PEERS}):
+        if not _installed(module):
+            console.print(f"{module} is not installed: left out. It comes with pip install 'evo-ensyth\\[peers]'.")
+            wanted = [tool for tool in wanted if tool not in PEERS or PEERS[tool][0] != module]
+    warm_up(wanted)
+
+    rows: list[Row] = []
+    for name, votes in pools(asked.pools, asked.real, console).items():
+        members = Pool(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
+        goals = tuple(objectives.find(goal, members) for goal in ("error", "n_members"))
+        problem = Problem(name, members, votes, None, goals)
+        _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
+        shape = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
+        console.print(f"{name}: {shape}; {check(votes)} ways of counting agree.", highlight=False)
+        problem.reference  # noqa: B018 - lays out the votes, outside the time
+        for tool in wanted:
+            if tool in PEERS:
+                rows += run_peer(problem, tool, limits, asked.evaluations, asked.seconds)
+            else:
+                own = tool.split()[1]
+                rows.append(run_ours(problem, own, limits[0], budget=asked.evaluations))
+                rows.append(run_ours(problem, own, limits[1], seconds=asked.seconds))
+        del _TABLES[id(votes)], _COUNTERS[id(votes)]
+
+    for limit in limits:
+        table = Table(title=f"{limit}; hypervolume as a share of the reference box; * stopped: too slow for the limit")
+        for i, column in enumerate(HEADER):
+            table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
+        shown = [row for row in rows if row.limit == limit]
+        for row, after in zip(shown, [*shown[1:], None], strict=True):
+            table.add_row(*cells(row), end_section=after is not None and after.pool != row.pool)
+        console.print(table)
+    if asked.json:
+        asked.json.write_text(json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    if asked.markdown:
+        asked.markdown.write_text(markdown(about, rows))
+
+
+def warm_up(tools: list[str]) -> None:
+    """Import and compile everything once, outside the time."""
+    votes = draw_votes(18, 200, 3)
+    members = Pool(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
+    problem = Problem("", members, votes, None, tuple(objectives.find(g, members) for g in ("error", "n_members")))
+    _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
+    for tool in tools:
+        if tool in PEERS:
+            run_peer(problem, tool, ("", ""), 300, 0.05)
+        else:
+            run_ours(problem, tool.split()[1], "", budget=1_000)
+    del _TABLES[id(votes)], _COUNTERS[id(votes)]
+
+
+if __name__ == "__main__":
+    main()
