@@ -25,13 +25,12 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
-from evo_ensyth.synthesis.compression import Variant
-from evo_ensyth.synthesis.compression._admm import LayerSolver
+from evo_ensyth.synthesis.compression import Told, Variant, silent
+from evo_ensyth.synthesis.compression._admm import Certificate, LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import (
     LayerProgram,
     judge,
     linear_program,
-    lower_bound,
     relu_program,
     solve_with_cvxpy,
 )
@@ -63,7 +62,8 @@ class NetTrim:
     precision : str
         Of the matrix products of ``admm``: ``float32`` or ``float64``.
     tolerance : float
-        Of ``admm``: relative residuals to stop at.
+        Of ``admm``: certified duality gap to stop at, over the objective. What exceeds the ceilings is then at most
+        this too, and what exceeds the ball a tenth of it, over the radius.
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
@@ -77,8 +77,9 @@ class NetTrim:
     Notes
     -----
     The published code stops when the weights change little from one iteration to the next, which can happen far from a
-    solution. Here primal and dual residuals decide, and the report tells how far the answer is from feasible (``ball``
-    at most 1, ``overshoot`` 0) and from optimal (``gap``, certified by a dual point).
+    solution. Here a dual point certifies how far the answer may be from optimal, and the report tells it
+    (``lower_bound`` beside ``objective``) with how far it is from feasible (``ball`` at most 1, ``overshoot`` 0). The
+    objective is usually much nearer to the optimum than its certificate can tell.
     """
 
     epsilons: tuple[float, ...] = EPSILONS
@@ -86,7 +87,7 @@ class NetTrim:
     gamma: float = 1.1
     solver: str = "admm"
     precision: str = "float32"
-    tolerance: float = 1e-4
+    tolerance: float = 1e-2
     max_iterations: int = 5000
     layers: tuple[str, ...] | None = None
 
@@ -110,7 +111,13 @@ class NetTrim:
             raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
 
     def variants(
-        self, parent: nn.Module, calibration: torch.Tensor, *, seed: int, scratch: Path | None = None
+        self,
+        parent: nn.Module,
+        calibration: torch.Tensor,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
     ) -> Iterator[Variant]:
         """Yield one variant per epsilon; nothing is drawn at random, so ``seed`` has no effect.
 
@@ -119,7 +126,7 @@ class NetTrim:
         InputError
             ``layers`` names no dense layer, the parent has none, or ``scratch`` belongs to other settings or data.
         """
-        walk = _Walk(self, parent, calibration)
+        walk = _Walk(self, parent, calibration, progress)
         shelf = None if scratch is None else _Shelf(scratch, walk.key())
         for position, epsilon in enumerate(self.epsilons):
             done = shelf.read(epsilon) if shelf else None
@@ -137,8 +144,8 @@ class NetTrim:
 class _Walk:
     """From layer to layer, for one epsilon after the other; keeps what the epsilons of a layer share."""
 
-    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor) -> None:
-        self.settings, self.parent, self.calibration = settings, parent, calibration
+    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Told) -> None:
+        self.settings, self.parent, self.calibration, self.progress = settings, parent, calibration, progress
         dense = [name for name, layer in parent.named_modules() if isinstance(layer, nn.Linear)]
         if not dense:
             raise InputError("the parent has no dense layer; Net-Trim prunes nothing else.")
@@ -167,10 +174,12 @@ class _Walk:
         report: dict[str, Any] = {}
         for name in self.names:
             started = time.perf_counter()
+            where = f"net_trim-{epsilon:g}, {name}"
+            self.progress(where)
             if self.settings.scheme == "parallel" or not weights:
                 program, solver = self._shared(name)
                 radius = epsilon * program.norm_on_active(program.targets)
-                solved, state, told = self._solve(program, solver, radius, self.states.get(name))
+                solved, state, told = self._solve(where, program, solver, radius, self.states.get(name))
                 if state is not None:
                     self.states[name] = state
             else:
@@ -178,7 +187,7 @@ class _Walk:
                 program = self._program(name, _layer_inputs(pruned, self.calibration, [name])[name])
                 missed = program.norm_on_active(program.inputs @ self._weights[name] - program.targets)
                 radius = math.sqrt(self.settings.gamma) * missed
-                solved, _, told = self._solve(program, self._solver(name, program), radius, None)
+                solved, _, told = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
             seconds = time.perf_counter() - started
             report[name] = {**told, **_standing(program, weights[name].double(), radius), "seconds": seconds}
@@ -198,20 +207,35 @@ class _Walk:
     def _solver(self, name: str, program: LayerProgram) -> LayerSolver | None:
         if self.settings.solver == "cvxpy":
             return None
-        scale = float(self._weights[name].abs().mean())
-        return LayerSolver(program, scale=scale, precision=getattr(torch, self.settings.precision))
+        return LayerSolver(program, self._weights[name], precision=getattr(torch, self.settings.precision))
 
     def _solve(
-        self, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
+        self, where: str, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
     ) -> tuple[torch.Tensor, State | None, dict[str, Any]]:
         """Weights, where the solver stands, and what it tells of its work."""
         if solver is None:
             return solve_with_cvxpy(program, radius), None, {}
-        limits = self.settings.tolerance, self.settings.max_iterations
-        solution = solver.solve(radius, state, tolerance=limits[0], max_iterations=limits[1])
-        bound = lower_bound(program, solution.multipliers, radius)
-        told = {name: getattr(solution, name) for name in ("iterations", "leaps", "primal", "dual", "converged")}
-        return solution.weights, solution.state, {**told, "lower_bound": bound}
+
+        def tell(iterations: int, reached: Certificate) -> None:
+            self.progress(
+                f"{where}: {iterations} iterations, gap {reached.gap:.2%}, beyond the ball {reached.excess:.2%}"
+            )
+
+        solution = solver.solve(
+            radius,
+            state,
+            tolerance=self.settings.tolerance,
+            max_iterations=self.settings.max_iterations,
+            progress=tell,
+        )
+        certificate = solution.certificate
+        told = {
+            "iterations": solution.iterations,
+            "converged": solution.converged,
+            "lower_bound": certificate.lower_bound,
+            "gap": certificate.gap,
+        }
+        return solution.weights, solution.state, told
 
 
 class _Shelf:

@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import math
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -83,6 +84,16 @@ def test_there_is_one_variant_per_epsilon_in_the_order_of_the_grid():
     ]
 
 
+def test_progress_tells_layer_epsilon_and_how_far_it_is():
+    told = []
+    all_variants(NetTrim(epsilons=(0.1, 0.3)), progress=told.append)
+    assert told[0] == "net_trim-0.1, fc1"
+    assert re.fullmatch(r"net_trim-0.1, fc1: 25 iterations, gap [-0-9.]+%, beyond the ball [0-9.]+%", told[1])
+    assert [text for text in told if ":" not in text] == [
+        f"net_trim-{epsilon}, {layer}" for epsilon in ("0.1", "0.3") for layer in ("fc1", "fc2", "fc3")
+    ]
+
+
 def test_the_default_grid_is_the_papers():
     assert NetTrim().epsilons == EPSILONS == (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
@@ -120,7 +131,9 @@ def test_every_layer_meets_its_ball_and_costs_no_more_than_the_parents():
     for variant in all_variants(NetTrim(epsilons=GRID), parent):
         for name, told in variant.report["layers"].items():
             assert told["converged"]
-            assert told["ball"] <= 1 + 1e-4
+            assert told["gap"] <= 1e-2
+            assert told["ball"] <= 1 + 1e-3  # a tenth of the tolerance
+            assert told["overshoot"] <= 1e-2
             assert told["objective"] <= float(stacked(parent.get_submodule(name)).abs().sum())
 
 
@@ -188,7 +201,7 @@ def test_in_a_cascade_the_parents_weights_are_feasible_at_every_layer():
                 told = variant.report["layers"][name]
                 assert told["radius"] == pytest.approx(math.sqrt(gamma) * missed, rel=1e-5)
                 assert told["objective"] <= float(weights.abs().sum()) * (1 + 1e-4)
-                assert told["ball"] <= 1 + 2e-4
+                assert told["ball"] <= 1 + 1e-3
 
 
 def test_a_cascade_starts_with_the_first_pruned_layer_whatever_lies_before():
