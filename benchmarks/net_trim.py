@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from evo_ensyth.synthesis import datasets, networks
 from evo_ensyth.synthesis.compression._admm import LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import judge, relu_program, solve_with_cvxpy
-from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
 from evo_ensyth.synthesis.training import Training, train
 
 SIZES = ((20, 10, 200), (50, 20, 400), (100, 40, 600), (150, 60, 800), (200, 80, 1000))  # inputs, neurons, samples
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--layer", action="store_true", help="the 3136 -> 512 layer instead of the comparison")
     parser.add_argument("--samples", type=int, nargs="+", default=[5000])
     parser.add_argument("--epsilons", type=float, nargs="+", default=list(EPSILONS))
-    parser.add_argument("--tolerance", type=float, default=NetTrim().tolerance)
+    parser.add_argument("--tolerance", type=float, help="by default what Net-Trim takes")
     parser.add_argument("--cache", type=Path, help="folder to keep the trained layer's inputs in, for another time")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
@@ -63,11 +63,12 @@ def compare_with_cvxpy() -> None:
         inputs = torch.cat([inputs, inputs.new_ones(n_samples, 1)], dim=1)
         weights = torch.randn(n_inputs + 1, n_neurons, generator=rng, dtype=torch.float64) / n_inputs**0.5
         program = relu_program(inputs, weights)
+        assert default_tolerance(program) == DIGITS
         radius = GAIN * program.norm_on_active(program.targets)
 
         started = time.perf_counter()
         solver = LayerSolver(program, weights)
-        solution = solver.solve(radius, tolerance=DIGITS, max_iterations=NetTrim().max_iterations)
+        solution = solver.solve(radius, tolerance=default_tolerance(program), max_iterations=NetTrim().max_iterations)
         ours = time.perf_counter() - started
 
         started = time.perf_counter()
@@ -87,12 +88,13 @@ def compare_with_cvxpy() -> None:
             break
 
 
-def measure_layer(samples: list[int], epsilons: list[float], tolerance: float, cache: Path | None) -> None:
+def measure_layer(samples: list[int], epsilons: list[float], tolerance: float | None, cache: Path | None) -> None:
     """Every epsilon of LeNet's first dense layer, for each number of samples; optimality is certified, not assumed."""
     inputs, weights = first_dense_layer(max(samples), cache)
     for n_samples in samples:
         started = time.perf_counter()
         program = relu_program(inputs[:n_samples], weights)
+        tolerance = tolerance or default_tolerance(program)
         solver = LayerSolver(program, weights)
         prepared = time.perf_counter() - started
         print(f"\n3136 -> 512, {n_samples} samples, tolerance {tolerance:g}; ", end="")

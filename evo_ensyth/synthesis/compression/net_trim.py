@@ -40,6 +40,8 @@ EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SCHEMES = ("parallel", "cascade")
 SOLVERS = ("admm", "cvxpy")
 PRECISIONS = ("float32", "float64")
+TOLERANCES = 1e-4, 1e-2  # of small layers, and of large ones
+LARGE = 1e9  # multiplications of inputs with weights, all samples; LeNet's first dense layer at 5,000 has 8e9
 IMAGES_AT_ONCE = 500
 STATE_TENSORS = ("outputs", "sparse", "weights")
 
@@ -61,9 +63,9 @@ class NetTrim:
         ``admm``, or ``cvxpy`` for small layers.
     precision : str
         Of the matrix products of ``admm``: ``float32`` or ``float64``.
-    tolerance : float
+    tolerance : float, optional
         Of ``admm``: certified duality gap to stop at, over the objective. What exceeds the ceilings is then at most
-        this too, and what exceeds the ball a tenth of it, over the radius.
+        this too, and what exceeds the ball a tenth of it, over the radius. By default 1e-4, and 1e-2 for large layers.
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
@@ -87,7 +89,7 @@ class NetTrim:
     gamma: float = 1.1
     solver: str = "admm"
     precision: str = "float32"
-    tolerance: float = 1e-2
+    tolerance: float | None = None
     max_iterations: int = 5000
     layers: tuple[str, ...] | None = None
 
@@ -105,7 +107,7 @@ class NetTrim:
                 raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
         if not 1 <= self.gamma < math.inf:
             raise InputError(f"gamma is {self.gamma}; it must be 1 or more, or the parent's weights are infeasible.")
-        if not 0 < self.tolerance < 1:
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise InputError(f"tolerance is {self.tolerance}; it must lie between 0 and 1.")
         if self.max_iterations < 1:
             raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
@@ -139,6 +141,11 @@ class NetTrim:
             weights, report = done
             origin = {"method": "net_trim", **_settings(self), "epsilon": epsilon}
             yield Variant(f"net_trim-{epsilon:g}", origin, _with_weights(parent, weights), report)
+
+
+def default_tolerance(program: LayerProgram) -> float:
+    """Four digits where they take seconds; where they would take an hour, what fine-tuning moves is far more."""
+    return TOLERANCES[program.inputs.numel() * program.targets.shape[1] > LARGE]
 
 
 class _Walk:
@@ -224,7 +231,7 @@ class _Walk:
         solution = solver.solve(
             radius,
             state,
-            tolerance=self.settings.tolerance,
+            tolerance=self.settings.tolerance or default_tolerance(program),
             max_iterations=self.settings.max_iterations,
             progress=tell,
         )
