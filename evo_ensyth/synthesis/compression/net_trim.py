@@ -144,7 +144,7 @@ class NetTrim:
 
 
 def default_tolerance(program: LayerProgram) -> float:
-    """Four digits where they take seconds; where they would take an hour, what fine-tuning moves is far more."""
+    """Four digits where they take seconds; 1 % where they do not, since what fine-tuning moves is far more."""
     return TOLERANCES[program.inputs.numel() * program.targets.shape[1] > LARGE]
 
 
