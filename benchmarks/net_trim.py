@@ -15,17 +15,19 @@ from pathlib import Path
 
 import cvxpy
 import torch
+from safetensors.torch import load_file, save_file
 
 from evo_ensyth.synthesis import datasets, networks
 from evo_ensyth.synthesis.compression._admm import LayerSolver
-from evo_ensyth.synthesis.compression._convex_program import judge, lower_bound, relu_program, solve_with_cvxpy
-from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
+from evo_ensyth.synthesis.compression._convex_program import judge, relu_program, solve_with_cvxpy
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
 from evo_ensyth.synthesis.training import Training, train
 
 SIZES = ((20, 10, 200), (50, 20, 400), (100, 40, 600), (150, 60, 800), (200, 80, 1000))  # inputs, neurons, samples
 GAIN = 0.1
 DIGITS = 1e-4
 ENOUGH_SECONDS = 60.0
+ALLOWED_SECONDS = 600.0
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -35,7 +37,8 @@ def main() -> None:
     parser.add_argument("--layer", action="store_true", help="the 3136 -> 512 layer instead of the comparison")
     parser.add_argument("--samples", type=int, nargs="+", default=[5000])
     parser.add_argument("--epsilons", type=float, nargs="+", default=list(EPSILONS))
-    parser.add_argument("--tolerance", type=float, default=NetTrim().tolerance)
+    parser.add_argument("--tolerance", type=float, help="by default what Net-Trim takes")
+    parser.add_argument("--cache", type=Path, help="folder to keep the trained layer's inputs in, for another time")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -43,14 +46,14 @@ def main() -> None:
     print(f"{processor()}, {options.threads} threads, load {load:.1f} before we start")
     print(f"python {platform.python_version()}, torch {torch.__version__}, cvxpy {cvxpy.__version__} with Clarabel")
     if options.layer:
-        measure_layer(options.samples, options.epsilons, options.tolerance)
+        measure_layer(options.samples, options.epsilons, options.tolerance, options.cache)
     else:
         compare_with_cvxpy()
 
 
 def compare_with_cvxpy() -> None:
     """Both solvers on the same random layers, until the reference takes a minute."""
-    print(f"\nepsilon {GAIN}; ours at tolerance {NetTrim().tolerance:g}, float32, preparation included")
+    print(f"\nepsilon {GAIN}; ours at tolerance {DIGITS:g}, float32, preparation included")
     print(
         f"{'layer':>16} {'samples':>8} {'cvxpy s':>9} {'ours s':>8} {'ratio':>7} {'objective':>11} {'difference':>11}"
     )
@@ -60,11 +63,12 @@ def compare_with_cvxpy() -> None:
         inputs = torch.cat([inputs, inputs.new_ones(n_samples, 1)], dim=1)
         weights = torch.randn(n_inputs + 1, n_neurons, generator=rng, dtype=torch.float64) / n_inputs**0.5
         program = relu_program(inputs, weights)
+        assert default_tolerance(program) == DIGITS
         radius = GAIN * program.norm_on_active(program.targets)
 
         started = time.perf_counter()
-        solver = LayerSolver(program, scale=float(weights.abs().mean()))
-        solution = solver.solve(radius, tolerance=NetTrim().tolerance, max_iterations=NetTrim().max_iterations)
+        solver = LayerSolver(program, weights)
+        solution = solver.solve(radius, tolerance=default_tolerance(program), max_iterations=NetTrim().max_iterations)
         ours = time.perf_counter() - started
 
         started = time.perf_counter()
@@ -84,20 +88,21 @@ def compare_with_cvxpy() -> None:
             break
 
 
-def measure_layer(samples: list[int], epsilons: list[float], tolerance: float) -> None:
+def measure_layer(samples: list[int], epsilons: list[float], tolerance: float | None, cache: Path | None) -> None:
     """Every epsilon of LeNet's first dense layer, for each number of samples; optimality is certified, not assumed."""
-    inputs, weights = first_dense_layer(max(samples))
+    inputs, weights = first_dense_layer(max(samples), cache)
     for n_samples in samples:
-        program = relu_program(inputs[:n_samples], weights)
         started = time.perf_counter()
-        solver = LayerSolver(program, scale=float(weights.abs().mean()))
+        program = relu_program(inputs[:n_samples], weights)
+        tolerance = tolerance or default_tolerance(program)
+        solver = LayerSolver(program, weights)
+        prepared = time.perf_counter() - started
         print(f"\n3136 -> 512, {n_samples} samples, tolerance {tolerance:g}; ", end="")
         print(f"{int(program.active.any(0).sum())} neurons are ever active, ", end="")
-        print(f"{float(program.active.double().mean()):.0%} of the outputs; factorised in ", end="")
-        print(f"{time.perf_counter() - started:.1f} s")
-        print(f"{'epsilon':>8} {'iterations':>11} {'leaps':>6} {'s':>7} {'density':>8} {'objective':>10}", end="")
+        print(f"{float(program.active.double().mean()):.0%} of the outputs; factorised in {prepared:.1f} s")
+        print(f"{'epsilon':>8} {'iterations':>11} {'s':>7} {'density':>8} {'objective':>10}", end="")
         print(f" {'gap':>8} {'ball':>8} {'overshoot':>10}")
-        state, total = None, 0.0
+        state, total, all_converged = None, prepared, True
         for epsilon in epsilons:
             radius = epsilon * program.norm_on_active(program.targets)
             started = time.perf_counter()
@@ -105,34 +110,42 @@ def measure_layer(samples: list[int], epsilons: list[float], tolerance: float) -
             solution = solver.solve(radius, state, tolerance=tolerance, max_iterations=limit)
             seconds = time.perf_counter() - started
             state, total = solution.state, total + seconds
+            all_converged &= solution.converged
             quality = judge(program, solution.weights, radius)
-            bound = lower_bound(program, solution.multipliers, radius)
-            assert solution.converged, f"epsilon {epsilon} ended with residuals {solution.primal}, {solution.dual}"
-            assert quality.ball < 1 + 2 * tolerance, f"the ball is left: {quality.ball:.6f}"
             print(
-                f"{epsilon:8g} {solution.iterations:11} {solution.leaps:6} {seconds:7.1f}"
+                f"{epsilon:8g} {solution.iterations:11} {seconds:7.1f}"
                 f" {float((solution.weights != 0).double().mean()):8.2%} {quality.objective:10.3f}"
-                f" {1 - bound / quality.objective:8.1e} {quality.ball:8.5f} {quality.overshoot:10.1e}",
+                f" {solution.certificate.gap:8.2%} {quality.ball:8.5f} {quality.overshoot:10.1e}",
                 flush=True,
             )
-        print(f"all: {total:.0f} s; load {os.getloadavg()[0]:.1f} at the end")
+        verdict = "within" if total <= ALLOWED_SECONDS else "beyond"
+        print(f"all, preparation included: {total:.0f} s, {verdict} {ALLOWED_SECONDS:.0f} s; ", end="")
+        print(f"{'every' if all_converged else 'not every'} epsilon within the tolerance; ", end="")
+        print(f"load {os.getloadavg()[0]:.1f} at the end", flush=True)
 
 
-def first_dense_layer(n_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+def first_dense_layer(n_samples: int, cache: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs with their ones and weights with their bias of ``fc1`` in a LeNet trained for one epoch, float64."""
+    kept = None if cache is None else cache / f"fc1-{n_samples}.safetensors"
+    if kept is not None and kept.exists():
+        layer = load_file(kept)
+        return layer["inputs"].double(), layer["weights"].double()
     if "EVO_ENSYTH_DATA" not in os.environ and DATA.exists():
         os.environ["EVO_ENSYTH_DATA"] = str(DATA)
     data = datasets.load("fashion_mnist").train
     network = train(networks.build("lenet", 10, seed=0), data, Training(epochs=1, bfloat16=True), seed=0)
     seen: list[torch.Tensor] = []
-    network.get_submodule("fc1").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    fc1 = network.get_submodule("fc1")
+    fc1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.inference_mode():
         for batch in torch.tensor(data.images[:n_samples]).split(500):
             network(network.prepare(batch))
-    inputs = torch.cat(seen).double()
-    layer = network.get_submodule("fc1")
-    weights = torch.cat([layer.weight.detach().T, layer.bias.detach()[None]]).double()
-    return torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1), weights
+    inputs = torch.cat([torch.cat(seen), torch.ones(n_samples, 1)], dim=1)
+    weights = torch.cat([fc1.weight.detach().T, fc1.bias.detach()[None]])
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"inputs": inputs, "weights": weights}, kept)
+    return inputs.double(), weights.double()
 
 
 def processor() -> str:

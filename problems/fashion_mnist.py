@@ -14,7 +14,7 @@ def recipe() -> Recipe:
     """How the pool is made. The published parent has 90.3 % on the test images."""
     from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
 
-    net_trim = NetTrim(tolerance=2e-3)  # what fine-tuning moves is far more
+    net_trim = NetTrim()
     plain = FineTuning(name="plain", epochs=1, learning_rate=0.01, bfloat16=True)
     return Recipe(
         dataset="fashion_mnist",

@@ -140,8 +140,14 @@ class _Build:
         scratch.mkdir(exist_ok=True)
         self.progress(0, 0, _label(compressor))
         names: list[str] = []
-        calibration = self._calibration()
-        for variant in compressor.variants(parent, calibration, seed=self._seed("compression"), scratch=scratch):
+        variants = compressor.variants(
+            parent,
+            self._calibration(),
+            seed=self._seed("compression"),
+            scratch=scratch,
+            progress=lambda text: self.progress(len(names), 0, text),
+        )
+        for variant in variants:
             names.append(variant.name)
             self.progress(len(names), 0, variant.name)
             described = self._variant_file(variant.name, "json")

@@ -22,7 +22,7 @@ from evo_ensyth.pool import read_pool
 from evo_ensyth.pool.store import read_member
 from evo_ensyth.synthesis import datasets, measure, networks
 from evo_ensyth.synthesis.build import build
-from evo_ensyth.synthesis.compression import Variant
+from evo_ensyth.synthesis.compression import Variant, silent
 from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes, plain
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
 
@@ -34,10 +34,11 @@ class Smallest:
     shares: tuple[float, ...] = (0.3, 0.6)
     name: str = "smallest"
 
-    def variants(self, parent, calibration, *, seed, scratch=None):
+    def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
         assert scratch is not None
         assert scratch.is_dir()
         for share in self.shares:
+            progress(f"sorting for {share:g}")
             model = copy.deepcopy(parent)
             for layer in model.modules():
                 if isinstance(layer, nn.Linear):
@@ -55,8 +56,8 @@ class Wrapped:
 
     of: Smallest
 
-    def variants(self, parent, calibration, *, seed, scratch=None):
-        for variant in self.of.variants(parent, calibration, seed=seed, scratch=scratch):
+    def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
+        for variant in self.of.variants(parent, calibration, seed=seed, scratch=scratch, progress=progress):
             yield Variant(f"like-{variant.name}", {"method": "wrapped"}, variant.model, {})
 
 
@@ -270,6 +271,13 @@ def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
     build(RECIPE, folder, problem="tiny")
     assert contents(folder) == contents(whole)
     assert not list(folder.rglob("*.part"))
+
+
+def test_what_a_method_tells_of_itself_reaches_the_progress(tmp_path):
+    told = []
+    build(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
+    texts = [text for _, _, text in told]
+    assert texts.index("sorting for 0.3") < texts.index("smallest-0.3") < texts.index("sorting for 0.6")
 
 
 def test_progress_counts_members(tmp_path):

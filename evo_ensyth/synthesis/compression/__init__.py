@@ -9,20 +9,27 @@ A method with a grid yields one variant per grid point, in order. The file opens
 
         decimals: int = 2
 
-        def variants(self, parent, calibration, *, seed, scratch):
+        def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
+            progress("rounding")
             model = copy.deepcopy(parent)
             for weight in model.parameters():
                 weight.data = weight.data.round(decimals=self.decimals)
             yield Variant(f"rounding-{self.decimals}", {"method": "rounding", "decimals": self.decimals}, model, {})
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
+
+Told = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,13 @@ class Compressor(Protocol):
     """A compression method with its settings."""
 
     def variants(
-        self, parent: nn.Module, calibration: torch.Tensor, *, seed: int, scratch: Path | None = None
+        self,
+        parent: nn.Module,
+        calibration: torch.Tensor,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
     ) -> Iterator[Variant]:
         """Yield the compressed copies of a parent.
 
@@ -66,5 +79,7 @@ class Compressor(Protocol):
         scratch : Path, optional
             An existing folder of the method's own. A long method keeps here what it has finished, and what it needs
             to go on, so that an interrupted build resumes with the same result.
+        progress : callable, optional
+            Told in a few words what the method is at; a long one calls it every few seconds.
         """
         ...

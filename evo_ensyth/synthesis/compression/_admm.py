@@ -1,21 +1,50 @@
 """One layer's program: prepared and factorised once, solved for any number of radii, warm from one to the next.
 
-Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020, section 3:
-``_splitting`` is the iteration, ``_working_sets`` a shortcut where answers are sparse.
+Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020, section 3;
+``_splitting`` is the iteration. A solve ends when its answer is certified, not when it no longer moves.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from evo_ensyth.synthesis.compression._convex_program import LayerProgram
-from evo_ensyth.synthesis.compression._splitting import COUPLING, Splitting, State, Stretch
-from evo_ensyth.synthesis.compression._working_sets import Whole, current_point, leap, near_inputs
+from evo_ensyth.synthesis.compression._convex_program import LayerProgram, judge, lower_bound
+from evo_ensyth.synthesis.compression._splitting import Splitting, State
 
 STRETCH = 25
-MARGIN = 0.5
-NARROW = 0.1
-MOST_LEAPS = 5
+EARLY = 500
+BALL = 0.1
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far an answer is from feasible and from optimal.
+
+    Attributes
+    ----------
+    objective : float
+        ``sum |U|``.
+    lower_bound : float
+        No feasible answer's objective is below.
+    gap : float
+        What the objective exceeds the bound by, over the objective.
+    excess : float
+        Distance beyond the ball, over the radius (over the norm of the targets where there is no radius).
+    overshoot : float
+        Norm of what exceeds the ceilings, over the same.
+    """
+
+    objective: float
+    lower_bound: float
+    gap: float
+    excess: float
+    overshoot: float
+
+    def within(self, tolerance: float) -> bool:
+        """Tell whether gap and overshoot are at most the tolerance, and the excess at most a tenth of it."""
+        # An objective below its bound is as suspicious as one above: its weights are not feasible yet.
+        return abs(self.gap) <= tolerance and self.overshoot <= tolerance and self.excess <= BALL * tolerance
 
 
 @dataclass(frozen=True)
@@ -27,23 +56,20 @@ class Solution:
     weights : float64, (n_inputs + 1, n_neurons)
         The sparse copy: zeros are exact.
     multipliers : float64, (n_samples, n_neurons)
-        Dual variables of the constraints, for ``lower_bound``.
+        Dual variables of the constraints, from which the certificate's bound follows.
+    certificate : Certificate
+        In float64.
     state : State
-    iterations, leaps : int
-        On the whole program, and by working sets.
-    primal, dual : float
-        Relative residuals at the end.
+    iterations : int
     converged : bool
-        Residuals and ball were met before the iterations ran out.
+        The certificate is within the tolerance.
     """
 
     weights: torch.Tensor
     multipliers: torch.Tensor
+    certificate: Certificate
     state: State
     iterations: int
-    leaps: int
-    primal: float
-    dual: float
     converged: bool
 
 
@@ -53,39 +79,38 @@ class LayerSolver:
     Parameters
     ----------
     program : LayerProgram
-    scale : float
-        Typical size of a weight of the parent, from which the first penalty follows.
+    start : float64, (n_inputs + 1, n_neurons)
+        Weights to start from, such as the parent's; their typical size makes the first penalty.
     precision : dtype
         Of the large matrix products. float32 halves the time and costs no digits, see ``Splitting``.
-    narrow : float
-        Leap by working sets once no neuron uses more than this share of its inputs.
     """
 
-    def __init__(
-        self,
-        program: LayerProgram,
-        *,
-        scale: float,
-        precision: torch.dtype = torch.float32,
-        narrow: float = NARROW,
-    ) -> None:
+    def __init__(self, program: LayerProgram, start: torch.Tensor, *, precision: torch.dtype = torch.float32) -> None:
         # Exact and for free: an input that is always zero gets no weight, and neither does a neuron that is never
         # active and for which zero weights are feasible. A trained LeNet has many such neurons.
         self._rows = program.inputs.abs().amax(0) > 0
         self._columns = (program.active | (program.ceilings < 0)).any(0)
-        self._shape = (program.inputs.shape[1], program.targets.shape[1])
-        self._largest_radius = program.norm_on_active(program.targets)
+        self._shape = tuple(start.shape)
         self._zero_is_feasible = not bool(((program.ceilings < 0) & ~program.active).any())
-        self._narrow = narrow
-        self._scale = scale
-        linear = _Dense(program.inputs[:, self._rows], precision)
-        active = program.active[:, self._columns].contiguous()
-        targets = program.targets[:, self._columns].to(precision).contiguous()
-        ceilings = program.ceilings[:, self._columns].to(precision).contiguous()
-        self._splitting = Splitting(linear, active, targets, ceilings)
-        self._whole = Whole(linear.inputs, active, targets, ceilings, linear.coupling)
+        self._exact = LayerProgram(
+            program.inputs[:, self._rows].contiguous(),
+            *(part[:, self._columns].contiguous() for part in (program.targets, program.active, program.ceilings)),
+        )
+        self._size = self._exact.norm_on_active(self._exact.targets)
+        exact = self._exact
+        self._splitting = splitting = Splitting(exact.inputs, exact.active, exact.targets, exact.ceilings, precision)
+        self._rough = LayerProgram(splitting.inputs, splitting.targets, splitting.active, splitting.ceilings)
+        self._start = start[self._rows][:, self._columns]
 
-    def solve(self, radius: float, state: State | None = None, *, tolerance: float, max_iterations: int) -> Solution:
+    def solve(
+        self,
+        radius: float,
+        state: State | None = None,
+        *,
+        tolerance: float,
+        max_iterations: int,
+        progress: Callable[[int, Certificate], None] | None = None,
+    ) -> Solution:
         """Weights of least absolute sum within the constraints.
 
         Parameters
@@ -94,98 +119,61 @@ class LayerSolver:
         state : State, optional
             End of an earlier solve of this layer, to start from.
         tolerance : float
-            For both relative residuals (see ``Splitting.run``), and for how far the answer may leave the ball.
+            See ``Certificate.within``.
         max_iterations : int
+        progress : callable, optional
+            Told after every stretch how many iterations there were and where they led.
         """
         state = state or self._cold_start()
-        if self._zero_is_feasible and radius >= self._largest_radius:
-            return self._zero(state)
-        # The sparse copy meets the ball only up to the tolerance; aiming a little inside pays for that.
-        aim = radius * (1 - MARGIN * tolerance)
-        iterations = leaps = 0
+        if self._zero_is_feasible and radius >= self._size:
+            none = self._exact.inputs.new_zeros
+            weights, multipliers = none(self._shape), none((len(self._exact.inputs), self._shape[1]))
+            return Solution(weights, multipliers, Certificate(0.0, 0.0, 0.0, 0.0, 0.0), state, 0, True)
+        iterations = 0
         while True:
+            length = min(STRETCH, max_iterations - iterations)
+            iterations += length
+            # 1.9 is fast, but where neurons are few it may circle around a vertex for ever; 1.5 is drawn in.
+            relaxation = 1.9 if iterations <= EARLY else 1.5
             stretch = self._splitting.run(
-                state,
-                aim,
-                tolerance=tolerance,
-                iterations=min(STRETCH, max_iterations - iterations),
-                past=iterations,
+                state, radius, length, relaxation=relaxation, balance=_balance_is_due(iterations)
             )
             state = stretch.state
-            iterations += stretch.iterations
-            settled = max(stretch.primal, stretch.dual) <= tolerance
-            # Outputs right to a small part of their own size can still miss a much smaller ball.
-            converged = settled and (radius == 0 or self._distance(stretch.sparse) <= radius * (1 + tolerance))
-            if converged or iterations >= max_iterations:
-                break
-            if not settled and leaps < MOST_LEAPS:
-                landed = self._leap(stretch, aim, tolerance / 5)
-                state = landed or state
-                leaps += landed is not None
-        return Solution(
-            weights=self._embed(stretch.sparse),
-            multipliers=self._embed_columns(stretch.multipliers),
-            state=state,
-            iterations=iterations,
-            leaps=leaps,
-            primal=stretch.primal,
-            dual=stretch.dual,
-            converged=converged,
+            certificate = self._certify(self._rough, stretch.sparse, stretch.multipliers, radius)
+            if progress is not None:
+                progress(iterations, certificate)
+            done = iterations >= max_iterations
+            if done or certificate.within(tolerance):
+                weights, multipliers = stretch.sparse.double(), stretch.multipliers.double()
+                certificate = self._certify(self._exact, weights, multipliers, radius)
+                if done or certificate.within(tolerance):
+                    break
+        whole = weights.new_zeros(self._shape), weights.new_zeros((len(multipliers), self._shape[1]))
+        whole[0][self._rows.nonzero(), self._columns.nonzero().T] = weights
+        whole[1][:, self._columns] = multipliers
+        return Solution(*whole, certificate, state, iterations, certificate.within(tolerance))
+
+    def _certify(
+        self, program: LayerProgram, weights: torch.Tensor, multipliers: torch.Tensor, radius: float
+    ) -> Certificate:
+        quality = judge(program, weights, radius)
+        bound = lower_bound(program, multipliers, radius)
+        unit = radius if radius > 0 else self._size
+        return Certificate(
+            objective=quality.objective,
+            lower_bound=bound,
+            gap=(quality.objective - bound) / max(quality.objective, 1e-300),
+            excess=max(0.0, quality.distance - radius) / unit,
+            overshoot=quality.above / unit,
         )
 
-    def _leap(self, stretch: Stretch, radius: float, tolerance: float) -> State | None:
-        """Where working sets lead, if the answer is sparse enough for them."""
-        point = current_point(self._whole, stretch.state, stretch.sparse, stretch.multipliers)
-        # The widest neuron decides: the others are filled up to it.
-        if int(near_inputs(point).sum(0).max()) > self._narrow * len(point.weights):
-            return None
-        return leap(self._whole, point, stretch.state.penalty, radius, tolerance)
-
-    def _distance(self, sparse: torch.Tensor) -> float:
-        """Norm of what the ReLU of the answer misses: active entries, and what exceeds the ceilings."""
-        whole = self._whole
-        offset = whole.inputs @ sparse - torch.where(whole.active, whole.targets, whole.ceilings)
-        missed = torch.where(whole.active, offset, offset.clamp(min=0))
-        return float(torch.linalg.vector_norm(missed, dtype=torch.float64))
-
     def _cold_start(self) -> State:
-        linear = self._splitting.linear
-        outputs = torch.zeros_like(self._splitting.targets)
-        weights = outputs.new_zeros((self._whole.inputs.shape[1], outputs.shape[1]))
-        scale = self._scale if self._scale > 0 else 1.0
-        return State(outputs, weights, weights, 1 / (2 * scale * linear.coupling))
-
-    def _zero(self, state: State) -> Solution:
-        weights = torch.zeros(self._shape, dtype=torch.float64)
-        multipliers = torch.zeros((self._whole.inputs.shape[0], self._shape[1]), dtype=torch.float64)
-        return Solution(weights, multipliers, state, 0, 0, 0.0, 0.0, True)
-
-    def _embed(self, kept: torch.Tensor) -> torch.Tensor:
-        weights = torch.zeros(self._shape, dtype=torch.float64)
-        weights[self._rows.nonzero(), self._columns.nonzero().T] = kept.double()
-        return weights
-
-    def _embed_columns(self, kept: torch.Tensor) -> torch.Tensor:
-        columns = torch.zeros((kept.shape[0], self._shape[1]), dtype=torch.float64)
-        columns[:, self._columns] = kept.double()
-        return columns
+        scale = float(self._start.abs().mean())
+        coupling = float(self._splitting.coupling.median())
+        return self._splitting.start(self._start, 1 / (2 * scale * coupling) if scale > 0 else 1.0)
 
 
-class _Dense:
-    """Linear map of the whole layer: one matrix of inputs for all neurons, and one inverse."""
-
-    def __init__(self, inputs: torch.Tensor, precision: torch.dtype) -> None:
-        gram = inputs.T @ inputs
-        self.coupling = COUPLING * float(gram.diagonal().max())
-        gram.diagonal().add_(self.coupling)
-        self.inputs = inputs.to(precision).contiguous()
-        self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)).to(precision)
-
-    def forward(self, weights: torch.Tensor) -> torch.Tensor:
-        return self.inputs @ weights
-
-    def adjoint(self, outputs: torch.Tensor) -> torch.Tensor:
-        return self.inputs.T @ outputs
-
-    def invert(self, gradient: torch.Tensor) -> torch.Tensor:
-        return self.inverse @ gradient
+def _balance_is_due(iteration: int) -> bool:
+    """Tell whether to move the penalty: one that never rests need not converge, one that rests too early is far off."""
+    doublings = iteration // EARLY
+    return iteration <= EARLY or (iteration % EARLY == 0 and doublings & (doublings - 1) == 0)

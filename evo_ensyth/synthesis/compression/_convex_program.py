@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cvxpy
 import torch
 
+HALVINGS = 25
+
 
 @dataclass(frozen=True)
 class LayerProgram:
@@ -22,7 +24,7 @@ class LayerProgram:
 
     Attributes
     ----------
-    inputs : float64, (n_samples, n_inputs + 1)
+    inputs : float64 (float32 for rough answers, like all of it), (n_samples, n_inputs + 1)
         What enters the layer, then a column of ones (which a layer without bias lacks).
     targets : float64, (n_samples, n_neurons)
         What the parent's layer answers.
@@ -39,7 +41,7 @@ class LayerProgram:
 
     def norm_on_active(self, values: torch.Tensor) -> float:
         """Frobenius norm of the active entries of a (n_samples, n_neurons) tensor."""
-        return float(torch.linalg.norm(values[self.active]))
+        return float(torch.linalg.vector_norm(values[self.active], dtype=torch.float64))
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,27 @@ class Quality:
     ----------
     objective : float
         ``sum |U|``.
-    ball : float
-        Distance from the targets on the active entries over the radius; at most 1 when feasible, 0/0 being 0.
-    overshoot : float
-        Frobenius norm of what exceeds the ceilings, over the radius; 0 when feasible.
+    distance : float
+        Frobenius norm of what the active entries miss their targets by.
+    above : float
+        Frobenius norm of what exceeds the ceilings.
+    radius : float
     """
 
     objective: float
-    ball: float
-    overshoot: float
+    distance: float
+    above: float
+    radius: float
+
+    @property
+    def ball(self) -> float:
+        """Distance over the radius; at most 1 when feasible, 0/0 being 0."""
+        return _ratio(self.distance, self.radius)
+
+    @property
+    def overshoot(self) -> float:
+        """What exceeds the ceilings, over the radius; 0 when feasible."""
+        return _ratio(self.above, self.radius)
 
 
 def relu_program(inputs: torch.Tensor, weights: torch.Tensor, *, seen: torch.Tensor | None = None) -> LayerProgram:
@@ -90,29 +104,51 @@ def linear_program(inputs: torch.Tensor, weights: torch.Tensor, *, seen: torch.T
 def judge(program: LayerProgram, weights: torch.Tensor, radius: float) -> Quality:
     """Objective and constraints of an answer, (n_inputs + 1, n_neurons), in float64."""
     outputs = program.inputs @ weights
-    distance = program.norm_on_active(outputs - program.targets)
     above = (outputs - program.ceilings).masked_fill(program.active, 0).clamp(min=0)
     return Quality(
-        objective=float(weights.abs().sum()),
-        ball=_ratio(distance, radius),
-        overshoot=_ratio(float(torch.linalg.norm(above)), radius),
+        objective=float(weights.abs().sum(dtype=torch.float64)),
+        distance=program.norm_on_active(outputs - program.targets),
+        above=float(torch.linalg.vector_norm(above, dtype=torch.float64)),
+        radius=radius,
     )
 
 
 def lower_bound(program: LayerProgram, multipliers: torch.Tensor, radius: float) -> float:
-    """A number that no feasible answer's objective is below (weak duality).
+    """A number that no feasible answer's objective is below (weak duality), up to rounding in the given precision.
 
     Parameters
     ----------
-    multipliers : float64, (n_samples, n_neurons)
+    multipliers : (n_samples, n_neurons)
         Any tensor. Inactive entries below zero are taken as zero, and each neuron's column is shrunk until
-        ``|inputs^T multipliers| <= 1``, which is what the dual program asks.
+        ``|inputs^T multipliers| <= 1``, which is what the dual program asks. Where ceilings are zero the inactive part
+        of a column adds nothing to the bound: the multiple of it that leaves least to shrink is tried as well.
     """
-    multipliers = torch.where(program.active, multipliers, multipliers.clamp(min=0))
-    steepest = (program.inputs.T @ multipliers).abs().amax(0)
-    multipliers = multipliers / steepest.clamp(min=1)
-    reach = torch.where(program.active, program.targets, program.ceilings)
-    return -float((multipliers * reach).sum()) - radius * program.norm_on_active(multipliers)
+    met = multipliers.masked_fill(~program.active, 0)
+    held = multipliers.masked_fill(program.active, 0).clamp(min=0)
+    pull, push = program.inputs.T @ met, program.inputs.T @ held
+    reached, limited = (met * program.targets).sum(0), (held * program.ceilings).sum(0)
+    sizes = torch.linalg.vector_norm(met, dim=0)
+    bounds = []
+    for share in (torch.ones_like(sizes), _best_share(pull, push)):
+        shrink = 1 / (pull + share * push).abs().amax(0).clamp(min=1)
+        gained = -(shrink * (reached + share * limited)).sum(dtype=torch.float64)
+        bounds.append(float(gained) - radius * float(torch.linalg.vector_norm(shrink * sizes, dtype=torch.float64)))
+    return max(bounds)
+
+
+def _best_share(pull: torch.Tensor, push: torch.Tensor) -> torch.Tensor:
+    """For each column the share for which ``|pull + share push|`` has the least maximum.
+
+    The maximum is convex in the share; which way it falls is told by the entry that attains it.
+    """
+    low, high = torch.zeros_like(pull[0]), torch.full_like(pull[0], 2.0)
+    for _ in range(HALVINGS):
+        share = (low + high) / 2
+        sums = pull + share * push
+        row = sums.abs().argmax(0, keepdim=True)
+        rises = (sums.gather(0, row) * push.gather(0, row))[0] > 0
+        low, high = torch.where(rises, low, share), torch.where(rises, share, high)
+    return (low + high) / 2
 
 
 def solve_with_cvxpy(program: LayerProgram, radius: float) -> torch.Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evo_ensyth.synthesis.compression import Compressor, Variant
+from evo_ensyth.synthesis.compression import Compressor, Told, Variant, silent
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,16 @@ class MagnitudeControl:
     of: Compressor
 
     def variants(
-        self, parent: nn.Module, calibration: torch.Tensor, *, seed: int, scratch: Path | None = None
+        self,
+        parent: nn.Module,
+        calibration: torch.Tensor,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
     ) -> Iterator[Variant]:
         """Yield one control per variant, in the same order; a layer's bias is counted and ranked with its weights."""
-        for variant in self.of.variants(parent, calibration, seed=seed, scratch=scratch):
+        for variant in self.of.variants(parent, calibration, seed=seed, scratch=scratch, progress=progress):
             model = copy.deepcopy(parent)
             layers: dict[str, Any] = {}
             for name, layer in model.named_modules():

@@ -25,13 +25,12 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
-from evo_ensyth.synthesis.compression import Variant
-from evo_ensyth.synthesis.compression._admm import LayerSolver
+from evo_ensyth.synthesis.compression import Told, Variant, silent
+from evo_ensyth.synthesis.compression._admm import Certificate, LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import (
     LayerProgram,
     judge,
     linear_program,
-    lower_bound,
     relu_program,
     solve_with_cvxpy,
 )
@@ -41,6 +40,8 @@ EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SCHEMES = ("parallel", "cascade")
 SOLVERS = ("admm", "cvxpy")
 PRECISIONS = ("float32", "float64")
+TOLERANCES = 1e-4, 1e-2  # of small layers, and of large ones
+LARGE = 1e9  # multiplications of inputs with weights, all samples; LeNet's first dense layer at 5,000 has 8e9
 IMAGES_AT_ONCE = 500
 STATE_TENSORS = ("outputs", "sparse", "weights")
 
@@ -62,8 +63,9 @@ class NetTrim:
         ``admm``, or ``cvxpy`` for small layers.
     precision : str
         Of the matrix products of ``admm``: ``float32`` or ``float64``.
-    tolerance : float
-        Of ``admm``: relative residuals to stop at.
+    tolerance : float, optional
+        Of ``admm``: certified duality gap to stop at, over the objective. What exceeds the ceilings is then at most
+        this too, and what exceeds the ball a tenth of it, over the radius. By default 1e-4, and 1e-2 for large layers.
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
@@ -77,8 +79,9 @@ class NetTrim:
     Notes
     -----
     The published code stops when the weights change little from one iteration to the next, which can happen far from a
-    solution. Here primal and dual residuals decide, and the report tells how far the answer is from feasible (``ball``
-    at most 1, ``overshoot`` 0) and from optimal (``gap``, certified by a dual point).
+    solution. Here a dual point certifies how far the answer may be from optimal, and the report tells it
+    (``lower_bound`` beside ``objective``) with how far it is from feasible (``ball`` at most 1, ``overshoot`` 0). The
+    objective is usually much nearer to the optimum than its certificate can tell.
     """
 
     epsilons: tuple[float, ...] = EPSILONS
@@ -86,7 +89,7 @@ class NetTrim:
     gamma: float = 1.1
     solver: str = "admm"
     precision: str = "float32"
-    tolerance: float = 1e-4
+    tolerance: float | None = None
     max_iterations: int = 5000
     layers: tuple[str, ...] | None = None
 
@@ -104,13 +107,19 @@ class NetTrim:
                 raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
         if not 1 <= self.gamma < math.inf:
             raise InputError(f"gamma is {self.gamma}; it must be 1 or more, or the parent's weights are infeasible.")
-        if not 0 < self.tolerance < 1:
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise InputError(f"tolerance is {self.tolerance}; it must lie between 0 and 1.")
         if self.max_iterations < 1:
             raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
 
     def variants(
-        self, parent: nn.Module, calibration: torch.Tensor, *, seed: int, scratch: Path | None = None
+        self,
+        parent: nn.Module,
+        calibration: torch.Tensor,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
     ) -> Iterator[Variant]:
         """Yield one variant per epsilon; nothing is drawn at random, so ``seed`` has no effect.
 
@@ -119,7 +128,7 @@ class NetTrim:
         InputError
             ``layers`` names no dense layer, the parent has none, or ``scratch`` belongs to other settings or data.
         """
-        walk = _Walk(self, parent, calibration)
+        walk = _Walk(self, parent, calibration, progress)
         shelf = None if scratch is None else _Shelf(scratch, walk.key())
         for position, epsilon in enumerate(self.epsilons):
             done = shelf.read(epsilon) if shelf else None
@@ -134,11 +143,16 @@ class NetTrim:
             yield Variant(f"net_trim-{epsilon:g}", origin, _with_weights(parent, weights), report)
 
 
+def default_tolerance(program: LayerProgram) -> float:
+    """Four digits where they take seconds; 1 % where they do not, since what fine-tuning moves is far more."""
+    return TOLERANCES[program.inputs.numel() * program.targets.shape[1] > LARGE]
+
+
 class _Walk:
     """From layer to layer, for one epsilon after the other; keeps what the epsilons of a layer share."""
 
-    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor) -> None:
-        self.settings, self.parent, self.calibration = settings, parent, calibration
+    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Told) -> None:
+        self.settings, self.parent, self.calibration, self.progress = settings, parent, calibration, progress
         dense = [name for name, layer in parent.named_modules() if isinstance(layer, nn.Linear)]
         if not dense:
             raise InputError("the parent has no dense layer; Net-Trim prunes nothing else.")
@@ -167,10 +181,12 @@ class _Walk:
         report: dict[str, Any] = {}
         for name in self.names:
             started = time.perf_counter()
+            where = f"net_trim-{epsilon:g}, {name}"
+            self.progress(where)
             if self.settings.scheme == "parallel" or not weights:
                 program, solver = self._shared(name)
                 radius = epsilon * program.norm_on_active(program.targets)
-                solved, state, told = self._solve(program, solver, radius, self.states.get(name))
+                solved, state, told = self._solve(where, program, solver, radius, self.states.get(name))
                 if state is not None:
                     self.states[name] = state
             else:
@@ -178,7 +194,7 @@ class _Walk:
                 program = self._program(name, _layer_inputs(pruned, self.calibration, [name])[name])
                 missed = program.norm_on_active(program.inputs @ self._weights[name] - program.targets)
                 radius = math.sqrt(self.settings.gamma) * missed
-                solved, _, told = self._solve(program, self._solver(name, program), radius, None)
+                solved, _, told = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
             seconds = time.perf_counter() - started
             report[name] = {**told, **_standing(program, weights[name].double(), radius), "seconds": seconds}
@@ -198,20 +214,35 @@ class _Walk:
     def _solver(self, name: str, program: LayerProgram) -> LayerSolver | None:
         if self.settings.solver == "cvxpy":
             return None
-        scale = float(self._weights[name].abs().mean())
-        return LayerSolver(program, scale=scale, precision=getattr(torch, self.settings.precision))
+        return LayerSolver(program, self._weights[name], precision=getattr(torch, self.settings.precision))
 
     def _solve(
-        self, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
+        self, where: str, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
     ) -> tuple[torch.Tensor, State | None, dict[str, Any]]:
         """Weights, where the solver stands, and what it tells of its work."""
         if solver is None:
             return solve_with_cvxpy(program, radius), None, {}
-        limits = self.settings.tolerance, self.settings.max_iterations
-        solution = solver.solve(radius, state, tolerance=limits[0], max_iterations=limits[1])
-        bound = lower_bound(program, solution.multipliers, radius)
-        told = {name: getattr(solution, name) for name in ("iterations", "leaps", "primal", "dual", "converged")}
-        return solution.weights, solution.state, {**told, "lower_bound": bound}
+
+        def tell(iterations: int, reached: Certificate) -> None:
+            self.progress(
+                f"{where}: {iterations} iterations, gap {reached.gap:.2%}, beyond the ball {reached.excess:.2%}"
+            )
+
+        solution = solver.solve(
+            radius,
+            state,
+            tolerance=self.settings.tolerance or default_tolerance(program),
+            max_iterations=self.settings.max_iterations,
+            progress=tell,
+        )
+        certificate = solution.certificate
+        told = {
+            "iterations": solution.iterations,
+            "converged": solution.converged,
+            "lower_bound": certificate.lower_bound,
+            "gap": certificate.gap,
+        }
+        return solution.weights, solution.state, told
 
 
 class _Shelf:

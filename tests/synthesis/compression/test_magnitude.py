@@ -58,7 +58,7 @@ def test_layers_that_are_not_dense_and_the_parent_stay_as_they_are():
 
 def test_of_equal_weights_the_earlier_stays():
     class Half:
-        def variants(self, parent, calibration, *, seed, scratch=None):
+        def variants(self, parent, calibration, *, seed, scratch=None, progress=None):
             model = nn.Sequential(nn.Linear(4, 1))
             model[0].weight.data = torch.tensor([[0.0, 0.0, 5.0, 5.0]])
             model[0].bias.data.zero_()
