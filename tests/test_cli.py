@@ -18,7 +18,7 @@ from evo_ensyth import cli, terminal
 
 KEYS = [
     "problem", "selector", "seed", "budget", "evaluations", "seconds", "objectives", "reference", "hypervolume",
-    "n_members", "front", "chosen", "against",
+    "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 

@@ -253,18 +253,19 @@ def prove_some(votes: Votes, limits: np.ndarray, most: int) -> tuple["Proof | No
 
 def passes(n_members: int, max_size: int) -> list[range]:
     """Sizes that are proven together, in order."""
+    counts = [math.comb(n_members, size) for size in range(max_size + 1)]
+    everything, done = sum(counts[1:]), 0
     by_size: list[range] = []
-    everything = subsets_of(n_members, range(1, max_size + 1))
-    done = 0
     for size in range(1, max_size + 1):
-        rest = range(size, max_size + 1)
-        # A pass over several sizes looks at all ways to choose the last members, whatever their number: it has to pay.
-        looked_at = sum(math.comb(n_members - LAST, n) for n in range(max(0, size - LAST), max_size + 1)) * 2**LAST
-        late = done + math.comb(n_members, size) > SHARE_BY_SIZE * everything
-        if n_members > LAST and late and len(rest) > 1 and looked_at < 2 * subsets_of(n_members, rest):
-            return [*by_size, rest]
+        late = done + counts[size] > SHARE_BY_SIZE * everything
+        if n_members > LAST and size < max_size and late:
+            # A pass over several sizes looks at all ways to choose the last members, whatever their number.
+            firsts = range(max(0, size - LAST), max_size + 1)
+            looked_at = sum(math.comb(n_members - LAST, n) for n in firsts) * 2**LAST
+            if looked_at < 2 * (everything - done):
+                return [*by_size, range(size, max_size + 1)]
         by_size.append(range(size, size + 1))
-        done += math.comb(n_members, size)
+        done += counts[size]
     return by_size
 
 

@@ -49,6 +49,8 @@ def test_the_summary_is_what_was_promised(found):
         "front",
         "chosen",
         "against",
+        "certified_sizes",
+        "lowest_error",
     ]
     assert set(summary["against"]) == {"backward_elimination", "random"}
     assert set(summary["hypervolume"]) == {"nsga2", "backward_elimination", "random"}

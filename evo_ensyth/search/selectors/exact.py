@@ -3,6 +3,7 @@
 Enumeration with bounds on bit-sliced margins, see `evo_ensyth.voting.duels`.
 """
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from evo_ensyth.search.selectors.forward_greedy import ForwardGreedy
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 FORMAT = 1
+BLOCK = 4_096  # subsets of a batch, where all are judged one by one
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Exact:
     It begins with what greedy selection finds: the better the known ensembles are, the more subsets a bound cuts off.
     Where the evaluator has a scratch folder, an interrupted search goes on from there, with the same result as one
     that was not. With a budget, only sizes are begun whose subsets all fit in.
+
+    There is no bound for objectives other than error and n_members: with them every subset is judged one by one, which
+    is a hundred times slower, and proves nothing about sizes.
     """
 
     max_size: int | None = None
@@ -41,9 +46,10 @@ class Exact:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge all subsets, from small ones to large ones."""
         names = [objective.name for objective in search.objectives]
-        if set(names) != PROVABLE:
-            raise InputError(f"selector 'exact' proves error against n_members; the objectives are {', '.join(names)}.")
         proof = Proof(search.votes, self.max_size)
+        if set(names) != PROVABLE:
+            _judge_all(search, self.max_size or len(search.pool))
+            return
         n_members, n_samples = len(search.pool), search.votes.n_samples
         for baseline in (BackwardElimination(), ForwardGreedy(), BackwardWrapper()):
             baseline.select(search, rng)
@@ -69,6 +75,17 @@ class Exact:
                     search.go_on()
         finally:
             checkpoint.close(proof)
+
+
+def _judge_all(search: Evaluator, max_size: int) -> None:
+    n_members = len(search.pool)
+    for size in range(1, max_size + 1):
+        combinations = itertools.combinations(range(n_members), size)
+        while block := list(itertools.islice(combinations, BLOCK)):
+            subsets = np.zeros((len(block), n_members), bool)
+            np.put_along_axis(subsets, np.array(block), True, axis=1)
+            search.evaluate(subsets)
+        search.tell(f"all of {size} members are judged")
 
 
 class _Checkpoint:
