@@ -59,7 +59,7 @@ class Exact:
         checkpoint.load(proof)
         search.certified = list(proof.certified)
         if proof.next_pass is not None:
-            search.tell(_words(proof.estimate()))
+            search.tell(in_words(proof.estimate()))
         try:
             while (sizes := proof.next_pass) is not None:
                 if subsets_of(n_members, sizes) > search.left:
@@ -137,7 +137,7 @@ class _Checkpoint:
         write_json(self.path, {"format": FORMAT, "proof": proof.state(), "front": front})
 
 
-def _words(estimate: Estimate) -> str:
+def in_words(estimate: Estimate) -> str:
     """How long it will take, in the unit that one would say it in."""
     units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
     unit, name = next((unit, name) for unit, name in units if estimate.seconds >= 2 * unit or unit == 1)

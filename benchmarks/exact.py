@@ -1,0 +1,122 @@
+"""How long an exact front takes: sizes up to 5, 8 and 10 of 36 members, and what all sizes would.
+
+    python benchmarks/exact.py                  sizes up to 5, 8 and 10, and an estimate for all 36
+    python benchmarks/exact.py --all            all 68,719,476,735 subsets; goes on where it was interrupted
+    python benchmarks/exact.py --file POOL.npz  the same for predictions of one's own
+
+Up to size 5 the front is first compared with that of brute force: every subset judged by `Planes`.
+"""
+
+import argparse
+import itertools
+import math
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from votes import draw_votes
+
+from evo_ensyth import objectives
+from evo_ensyth.pool import Pool, Votes, read_predictions
+from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.proof import Proof, limits_of
+from evo_ensyth.search.selectors.exact import Exact, in_words
+from evo_ensyth.search.selectors.nsga2 import Nsga2
+from evo_ensyth.voting import Planes
+from evo_ensyth.voting.planes import threads
+
+BRUTE_FORCE = 5
+SCRATCH = Path("runs") / "benchmark-exact"
+
+
+def main() -> None:
+    """Check against brute force, then print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=36)
+    parser.add_argument("--samples", type=int, default=5_000)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--file", type=Path, help="predictions instead of a drawn pool")
+    parser.add_argument("--max-sizes", type=int, nargs="*", default=[5, 8, 10])
+    parser.add_argument("--all", action="store_true", help="all sizes, with a checkpoint under runs/")
+    options = parser.parse_args()
+    console = Console()
+    console.print(
+        f"{platform.processor() or platform.machine()}, {threads()} threads, Python {platform.python_version()}, "
+        f"numpy {np.__version__}, numba {numba.__version__}"
+    )
+    votes = read_predictions(options.file).search if options.file else draw_votes(
+        options.members, options.samples, options.classes
+    )  # fmt: skip
+    problem = posed(votes)
+    Exact(max_size=1).select(Evaluator(problem), np.random.default_rng(0))  # compiles
+    check_against_brute_force(votes, problem)
+    console.print(f"up to size {BRUTE_FORCE} the front is that of brute force")
+    table = Table(title=f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes")
+    for column in ("sizes up to", "subsets", "counted", "seconds", "ns per subset", "proven sizes"):
+        table.add_column(column, justify="right")
+    for size in [size for size in options.max_sizes if size <= votes.n_members]:
+        table.add_row(*timed(problem, Exact(max_size=size)))
+    console.print(table)
+    proof = Proof(votes)
+    console.print(f"all sizes: {in_words(proof_after_search(problem, proof).estimate())}")
+    if options.all:
+        table.add_row(*timed(problem, Exact(), scratch=SCRATCH, tell=lambda text: print(text, file=sys.stderr)))
+        console.print(table)
+
+
+def posed(votes: Votes) -> Problem:
+    """Error against size, without a test split."""
+    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
+    goals = tuple(objectives.find(name, pool) for name in ("error", "n_members"))
+    return Problem("exact", pool, votes, None, goals)
+
+
+def check_against_brute_force(votes: Votes, problem: Problem) -> None:
+    """Compare the fewest errors of each small size with those among all subsets of the size."""
+    search = Evaluator(problem)
+    Exact(max_size=BRUTE_FORCE).select(search, np.random.default_rng(0))
+    errors = np.rint(search.front.values[:, 0] * votes.n_samples).astype(np.int64)
+    found = limits_of(search.front.subsets, errors, votes.n_samples)
+    planes, fewest = Planes.of(votes), votes.n_samples + 1
+    for size in range(1, BRUTE_FORCE + 1):
+        combinations = itertools.combinations(range(votes.n_members), size)
+        while block := list(itertools.islice(combinations, 20_000)):
+            subsets = np.zeros((len(block), votes.n_members), bool)
+            np.put_along_axis(subsets, np.array(block), True, axis=1)
+            fewest = min(fewest, int(planes.errors(subsets).min()))
+        if fewest != found[size]:
+            sys.exit(f"at size {size} brute force finds {fewest} errors, and the exact search {found[size]}")
+
+
+def timed(problem: Problem, selector: Exact, **settings) -> list[str]:  # type: ignore[no-untyped-def]
+    """One row of the table."""
+    search = Evaluator(problem, **settings)
+    start = time.perf_counter()
+    selector.select(search, np.random.default_rng(0))
+    seconds = time.perf_counter() - start
+    n_members = len(problem.pool)
+    n_subsets = sum(math.comb(n_members, size) for size in range(1, (selector.max_size or n_members) + 1))
+    proven = f"{search.certified[0]} to {search.certified[-1]}"
+    return [
+        str(selector.max_size or n_members), f"{n_subsets:,}", f"{search.spent / n_subsets:.0%}", f"{seconds:,.2f}",
+        f"{seconds / n_subsets * 1e9:.1f}", proven,
+    ]  # fmt: skip
+
+
+def proof_after_search(problem: Problem, proof: Proof) -> Proof:
+    """Let the proof know what an ordinary search finds, as an exact one would soon."""
+    search = Evaluator(problem)
+    Nsga2().select(search, np.random.default_rng(0))
+    errors = np.rint(search.front.values[:, 0] * problem.search.n_samples).astype(np.int64)
+    proof.lower_limits(limits_of(search.front.subsets, errors, problem.search.n_samples))
+    return proof
+
+
+if __name__ == "__main__":
+    main()
