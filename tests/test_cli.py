@@ -253,6 +253,32 @@ def test_the_edges_work_from_end_to_end(call, npz, what, tmp_path):
     assert sorted(p.name for p in (tmp_path / "runs/votes/report").iterdir()) == ["front.png", "front.svg", "report.md"]
 
 
+@pytest.mark.parametrize("max_size", [2, 5])
+def test_exact_fronts_say_what_is_proven(call, npz, arrays, max_size):
+    path = npz(arrays)
+    said = call("search", path, "--json", "--selector", "exact", "--max-size", max_size)
+    assert said.status == 0, said.err
+    check_by_hand(said.json, path)
+    proven = list(range(1, max_size + 1))
+    assert said.json["certified_sizes"] == proven
+    best = [min(e["search"]["error"] for e in said.json["front"] if len(e["indices"]) <= k) for k in proven]
+    assert said.json["lowest_error"][:max_size] == best
+    assert len(said.json["lowest_error"]) == 5
+
+
+def test_what_is_proven_is_marked(call, npz, arrays, tmp_path):
+    said = call("search", npz(arrays), "--out", "run")
+    assert "proven (=): no ensemble of 1 to 5 members has a lower search error" in said.out
+    assert "=*" in said.out
+    assert "none of them has a lower error" in (tmp_path / "run/report.md").read_text()
+
+
+def test_nothing_is_proven_of_other_objectives(call, npz, arrays):
+    said = call("search", npz(arrays), "--json", "--objectives", "error").json
+    assert said["certified_sizes"] == []
+    assert said["lowest_error"] is None
+
+
 # --- Wrong input ---------------------------------------------------------------------------------------------------
 
 
@@ -299,6 +325,9 @@ def refused(call, tree):
         (["--seconds", "nan"], "--seconds"),
         (["--seconds", "inf"], "the time limit is inf seconds"),
         (["--seconds", "soon"], "--seconds"),
+        (["--max-size", "0"], "--max-size"),
+        (["--max-size", "3"], "selector 'nsga2' has no setting 'max_size'; it has "),
+        (["--selector", "exact", "--max-size", "6"], "max_size is 6; with 5 members it lies between 1 and 5"),
         (["--seed", "-1"], "--seed"),
         (["--seed", "x"], "--seed"),
         (["--test-share", "1"], "the test share is 1; it must be at least 0 and below 1"),

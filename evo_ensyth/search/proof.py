@@ -7,7 +7,7 @@ it, so that the result depends neither on the number of threads nor on where a p
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -223,7 +223,9 @@ def limits_of(subsets: np.ndarray, errors: np.ndarray, n_samples: int) -> np.nda
     return np.minimum.accumulate(limits)
 
 
-def prove_some(votes: Votes, limits: np.ndarray, most: int) -> tuple["Proof | None", list[np.ndarray]]:
+def prove_some(
+    votes: Votes, limits: np.ndarray, most: int, certified: Sequence[int] = ()
+) -> tuple["Proof | None", list[np.ndarray]]:
     """Prove the smallest sizes, as far as ``most`` subsets go.
 
     Parameters
@@ -232,6 +234,8 @@ def prove_some(votes: Votes, limits: np.ndarray, most: int) -> tuple["Proof | No
     limits : int64, (n_members + 1,)
         See `limits_of`.
     most : int
+    certified : sequence of int
+        Sizes that are proven already.
 
     Returns
     -------
@@ -244,6 +248,7 @@ def prove_some(votes: Votes, limits: np.ndarray, most: int) -> tuple["Proof | No
         return None, []
     proof = Proof(votes)
     proof.lower_limits(limits)
+    proof.certified.extend(certified)
     better: list[np.ndarray] = []
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
         for found in proof.rounds():

@@ -307,11 +307,13 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     n_samples = problem.search.n_samples
     errors = np.rint(evaluator.front.values[:, names.index("error")] * n_samples).astype(np.int64)
     limits = limits_of(evaluator.front.subsets, errors, n_samples)
-    proof, better = prove_some(problem.search, limits, PROVEN_PER_EVALUATION * evaluator.spent)
+    # Who has proven something himself has said how far he wants to go.
+    most = 0 if evaluator.certified else PROVEN_PER_EVALUATION * evaluator.spent
+    proof, better = prove_some(problem.search, limits, most, evaluator.certified)
     if better:
         evaluator.count(0, np.stack(better))
     if proof:
-        evaluator.certified = sorted({*evaluator.certified, *proof.certified})
+        evaluator.certified = list(proof.certified)
     return proof
 
 
