@@ -122,8 +122,7 @@ class Evolution:
         self._keep(np.concatenate([self._population, self._children]), np.concatenate([self._values, values]))
 
     def join(self, subsets: np.ndarray, values: np.ndarray) -> None:
-        """Let subsets from elsewhere compete for a place in the population."""
-        self.judged.add(subsets)
+        """Let subsets from elsewhere, which `judged` knows already, compete for a place in the population."""
         self._keep(np.concatenate([self._population, pack(subsets)]), np.concatenate([self._values, values]))
 
     def _bred(self) -> np.ndarray:
