@@ -26,7 +26,7 @@ class Nsga2(Evolving):
         ``error``. With a budget, neighbours and children get about equal shares of it.
     """
 
-    walk: int = 50
+    walk: int = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()
