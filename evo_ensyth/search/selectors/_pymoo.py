@@ -5,7 +5,8 @@ Blank, Deb, "pymoo: Multi-Objective Optimization in Python", IEEE Access 8, 2020
 In NSGA-II two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last
 front is cut by a stable sort, because pymoo's default sort breaks ties differently on different processors. And
 duplicates are found on packed bits, which is many times cheaper than distances. The other algorithms have their own
-survival; they are given objectives that the first generation spreads over 0 to 1, because their constants suppose it.
+survival; they are given objectives that the first generation spreads over 0 to 1, because their constants suppose it,
+and pymoo's sorts inside them may break ties differently on another kind of processor.
 """
 
 import warnings
