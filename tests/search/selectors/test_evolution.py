@@ -60,6 +60,17 @@ def test_children_are_new_and_not_empty(n_members, rng):
         steps.tell(np.column_stack([rng.integers(0, 30, 40), children.sum(axis=1)]).astype(float))
 
 
+def test_who_loses_the_last_member_gets_one_at_random():
+    state, table = np.array([3], np.uint64), _evolution._chances_of_flips(10)
+    single = np.arange(10)[None] == 4
+    children = np.repeat(pack(single), 4_000, axis=0)
+    for child in children:
+        kernels.mutate(state, child, 10, table)
+    mutated = unpack(children, 10)
+    assert mutated.any(axis=1).all()
+    assert (mutated.sum(axis=0) > 100).all()
+
+
 def test_breeding_ends_when_every_subset_was_judged(rng):
     start, steps = evolution(6, rng)
     judged = list(start)
@@ -101,6 +112,7 @@ def test_uniform_crossover_takes_each_member_from_either_parent():
     children = np.concatenate([next(steps.generations()) for _ in range(300)])
     mixed = children[(children.sum(axis=1) > 20) & (children.sum(axis=1) < 110)]
     assert len(mixed) > 250
+    assert_allclose(mixed.sum(axis=1).std(), np.sqrt(127) / 2, rtol=0.15)
     assert_allclose(mixed[:, 1:].mean(), 0.5, atol=0.02)
     assert_allclose(mixed[:, 1:].mean(axis=0), 0.5, atol=5 * np.sqrt(0.25 / len(mixed)))
 
