@@ -302,7 +302,10 @@ def refused(call, tree):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--selector", "nsga3"], "no selector called 'nsga3'. Did you mean 'nsga2'? There is backward_elimination,"),
+        (
+            ["--selector", "nsga4"],
+            "no selector called 'nsga4'. Did you mean 'nsga3'? There is age_moea, backward_elimination,",
+        ),
         (["--selector", "../nsga2"], "no selector called '../nsga2'"),
         (["--selector", "os.path"], "has 0 classes with a method 'select'"),
         (["--selector", ""], "no selector called ''"),
@@ -390,7 +393,7 @@ def test_an_unknown_command_takes_one_line(refused):
 
 def test_a_wrong_name_is_found_before_a_pool_is_made(refused, monkeypatch):
     monkeypatch.setattr(cli, "_make_pool", lambda name, quiet: pytest.fail("a pool was made"))
-    assert "no selector called 'nsga3'" in refused("search", "digits", "--selector", "nsga3")
+    assert "no selector called 'nsga4'" in refused("search", "digits", "--selector", "nsga4")
     assert "no selector called 'all'" in refused("search", "digits", "--against", "all")
     assert "--budget" in refused("search", "digits", "--budget", "0")
 

@@ -15,6 +15,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
 from evo_ensyth.search.front import Front
+from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
 
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
@@ -213,9 +214,11 @@ class Evaluator:
 
     def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
         self.spent += n_judged
-        before = self.front
-        self.front = before.joined(subsets, values)
-        moved = not np.array_equal(before.values, self.front.values)
+        # What the front covers already cannot join it: most batches end here, and no front is built.
+        gain = not_covered(self.front.values, values)
+        moved = bool(gain.any())
+        if moved:
+            self.front = self.front.joined(subsets[gain], values[gain])
         volume = self.front.hypervolume(self._reference) if moved else self.hypervolume
         milestone = Milestone(self.spent, self.elapsed, volume)
         if moved:

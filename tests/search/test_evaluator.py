@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import evaluator as evaluator_module
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.front import Front
 
 
 def test_values_are_those_of_the_oracle(make_problem):
@@ -23,6 +24,24 @@ def test_the_front_is_what_nothing_judged_dominates(make_problem):
     search = Evaluator(make_problem(n_members=7))
     values = np.concatenate([search.evaluate(s) for s in np.array_split(np.array(list(naive.all_subsets(7))), 9)])
     assert sorted(map(tuple, search.front.values)) == naive.non_dominated(values)
+
+
+def test_front_and_history_are_those_of_joining_every_batch(make_problem):
+    """Batches that cannot move the front are set aside early; nothing that is recorded may show it."""
+    problem = make_problem(n_members=9, goals=("error", "bytes", "n_members"))
+    search, front, volumes = Evaluator(problem), Front(np.zeros((0, 9), bool), np.zeros((0, 3))), []
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        subsets = rng.random((12, 9)) < rng.random()
+        subsets[~subsets.any(axis=1), 0] = True
+        joined = front.joined(subsets, search.evaluate(subsets))
+        if not np.array_equal(joined.values, front.values):
+            volumes.append((search.spent, joined.hypervolume(problem.reference)))
+        front = joined
+        assert_array_equal(search.front.subsets, front.subsets)
+        assert_array_equal(search.front.values, front.values)
+    assert [(m.evaluations, m.hypervolume) for m in search.history] == volumes
+    assert len(volumes) < 60
 
 
 def test_a_budget_is_spent_to_the_last_and_never_exceeded(make_problem):

@@ -133,7 +133,7 @@ def test_a_stop_among_the_comparisons_tells_what_they_found(make_problem):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"selector": "nsga3"}, "no selector called 'nsga3'"),
+        ({"selector": "nsga4"}, "no selector called 'nsga4'"),
         ({"against": ["best"]}, "no selector called 'best'"),
         ({"budget": 0}, "the budget is 0; it takes at least 1 evaluation"),
         ({"seconds": 0.0}, "the time limit is 0 seconds; it must be above 0"),

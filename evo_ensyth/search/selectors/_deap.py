@@ -9,6 +9,7 @@ classes.
 import itertools
 import math
 import random
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -115,10 +116,14 @@ class Nsga2(_Brood):
         self.put([_Subset(row, fitness) for row in start.astype(int).tolist()])
         self.tell(values)
 
-    def breed(self) -> np.ndarray:
-        """Children none of which was judged before; no row when none can be found."""
-        with self._dice:
-            return self.put(self.bred())
+    def generations(self) -> Iterator[np.ndarray]:
+        """Yield the children of each generation, none judged before; ends when no new ones can be found."""
+        while True:
+            with self._dice:
+                children = self.put(self.bred())
+            if len(children) == 0:
+                return
+            yield children
 
     def tell(self, values: np.ndarray) -> None:
         """Give the values of the last children, (n_children, n_objectives)."""

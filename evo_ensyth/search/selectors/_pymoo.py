@@ -1,16 +1,25 @@
-"""The only door to pymoo: its NSGA-II, driven step by step, with operators for subsets.
+"""The only door to pymoo: its algorithms, driven step by step, with operators for subsets.
 
-Two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last front is
-cut by a stable sort, because pymoo's default sort breaks ties differently on different processors. And duplicates are
-found on packed bits, which is many times cheaper than distances.
+Blank, Deb, "pymoo: Multi-Objective Optimization in Python", IEEE Access 8, 2020.
+
+In NSGA-II two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last
+front is cut by a stable sort, because pymoo's default sort breaks ties differently on different processors. And
+duplicates are found on packed bits, which is many times cheaper than distances. The other algorithms have their own
+survival; they are given objectives that the first generation spreads over 0 to 1, because their constants suppose it,
+and pymoo's sorts inside them may break ties differently on another kind of processor.
 """
 
+import warnings
 from collections.abc import Iterator
+from math import comb
 from typing import Any
 
 import moocore
 import numpy as np
+from pymoo.algorithms.moo.age import AGEMOEA
+from pymoo.algorithms.moo.moead import ParallelMOEAD
 from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament
+from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.core.crossover import Crossover
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.mating import Mating
@@ -21,65 +30,178 @@ from pymoo.core.repair import Repair
 from pymoo.core.survival import Survival
 from pymoo.core.termination import NoTermination
 from pymoo.operators.selection.tournament import TournamentSelection
+from pymoo.util.ref_dirs import get_reference_directions
 
 # Broods that are bred for one generation until it is full of subsets that nobody judged before.
 TRIES = 10
+# MOEA/D: parents come from, and a child may replace, so many neighbouring directions (Zhang, Li 2007 take 20 of 100).
+NEIGHBOURS = 20
 
 
-class Nsga2Steps:
-    """NSGA-II as a dialogue: `ask` for subsets, `tell` their values.
+class PymooSteps:
+    """An algorithm of pymoo as a dialogue: subsets out of `generations`, their values into `tell`.
 
     Parameters
     ----------
+    algorithm : pymoo Algorithm
+        Not set up yet.
     start : bool, (population, n_members)
         The first generation.
     values : float64, (population, n_objectives)
         Its values.
-    crossover : float
-        Probability that two parents are crossed at all.
     seed : int
+    scaled : bool
+        Whether the algorithm sees objectives that the first generation spreads over 0 to 1.
     """
 
-    def __init__(self, start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> None:
-        self._judged = _Distinct()
-        self._judged.remember(start)
-        mating = Mating(
-            TournamentSelection(func_comp=binary_tournament),
-            _UniformCrossover(crossover),
-            _FlipOrSwap(),
-            repair=_NobodyIsNotAnEnsemble(),
-            eliminate_duplicates=self._judged,
-            n_max_iterations=TRIES,
-        )
-        self._algorithm = NSGA2(pop_size=len(start), sampling=start, survival=_StableRankAndCrowding(), mating=mating)
-        self._algorithm.tournament_type = "comp_by_rank_and_crowding"
+    def __init__(self, algorithm: Any, start: np.ndarray, values: np.ndarray, *, seed: int, scaled: bool) -> None:
+        lowest, highest = values.min(axis=0), values.max(axis=0)
+        self._low = lowest if scaled else np.zeros_like(lowest)
+        self._span = np.where(highest > lowest, highest - lowest, 1.0) if scaled else np.ones_like(lowest)
+        self._judged = algorithm.mating.eliminate_duplicates
+        self._remember(start)
+        self._algorithm = algorithm
         problem = PymooProblem(n_var=start.shape[1], n_obj=values.shape[1], xl=0, xu=1, vtype=bool)
-        self._algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
-        self._algorithm.is_initialized = True
-        self._algorithm.n_iter = self._algorithm.n_gen = 1
-        first = _evaluated(start, values)
-        self._algorithm.pop = self._algorithm.survival.do(problem, first, n_survive=len(start))
+        with _quiet():
+            algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
+            algorithm.start_time = 0.0
+            # The first generation was judged before: it is handed in where the algorithm would have asked for it.
+            algorithm.pop = algorithm.opt = Population.empty()
+            algorithm.n_iter = 1
+            algorithm.advance(infills=self._evaluated(start, values))
 
     def generations(self) -> Iterator[np.ndarray]:
-        """Yield the children of each generation, none judged before; ends when no new ones can be found."""
+        """Yield the children of each generation; end when no new ones can be found."""
         while True:
-            self._children = self._algorithm.infill()
+            with _quiet():
+                self._children = self._algorithm.infill()
             if self._children is None or len(self._children) == 0:
                 return
             subsets = self._children.get("X").astype(bool)
-            self._judged.remember(subsets)
+            self._remember(subsets)
             yield subsets
 
     def tell(self, values: np.ndarray) -> None:
         """Give the values of the last children, (n_children, n_objectives)."""
-        subsets = self._children.get("X").astype(bool)
-        self._algorithm.advance(infills=_evaluated(subsets, values))
+        self._children.set("F", (values - self._low) / self._span)
+        self._children.apply(_mark_evaluated)
+        with _quiet():
+            self._algorithm.advance(infills=self._children)
+
+    def _remember(self, subsets: np.ndarray) -> None:
+        if isinstance(self._judged, _Distinct):
+            self._judged.remember(subsets)
+
+    def _evaluated(self, subsets: np.ndarray, values: np.ndarray) -> Population:
+        population = Population.new("X", subsets, "F", (values - self._low) / self._span)
+        population.apply(_mark_evaluated)
+        return population
 
 
-def _evaluated(subsets: np.ndarray, values: np.ndarray) -> Population:
-    population = Population.new("X", subsets, "F", values)
-    population.apply(lambda individual: individual.evaluated.update({"F", "G", "H"}))
-    return population
+def nsga2(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+    """Start NSGA-II."""
+    algorithm = NSGA2(
+        pop_size=len(start),
+        survival=_StableRankAndCrowding(),
+        mating=_mating(TournamentSelection(func_comp=binary_tournament), crossover),
+    )
+    algorithm.tournament_type = "comp_by_rank_and_crowding"
+    return PymooSteps(algorithm, start, values, seed=seed, scaled=False)
+
+
+def nsga3(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+    """Start NSGA-III, with as many reference directions as the population can serve."""
+    algorithm = NSGA3(reference_directions(values.shape[1], len(start)), pop_size=len(start))
+    algorithm.mating = _mating(algorithm.mating.selection, crossover)
+    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+
+
+def age_moea(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+    """Start AGE-MOEA."""
+    mating = _mating(TournamentSelection(func_comp=binary_tournament), crossover)
+    algorithm = AGEMOEA(pop_size=len(start), mating=mating)
+    algorithm.tournament_type = "comp_by_rank_and_crowding"
+    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+
+
+def moead(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+    """Start MOEA/D; the first generation has one subset a direction.
+
+    Of pymoo's two the one that breeds a whole generation before it replaces anybody: the other asks for one child at a
+    time. Neither refuses duplicates, and each that is bred is judged and counts.
+    """
+    directions = subproblems(values.shape[1], len(start))
+    algorithm = ParallelMOEAD(
+        directions,
+        n_neighbors=min(NEIGHBOURS, len(directions)),
+        crossover=_UniformCrossover(crossover),
+        mutation=_FlipOrSwap(),
+        repair=_NobodyIsNotAnEnsemble(),
+    )
+    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+
+
+def subproblems(n_objectives: int, at_most: int) -> np.ndarray:
+    """Weights of the problems that MOEA/D solves side by side; of one objective, the same many times."""
+    return np.ones((at_most, 1)) if n_objectives == 1 else reference_directions(n_objectives, at_most)
+
+
+def reference_directions(n_objectives: int, at_most: int) -> np.ndarray:
+    """Evenly spread directions, float64 (n, n_objectives): as many as a simplex lattice allows.
+
+    A second, inner lattice is added where there is room: with many objectives all points of the first lie on the rim.
+
+    References
+    ----------
+    Das, Dennis, "Normal-boundary intersection", SIAM Journal on Optimization 8(3), 1998. The two layers: Deb, Jain, "An
+    evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting approach, part
+    I", IEEE Transactions on Evolutionary Computation 18(4), 2014.
+    """
+    if n_objectives == 1:
+        return np.ones((1, 1))
+
+    def lattice(room: int, scaling: float | None = None) -> np.ndarray:
+        n_partitions = 0
+        while comb(n_partitions + n_objectives, n_objectives - 1) <= room:
+            n_partitions += 1
+        if n_partitions == 0:
+            return np.zeros((0, n_objectives))
+        found = get_reference_directions("uniform", n_objectives, n_partitions=n_partitions, scaling=scaling)
+        return np.asarray(found)
+
+    outer = lattice(at_most)
+    on_the_rim = not (outer > 0).all(axis=1).any()
+    return np.concatenate([outer, lattice(at_most - len(outer), 0.5)]) if on_the_rim else outer
+
+
+def _mating(selection: Any, crossover: float) -> Mating:
+    return Mating(
+        selection,
+        _UniformCrossover(crossover),
+        _FlipOrSwap(),
+        repair=_NobodyIsNotAnEnsemble(),
+        eliminate_duplicates=_Distinct(),
+        n_max_iterations=TRIES,
+    )
+
+
+def _mark_evaluated(individual: Any) -> None:
+    individual.evaluated.update({"F", "G", "H"})
+
+
+class _quiet:  # noqa: N801 - used like a function
+    """Keep pymoo's divisions by zero to itself, and the filters of warnings as they were: NSGA-III changes them."""
+
+    def __enter__(self) -> None:
+        self._errors = np.errstate(all="ignore")
+        self._filters = warnings.catch_warnings()
+        self._errors.__enter__()
+        self._filters.__enter__()
+        warnings.simplefilter("ignore", RuntimeWarning)
+
+    def __exit__(self, *problem: Any) -> None:
+        self._filters.__exit__(*problem)
+        self._errors.__exit__(*problem)
 
 
 class _UniformCrossover(Crossover):  # type: ignore[misc]

@@ -106,8 +106,10 @@ def test_the_test_split_is_out_of_reach(name, make_problem, monkeypatch):
 
 
 def test_an_unknown_name_is_told_with_the_nearest():
-    with pytest.raises(InputError, match=r"no selector called 'nsga3'. Did you mean 'nsga2'\? There is backward_elim"):
-        selectors.load("nsga3")
+    with pytest.raises(
+        InputError, match=r"no selector called 'nsga4'. Did you mean 'nsga3'\? There is age_moea, backward_elim"
+    ):
+        selectors.load("nsga4")
 
 
 def test_a_selector_may_live_anywhere(tmp_path, monkeypatch, make_problem):

@@ -1,0 +1,183 @@
+"""How soon a good front is there, and whether anything else finds a better one.
+
+::
+
+    python benchmarks/fronts.py                        time to the front that the longest search knows; and, size by
+                                                       size, how it compares with the baselines
+    python benchmarks/fronts.py --large --seconds 20   1,000 members, 50,000 samples, 100 classes: every selector by
+                                                       name for as many seconds
+
+The first table has pymoo's stock NSGA-II judge by a one-hot matrix product, as a careful user would write it. *There*
+means: a hypervolume within 1e-4 of the best that any search of this run has seen, by share. pymoo's hypervolume is that
+of all it judged, like ours. All on one thread.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import argparse
+import contextlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+from generation import StockProblem, drawn_problem, machine, stock_nsga2
+from rich.console import Console
+from rich.table import Table
+from votes import draw_votes, matrix_product, one_hot
+
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.front import Front
+from evo_ensyth.search.problem import Problem
+
+POOLS = ((36, 5_000, 10), (200, 10_000, 10))
+LARGE = (1_000, 50_000, 100)
+BASELINES = ("single_best", "whole_pool", "backward_elimination", "backward_wrapper", "forward_greedy")
+WITHIN = 1e-4
+
+History = list[tuple[float, float]]  # seconds, hypervolume
+
+
+def search(problem: Problem, name: str, *, seconds: float | None = None, seed: int = 1) -> Evaluator:
+    """Search with one selector."""
+    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    evaluator = Evaluator(problem, seconds=seconds)
+    with contextlib.suppress(SearchOver):
+        selectors.load(name).select(evaluator, np.random.default_rng(seed))
+    evaluator.close()
+    return evaluator
+
+
+def stock_pymoo(problem: Problem, seconds: float, seed: int) -> History:
+    """Let pymoo search with the matrix product, from its own random start."""
+    votes = problem.search
+    table = one_hot(votes)
+    asked = StockProblem(votes.n_members, votes.n_samples, lambda subsets: matrix_product(votes, table, subsets))
+    front = Front(np.zeros((0, votes.n_members), bool), np.zeros((0, 2)))
+    history: History = []
+    spent = 0.0
+    algorithm = stock_nsga2(asked, None, 100, seed)
+    while spent < seconds:
+        started = time.perf_counter()
+        children = algorithm.ask()
+        if children is None:
+            break
+        algorithm.evaluator.eval(asked, children)
+        algorithm.tell(infills=children)
+        spent += time.perf_counter() - started  # what follows is our bookkeeping, and not its time
+        subsets, values = children.get("X").astype(bool), children.get("F")
+        front = front.joined(subsets[subsets.any(axis=1)], values[subsets.any(axis=1)])
+        history.append((spent, front.hypervolume(problem.reference)))
+    return history
+
+
+def time_to(history: History, goal: float) -> float:
+    """Seconds until a hypervolume was there; infinity if it never was."""
+    return next((seconds for seconds, volume in history if volume >= goal), float("inf"))
+
+
+def compare_times(console: Console, longest: float, seeds: int, stock_seconds: float) -> None:
+    """Print the time to the front that the longest search knows, and the gap that pymoo leaves."""
+    table = Table(title=f"seconds to a hypervolume within {WITHIN:g} of the best known; longest search {longest:g} s")
+    columns = ("pool", "seed", "nsga2", "pymoo", "ratio", "gap pymoo leaves", "nsga2 there after", "gap after 1 s")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for n_members, n_samples, n_classes in POOLS:
+        problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
+        search(problem, "nsga2", seconds=0.5)  # compiles
+        ours = [
+            [(m.seconds, m.hypervolume) for m in search(problem, "nsga2", seconds=longest, seed=seed).history]
+            for seed in range(1, seeds + 1)
+        ]
+        theirs = [stock_pymoo(problem, stock_seconds, seed) for seed in range(1, seeds + 1)]
+        best = max(history[-1][1] for history in (*ours, *theirs))
+        for seed, (mine, stock) in enumerate(zip(ours, theirs, strict=True), 1):
+            our_time, their_time = (time_to(history, best * (1 - WITHIN)) for history in (mine, stock))
+            reached = their_time < float("inf")
+            at_least = their_time if reached else stock[-1][0]
+            after_one = max((volume for seconds, volume in mine if seconds <= 1), default=0.0)
+            table.add_row(
+                f"{n_members} x {n_samples:,} x {n_classes}",
+                str(seed),
+                f"{our_time:.2f}" if our_time < float("inf") else f"not in {longest:g}",
+                f"{their_time:.1f}" if reached else f"not in {at_least:.0f}",
+                f"{'' if reached else '> '}{at_least / our_time:.0f}" if our_time < float("inf") else "",
+                f"{1 - stock[-1][1] / best:.1e}",
+                f"{time_to(mine, stock[-1][1]):.3f}",
+                f"{1 - after_one / best:.1e}",
+            )
+    console.print(table)
+
+
+def compare_sizes(console: Console) -> None:
+    """Print how many sizes nsga2 wins and loses against each baseline, and by how much."""
+    table = Table(title="error at every size: nsga2 against the baselines (best of any size up to k)")
+    for column in ("pool", "baseline", "sizes", "nsga2 better", "equal", "worse", "largest gain in error"):
+        table.add_column(column, justify="right")
+    for n_members, n_samples, n_classes in POOLS:
+        problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
+        mine = _best_up_to(search(problem, "nsga2"), n_members)
+        for name in BASELINES:
+            theirs = _best_up_to(search(problem, name), n_members)
+            gain = (theirs - mine)[np.isfinite(theirs)]
+            counts = [len(gain), *(int(np.count_nonzero(test(gain))) for test in _SIGNS)]
+            table.add_row(f"{n_members} x {n_samples:,}", name, *map(str, counts), f"{gain.max():.2%}")
+    console.print(table)
+
+
+_SIGNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (lambda x: x > 0, lambda x: x == 0, lambda x: x < 0)
+
+
+def _best_up_to(found: Evaluator, n_members: int) -> np.ndarray:
+    """Lowest error of any size up to k, for k = 1, 2, ...; infinity where nothing so small was judged."""
+    best = np.full(n_members, np.inf)
+    sizes = np.count_nonzero(found.front.subsets, axis=1)
+    np.minimum.at(best, sizes - 1, found.front.values[:, 0])
+    return np.minimum.accumulate(best)
+
+
+def compare_selectors(console: Console, seconds: float, names: list[str]) -> None:
+    """Print the hypervolume of every selector after equal seconds on the large pool."""
+    n_members, n_samples, n_classes = LARGE
+    problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
+    warm = drawn_problem(draw_votes(40, 200, 10))
+    table = Table(title=f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes: {seconds:g} s each")
+    for column in ("selector", "hypervolume", "after 1 s", "lowest error", "front", "judged", "seconds"):
+        table.add_column(column, justify="left" if column == "selector" else "right")
+    rows = []
+    for name in names:
+        search(warm, name, seconds=0.2)  # compiles and imports
+        found = search(problem, name, seconds=seconds)
+        after_one = max((m.hypervolume for m in found.history if m.seconds <= 1), default=0.0)
+        lowest = found.front.values[:, 0].min()
+        cells = (f"{found.hypervolume:.4f}", f"{after_one:.4f}", f"{lowest:.4%}", str(len(found.front)))
+        rows.append((found.hypervolume, (name, *cells, f"{found.spent:,}", f"{found.elapsed:.1f}")))
+    for _, row in sorted(rows, reverse=True):
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> None:
+    """Print machine and versions, then the tables asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true", help="every selector on the large pool instead")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each selector on the large pool")
+    parser.add_argument("--selectors", nargs="+", default=list(selectors.names()))
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds of the longest search")
+    parser.add_argument("--stock-seconds", type=float, default=20.0, help="after which pymoo is given up")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    console = Console(width=120)
+    console.print(machine())
+    if options.large:
+        compare_selectors(console, options.seconds, options.selectors)
+    else:
+        compare_times(console, options.longest, options.seeds, options.stock_seconds)
+        compare_sizes(console)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Compiled functions of the search: what would otherwise be a Python loop over subsets.
+
+Plain arrays in, no checks, integers and additions in a fixed order only, so that every processor gives the same front.
+A *packed* subset is a row of uint64 words; bit ``i % 64`` of word ``i // 64`` is member i. One file, because numba's
+cache does not notice a change in a function of another file.
+"""
+
+import numpy as np
+
+from evo_ensyth.voting.kernels import compiled, popcount
+
+# --- The front ------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def not_covered(front, values):
+    """Rows of ``values`` that no row of ``front`` equals or dominates: bool, (n,)."""
+    n, n_objectives = values.shape
+    open_rows = np.ones(n, np.bool_)
+    for row in range(n):
+        for other in range(front.shape[0]):
+            covers = True
+            for column in range(n_objectives):
+                if front[other, column] > values[row, column]:
+                    covers = False
+                    break
+            if covers:
+                open_rows[row] = False
+                break
+    return open_rows
+
+
+@compiled
+def add_gaps(values, ranks, order, distance):
+    """Add to the crowding distance what one objective says.
+
+    ``order`` sorts distinct points by rank, and by this objective's ``values`` within a rank. The ends of each rank
+    become infinite.
+    """
+    start = 0
+    while start < order.size:
+        end = start
+        while end < order.size and ranks[order[end]] == ranks[order[start]]:
+            end += 1
+        first, last = order[start], order[end - 1]
+        span = values[last] - values[first]
+        if span > 0:
+            for i in range(start + 1, end - 1):
+                distance[order[i]] += (values[order[i + 1]] - values[order[i - 1]]) / span
+        distance[first] = np.inf
+        distance[last] = np.inf
+        start = end
+
+
+# --- Random numbers -------------------------------------------------------------------------------------------------
+
+
+@compiled
+def mix(word):
+    """Scramble 64 bits: the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@compiled
+def draw(state):
+    """Next 64 random bits; ``state`` is one uint64."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    return mix(state[0])
+
+
+@compiled
+def draw_below(state, n):
+    """Draw an integer from 0 to n - 1, for n far below 2**32."""
+    return np.int64((draw(state) >> np.uint64(32)) * np.uint64(n) >> np.uint64(32))
+
+
+# --- Subsets that were judged ---------------------------------------------------------------------------------------
+
+
+@compiled
+def key_of(subset):
+    """Two words that stand for a packed subset: itself up to 128 members, 128 bits of hash beyond. Never both 0."""
+    if subset.size == 1:
+        return subset[0], np.uint64(0)
+    if subset.size == 2:
+        return subset[0], subset[1]
+    high, low = np.uint64(0), np.uint64(0x6A09E667F3BCC909)
+    for word in subset:
+        high = mix(high + word + np.uint64(0x9E3779B97F4A7C15))
+        low = mix((low ^ word) * np.uint64(0xD1342543DE82EF95) + np.uint64(1))
+    return high, low | np.uint64(1)
+
+
+@compiled
+def place_of(table, high, low):
+    """Row of a hash table in which a key stands, or the free one where it belongs."""
+    mask = np.uint64(table.shape[0] - 1)
+    place = mix(high ^ (low * np.uint64(0x9E3779B97F4A7C15))) & mask
+    while (table[place, 0] | table[place, 1]) != 0 and (table[place, 0] != high or table[place, 1] != low):
+        place = (place + np.uint64(1)) & mask
+    return place
+
+
+@compiled
+def insert(table, high, low):
+    """Put a key into a hash table that has room; say whether it is new there."""
+    place = place_of(table, high, low)
+    if table[place, 0] == high and table[place, 1] == low:
+        return False
+    table[place, 0] = high
+    table[place, 1] = low
+    return True
+
+
+@compiled
+def insert_all(table, keys):
+    """Put all keys that are not 0 into a hash table that has room."""
+    for i in range(keys.shape[0]):
+        if (keys[i, 0] | keys[i, 1]) != 0:
+            insert(table, keys[i, 0], keys[i, 1])
+
+
+@compiled
+def insert_new(young, old, subsets):
+    """Which packed subsets stand in neither table; they are put into the first one: bool, (n,)."""
+    new = np.zeros(subsets.shape[0], np.bool_)
+    for i in range(subsets.shape[0]):
+        high, low = key_of(subsets[i])
+        place = place_of(old, high, low)
+        if (old[place, 0] | old[place, 1]) == 0:
+            new[i] = insert(young, high, low)
+    return new
+
+
+# --- Breeding -------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def next_competitor(state, queue, queue_at):
+    """Take individuals from a shuffled queue, so that all compete equally often; shuffle again when it is empty."""
+    if queue_at[0] == queue.size:
+        for i in range(queue.size - 1, 0, -1):
+            j = draw_below(state, i + 1)
+            queue[i], queue[j] = queue[j], queue[i]
+        queue_at[0] = 0
+    queue_at[0] += 1
+    return queue[queue_at[0] - 1]
+
+
+@compiled
+def tournament(state, queue, queue_at, ranks, crowding):
+    """Winner of two: the better rank, then the less crowded, then the toss of a coin."""
+    a = next_competitor(state, queue, queue_at)
+    b = next_competitor(state, queue, queue_at)
+    if ranks[a] != ranks[b]:
+        return a if ranks[a] < ranks[b] else b
+    if crowding[a] != crowding[b]:
+        return a if crowding[a] > crowding[b] else b
+    return a if draw(state) >> np.uint64(63) else b
+
+
+@compiled
+def flip(subset, member):
+    """Let one member join or leave a packed subset."""
+    subset[member >> 6] ^= np.uint64(1) << np.uint64(member & 63)
+
+
+@compiled
+def find_member(subset, nth, inside):
+    """Index of the n-th member inside a packed subset, or of the n-th outside it."""
+    for word in range(subset.size):
+        bits = subset[word] if inside else ~subset[word]
+        n = np.int64(popcount(bits))
+        if nth >= n:
+            nth -= n
+            continue
+        for _ in range(nth):
+            bits &= bits - np.uint64(1)
+        return word * 64 + np.int64(popcount((bits & (~bits + np.uint64(1))) - np.uint64(1)))
+    return -1
+
+
+@compiled
+def mutate(state, subset, n_members, flip_table):
+    """Swap a member for another, or flip each with probability 1 / n_members; half of the time each.
+
+    ``flip_table[i]`` is the chance, in units of 2**-64, of at most i flips.
+    """
+    size = 0
+    for word in subset:
+        size += np.int64(popcount(word))
+    if draw(state) >> np.uint64(63) and 0 < size < n_members:
+        leaving = find_member(subset, draw_below(state, size), True)
+        joining = find_member(subset, draw_below(state, n_members - size), False)
+        flip(subset, leaving)
+        flip(subset, joining)
+    else:
+        chance = draw(state)
+        n_flips = 0
+        while n_flips < flip_table.size and chance >= flip_table[n_flips]:
+            n_flips += 1
+        flipped = np.empty(n_flips, np.int64)
+        for i in range(n_flips):
+            member = draw_below(state, n_members)
+            while (flipped[:i] == member).any():
+                member = draw_below(state, n_members)
+            flipped[i] = member
+            flip(subset, member)
+    if not subset.any():
+        flip(subset, draw_below(state, n_members))
+
+
+@compiled
+def breed(
+    state, queue, queue_at, population, ranks, crowding, crossover, flip_table, n_members, young, old, tries, children
+):
+    """Fill ``children`` with packed subsets that stand in neither hash table, and note them; return how many they are.
+
+    Fewer only after ``tries`` times as many attempts. ``crossover`` is a probability in units of 2**-64.
+    """
+    n_words = population.shape[1]
+    brood = np.empty((2, n_words), np.uint64)
+    found, attempts = 0, tries * children.shape[0]
+    while found < children.shape[0] and attempts > 0:
+        a = tournament(state, queue, queue_at, ranks, crowding)
+        b = tournament(state, queue, queue_at, ranks, crowding)
+        brood[0], brood[1] = population[a], population[b]
+        if draw(state) < crossover:
+            for word in range(n_words):
+                exchanged = (brood[0, word] ^ brood[1, word]) & draw(state)
+                brood[0, word] ^= exchanged
+                brood[1, word] ^= exchanged
+        for child in range(2):
+            attempts -= 1
+            if found == children.shape[0]:
+                break
+            mutate(state, brood[child], n_members, flip_table)
+            high, low = key_of(brood[child])
+            place = place_of(old, high, low)
+            if (old[place, 0] | old[place, 1]) == 0 and insert(young, high, low):
+                children[found] = brood[child]
+                found += 1
+    return found

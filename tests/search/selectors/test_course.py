@@ -1,0 +1,62 @@
+"""Where evolutionary selectors start."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.front import Front
+from evo_ensyth.search.selectors._course import first_generation, walk_baselines
+
+
+def judged_by(names, make_problem, **limits):
+    """Front of some baselines together, and what they spent."""
+    search = Evaluator(make_problem(n_members=12, n_samples=300), **limits)
+    for name in names:
+        selectors.load(name).select(search, np.random.default_rng(0))
+    return search
+
+
+@pytest.mark.parametrize(
+    ("limits", "names"),
+    [
+        ({}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
+        ({"seconds": 1_000}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
+        ({"budget": 350}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
+        ({"budget": 250}, ("backward_elimination", "forward_greedy")),
+        ({"budget": 100}, ("backward_elimination",)),
+        ({"budget": 23}, ()),
+    ],
+)
+def test_the_start_takes_in_every_baseline_that_half_of_the_budget_left_covers(limits, names, make_problem):
+    search = Evaluator(make_problem(n_members=12, n_samples=300), **limits)
+    walk_baselines(search, np.random.default_rng(0))
+    expected = judged_by(names, make_problem)
+    assert_array_equal(search.front.values, expected.front.values)
+    assert search.spent == expected.spent
+
+
+def test_the_slowest_baseline_is_left_out_where_time_is_short(make_problem, monkeypatch):
+    monkeypatch.setattr("evo_ensyth.search.selectors._course.WALK_PER_PATH", 1e9)
+    search = Evaluator(make_problem(n_members=12, n_samples=300), seconds=1_000)
+    walk_baselines(search, np.random.default_rng(0))
+    expected = judged_by(("backward_elimination", "forward_greedy"), make_problem)
+    assert search.spent == expected.spent
+    assert_array_equal(search.front.values, expected.front.values)
+
+
+def test_the_first_generation_takes_in_the_front_but_not_more_of_it_than_half(make_problem):
+    search = Evaluator(make_problem(n_members=12, n_samples=300))
+    walk_baselines(search, np.random.default_rng(0))
+    front = {row.tobytes() for row in search.front.subsets}
+    assert len(front) > 3
+    for population in (4, 6, 40):
+        start = first_generation(search, population, np.random.default_rng(0))
+        rows = {row.tobytes() for row in start}
+        assert len(rows) == len(start) == population
+        assert len(rows & front) >= min(population // 2, len(front))
+        assert start.any(axis=1).all()
+    empty = Front(search.front.subsets[:0], search.front.values[:0])
+    search.front = empty
+    assert len(first_generation(search, 30, np.random.default_rng(0))) == 30

@@ -1,0 +1,73 @@
+"""Walks from neighbour to neighbour."""
+
+import contextlib
+
+import naive
+import numpy as np
+import pytest
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.selectors import _walk
+from evo_ensyth.search.selectors.nsga2 import Nsga2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkeypatch, seed):
+    monkeypatch.setattr(_walk, "REST", (2, 2))
+    problem = make_problem(n_members=9, n_samples=80, seed=seed)
+    votes = problem.search
+    before = np.arange(9) % 3 == 0
+    path = _walk.walk(Evaluator(problem), before, 25, np.random.default_rng(seed))
+    assert len(path) == 25
+    moved = []
+    for after in path:
+        (member,) = np.flatnonzero(before != after)
+        candidates = [i for i in np.flatnonzero(before == before[member]) if i not in moved[-2:]]
+        neighbours = [before ^ (np.arange(9) == i) for i in candidates or np.flatnonzero(before == before[member])]
+        assert naive.errors(after, votes.labels, votes.truth, 4) == min(
+            naive.errors(n, votes.labels, votes.truth, 4) for n in neighbours if n.any()
+        )
+        assert after.any()
+        moved.append(member)
+        before = after
+
+
+@pytest.mark.parametrize("n_members", [2, 3])
+def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
+    path = _walk.walk(
+        Evaluator(make_problem(n_members=n_members)), np.ones(n_members, bool), 40, np.random.default_rng(0)
+    )
+    assert len(path) == 40
+    assert path.any(axis=1).all()
+
+
+def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem):
+    search = Evaluator(make_problem(n_members=20), budget=55)
+    path = _walk.walk(search, np.arange(20) < 10, 40, np.random.default_rng(0))
+    assert 1 < len(path) < 10
+    assert 35 < search.spent <= 55
+
+
+def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
+    children = []
+    evaluate = Evaluator.evaluate
+    monkeypatch.setattr(Evaluator, "evaluate", lambda self, some: children.append(len(some)) or evaluate(self, some))
+    search = Evaluator(make_problem(n_members=60, n_samples=40), budget=60_000)
+    with contextlib.suppress(SearchOver):
+        Nsga2().select(search, np.random.default_rng(0))
+    assert search.spent == 60_000
+    assert 20_000 < sum(children) < 50_000
+
+
+def test_without_the_error_among_the_objectives_nobody_walks(make_problem, monkeypatch):
+    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(Evaluator, "neighbour_errors", lambda *arguments: pytest.fail("somebody walked"))
+    problem = make_problem(n_members=20, goals=("bytes", "macs"))
+    Nsga2(generations=5).select(Evaluator(problem), np.random.default_rng(0))
+    Nsga2(generations=5, walk=0).select(Evaluator(make_problem(n_members=20)), np.random.default_rng(0))
+
+
+def test_a_walk_cannot_have_less_than_no_steps():
+    with pytest.raises(InputError, match=r"a walk has -1 steps; give it 0 or more\."):
+        Nsga2(walk=-1)
