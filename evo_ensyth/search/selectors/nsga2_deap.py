@@ -26,9 +26,9 @@ class Nsga2Deap(Evolving):
     enumerate: int = 0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.population < 4 or self.population % 4:
             raise InputError(f"the population is {self.population}; DEAP's tournaments need a multiple of 4.")
+        super().__post_init__()
 
     def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
         from evo_ensyth.search.selectors import _deap  # imported here, because only this selector needs it
