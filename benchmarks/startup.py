@@ -1,0 +1,60 @@
+"""How soon a new process judges its first ensembles, from the start of Python.
+
+    python benchmarks/startup.py [POOL.npz]
+
+A drawn pool of 36 members, 5,000 samples and 10 classes, if no file is named. The first process may have to compile;
+what counts is the others.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from votes import draw_votes
+
+REPEATS = 5
+# Runs in the new process: says when the first batch is through, then stops.
+SEARCH = """
+import sys, time
+from evo_ensyth import posing
+from evo_ensyth.search import evaluator, run
+class Watched(evaluator.Evaluator):
+    def evaluate(self, subsets):
+        values = super().evaluate(subsets)
+        print(time.time(), time.process_time(), "torch" in sys.modules)
+        sys.stdout.flush()
+        raise SystemExit
+run.Evaluator = Watched
+problem = posing.pose(sys.argv[1], make=None, test_share=0.5, split_seed=0).problem
+run.run(problem, "nsga2")
+"""
+
+
+def main() -> None:
+    """Print the seconds of each process."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, nargs="?")
+    options = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        file = options.file or Path(folder) / "drawn.npz"
+        if options.file is None:
+            votes = draw_votes(36, 10_000, 10)
+            np.savez(file, labels=votes.labels, truth=votes.truth)
+        for repeat in range(REPEATS):
+            start = time.time()
+            said = subprocess.run([sys.executable, "-c", SEARCH, str(file)], capture_output=True, text=True, check=True)
+            judged, processor, torch = said.stdout.split()
+            if torch == "True":
+                sys.exit("torch was imported")
+            note = " (may have compiled)" if repeat == 0 else ""
+            console.print(f"judging after {float(judged) - start:.2f} s, {float(processor):.2f} s of processor{note}")
+
+
+if __name__ == "__main__":
+    main()
