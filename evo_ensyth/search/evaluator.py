@@ -177,12 +177,45 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self.go_on()
-        n = int(np.count_nonzero(candidates))
-        if n > self.left:
-            raise SearchOver
-        self.spent += n
+        self._spend(int(np.count_nonzero(candidates)))
         errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
+        return np.where(candidates, errors, self.votes.n_samples + 1)
+
+    def swap_errors(self, subset: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one member leaves a subset and another joins it.
+
+        Each swap counts as one evaluation; together they cost about as much as one for each member of the subset.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Neither empty nor the whole pool.
+
+        Returns
+        -------
+        int64, (size, n_members - size)
+            Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
+        """
+        size = int(np.count_nonzero(subset))
+        self._spend(size * (len(subset) - size))
+        return self._ensembles(subset[None]).planes.swap_errors(subset)
+
+    def joined_errors(self, bag: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one of the candidates joins a bag, in which some may have several votes.
+
+        Parameters
+        ----------
+        bag : int64, (n_members,)
+            How often each is in it.
+        candidates : bool, (n_members,)
+
+        Returns
+        -------
+        int64, (n_members,)
+            More than all samples for members that are no candidates.
+        """
+        self._spend(int(np.count_nonzero(candidates)))
+        errors = self._ensembles((bag > 0)[None]).planes.joined_errors(bag)
         return np.where(candidates, errors, self.votes.n_samples + 1)
 
     def count(self, n_subsets: int, best: np.ndarray) -> None:
@@ -211,6 +244,12 @@ class Evaluator:
         out_of_time = self.seconds is not None and self.spent > 0 and self.elapsed >= self.seconds
         if self.stopped or self.left <= 0 or out_of_time:
             raise SearchOver
+
+    def _spend(self, n: int) -> None:
+        self.go_on()
+        if n > self.left:
+            raise SearchOver
+        self.spent += n
 
     def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
         self.spent += n_judged
