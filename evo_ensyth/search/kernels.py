@@ -7,7 +7,7 @@ cache does not notice a change in a function of another file.
 
 import numpy as np
 
-from evo_ensyth.voting.kernels import compiled, popcount
+from evo_ensyth.voting.kernels import bits_set, compiled
 
 # --- The front ------------------------------------------------------------------------------------------------------
 
@@ -172,13 +172,13 @@ def find_member(subset, nth, inside):
     """Index of the n-th member inside a packed subset, or of the n-th outside it."""
     for word in range(subset.size):
         bits = subset[word] if inside else ~subset[word]
-        n = np.int64(popcount(bits))
+        n = np.int64(bits_set(bits))
         if nth >= n:
             nth -= n
             continue
         for _ in range(nth):
             bits &= bits - np.uint64(1)
-        return word * 64 + np.int64(popcount((bits & (~bits + np.uint64(1))) - np.uint64(1)))
+        return word * 64 + np.int64(bits_set((bits & (~bits + np.uint64(1))) - np.uint64(1)))
     return -1
 
 
@@ -190,7 +190,7 @@ def mutate(state, subset, n_members, flip_table):
     """
     size = 0
     for word in subset:
-        size += np.int64(popcount(word))
+        size += np.int64(bits_set(word))
     if draw(state) >> np.uint64(63) and 0 < size < n_members:
         leaving = find_member(subset, draw_below(state, size), True)
         joining = find_member(subset, draw_below(state, n_members - size), False)

@@ -72,21 +72,21 @@ class Tournament:
     @staticmethod
     def bytes_of(votes: Votes) -> int:
         """How much memory the duels of a split take."""
-        rivals, named = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
-        return int(rivals[named].sum()) * -(-votes.n_members // 64) * 16
+        for_truth, _, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
     def __init__(self, votes: Votes) -> None:
-        rivals, named = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
-        live = np.flatnonzero(named & (rivals > 0))
+        for_truth, _, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
         # The best first: what is left to choose at the end of a walk are then members that mend little.
         self._order = np.argsort(votes.member_errors, kind="stable")
         self.n_members = votes.n_members
         self.n_samples = votes.n_samples
-        self.settled = int(np.count_nonzero(~named))
-        starts = np.concatenate([[0], np.cumsum(rivals[live])]).astype(np.int64)
+        self.settled = int(np.count_nonzero(for_truth == 0))
+        starts = np.concatenate([[0], np.cumsum(n_rivals[live])]).astype(np.int64)
         shape = (int(starts[-1]), -(-self.n_members // 64))
         self.duels = Duels(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
-        self._most_duels = int(rivals[live].max(initial=0))
+        self._most_duels = int(n_rivals[live].max(initial=0))
         subset_walk.fill_duels(votes.labels[self._order], votes.truth, votes.n_classes, live, self.duels)
 
     def prefixes(self, sizes: range, most: int) -> list[Prefix]:

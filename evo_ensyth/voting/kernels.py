@@ -1,15 +1,23 @@
 """All compiled functions: plain contiguous arrays in, integers out, no checks.
 
-One file, because numba's cache does not notice a change in a function of another file. Inner loops run over slices from
-their start: with offsets inside the index, numba's test for negative indices keeps LLVM from using vectors.
+One file, because numba's cache does not notice a change in a function of another file. `Bits` is what they compute in:
+512 samples at once, as one value that LLVM keeps in the widest registers that the processor has. numba has no such type
+of its own, and left to vectorise loops over words, LLVM moves every intermediate counter through memory.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+WORDS = 8  # of 64 samples each, in one `Bits`
+UNIT = 64 * WORDS
+LOW_BITS = 4  # of a counter: those that are kept in registers
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -26,7 +34,7 @@ def stored() -> bool:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def popcount(typing_context: Any, word: Any) -> Any:
+def bits_set(typing_context: Any, word: Any) -> Any:
     """Count the bits that are set in a uint64."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -35,57 +43,192 @@ def popcount(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
+# --- 512 samples as one value ---------------------------------------------------------------------------------------
+
+_VECTOR = ir.VectorType(ir.IntType(64), WORDS)
+
+
+class Bits(types.Type):  # type: ignore[misc]
+    """One bit for each of 512 samples; knows ``&``, ``|``, ``^`` and ``~``."""
+
+
+_BITS = Bits("Bits")
+
+
+@register_model(Bits)
+class _BitsModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+def _define(operation: Callable[..., Any], instruction: str, n_operands: int) -> None:
+    def typer(context: Any) -> Any:
+        if n_operands == 1:
+            return lambda a: _BITS if a == _BITS else None
+        return lambda a, b: _BITS if a == b == _BITS else None
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments)
+
+    type_callable(operation)(typer)
+    lower_builtin(operation, *[Bits] * n_operands)(code)
+
+
+_define(operator.and_, "and_", 2)
+_define(operator.or_, "or_", 2)
+_define(operator.xor, "xor", 2)
+_define(operator.invert, "not_", 1)
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.bitcast(builder.gep(array.data, [arguments[1]]), _VECTOR.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typing_context: Any, words: Any, index: Any) -> Any:
+    """Read eight words from ``words[index]`` on."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = builder.load(_address(context, builder, signature, arguments))
+        value.align = 8
+        return value
+
+    return _BITS(words, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
+    """Write eight words from ``words[index]`` on."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _address(context, builder, signature, arguments)).align = 8
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, _BITS), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def zero(typing_context: Any) -> Any:
+    """No sample."""
+    return _BITS(), lambda context, builder, signature, arguments: ir.Constant(_VECTOR, [0] * WORDS)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def popcount(typing_context: Any, samples: Any) -> Any:
+    """Count the bits that are set."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        each = ir.FunctionType(_VECTOR, [_VECTOR])
+        both = ir.FunctionType(ir.IntType(64), [_VECTOR])
+        ones = cgutils.get_or_insert_function(builder.module, each, f"llvm.ctpop.v{WORDS}i64")
+        total = cgutils.get_or_insert_function(builder.module, both, f"llvm.vector.reduce.add.v{WORDS}i64")
+        return builder.call(total, [builder.call(ones, arguments)])
+
+    return types.int64(_BITS), code
+
+
+@compiled
+def room(n):
+    """Room for ``n`` `Bits` that starts on a line of the processor's cache: reading across two costs twice as much."""
+    words = np.empty((n + 1) * WORDS, np.uint64)
+    start = (-(words.ctypes.data // 8)) % WORDS
+    return words[start : start + n * WORDS]
+
+
 # --- Laying out the planes ------------------------------------------------------------------------------------------
 
 
 @compiled
-def count_rivals(labels, truth, n_classes):
-    """How many wrong classes are named per sample, and whether the truth is: int32 (n_samples,), bool (n_samples,)."""
-    n_members, n_samples = labels.shape
-    rivals = np.zeros(n_samples, np.int32)
-    named = np.zeros(n_samples, np.bool_)
-    seen = np.full(n_classes, -1, np.int64)
-    for sample in range(n_samples):
-        for member in range(n_members):
-            label = labels[member, sample]
-            if seen[label] != sample:
-                seen[label] = sample
-                if label == truth[sample]:
-                    named[sample] = True
-                else:
-                    rivals[sample] += 1
-    return rivals, named
+def gather(labels, samples, columns):
+    """Copy the labels of up to 64 samples to ``columns`` (64, n_members), so that a sample's labels lie together."""
+    for member in range(labels.shape[0]):
+        for i in range(samples.size):
+            columns[i, member] = labels[member, samples[i]]
 
 
 @compiled
-def fill_planes(words, block_start, block_rows, first_word, slot_first, slot_start, order, labels, truth, n_classes):
-    """Set the bits of all members, and of the tie row, in planes that are all zero."""
+def tally(labels, counts, named):
+    """Count the labels of one sample in ``counts``, all zero before; list in ``named`` those seen, return how many."""
+    n = 0
+    for label in labels:
+        if counts[label] == 0:
+            named[n] = label
+            n += 1
+        counts[label] += 1
+    return n
+
+
+@compiled
+def count_rivals(labels, truth, n_classes):
+    """Per sample: the pool's votes for the truth and for the strongest rival, number of rivals; int32, (n_samples,)."""
+    n_members, n_samples = labels.shape
+    for_truth, for_rival = np.zeros(n_samples, np.int32), np.zeros(n_samples, np.int32)
+    n_rivals = np.zeros(n_samples, np.int32)
+    columns = np.empty((64, n_members), labels.dtype)
+    counts = np.zeros(n_classes, np.int32)
+    named = np.empty(n_members, np.int64)
+    for start in range(0, n_samples, 64):
+        samples = np.arange(start, min(start + 64, n_samples))
+        gather(labels, samples, columns)
+        for i in range(samples.size):
+            sample = samples[i]
+            n = tally(columns[i], counts, named)
+            for label in named[:n]:
+                if label == truth[sample]:
+                    for_truth[sample] = counts[label]
+                else:
+                    for_rival[sample] = max(for_rival[sample], counts[label])
+                    n_rivals[sample] += 1
+                counts[label] = 0
+    return for_truth, for_rival, n_rivals
+
+
+@compiled
+def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes):
+    """Set the bits of all members and of the ties, in planes that are all zero, and lower ``leads`` to what they are.
+
+    The rivals of a sample take its slots from the strongest to the weakest; ``order`` says which sample goes where.
+    """
     n_members = labels.shape[0]
-    slot_of = np.zeros(n_classes, np.int64)
-    seen = np.full(n_classes, -1, np.int64)
-    block = 0
-    for place in range(order.size):
-        sample = order[place]
-        word = place // 64
-        while word >= first_word[block + 1]:
-            block += 1
-        bit = np.uint64(1) << np.uint64(place % 64)
-        column = block_start[block] + word - first_word[block]
-        true_class = truth[sample]
-        seen[true_class] = place
-        slot_of[true_class] = 0
-        n_slots = 1
-        for member in range(n_members):
-            label = labels[member, sample]
-            if seen[label] != place:
-                seen[label] = place
-                slot_of[label] = n_slots
-                if label < true_class:  # this rival wins a tie
-                    tie = column + (n_members + 1) * block_rows[block] + slot_start[slot_first[block] + n_slots]
-                    words[tie] |= bit
-                n_slots += 1
-            offset = slot_start[slot_first[block] + slot_of[label]]
-            words[column + member * block_rows[block] + offset] |= bit
+    columns = np.empty((64, n_members), labels.dtype)
+    counts = np.zeros(n_classes, np.int32)
+    named = np.empty(n_members, np.int64)
+    slot_of = np.empty(n_classes, np.int64)
+    below = np.empty(n_members + 1, np.int64)
+    for start in range(0, order.size, 64):
+        samples = order[start : start + 64]
+        gather(labels, samples, columns)
+        first = first_slot[start // UNIT]
+        word = start // 64 % WORDS
+        for i in range(samples.size):
+            bit = np.uint64(1) << np.uint64(i)
+            true_class = truth[samples[i]]
+            n = tally(columns[i], counts, named)
+            for_truth = counts[true_class]
+            # Sorted by counting: how many rivals have so many votes, then where those begin.
+            below[:] = 0
+            for label in named[:n]:
+                if label != true_class:
+                    below[counts[label]] += 1
+            slot = first + 1
+            for votes in range(n_members, 0, -1):
+                begin = slot
+                slot += below[votes]
+                below[votes] = begin
+            slot_of[true_class] = first
+            for label in named[:n]:
+                if label != true_class:
+                    slot = below[counts[label]]
+                    below[counts[label]] += 1
+                    slot_of[label] = slot
+                    leads[slot] = min(leads[slot], for_truth - counts[label])
+                    if label < true_class:  # this rival wins a tie
+                        ties[slot * WORDS + word] |= bit
+            for label in named[:n]:
+                counts[label] = 0
+            for member in range(n_members):
+                words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit
 
 
 # --- Counting -------------------------------------------------------------------------------------------------------
@@ -93,241 +236,262 @@ def fill_planes(words, block_start, block_rows, first_word, slot_first, slot_sta
 
 @compiled
 def add(a, b, c):
-    """Full adder on 64 samples: sum and carry of three bits. In this form LLVM makes it two ternary instructions."""
+    """Full adder: sum and carry of three bits. In this form LLVM makes it two ternary instructions."""
     return a ^ b ^ c, (a & b) | (c & (a | b))
 
 
 @compiled
-def add_eight(p0, p1, p2, p3, p4, p5, p6, p7, ones, twos, fours, carry):
-    """Add eight planes to the three lowest counter planes; what overflows is left in ``carry``."""
-    for w in range(carry.size):
-        one, two0 = add(ones[w], p0[w], p1[w])
-        one, two1 = add(one, p2[w], p3[w])
-        two, four0 = add(twos[w], two0, two1)
-        one, two0 = add(one, p4[w], p5[w])
-        one, two1 = add(one, p6[w], p7[w])
-        two, four1 = add(two, two0, two1)
-        four, eight = add(fours[w], four0, four1)
-        ones[w], twos[w], fours[w], carry[w] = one, two, four, eight
+def add_two(words, first, second, one):
+    """Add two planes to the ones: ones, and carry for the twos."""
+    return add(one, load(words, first), load(words, second))
 
 
 @compiled
-def add_sixteen(p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, pa, pb, pc, pd, pe, pf, ones, twos, fours, eights, carry):
-    """Add sixteen planes to the four lowest counter planes; what overflows is left in ``carry``."""
-    for w in range(carry.size):
-        one, two0 = add(ones[w], p0[w], p1[w])
-        one, two1 = add(one, p2[w], p3[w])
-        two, four0 = add(twos[w], two0, two1)
-        one, two0 = add(one, p4[w], p5[w])
-        one, two1 = add(one, p6[w], p7[w])
-        two, four1 = add(two, two0, two1)
-        four, eight0 = add(fours[w], four0, four1)
-        one, two0 = add(one, p8[w], p9[w])
-        one, two1 = add(one, pa[w], pb[w])
-        two, four0 = add(two, two0, two1)
-        one, two0 = add(one, pc[w], pd[w])
-        one, two1 = add(one, pe[w], pf[w])
-        two, four1 = add(two, two0, two1)
-        four, eight1 = add(four, four0, four1)
-        eight, sixteen = add(eights[w], eight0, eight1)
-        ones[w], twos[w], fours[w], eights[w], carry[w] = one, two, four, eight, sixteen
+def add_four(words, at, members, i, one, two):
+    """Add four planes to ones and twos: ones, twos, and carry for the fours."""
+    one, first = add_two(words, at + members[i], at + members[i + 1], one)
+    one, second = add_two(words, at + members[i + 2], at + members[i + 3], one)
+    two, carry = add(two, first, second)
+    return one, two, carry
 
 
 @compiled
-def add_carry(counter, carry):
-    """Add ``carry`` to one counter plane; what overflows replaces it."""
-    for w in range(carry.size):
-        overflow = counter[w] & carry[w]
-        counter[w] ^= carry[w]
-        carry[w] = overflow
+def add_eight(words, at, members, i, one, two, four):
+    """Add eight planes: ones, twos, fours, and carry for the eights."""
+    one, two, first = add_four(words, at, members, i, one, two)
+    one, two, second = add_four(words, at, members, i + 4, one, two)
+    four, carry = add(four, first, second)
+    return one, two, four, carry
 
 
 @compiled
-def plane(words, width, members, i):
-    """Row of one member in a block."""
-    return words[members[i] * width :][:width]
+def count_votes(words, at, members, n, counter, n_bits):
+    """Votes of ``members[:n]`` in the slot that begins at ``words[at]``, as ``n_bits`` `Bits` in ``counter``.
 
-
-@compiled
-def count_members(words, width, members, n, counters, carry):
-    """Fill counter planes (n_bits, width) with the votes of some members, for all slots of one block at once.
-
-    ``words`` starts at the block. ``members[:n]`` vote; what follows names the empty row, and fills up the last group.
+    What is left over from the division by sixteen comes first: as long as the counter is small, nothing overflows.
     """
-    counters[:] = 0
+    one, two, four, eight = zero(), zero(), zero(), zero()
     i = 0
+    if n & 1:
+        one = load(words, at + members[0])
+        i = 1
+    if n & 2:
+        one, two = add_two(words, at + members[i], at + members[i + 1], one)
+        i += 2
+    if n & 4:
+        one, two, four = add_four(words, at, members, i, one, two)
+        i += 4
+    if n & 8:
+        one, two, four, eight = add_eight(words, at, members, i, one, two, four)
+        i += 8
+    for bit in range(LOW_BITS, n_bits):
+        store(counter, bit * WORDS, zero())
     while i < n:
-        if n - i > 8:
-            add_sixteen(
-                plane(words, width, members, i), plane(words, width, members, i + 1),
-                plane(words, width, members, i + 2), plane(words, width, members, i + 3),
-                plane(words, width, members, i + 4), plane(words, width, members, i + 5),
-                plane(words, width, members, i + 6), plane(words, width, members, i + 7),
-                plane(words, width, members, i + 8), plane(words, width, members, i + 9),
-                plane(words, width, members, i + 10), plane(words, width, members, i + 11),
-                plane(words, width, members, i + 12), plane(words, width, members, i + 13),
-                plane(words, width, members, i + 14), plane(words, width, members, i + 15),
-                counters[0], counters[1], counters[2], counters[3], carry,
-            )  # fmt: skip
-            i += 16
-            bit = 4
-        else:
-            add_eight(
-                plane(words, width, members, i), plane(words, width, members, i + 1),
-                plane(words, width, members, i + 2), plane(words, width, members, i + 3),
-                plane(words, width, members, i + 4), plane(words, width, members, i + 5),
-                plane(words, width, members, i + 6), plane(words, width, members, i + 7),
-                counters[0], counters[1], counters[2], carry,
-            )  # fmt: skip
-            i += 8
-            bit = 3
-        while bit < counters.shape[0]:
-            add_carry(counters[bit], carry)
-            bit += 1
-
-
-@compiled
-def compare_bit(truth, rival, loses):
-    """One step of the comparison, from the lowest bit up: where the bits differ, they decide so far."""
-    for w in range(loses.size):
-        loses[w] = (rival[w] & ~truth[w]) | (loses[w] & ~(rival[w] ^ truth[w]))
-
-
-@compiled
-def join(wrong, loses):
-    """A sample is wrong as soon as one rival beats the truth."""
-    for w in range(loses.size):
-        wrong[w] |= loses[w]
-
-
-@compiled
-def total_popcount(words):
-    """Number of bits that are set."""
-    total = np.uint64(0)
-    for w in range(words.size):
-        total += popcount(words[w])
-    return np.int64(total)
-
-
-@compiled
-def list_members(subset, members):
-    """Write the indices of the members of a subset, then that of the empty row to the end; return how many they are."""
-    members[:] = subset.size
-    n = 0
-    for member in range(subset.size):
-        if subset[member]:
-            members[n] = member
-            n += 1
-    return n
+        one, two, four, first = add_eight(words, at, members, i, one, two, four)
+        one, two, four, second = add_eight(words, at, members, i + 8, one, two, four)
+        eight, carry = add(eight, first, second)
+        for bit in range(LOW_BITS, n_bits):
+            before = load(counter, bit * WORDS)
+            store(counter, bit * WORDS, before ^ carry)
+            carry = before & carry
+        i += 16
+    store(counter, 0, one)
+    store(counter, WORDS, two)
+    store(counter, 2 * WORDS, four)
+    store(counter, 3 * WORDS, eight)
 
 
 @compiled
 def counter_bits(most):
-    """Planes that a counter up to ``most`` needs, and at least the four that `add_sixteen` writes."""
-    bits = 4
+    """`Bits` that a counter up to ``most`` needs, and at least those that `count_votes` writes."""
+    bits = LOW_BITS
     while most >> bits:
         bits += 1
     return bits
 
 
 @compiled
-def count_errors(words, block_start, block_rows, slot_first, slot_start, subsets):
-    """Samples that each subset gets wrong, among those in the planes: int64, (n_subsets,).
+def beats(truth, rival, loses):
+    """One step of a comparison, from the lowest bit up: where two bits differ, they decide so far."""
+    return (rival & ~truth) | (loses & ~(rival ^ truth))
 
-    Slot 0 of a row is the truth, slots 1, 2, ... are rivals; slot d covers the first samples of its block, those that
-    have so many rivals.
+
+@compiled
+def list_members(subset, members):
+    """Write where the planes of the members of a subset lie in a slot; return how many they are."""
+    n = 0
+    for member in range(subset.size):
+        members[n] = member * WORDS  # not in a branch: no processor guesses it
+        n += subset[member]
+    return n
+
+
+@compiled
+def count_errors(words, ties, leads, first_slot, closest, lost, first, last, subsets):
+    """Samples of units ``first`` to ``last - 1`` that each subset gets wrong: int64, (n_subsets,).
+
+    Leaving out a member moves the lead of the truth over a rival by one at most. So where fewer are left out than the
+    lead that the whole pool gives, the outcome is the whole pool's.
     """
     n_subsets, n_members = subsets.shape
     errors = np.zeros(n_subsets, np.int64)
-    widest = block_rows.max() if block_rows.size else 0
-    counter_space = np.empty(counter_bits(n_members) * widest, np.uint64)
-    carry_space = np.empty(widest, np.uint64)
-    wrong_space = np.empty(widest, np.uint64)
-    loses_space = np.empty(widest, np.uint64)
-    members = np.empty(n_members + 16, np.int64)
-    for block in range(block_rows.size):
-        row = block_rows[block]
-        block_words = words[block_start[block] : block_start[block + 1]]
-        ties = block_words[(n_members + 1) * row :]
-        carry = carry_space[:row]
-        for subset in range(n_subsets):
-            n = list_members(subsets[subset], members)
-            n_bits = counter_bits(n)
-            counters = counter_space[: n_bits * row].reshape(n_bits, row)
-            count_members(block_words, row, members, n, counters, carry)
-            first = slot_first[block]
-            wrong = wrong_space[: slot_start[first + 1]]
-            wrong[:] = 0
-            for slot in range(first + 1, slot_first[block + 1] - 1):
-                start, end = slot_start[slot], slot_start[slot + 1]
-                loses = loses_space[: end - start]
-                loses[:] = ties[start:end]
-                for bit in range(n_bits):
-                    compare_bit(counters[bit], counters[bit, start:end], loses)
-                join(wrong, loses)
-            errors[subset] += total_popcount(wrong)
+    together = max(1, 8192 // n_members)  # their lists of members stay in the cache beside the planes of a unit
+    members = np.empty((together, n_members), np.int64)
+    sizes = np.empty(together, np.int64)
+    most_bits = counter_bits(n_members)
+    truth, rival = room(most_bits), room(most_bits)
+    for start in range(0, n_subsets, together):
+        n = min(together, n_subsets - start)
+        for i in range(n):
+            sizes[i] = list_members(subsets[start + i], members[i])
+        for unit in range(first, last):
+            slot_0 = first_slot[unit]
+            for i in range(n):
+                size = sizes[i]
+                left_out = n_members - size
+                if left_out < closest[unit]:
+                    errors[start + i] += lost[unit]
+                    continue
+                n_bits = counter_bits(size)
+                count_votes(words, slot_0 * n_members * WORDS, members[i], size, truth, n_bits)
+                wrong = zero()
+                for slot in range(slot_0 + 1, first_slot[unit + 1]):
+                    if left_out < leads[slot]:  # nor can the weaker rivals that follow
+                        break
+                    count_votes(words, slot * n_members * WORDS, members[i], size, rival, n_bits)
+                    loses = load(ties, slot * WORDS)
+                    for bit in range(0, n_bits * WORDS, WORDS):
+                        loses = beats(load(truth, bit), load(rival, bit), loses)
+                    wrong = wrong | loses
+                errors[start + i] += popcount(wrong)
+    return errors
+
+
+# --- Neighbours -----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level):
+    """What one vote more, or less, in each slot would make of the samples; return those wrong as it is.
+
+    ``counters`` holds the votes for all slots of a unit. A vote moves margins by one: for the truth up against all
+    rivals, for a rival down against this one. ``joining`` and ``leaving`` get the samples that are wrong once somebody
+    who names the slot has joined, or left; ``level`` is room for as many.
+    """
+    step = n_bits * WORDS
+    beaten, twice = zero(), zero()
+    join_truth, leave_truth = zero(), zero()
+    for slot in range(1, n_slots):
+        tie = load(ties, (slot_0 + slot) * WORDS)
+        up, down, same = tie, tie, tie
+        truth_carry, rival_carry = ~zero(), ~zero()
+        for bit in range(0, step, WORDS):
+            truth, rival = load(counters, bit), load(counters, slot * step + bit)
+            truth_up, truth_carry = truth ^ truth_carry, truth & truth_carry
+            rival_up, rival_carry = rival ^ rival_carry, rival & rival_carry
+            up = beats(truth_up, rival, up)
+            down = beats(truth, rival_up, down)
+            same = beats(truth, rival, same)
+        store(leaving, slot * WORDS, up)
+        store(joining, slot * WORDS, down)
+        store(level, slot * WORDS, same)
+        twice = twice | (beaten & same)
+        beaten = beaten | same
+        join_truth = join_truth | up
+        leave_truth = leave_truth | down
+    for slot in range(WORDS, n_slots * WORDS, WORDS):
+        others = twice | (beaten & ~load(level, slot))
+        store(joining, slot, load(joining, slot) | others)
+        store(leaving, slot, load(leaving, slot) | others)
+    store(joining, 0, join_truth)
+    store(leaving, 0, leave_truth)
+    return beaten
+
+
+@compiled
+def wrong_with(words, at, stride, n_slots, table, wrong):
+    """Number of samples that are wrong when one member moves: the table's, where it names a slot that counts."""
+    for slot in range(n_slots):
+        votes = load(words, at + slot * stride)
+        wrong = (votes & load(table, slot * WORDS)) | (wrong & ~votes)
+    return popcount(wrong)
+
+
+@compiled
+def live_slots(leads, first_slot, unit, left_out):
+    """Slots of a unit, the truth's among them, that can still decide when at most so many are left out."""
+    slot = first_slot[unit] + 1
+    while slot < first_slot[unit + 1] and left_out >= leads[slot]:
+        slot += 1
+    return slot - first_slot[unit]
+
+
+@compiled
+def neighbour_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, leaves, n_members):
+    """Errors of units ``first`` to ``last - 1`` once each member has joined, or left if it ``leaves``: (n_members,).
+
+    ``members`` vote, as places in a slot; one may stand there several times. No neighbour leaves out more than
+    ``left_out``. A member costs one pass over its own planes, through tables that say what each vote would change.
+    """
+    errors = np.zeros(n_members, np.int64)
+    n_bits = counter_bits(members.size + 1)  # one vote more must fit
+    step = n_bits * WORDS
+    stride = n_members * WORDS
+    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    counters = room(most_slots * n_bits)
+    joining, leaving, level = room(most_slots), room(most_slots), room(most_slots)
+    for unit in range(first, last):
+        if left_out < closest[unit]:
+            errors += lost[unit]
+            continue
+        slot_0 = first_slot[unit]
+        n_slots = live_slots(leads, first_slot, unit, left_out)
+        for slot in range(n_slots):
+            at = (slot_0 + slot) * stride
+            count_votes(words, at, members, members.size, counters[slot * step :], n_bits)
+        wrong = tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+        for member in range(n_members):
+            table = leaving if leaves[member] else joining
+            errors[member] += wrong_with(words, slot_0 * stride + member * WORDS, stride, n_slots, table, wrong)
     return errors
 
 
 @compiled
-def neighbour_errors(words, block_start, block_rows, slot_first, slot_start, subset):
-    """Samples in the planes that go wrong when one member is added to, or taken from, a subset: int64, (n_members,).
+def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, joiners, n_members):
+    """Errors of units ``first`` to ``last - 1`` once a member has made room for a joiner: (n of them, n_joiners).
 
-    A member moves every margin by one: up against all rivals where it names the truth, down against the one rival that
-    it names elsewhere. So two tables per block say for each (sample, slot) whether a vote more, or less, in that slot
-    leaves the sample wrong, and every neighbour costs one AND and one population count over its own row.
+    The votes are counted once; then each member's are taken off again, and what any joiner would bring is tabulated.
     """
-    n_members = subset.size
-    errors = np.zeros(n_members, np.int64)
-    members = np.empty(n_members + 16, np.int64)
-    n = list_members(subset, members)
-    n_bits = counter_bits(n + 1)  # one vote more must fit
-    for block in range(block_rows.size):
-        row = block_rows[block]
-        block_words = words[block_start[block] : block_start[block + 1]]
-        ties = block_words[(n_members + 1) * row :]
-        carry = np.empty(row, np.uint64)
-        counters = np.empty((n_bits, row), np.uint64)
-        count_members(block_words, row, members, n, counters, carry)
-        raised = counters.copy()
-        carry[:] = ~np.uint64(0)
-        for bit in range(n_bits):
-            add_carry(raised[bit], carry)
-        added, removed = np.zeros(row, np.uint64), np.zeros(row, np.uint64)
-        level = np.zeros(row, np.uint64)
-        first = slot_first[block]
-        n_truth = slot_start[first + 1]
-        beaten, twice = np.zeros(n_truth, np.uint64), np.zeros(n_truth, np.uint64)
-        for slot in range(first + 1, slot_first[block + 1] - 1):
-            start, end = slot_start[slot], slot_start[slot + 1]
-            up, down, same = removed[start:end], added[start:end], level[start:end]
-            up[:] = ties[start:end]
-            down[:] = ties[start:end]
-            same[:] = ties[start:end]
-            for bit in range(n_bits):
-                compare_bit(raised[bit], counters[bit, start:end], up)
-                compare_bit(counters[bit], raised[bit, start:end], down)
-                compare_bit(counters[bit], counters[bit, start:end], same)
-            for w in range(end - start):
-                twice[w] |= beaten[w] & same[w]
-                beaten[w] |= same[w]
-                # Here the truth gains or loses a vote, so that the margin against every rival moves.
-                added[w] |= up[w]
-                removed[w] |= down[w]
-        for slot in range(first + 1, slot_first[block + 1] - 1):
-            start = slot_start[slot]
-            for w in range(slot_start[slot + 1] - start):
-                others = twice[w] | (beaten[w] & ~level[start + w])
-                added[start + w] |= others
-                removed[start + w] |= others
-        for member in range(n_members):
-            table = removed if subset[member] else added
-            votes = block_words[member * row :][:row]
-            total = np.uint64(0)
-            for w in range(row):
-                total += popcount(votes[w] & table[w])
-            errors[member] += np.int64(total)
+    errors = np.zeros((members.size, joiners.size), np.int64)
+    n_bits = counter_bits(members.size + 1)
+    step = n_bits * WORDS
+    stride = n_members * WORDS
+    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    counters, fewer = room(most_slots * n_bits), room(most_slots * n_bits)
+    joining, leaving, level = room(most_slots), room(most_slots), room(most_slots)
+    for unit in range(first, last):
+        if left_out < closest[unit]:
+            errors += lost[unit]
+            continue
+        slot_0 = first_slot[unit]
+        n_slots = live_slots(leads, first_slot, unit, left_out)
+        for slot in range(n_slots):
+            at = (slot_0 + slot) * stride
+            count_votes(words, at, members, members.size, counters[slot * step :], n_bits)
+        for i in range(members.size):
+            for slot in range(n_slots):
+                borrow = load(words, (slot_0 + slot) * stride + members[i])
+                for bit in range(slot * step, (slot + 1) * step, WORDS):
+                    before = load(counters, bit)
+                    store(fewer, bit, before ^ borrow)
+                    borrow = borrow & ~before
+            wrong = tabulate(fewer, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+            for j in range(joiners.size):
+                errors[i, j] += wrong_with(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
     return errors
+
+
+# --- Answers --------------------------------------------------------------------------------------------------------
 
 
 @compiled

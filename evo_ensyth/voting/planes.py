@@ -1,27 +1,31 @@
-"""The votes of one split, laid out so that 64 samples are counted at once.
+"""The votes of one split, laid out so that 512 samples are counted at once.
 
-A *plane* is a row of bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ...
-are the rivals that the pool names for this very sample, so the cost does not grow with the number of classes. Samples
-whose outcome is the same for every ensemble are counted once, here, and have no planes. The others are sorted by their
-number of rivals, so that slot d is needed only for a prefix of them, and cut into blocks that fit the processor's
-cache.
+A *plane* is 512 bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ... are
+the rivals that the pool names for this very sample, the strongest first, so the cost does not grow with the number of
+classes. Samples whose outcome is the same for every ensemble are counted once, here, and have no planes.
+
+The others are sorted by how contested they are, and every 512 of them form a *unit*, which lies together in memory. If
+the whole pool gives the truth a lead of ten votes over a rival, nobody who leaves out fewer than ten members can lose
+to it; so a large ensemble skips that rival's slot, and where no slot is left, or the truth lags as far behind, the
+unit.
 """
 
 import itertools
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 
 from evo_ensyth.pool import Votes
 from evo_ensyth.voting import kernels
+from evo_ensyth.voting.kernels import UNIT, WORDS
 
-# Words of one member in one block: the counters of a block stay in the first-level cache, and loops stay long.
-BLOCK_WORDS = 384
-# Words to count before a second thread pays for its start.
-THREAD_WORDS = 2_000_000
+# Planes to count before a second thread pays for its start.
+THREAD_PLANES = 250_000
 
 
 @dataclass(frozen=True)
@@ -30,40 +34,60 @@ class Planes:
 
     Attributes
     ----------
-    words : uint64, flat
-        Per block (n_members + 2) rows: one a member, an empty one, and one that marks where a rival wins a tie.
-    block_start, block_rows : int64, (n_blocks + 1,), (n_blocks,)
-        Where a block begins in `words`, and how many words each of its rows has.
-    slot_first, slot_start : int64
-        Block b owns `slot_start[slot_first[b] : slot_first[b + 1]]`: where in a row each slot begins, and the end.
+    words : uint64, (n_slots * n_members * 8,)
+        Plane after plane; those of one slot lie together, as do the slots of one unit.
+    ties : uint64, (n_slots * 8,)
+        Per slot the samples on which its class wins a tie against the truth.
+    leads : int64, (n_slots,)
+        Smallest lead of the truth over this slot's class, in votes of the whole pool; grows within a unit.
+    first_slot : int64, (n_units + 1,)
+        Unit u has the slots from ``first_slot[u]`` to ``first_slot[u + 1] - 1``.
+    closest : int64, (n_units,)
+        Smallest distance between the truth and the strongest rival, whoever leads.
+    lost : int64, (n_units,)
+        Samples of the unit on which a rival leads.
     settled : int
         Samples that every ensemble gets wrong.
-    n_samples : int
+    n_members, n_samples : int
     """
 
     words: np.ndarray
-    block_start: np.ndarray
-    block_rows: np.ndarray
-    slot_first: np.ndarray
-    slot_start: np.ndarray
+    ties: np.ndarray
+    leads: np.ndarray
+    first_slot: np.ndarray
+    closest: np.ndarray
+    lost: np.ndarray
     settled: int
+    n_members: int
     n_samples: int
 
     @classmethod
     def of(cls, votes: Votes) -> "Planes":
         """Lay out the votes of a split."""
-        rivals, named = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
-        live = np.flatnonzero(named & (rivals > 0))
-        order = live[np.argsort(-rivals[live], kind="stable")]
-        slots = rivals[order[::64]] + 1  # of each word of 64 samples: those of its first sample, the most
-        first_word = _blocks(slots)
-        block_rows, slot_first, slot_start = _slots(slots, first_word)
-        block_start = np.concatenate([[0], np.cumsum(block_rows * (votes.n_members + 2))])
-        words = np.zeros(block_start[-1], np.uint64)
-        layout = (block_start, block_rows, first_word, slot_first, slot_start)
-        kernels.fill_planes(words, *layout, order, votes.labels, votes.truth, votes.n_classes)
-        settled = int(np.count_nonzero(~named))
-        return cls(words, block_start, block_rows, slot_first, slot_start, settled, votes.n_samples)
+        for_truth, for_rival, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        order = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
+        lead, n_rivals = (for_truth - for_rival)[order], n_rivals[order]
+        # A unit has as many slots as its most contested sample, so those with many rivals are kept apart: memory first.
+        scale = np.searchsorted(4 ** np.arange(1, 8), n_rivals)  # up to 4, 16, 64, ... rivals
+        by_contest = np.lexsort((np.abs(lead), scale))
+        order, lead, n_rivals = order[by_contest], lead[by_contest], n_rivals[by_contest]
+        starts = np.arange(0, len(order), UNIT)
+        n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
+        first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
+        planes = cls(
+            words=_on_a_line(first_slot[-1] * votes.n_members * WORDS),
+            ties=_on_a_line(first_slot[-1] * WORDS),
+            leads=np.full(first_slot[-1], votes.n_members, np.int64),
+            first_slot=first_slot,
+            closest=np.minimum.reduceat(np.abs(lead), starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
+            lost=np.add.reduceat(lead < 0, starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
+            settled=int(np.count_nonzero(for_truth == 0)),
+            n_members=votes.n_members,
+            n_samples=votes.n_samples,
+        )
+        laid_out = (planes.words, planes.ties, planes.leads, first_slot)
+        kernels.fill_planes(*laid_out, order, votes.labels, votes.truth, votes.n_classes)
+        return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
         """Samples that each subset gets wrong.
@@ -79,16 +103,17 @@ class Planes:
             The same for every number of threads.
         """
         subsets = np.ascontiguousarray(subsets)
-        work = int(np.count_nonzero(subsets)) * int(self.block_rows.sum())
-        n_threads = min(threads(), len(subsets), 1 + work // THREAD_WORDS)
-        if n_threads == 1:
-            return self._count(subsets)
-        with ThreadPoolExecutor(n_threads) as pool:
-            # Interleaved, so that every thread gets small and large subsets alike.
-            parts = list(pool.map(self._count, [subsets[i::n_threads] for i in range(n_threads)]))
+        n_threads = self._threads(int(np.count_nonzero(subsets)))
+        if len(subsets) <= self._n_units:
+            return self._over_units(kernels.count_errors, n_threads, subsets)
         errors = np.empty(len(subsets), np.int64)
-        for i, part in enumerate(parts):
-            errors[i::n_threads] = part
+        # Interleaved, so that every thread gets small and large subsets alike.
+        parts = [slice(i, None, n_threads) for i in range(n_threads)]
+
+        def count(part: slice) -> None:
+            errors[part] = self._over_units(kernels.count_errors, 1, np.ascontiguousarray(subsets[part]))
+
+        _side_by_side(count, parts)
         return errors
 
     def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
@@ -103,16 +128,67 @@ class Planes:
         int64, (n_members,)
             Entry i belongs to the subset with member i flipped; all samples where that leaves nobody.
         """
-        layout = (self.words, self.block_start, self.block_rows, self.slot_first, self.slot_start)
-        errors: np.ndarray = kernels.neighbour_errors(*layout, np.ascontiguousarray(subset)) + self.settled
-        if np.count_nonzero(subset) == 1:
+        members = np.flatnonzero(subset)
+        left_out = self.n_members - len(members) + 1
+        errors = self._moved(kernels.neighbour_errors, members, left_out, np.ascontiguousarray(subset))
+        if len(members) == 1:
             errors[subset] = self.n_samples
         return errors
 
-    def _count(self, subsets: np.ndarray) -> np.ndarray:
-        layout = (self.words, self.block_start, self.block_rows, self.slot_first, self.slot_start)
-        errors: np.ndarray = kernels.count_errors(*layout, np.ascontiguousarray(subsets)) + self.settled
-        return errors
+    def joined_errors(self, bag: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when a member joins a bag, in which some may have several votes.
+
+        Parameters
+        ----------
+        bag : int64, (n_members,)
+            How often each is in it.
+
+        Returns
+        -------
+        int64, (n_members,)
+            Entry i belongs to the bag with one vote more for member i.
+        """
+        # In a bag, a lead in the whole pool says nothing: all members may be left out, and more.
+        members = np.repeat(np.arange(self.n_members), bag)
+        return self._moved(kernels.neighbour_errors, members, self.n_members, np.zeros(self.n_members, bool))
+
+    def swap_errors(self, subset: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one member leaves a subset and another joins it.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+
+        Returns
+        -------
+        int64, (size, n_members - size)
+            Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
+        """
+        members = np.flatnonzero(subset)
+        left_out = self.n_members - len(members) + 1
+        work = len(members) * self.n_members
+        return self._moved(kernels.swap_errors, members, left_out, np.flatnonzero(~subset) * WORDS, work)
+
+    @property
+    def _n_units(self) -> int:
+        return len(self.closest)
+
+    def _threads(self, n_votes: int) -> int:
+        work = n_votes * len(self.leads)
+        return min(threads(), 1 + work // THREAD_PLANES)
+
+    def _moved(
+        self, kernel: Callable[..., np.ndarray], members: np.ndarray, left_out: int, movers: np.ndarray, work: int = 0
+    ) -> np.ndarray:
+        n_threads = self._threads(work or len(members) + self.n_members)
+        return self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+
+    def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
+        """Sum of what a kernel counts in the units, which threads share."""
+        layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
+        ends = np.linspace(0, self._n_units, max(1, min(n_threads, self._n_units)) + 1).astype(np.int64)
+        counted = _side_by_side(lambda part: kernel(*layout, *part, *arguments), list(itertools.pairwise(ends)))
+        return np.asarray(sum(counted) + self.settled)
 
 
 def threads() -> int:
@@ -121,22 +197,15 @@ def threads() -> int:
     return max(1, min(cores, int(numba.config.NUMBA_NUM_THREADS)))
 
 
-def _blocks(slots: np.ndarray) -> np.ndarray:
-    """Cut words, each with so many slots, into blocks of about `BLOCK_WORDS`: first word of each, and the end."""
-    ends = np.cumsum(slots)
-    cuts = np.flatnonzero(np.diff(ends // BLOCK_WORDS)) + 1
-    return np.unique(np.concatenate([[0], cuts, [len(slots)]])).astype(np.int64)
+def _side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    if len(parts) == 1:
+        return [work(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(work, parts))
 
 
-def _slots(slots: np.ndarray, first_word: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Length of the rows of each block, and where in them each slot begins."""
-    rows, firsts, starts = [], [0], []
-    for begin, end in itertools.pairwise(first_word.tolist()):
-        # Slot d has the words of the block that have more than d slots; they come first.
-        lengths = [int(np.count_nonzero(slots[begin:end] > d)) for d in range(slots[begin])]
-        begins = np.concatenate([[0], np.cumsum(lengths)])
-        rows.append(-(-int(begins[-1]) // 8) * 8)  # whole vectors of 512 bits
-        starts.append(begins)
-        firsts.append(firsts[-1] + len(begins))
-    flat = np.concatenate(starts) if starts else np.zeros(0)
-    return np.array(rows, np.int64), np.array(firsts, np.int64), flat.astype(np.int64)
+def _on_a_line(n_words: int) -> np.ndarray:
+    """Zeros that begin on a line of the processor's cache: reading across two costs twice as much."""
+    words = np.zeros(int(n_words) + WORDS, np.uint64)
+    start = -(words.ctypes.data // 8) % WORDS
+    return words[start : start + int(n_words)]

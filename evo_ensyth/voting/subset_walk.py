@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from evo_ensyth.voting.kernels import compiled, popcount
+from evo_ensyth.voting.kernels import bits_set, compiled
 
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -123,7 +123,7 @@ def bits_in(words, row, mask):
     """How many bits of a row lie in a mask."""
     total = np.int64(0)
     for w in range(mask.size):
-        total += np.int64(popcount(words[row, w] & mask[w]))
+        total += np.int64(bits_set(words[row, w] & mask[w]))
     return total
 
 
@@ -268,18 +268,18 @@ def errors_after(levels, level, votes, leaving, asked, row, first, n, slots, n_s
         wrong = np.int64(0)
         for w in range(slots[1] - n_two):
             at = np.uint64(n_two) + np.uint64(w)
-            wrong += np.int64(popcount(~held_after(levels, level, votes, up, down, i, at)))
+            wrong += np.int64(bits_set(~held_after(levels, level, votes, up, down, i, at)))
         for w in range(n_two - n_three):
             at = np.uint64(n_three) + np.uint64(w)
             held = held_after(levels, level, votes, up, down, i, at)
             held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[1]) + at)
-            wrong += np.int64(popcount(~held))
+            wrong += np.int64(bits_set(~held))
         for w in range(n_three):
             held = held_after(levels, level, votes, up, down, i, np.uint64(w))
             for slot in range(1, n_slots):
                 if w < slots[slot + 1] - slots[slot]:
                     held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[slot] + w))
-            wrong += np.int64(popcount(~held))
+            wrong += np.int64(bits_set(~held))
         errors[i] = wrong
 
 
@@ -293,7 +293,7 @@ def errors_now(levels, level, row, slots, n_slots, wrong):
             wrong[w] |= ~levels[level, row, np.uint64(slots[slot]) + np.uint64(w)]
     errors = np.int64(0)
     for w in range(slots[1]):
-        errors += np.int64(popcount(wrong[w]))
+        errors += np.int64(bits_set(wrong[w]))
     return errors
 
 
@@ -336,7 +336,7 @@ def bound_candidates(votes, up, deficits, left, first, n, width, need, level, ga
         for q in range(left):
             mends = np.int64(0)
             for w in range(width):
-                mends += np.int64(popcount(votes[up, i, w] & deficits[q, w]))
+                mends += np.int64(bits_set(votes[up, i, w] & deficits[q, w]))
             gain += mends * ((SAMPLE + q) // (q + 1))
         gains[level, i] = gain
     for place in range(left - 1):
@@ -526,7 +526,7 @@ def walk_cube(
             vote(
                 levels, cast[c, 0], ZERO - most - 1, cast[c, 1], ZERO - most, 2 * most + 1, votes, 0, cast[c, 2], width
             )
-        size = n_chosen + np.int64(popcount(np.uint64(word_bits)))
+        size = n_chosen + np.int64(bits_set(np.uint64(word_bits)))
         if size + 1 < lo or size - 1 > hi:
             continue
         for j in range(3):
@@ -539,7 +539,7 @@ def walk_cube(
                 wrong[w] &= near[0, 0, np.uint64(slots[slot]) + np.uint64(w)]
         short = np.int64(0)
         for w in range(slots[1]):
-            short += np.int64(popcount(wrong[w]))
+            short += np.int64(bits_set(wrong[w]))
         if errors - short >= limits[max(size - 1, lo)]:
             continue
         counted[0] += CUBE + 1

@@ -32,6 +32,47 @@ def test_errors_equal_those_counted_by_hand(shape, accuracy):
     assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
 
 
+@pytest.mark.parametrize("n_samples", [1, 63, 64, 65, 127, 128, 511, 512, 513, 1023, 1024, 1025])
+def test_every_sample_counts_whether_or_not_it_fills_a_word_or_a_unit(n_samples):
+    votes, subsets = drawn(11, n_samples, 5)
+    assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
+
+
+@pytest.mark.parametrize("n_members", [63, 64, 65, 127, 128, 1023, 1024, 1025])
+def test_every_member_counts_however_wide_the_counters(n_members):
+    votes, subsets = drawn(n_members, 70, 6, accuracy=0.3)
+    subsets = np.concatenate([subsets[:12], np.ones((1, n_members), bool)])
+    laid_out = Planes.of(votes)
+    assert_array_equal(laid_out.errors(subsets), by_hand(votes, subsets))
+    for subset in subsets[-2:]:
+        flips = np.eye(n_members, dtype=bool)[:: n_members // 9]
+        errors = laid_out.neighbour_errors(subset)[:: n_members // 9]
+        assert_array_equal(errors, by_hand(votes, subset ^ flips))
+
+
+@pytest.mark.parametrize(("labels", "truth"), [(0, 0), (0, 1), (2, 2)])
+def test_where_all_agree_nothing_needs_counting(labels, truth):
+    votes = Votes(np.full((5, 700), labels), np.full(700, truth), 9, "search")
+    laid_out = Planes.of(votes)
+    assert laid_out.words.size == 0
+    assert_array_equal(laid_out.errors(np.eye(5, dtype=bool)), np.full(5, 700 * (labels != truth)))
+    assert_array_equal(laid_out.swap_errors(np.array([1, 1, 0, 0, 0], bool)), np.full((2, 3), 700 * (labels != truth)))
+
+
+@pytest.mark.parametrize("size", range(1, 21))
+def test_a_lead_is_settled_at_the_very_size_at_which_it_cannot_be_lost(size):
+    """All splits of twenty votes between truth and one rival, and the subsets that treat the truth worst."""
+    rows = np.arange(20)[:, None] < np.arange(21)[None, :]
+    labels = np.tile(np.where(rows, 1, 0), (1, 40))
+    laid_out = Planes.of(Votes(labels, np.ones(labels.shape[1], int), 3, "search"))
+    mirrored = Planes.of(Votes(1 - labels, np.zeros(labels.shape[1], int), 3, "search"))
+    best, worst = np.arange(20) < size, np.arange(20) >= 20 - size
+    for subset in (best, worst):
+        votes = subset.astype(int) @ rows
+        assert laid_out.errors(subset[None]) == 40 * np.count_nonzero(2 * votes <= size)
+        assert mirrored.errors(subset[None]) == 40 * np.count_nonzero(2 * votes < size)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_errors_equal_those_counted_by_hand_whatever_the_votes(data):
@@ -76,6 +117,37 @@ def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
         assert_array_equal(laid_out.neighbour_errors(subset), expected)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_swaps_are_the_subsets_with_one_member_for_another(shape):
+    votes, subsets = drawn(*shape)
+    laid_out = Planes.of(votes)
+    for subset in subsets[:3]:
+        swapped = []
+        for leaves in np.flatnonzero(subset):
+            for joins in np.flatnonzero(~subset):
+                other = subset.copy()
+                other[[leaves, joins]] = False, True
+                swapped.append(other)
+        errors = laid_out.swap_errors(subset)
+        assert errors.shape == (subset.sum(), (~subset).sum())
+        if swapped:
+            assert_array_equal(errors.ravel(), laid_out.errors(np.array(swapped)))
+            assert_array_equal(errors.ravel()[::97], by_hand(votes, swapped[::97]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_bag_counts_its_members_as_often_as_they_are_in_it(shape):
+    votes, _ = drawn(*shape)
+    bag = np.random.default_rng(3).integers(0, 4, votes.n_members)
+    expected = []
+    for member in range(votes.n_members):
+        more = bag.copy()
+        more[member] += 1
+        repeated = np.repeat(votes.labels, more, axis=0)
+        expected.append(naive.errors(np.ones(len(repeated), bool), repeated, votes.truth, votes.n_classes))
+    assert_array_equal(Planes.of(votes).joined_errors(bag), expected)
+
+
 def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
     """Sixteen members all right: one vote more than a counter of four bits holds."""
     for n_members in (15, 16, 31, 32):
@@ -86,26 +158,26 @@ def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
         assert_array_equal(laid_out.neighbour_errors(np.ones(n_members, bool)), np.zeros(n_members))
 
 
-@pytest.mark.parametrize("block_words", [1, 8, 40])
-def test_blocks_change_nothing(monkeypatch, block_words):
-    votes, subsets = drawn(20, 2000, 12)
-    whole = Planes.of(votes)
-    monkeypatch.setattr(planes, "BLOCK_WORDS", block_words)
-    cut = Planes.of(votes)
-    assert len(cut.block_rows) > len(whole.block_rows)
-    assert_array_equal(cut.errors(subsets), whole.errors(subsets))
-    for subset in subsets[:5]:
-        assert_array_equal(cut.neighbour_errors(subset), whole.neighbour_errors(subset))
-
-
 @pytest.mark.parametrize("n_threads", [2, 3, 7])
-def test_threads_change_nothing(monkeypatch, n_threads):
-    votes, subsets = drawn(36, 1000, 10)
+@pytest.mark.parametrize("shape", [(36, 1000, 10), (9, 5000, 3)])
+def test_threads_change_nothing(monkeypatch, n_threads, shape):
+    votes, subsets = drawn(*shape)
     laid_out = Planes.of(votes)
-    alone = laid_out._count(subsets)
-    monkeypatch.setattr(planes, "THREAD_WORDS", 1)
+
+    def everything():
+        few = subsets[:3]
+        return [
+            laid_out.errors(subsets),
+            laid_out.errors(few),
+            *(laid_out.neighbour_errors(subset) for subset in few),
+            *(laid_out.swap_errors(subset) for subset in few),
+        ]
+
+    alone = everything()
+    monkeypatch.setattr(planes, "THREAD_PLANES", 1)
     monkeypatch.setattr(planes, "threads", lambda: n_threads)
-    assert_array_equal(laid_out.errors(subsets), alone)
+    for counted, expected in zip(everything(), alone, strict=True):
+        assert counted.tobytes() == expected.tobytes()
 
 
 def test_samples_that_no_subset_changes_have_no_planes():

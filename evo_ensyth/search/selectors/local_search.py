@@ -65,7 +65,7 @@ def polish(search: Evaluator, breadth: int = 1, looked_at: set[bytes] | None = N
 
 
 def _best_neighbours(search: Evaluator, subset: np.ndarray, breadth: int) -> np.ndarray:
-    """Of those who join, leave and swap each the ``breadth`` neighbours with the fewest errors: bool, (n, n_members)."""
+    """Of the neighbours of each kind the ``breadth`` with the fewest errors: bool, (n, n_members)."""
     inside, outside = np.flatnonzero(subset), np.flatnonzero(~subset)
     moves: list[tuple[int, ...]] = []
     if len(outside):
