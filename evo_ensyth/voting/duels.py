@@ -16,8 +16,8 @@ from evo_ensyth.voting import kernels, subset_walk
 from evo_ensyth.voting.subset_walk import Duels
 
 # Subsets that share a set of decided samples, and that share a layout of bit planes.
-BRANCH = 131_072
-TWIG = 4_096
+BRANCH = 1_048_576
+TWIG = 32_768
 # Members that a search of several sizes takes in and out at the end; the pool needs as many.
 LAST = subset_walk.CUBE
 

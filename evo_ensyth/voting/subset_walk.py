@@ -5,8 +5,7 @@ rival, starts at -1 where a tie is lost and at 0 elsewhere; a sample is right wh
 the thresholds near zero matter while few members are still to choose, so that a duel is a handful of bits, 64 samples
 are a word, and a vote costs three logic operations per threshold and word.
 
-Arrays in, integers out, no checks. Loops index two- and three-dimensional arrays by row, because a slice costs a
-reference count; offsets are unsigned, because numba's test for negative indices keeps LLVM from using vectors.
+Arrays in, integers out, no checks.
 """
 
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from evo_ensyth.voting.kernels import bits_set, compiled
+from evo_ensyth.voting.kernels import WORDS, bits_set, compiled, load, popcount, room, store, zero
 
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -210,7 +209,7 @@ def lay_out(duels, n_samples, free, steps, space):
     for slot in range(most):
         slots[slot] = width
         end = place[slot] if slot else np.int64(n_samples)  # samples with more than `slot` duels
-        width += (end + 63) // 64
+        width += (end + 64 * WORDS - 1) // (64 * WORDS) * WORDS
     slots[most] = width
     if most == 0:
         slots[1] = 0
@@ -244,84 +243,100 @@ def lay_out(duels, n_samples, free, steps, space):
 # --- Walking --------------------------------------------------------------------------------------------------------
 
 
+# Planes of walks are flat arrays; a row is the place in them where its ``width`` words begin. Thresholds of one level
+# lie one after the other, the lowest first.
+
+
 @inlined
-def held_after(levels, level, votes, up, down, i, at):
-    """Duels that are held once candidate i has voted: none to lose, not lowered from the edge, or raised to it."""
+def held_after(levels, low, width, votes, up, down, at):
+    """Duels that are held after a vote: none to lose, not lowered from the edge, or raised to it.
+
+    ``low`` is the row of the threshold -1; ``up`` and ``down`` are rows of votes.
+    """
     return (
-        levels[level, 2, at] | (levels[level, 1, at] & ~votes[down, i, at]) | (levels[level, 0, at] & votes[up, i, at])
+        load(levels, low + 2 * width + at)
+        | (load(levels, low + width + at) & ~load(votes, down + at))
+        | (load(levels, low + at) & load(votes, up + at))
     )
 
 
 @compiled
-def errors_after(levels, level, votes, leaving, asked, row, first, n, slots, n_slots, errors):
+def errors_after(levels, low, votes, leaving, asked, row, first, n, slots, n_slots, errors):
     """Write the samples with a lost duel once one more candidate has voted, for all that ``asked[row]`` marks.
 
-    votes : uint64, (2, n, words)
+    votes : uint64, (2 * n * width,)
         Duels that somebody raises, then those that he lowers, by joining. ``leaving[i]`` is 1 for who does the reverse.
     """
+    width = slots[n_slots]
     n_two = slots[2] - slots[1] if n_slots > 1 else 0  # words of samples with two duels or more
-    n_three = slots[3] - slots[2] if n_slots > 2 else 0
     for i in range(first, n):
         if not asked[row, i]:
             continue
-        up, down = leaving[i], 1 - leaving[i]
+        up, down = (leaving[i] * n + i) * width, ((1 - leaving[i]) * n + i) * width
         wrong = np.int64(0)
-        for w in range(slots[1] - n_two):
-            at = np.uint64(n_two) + np.uint64(w)
-            wrong += np.int64(bits_set(~held_after(levels, level, votes, up, down, i, at)))
-        for w in range(n_two - n_three):
-            at = np.uint64(n_three) + np.uint64(w)
-            held = held_after(levels, level, votes, up, down, i, at)
-            held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[1]) + at)
-            wrong += np.int64(bits_set(~held))
-        for w in range(n_three):
-            held = held_after(levels, level, votes, up, down, i, np.uint64(w))
+        for at in range(0, n_two, WORDS):
+            held = held_after(levels, low, width, votes, up, down, at)
             for slot in range(1, n_slots):
-                if w < slots[slot + 1] - slots[slot]:
-                    held &= held_after(levels, level, votes, up, down, i, np.uint64(slots[slot] + w))
-            wrong += np.int64(bits_set(~held))
+                if at < slots[slot + 1] - slots[slot]:
+                    held = held & held_after(levels, low, width, votes, up, down, slots[slot] + at)
+            wrong += popcount(~held)
+        for at in range(n_two, slots[1], WORDS):
+            wrong += popcount(~held_after(levels, low, width, votes, up, down, at))
         errors[i] = wrong
 
 
 @compiled
-def errors_now(levels, level, row, slots, n_slots, wrong):
-    """Samples with a lost duel; ``row`` is the threshold zero."""
-    for w in range(slots[1]):
-        wrong[w] = ~levels[level, row, w]
-    for slot in range(1, n_slots):
-        for w in range(slots[slot + 1] - slots[slot]):
-            wrong[w] |= ~levels[level, row, np.uint64(slots[slot]) + np.uint64(w)]
+def errors_now(levels, middle, slots, n_slots, wrong):
+    """Mark the samples with a lost duel, and count them; ``middle`` is the row of the threshold zero."""
     errors = np.int64(0)
-    for w in range(slots[1]):
-        errors += np.int64(bits_set(wrong[w]))
+    for at in range(0, slots[1], WORDS):
+        held = load(levels, middle + at)
+        for slot in range(1, n_slots):
+            if at < slots[slot + 1] - slots[slot]:
+                held = held & load(levels, middle + slots[slot] + at)
+        store(wrong, at, ~held)
+        errors += popcount(~held)
     return errors
 
 
 @compiled
-def vote(levels, before, row_before, after, row_after, n_rows, votes, up, i, width):
-    """Thresholds after the vote of candidate i, from one level to another: each from three neighbouring ones."""
-    down = 1 - up
+def one_short(levels, low, slots, n_slots, wrong):
+    """Count the samples that one vote could mend, at most."""
+    short = np.int64(0)
+    for at in range(0, slots[1], WORDS):
+        mended = load(wrong, at)
+        for slot in range(n_slots):
+            if at < slots[slot + 1] - slots[slot]:
+                mended = mended & load(levels, low + slots[slot] + at)
+        short += popcount(mended)
+    return short
+
+
+@compiled
+def vote(levels, before, after, n_rows, width, votes, up, down):
+    """Thresholds after a vote, each from three neighbouring ones before it; ``before`` and ``after`` are the lowest."""
     for j in range(n_rows):
-        for w in range(width):
-            levels[after, row_after + j, w] = (
-                levels[before, row_before + j + 2, w]
-                | (levels[before, row_before + j + 1, w] & ~votes[down, i, w])
-                | (levels[before, row_before + j, w] & votes[up, i, w])
-            )
+        for at in range(j * width, (j + 1) * width, WORDS):
+            held = held_after(levels, before + j * width, width, votes, up, down, at - j * width)
+            store(levels, after + at, held)
 
 
 @inlined
-def find_deficits(levels, level, left, slots, n_slots, open_, deficits):
-    """Mark in ``deficits[q - 1]`` the lost duels that are q votes short, one of each sample: the first it loses."""
-    for w in range(slots[1]):
-        open_[w] = ALL
-    for slot in range(n_slots):
-        for q in range(1, left + 1):
-            for w in range(slots[slot + 1] - slots[slot]):
-                at = np.uint64(slots[slot]) + np.uint64(w)
-                deficits[q - 1, at] = levels[level, left - q, at] & ~levels[level, left - q + 1, at] & open_[w]
-        for w in range(slots[slot + 1] - slots[slot]):
-            open_[w] &= levels[level, left, np.uint64(slots[slot]) + np.uint64(w)]
+def find_deficits(levels, middle, left, slots, n_slots, deficits):
+    """Mark in row q - 1 of the deficits the lost duels that are q votes short: of each sample the first it loses."""
+    width = slots[n_slots]
+    for at in range(0, slots[1], WORDS):
+        untouched = ~zero()
+        for slot in range(n_slots):
+            if at < slots[slot + 1] - slots[slot]:
+                place = slots[slot] + at
+                for q in range(1, left + 1):
+                    near, nearer = (
+                        load(levels, middle - q * width + place),
+                        load(levels, middle - (q - 1) * width + place),
+                    )
+                    store(deficits, (q - 1) * width + place, near & ~nearer & untouched)
+                untouched = untouched & load(levels, middle + place)
 
 
 @inlined
@@ -335,8 +350,8 @@ def bound_candidates(votes, up, deficits, left, first, n, width, need, level, ga
         gain = np.int64(0)
         for q in range(left):
             mends = np.int64(0)
-            for w in range(width):
-                mends += np.int64(bits_set(votes[up, i, w] & deficits[q, w]))
+            for at in range(0, width, WORDS):
+                mends += popcount(load(votes, (up * n + i) * width + at) & load(deficits, q * width + at))
             gain += mends * ((SAMPLE + q) // (q + 1))
         gains[level, i] = gain
     for place in range(left - 1):
@@ -357,26 +372,28 @@ def bound_candidates(votes, up, deficits, left, first, n, width, need, level, ga
 
 
 @compiled
-def walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, counted):
+def walk(up, n_slots, steps, n, lost, limit, space, counted):
     """Let every ``steps`` of n candidates vote: fewest errors if below ``limit``, else ``limit``.
 
-    levels : uint64, (depth, thresholds, words)
-        ``levels[d, j]`` marks duels whose margin is at least ``j - (steps - d)`` after d votes.
+    Row j of level d marks duels whose margin is at least ``j - (steps - d)`` after d votes.
     """
+    levels, votes, deficits = space.levels, space.votes, space.deficits
     slots, wrong, pick = space.slots, space.wrong, space.pick
     gains, asked, needs = space.gains, space.asked, space.needs
     width = slots[n_slots]
+    level_size = (2 * steps + 1) * width
     level = 0
     first = 0
     fresh = True
     while level >= 0:
         left = steps - level
+        lowest = level * level_size
         if left == 1:
             short = needs[level - 1] - gains[level - 1, pick[level - 1]] if level else np.int64(0)
             for i in range(first, n):
                 asked[level, i] = level == 0 or gains[level - 1, i] >= short
                 counted[0] += asked[level, i]
-            errors_after(levels, level, votes, space.leaving, asked, level, first, n, slots, n_slots, space.errors)
+            errors_after(levels, lowest, votes, space.leaving, asked, level, first, n, slots, n_slots, space.errors)
             for i in range(first, n):
                 if asked[level, i] and lost + space.errors[i] < limit:
                     limit = lost + space.errors[i]
@@ -389,11 +406,11 @@ def walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, cou
                 space.seen[left] += 1
                 need = np.int64(0)
                 if space.profit[left] >= 0 or space.seen[left] % NODES_UNBOUNDED == 0:
-                    errors = lost + errors_now(levels, level, left, slots, n_slots, wrong)
+                    errors = lost + errors_now(levels, lowest + left * width, slots, n_slots, wrong)
                     need = (errors - limit + 1) * SAMPLE
                 needs[level] = max(need, 0)
                 if need > 0:
-                    find_deficits(levels, level, left, slots, n_slots, wrong, deficits)
+                    find_deficits(levels, lowest + left * width, left, slots, n_slots, deficits)
                     n_cut = bound_candidates(
                         votes, up, deficits, left, first, n, width, need, level, gains, asked, space.top
                     )
@@ -413,7 +430,8 @@ def walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, cou
                 first = pick[level] + 1
         else:
             pick[level] = i
-            vote(levels, level, 0, level + 1, 0, 2 * left - 1, votes, up, i, width)
+            ups, downs = (up * n + i) * width, ((1 - up) * n + i) * width
+            vote(levels, lowest, lowest + level_size, 2 * left - 1, width, votes, ups, downs)
             level += 1
             first = i + 1
             fresh = True
@@ -422,14 +440,12 @@ def walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, cou
 
 @inlined
 def lay_out_votes(space, n_words, first, n, width):
-    """Rows of bits, (2, n, width): the duels in which each of n members names the truth, and the rival."""
-    votes = space.votes[: 2 * n * width].reshape(2, n, width)
+    """Rows of bits, n and again n: the duels in which each of n members names the truth, and the rival."""
     for side in range(2):
         for i in range(n):
             lanes = side * n_words + (first + i) // 64
             for word in range(width):
-                votes[side, i, word] = space.lanes[lanes, word, (first + i) % 64]
-    return votes
+                space.votes[(side * n + i) * width + word] = space.lanes[lanes, word, (first + i) % 64]
 
 
 @inlined
@@ -445,22 +461,19 @@ def walk_size(duels, n_samples, chosen, first, n_members, picks, lost, limit, sp
     steps = picks if joining else n - picks
     n_slots = lay_out(duels, n_samples, free, steps, space)
     width = space.slots[n_slots]
-    levels = space.levels[: (steps + 1) * (2 * steps + 1) * width].reshape(steps + 1, 2 * steps + 1, width)
-    thresholds = space.lanes[2 * n_words]
     offset = 0 if joining else 2 * steps + 1
     for j in range(2 * steps + 1):
         for word in range(width):
-            levels[0, j, word] = thresholds[word, offset + j]
+            space.levels[j * width + word] = space.lanes[2 * n_words, word, offset + j]
     if steps == 0:
         counted[0] += 1
-        errors = lost + errors_now(levels, 0, 0, space.slots, n_slots, space.wrong)
+        errors = lost + errors_now(space.levels, 0, space.slots, n_slots, space.wrong)
     else:
-        votes = lay_out_votes(space, n_words, first, n, width)
-        deficits = space.deficits[: steps * width].reshape(steps, width)
+        lay_out_votes(space, n_words, first, n, width)
         up = 0 if joining else 1  # who leaves raises the duels in which he names the rival
         for i in range(n):
             space.leaving[i] = up
-        errors = walk(levels, votes, up, n_slots, steps, n, lost, limit, deficits, space, counted)
+        errors = walk(up, n_slots, steps, n, lost, limit, space, counted)
     if errors < limit:
         limit = errors
         for w in range(n_words):
@@ -484,14 +497,14 @@ def walk_cube(
     n_slots = lay_out(duels, n_samples, members_from(first, n_members, n_words, np.full(n_words, ALL)), ZERO, space)
     slots, wrong = space.slots, space.wrong
     width = slots[n_slots]
-    votes = lay_out_votes(space, n_words, first, CUBE, width)
+    lay_out_votes(space, n_words, first, CUBE, width)
+    levels, votes = space.levels, space.votes
     # Row ZERO + j of a level marks margins of at least j. Level 1 + d follows the vote of message bit d, the last four
     # the check bits; level 0 is the state before anybody voted.
-    levels = space.levels[: 16 * (2 * ZERO + 1) * width].reshape(16, 2 * ZERO + 1, width)
-    near = space.deficits[: 3 * width].reshape(1, 3, width)
+    level_size = (2 * ZERO + 1) * width
     for j in range(2 * ZERO + 1):
         for word in range(width):
-            levels[0, j, word] = space.lanes[2 * n_words, word, j]
+            levels[j * width + word] = space.lanes[2 * n_words, word, j]
     level_of = np.zeros(MESSAGE_BITS + 1, np.int64)
     # The votes from one code word to the next: level before, level after, member.
     cast = np.zeros((5, 3), np.int64)
@@ -523,31 +536,23 @@ def walk_cube(
                 level = MESSAGE_BITS + 1 + check
         for c in range(n_cast):
             most = CUBE + 1 - cast[c, 1]  # votes to come, and a flip
-            vote(
-                levels, cast[c, 0], ZERO - most - 1, cast[c, 1], ZERO - most, 2 * most + 1, votes, 0, cast[c, 2], width
-            )
+            before = cast[c, 0] * level_size + (ZERO - most - 1) * width
+            after = cast[c, 1] * level_size + (ZERO - most) * width
+            i = cast[c, 2]
+            vote(levels, before, after, 2 * most + 1, width, votes, i * width, (CUBE + i) * width)
         size = n_chosen + np.int64(bits_set(np.uint64(word_bits)))
         if size + 1 < lo or size - 1 > hi:
             continue
-        for j in range(3):
-            for w in range(width):
-                near[0, j, w] = levels[level, ZERO - 1 + j, w]
-        errors = lost + errors_now(near, 0, 1, slots, n_slots, wrong)
-        # One flip mends no more than the samples that are one vote short.
-        for slot in range(n_slots):
-            for w in range(slots[slot + 1] - slots[slot]):
-                wrong[w] &= near[0, 0, np.uint64(slots[slot]) + np.uint64(w)]
-        short = np.int64(0)
-        for w in range(slots[1]):
-            short += np.int64(bits_set(wrong[w]))
-        if errors - short >= limits[max(size - 1, lo)]:
+        low = level * level_size + (ZERO - 1) * width
+        errors = lost + errors_now(levels, low + width, slots, n_slots, wrong)
+        if errors - one_short(levels, low, slots, n_slots, wrong) >= limits[max(size - 1, lo)]:
             continue
         counted[0] += CUBE + 1
         if lo <= size <= hi and errors < limits[size]:
             note(limits, reached, subsets, size, errors, chosen, word_bits, first, n_members)
         for i in range(CUBE):
             space.leaving[i] = word_bits >> i & 1
-        errors_after(near, 0, votes, space.leaving, space.asked, 0, 0, CUBE, slots, n_slots, space.errors)
+        errors_after(levels, low, votes, space.leaving, space.asked, 0, 0, CUBE, slots, n_slots, space.errors)
         for i in range(CUBE):
             other = size + 1 - 2 * space.leaving[i]
             errors = lost + space.errors[i]
@@ -598,15 +603,15 @@ def empty_like(duels, n_samples):
 @inlined
 def make_space(n_duels, n_words, n_members, most_duels):
     """Working memory for twigs of up to ``n_duels`` duels."""
-    width = n_duels // 64 + most_duels + 1
+    width = (n_duels // (64 * WORDS) + most_duels + 1) * WORDS
     steps = MOST_STEPS
     # in the order of the fields of `Space`, which numba does not take by name
     return Space(
         np.empty((2 * n_words + 1, width, 64), np.uint64),
-        np.empty(2 * n_members * width, np.uint64),
-        np.empty(16 * (2 * ZERO + 1) * width, np.uint64),
-        np.empty(steps * width, np.uint64),
-        np.empty(width, np.uint64),
+        room(2 * n_members * width // WORDS),
+        room(16 * (2 * ZERO + 1) * width // WORDS),
+        room(steps * width // WORDS),
+        room(width // WORDS),
         np.zeros(most_duels + 2, np.int64),
         np.zeros(n_members, np.int64),
         np.zeros(n_members, np.int64),
