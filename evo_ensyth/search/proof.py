@@ -22,7 +22,8 @@ from evo_ensyth.voting.planes import threads
 
 # Whatever the order.
 PROVABLE = {"error", "n_members"}
-# Subsets of a part: enough to be worth a task, and few enough that Ctrl-C is heard.
+# Subsets of a part: enough to be worth a task, which takes longer to set up in large pools, and few enough that Ctrl-C
+# is heard.
 SMALLEST_PART, LARGEST_PART = 2**14, 2**22
 PARTS_OF_A_PASS = 64
 ROUND = 8
@@ -203,7 +204,8 @@ class Proof:
 
     def _parts(self, sizes: range) -> list[Prefix]:
         n_subsets = subsets_of(self.n_members, sizes)
-        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART), LARGEST_PART)
+        n_words = -(-self.n_members // 64)
+        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART * n_words**2), LARGEST_PART)
         parts = self._tournament.prefixes(sizes, most)
         # In random order, so that the share of parts done is about the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]

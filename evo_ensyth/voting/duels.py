@@ -15,7 +15,7 @@ from evo_ensyth.pool import Votes
 from evo_ensyth.voting import kernels, subset_walk
 from evo_ensyth.voting.subset_walk import Duels
 
-# Subsets that share a set of decided samples, and that share a layout of bit planes.
+# Subsets that share a set of decided samples, and that share a layout of bit planes; for each 64 members.
 BRANCH = 1_048_576
 TWIG = 32_768
 # Members that a search of several sizes takes in and out at the end; the pool needs as many.
@@ -133,7 +133,7 @@ class Tournament:
         subset_walk.best_subsets(
             self.duels, mask, prefix.size, prefix.first, self.n_members, sizes[0], sizes[-1], limits - self.settled,
             reached, found,
-            self._binomials, BRANCH, TWIG, self._most_duels, counted,
+            self._binomials, BRANCH * n_words, TWIG * n_words, self._most_duels, counted,
         )  # fmt: skip
         better = [size for size in sizes if reached[size] >= 0]
         return [Best(int(reached[size]) + self.settled, self._subset(found[size])) for size in better], int(counted[0])
