@@ -1,0 +1,109 @@
+"""How the time to judge an ensemble grows with samples, members, classes and ensemble size, doubled one at a time.
+
+    python benchmarks/growth.py [--out FOLDER]
+
+One thread. With --out a picture, growth.png, is written beside the table. Before anything is timed, the errors counted
+on the smallest pool are compared with those of a matrix product.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import argparse
+import io
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from generation import machine
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+from votes import draw_votes, matrix_product, one_hot
+
+from evo_ensyth.files import write_whole
+from evo_ensyth.voting import Planes
+
+START = {"samples": 10_000, "members": 128, "classes": 10, "ensemble size": 16}
+DOUBLINGS = 4
+ENSEMBLES = 64
+REPEATS = 7
+
+
+def measured(samples: int, members: int, classes: int, size: int) -> float:
+    """Microseconds per ensemble: the best of several repeats."""
+    planes = Planes.of(draw_votes(members, samples, classes))
+    subsets = drawn(members, size)
+    planes.errors(subsets)
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        planes.errors(subsets)
+        times.append(time.perf_counter() - start)
+    return min(times) / len(subsets) * 1e6
+
+
+def drawn(members: int, size: int) -> np.ndarray:
+    """Subsets of one size: bool, (n_subsets, n_members)."""
+    rng = np.random.default_rng(1)
+    subsets = np.zeros((ENSEMBLES, members), bool)
+    for subset in subsets:
+        subset[rng.choice(members, size, replace=False)] = True
+    return subsets
+
+
+def main() -> None:
+    """Check, print the table, and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="folder for growth.png")
+    parser.add_argument("--doublings", type=int, default=DOUBLINGS)
+    options = parser.parse_args()
+    console = Console()
+    console.print(machine())
+    votes = draw_votes(START["members"], START["samples"], START["classes"])
+    subsets = drawn(START["members"], START["ensemble size"])
+    if not np.array_equal(Planes.of(votes).errors(subsets), matrix_product(votes, one_hot(votes), subsets)):
+        sys.exit("the planes count other errors than the matrix product")
+    table = Table(title="microseconds per ensemble, from " + ", ".join(f"{n:,} {what}" for what, n in START.items()))
+    table.add_column("doubled")
+    for doubling in range(options.doublings + 1):
+        table.add_column(f"x {2**doubling}", justify="right")
+    table.add_column("exponent", justify="right")
+    curves = {}
+    for what in START:
+        sizes = [START[what] * 2**doubling for doubling in range(options.doublings + 1)]
+        sizes = [size for size in sizes if what != "ensemble size" or size <= START["members"]]
+        curve = [measured(*({**START, what: size}[name] for name in START)) for size in sizes]
+        curves[what] = sizes, curve
+        # Slope on logarithmic axes: 1 is linear, 0 is flat.
+        exponent = np.polyfit(np.log(sizes), np.log(curve), 1)[0]
+        padding = [""] * (options.doublings + 1 - len(curve))
+        table.add_row(what, *(f"{value:.2f}" for value in curve), *padding, f"{exponent:.2f}")
+    console.print(table)
+    if options.out:
+        draw(curves, options.out / "growth.png")
+        console.print(f"written: {options.out / 'growth.png'}")
+
+
+def draw(curves: dict[str, tuple[list[int], list[float]]], path: Path) -> None:
+    """All curves over how often their quantity was doubled, beside a line that is linear."""
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for what, (sizes, curve) in curves.items():
+        axes.plot(np.array(sizes) / sizes[0], np.array(curve) / curve[0], "o-", label=what)
+    ends = np.array([1, 2 ** max(len(sizes) - 1 for sizes, _ in curves.values())])
+    axes.plot(ends, ends, "--", color="grey", linewidth=1, label="linear")
+    axes.set(xscale="log", yscale="log", xlabel="times the start", ylabel="times the time")
+    axes.legend(frameon=False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=140)
+    write_whole(path, file.getvalue())
+
+
+if __name__ == "__main__":
+    main()

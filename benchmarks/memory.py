@@ -1,0 +1,71 @@
+"""Peak memory of a search among 1,000 members, 50,000 samples and 1,000 classes, in a process of its own.
+
+    python benchmarks/memory.py                   mistakes are mostly one of two classes that the sample looks like
+    python benchmarks/memory.py --any-class       mistakes may be any class: many rivals per sample, and many planes
+
+The file is read, greedy selection runs to the end, and NSGA-II for some seconds. The peak is the
+resident memory that the system reports, with interpreter and libraries.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from votes import draw_votes
+
+SEARCH = """
+import resource, sys
+from evo_ensyth import posing
+from evo_ensyth.search.run import run
+problem = posing.pose(sys.argv[1], make=None, test_share=0.5, split_seed=0).problem
+found = run(problem, "nsga2", against=["forward_greedy"], seconds=float(sys.argv[2]))
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, "torch" in sys.modules, found.found.evaluations)
+"""
+
+
+def main() -> None:
+    """Have a pool drawn, search it, and print the peak."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=1_000)
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--classes", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--any-class", action="store_true")
+    parser.add_argument("--draw", metavar="FILE", help="only draw the pool, and write it")
+    options = parser.parse_args()
+    if options.draw:
+        draw(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "pool.npz")
+        # Drawn in another process: Linux counts what a parent held at its fork among the child's peak.
+        subprocess.run([sys.executable, *sys.argv, "--draw", file], check=True)
+        said = subprocess.run(
+            [sys.executable, "-c", SEARCH, file, str(options.seconds)], capture_output=True, text=True, check=True
+        )
+    peak, torch, evaluations = said.stdout.split()
+    Console().print(
+        f"{options.members:,} members, {options.samples:,} samples, {options.classes:,} classes: "
+        f"peak {float(peak):,.0f} MB, {int(evaluations):,} ensembles judged, "
+        f"torch {'was' if torch == 'True' else 'was not'} imported"
+    )
+
+
+def draw(options: argparse.Namespace) -> None:
+    """Write the pool."""
+    votes = draw_votes(options.members, options.samples, options.classes)
+    labels = votes.labels
+    if options.any_class:
+        rng = np.random.default_rng(1)
+        wrong = rng.integers(0, options.classes, labels.shape, dtype=labels.dtype)
+        labels = np.where(labels == votes.truth, labels, wrong)
+    np.savez(options.draw, search_labels=labels, search_truth=votes.truth)
+
+
+if __name__ == "__main__":
+    main()
