@@ -113,8 +113,8 @@ def test_bags_of_parts_of_the_pool(make_problem):
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: LocalSearch(breadth=0), lambda: Caruana(rounds=0), lambda: Caruana(share=0.0)], ids=str
+    ("selector", "settings"), [(LocalSearch, {"breadth": 0}), (Caruana, {"rounds": 0}), (Caruana, {"share": 0.0})]
 )
-def test_settings_out_of_range_are_refused(build):
+def test_settings_out_of_range_are_refused(selector, settings):
     with pytest.raises(InputError):
-        build()
+        selector(**settings)
