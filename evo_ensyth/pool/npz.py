@@ -137,11 +137,16 @@ class Npz:
 
 
 def check_size(key: str, size: int) -> None:
+    """Refuse an array that would not fit into memory, see `check_fits`."""
+    check_fits(f"'{key}'", size)
+
+
+def check_fits(what: str, size: int) -> None:
     """Refuse what would take more than a quarter of the memory: checking it takes as much again, and more."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory // 4:
         raise InputError(
-            f"'{key}' would take {size / 2**30:,.1f} GiB; a quarter of this machine's memory is {memory / 2**32:,.1f}."
+            f"{what} would take {size / 2**30:,.1f} GiB; a quarter of this machine's memory is {memory / 2**32:,.1f}."
         )
 
 

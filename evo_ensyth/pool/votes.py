@@ -47,8 +47,8 @@ class Votes:
         if not 1 <= self.n_classes <= MOST_CLASSES:
             raise InputError(f"there are {self.n_classes} classes; from 1 to {MOST_CLASSES} fit.")
         kind = np.uint8 if self.n_classes <= 256 else np.uint16
-        object.__setattr__(self, "labels", _checked(labels, f"{self.split} labels", self.n_classes, kind))
-        object.__setattr__(self, "truth", _checked(truth, f"{self.split} truth", self.n_classes, kind))
+        object.__setattr__(self, "labels", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
+        object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
 
     @property
     def n_members(self) -> int:
@@ -74,7 +74,8 @@ class Votes:
         return digest.hexdigest()
 
 
-def _checked(values: np.ndarray, what: str, n_classes: int, kind: type) -> np.ndarray:
+def checked_labels(values: np.ndarray, what: str, n_classes: int, kind: type) -> np.ndarray:
+    """Copy whole numbers in [0, n_classes) into a type that is large enough for them; read-only."""
     if values.dtype.kind not in "iu":
         raise InputError(f"{what} have type {values.dtype}; they must be whole numbers.")
     if values.min() < 0 or values.max() >= n_classes:

@@ -1,10 +1,11 @@
 """What an ensemble answers, and how often it is wrong: plurality votes, counted on bit planes.
 
-``Ensembles`` is what objectives see; ``Planes`` does the counting; ``kernels`` holds every compiled function. Ties go
-to the lowest class, everywhere.
+``Ensembles`` is what objectives see; ``Planes`` does the counting; ``SoftVotes`` adds up scores and weighs members;
+``kernels`` holds every compiled function. Ties go to the lowest class, everywhere.
 """
 
 from evo_ensyth.voting.ensembles import Ensembles
 from evo_ensyth.voting.planes import Planes
+from evo_ensyth.voting.soft import SoftVotes
 
-__all__ = ["Ensembles", "Planes"]
+__all__ = ["Ensembles", "Planes", "SoftVotes"]

@@ -512,3 +512,28 @@ def winners(labels, subsets, n_classes, out):
             for member in range(n_members):
                 if subsets[subset, member]:
                     counts[labels[member, sample]] = 0
+
+
+# --- Sums of scores -------------------------------------------------------------------------------------------------
+
+
+@compiled
+def add_errors(sums, truth, errors):
+    """Add to ``errors``, (n_subsets,), the samples on which another class beats the truth, ties to the lowest.
+
+    ``sums`` are (n_subsets, n_samples, n_classes). All classes are looked at, as several at once are compared: that
+    takes a loop without an early end, and an unsigned truth, which is no index from the end.
+    """
+    for subset in range(sums.shape[0]):
+        wrong = 0
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            right = np.uint64(truth[sample])
+            own = row[right]
+            beaten = 0
+            for label in range(row.size):
+                beaten += row[label] > own
+            for label in range(right):
+                beaten += row[label] == own
+            wrong += beaten > 0
+        errors[subset] += wrong

@@ -1,0 +1,146 @@
+"""The scores that every member gives to the classes on one split, in memory or on disk, with the truth beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool.manifest import check_no_link
+from evo_ensyth.pool.store import StoredPool
+from evo_ensyth.pool.votes import MOST_CLASSES, checked_labels
+
+# Scores to check at once.
+CHECKED = 2**20
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the members of a pool think of every class on one split. Checks itself when built.
+
+    Unlike labels, scores are not copied, for they may be larger than the memory: whoever changes them afterwards
+    changes what was checked.
+
+    Attributes
+    ----------
+    members : tuple of n_members arrays, (n_samples, n_classes)
+        Finite numbers, at least 0, of 64 bits or fewer; each may lie in a file (`numpy.memmap`). An array,
+        (n_members, n_samples, n_classes), will do as well.
+    truth : uint8 or uint16, (n_samples,)
+    split : str
+        ``search`` or ``test``.
+    largest : float
+        The largest of all scores; found here.
+
+    Raises
+    ------
+    InputError
+        Shapes that disagree, no score, too many classes, no numbers, or one that is negative or not finite.
+    """
+
+    members: Sequence[np.ndarray] | np.ndarray
+    truth: np.ndarray
+    split: str
+    largest: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.members, np.ndarray) and self.members.ndim != 3:
+            wanted = "(n_members, n_samples, n_classes)"
+            raise InputError(f"{self.split} scores have shape {self.members.shape}; expected {wanted}.")
+        # Not asarray: it would forget that a file is a file, and that is what a debugger should show.
+        members = tuple(np.asanyarray(member) for member in self.members)
+        if not members:
+            raise InputError(f"{self.split} scores hold no member.")
+        object.__setattr__(self, "members", members)
+        self._check_shapes()
+        truth = np.asarray(self.truth)
+        if truth.shape != (self.n_samples,):
+            raise InputError(f"{self.split} truth has shape {truth.shape}; the scores need ({self.n_samples},).")
+        kind = np.uint8 if self.n_classes <= 256 else np.uint16
+        object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        object.__setattr__(self, "largest", max(self._largest(i) for i in range(self.n_members)))
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.members)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return int(self.members[0].shape[0])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.members[0].shape[1])
+
+    def _check_shapes(self) -> None:
+        first = self.members[0].shape
+        for i, member in enumerate(self.members):
+            if member.ndim != 2:
+                wanted = "(n_samples, n_classes)"
+                raise InputError(f"{self.split} scores of member {i} have shape {member.shape}; expected {wanted}.")
+            if member.shape != first:
+                raise InputError(f"{self.split} scores of member {i} have shape {member.shape}; member 0 has {first}.")
+            if member.dtype.kind not in "fiu" or member.dtype.itemsize > 8:
+                wanted = "they must be numbers of 64 bits or fewer"
+                raise InputError(f"{self.split} scores of member {i} have type {member.dtype}; {wanted}.")
+        if 0 in first:
+            raise InputError(f"{self.split} scores of member 0 have shape {first}; there is nothing to vote on.")
+        if first[1] > MOST_CLASSES:
+            raise InputError(f"there are {first[1]} classes; from 1 to {MOST_CLASSES} fit.")
+
+    def _largest(self, i: int) -> float:
+        """Largest score of member i, once all of them are known to be good."""
+        rows = max(1, CHECKED // self.n_classes)
+        largest = 0.0
+        for start in range(0, self.n_samples, rows):
+            scores = np.asarray(self.members[i][start : start + rows])
+            with np.errstate(invalid="ignore"):  # signalling NaN
+                low, high = scores.min(), scores.max()
+                if not (low >= 0 and high < np.inf):  # so written, NaN is caught as well
+                    sample, column = np.argwhere(~((scores >= 0) & (scores < np.inf)))[0]
+                    wrong = scores[sample, column]
+                    raise InputError(
+                        f"{self.split} scores hold {wrong:g} (member {i}, sample {start + sample}, class {column}); "
+                        "they are finite and at least 0."
+                    )
+            largest = max(largest, float(high))
+        return largest
+
+
+def read_scores(stored: StoredPool, split: str) -> Scores:
+    """Scores of a stored pool on a split, mapped into memory: what is not looked at is not read.
+
+    Their digests are not compared with the manifest's, as that of the labels are: it would read every file whole.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
+    """
+    votes = stored.search if split == "search" else stored.test
+    shape = (votes.n_samples, votes.n_classes)
+    members = []
+    for name in stored.pool.names:
+        path = stored.folder / "members" / name / f"{split}.scores.npy"
+        members.append(_mapped(path))
+        if members[-1].shape != shape:
+            raise InputError(f"{path} has shape {members[-1].shape}; the votes of its pool need {shape}.")
+    try:
+        return Scores(members, votes.truth, split)
+    except InputError as error:
+        raise InputError(f"{stored.folder}: {error}") from error
+
+
+def _mapped(path: Path) -> np.ndarray:
+    for part in (path.parent.parent, path.parent, path):
+        check_no_link(part)
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; build the pool again.") from error
+    except Exception as error:  # damage makes numpy raise nearly anything
+        raise InputError(f"{path} is no whole .npy file: {error}.") from error
