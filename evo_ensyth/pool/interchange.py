@@ -17,6 +17,7 @@ key                                        shape                         meaning
 Where labels and scores are both there, the labels vote. Nothing in the file is ever unpickled.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,23 +145,21 @@ class _Reader:
         return _Answers(labels, truth), max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
-        values = self.file.array(key)
-        if values.ndim != n_dimensions:
-            expected = "(n_members, n_samples)" if n_dimensions == 2 else "(n_samples,)"
-            raise InputError(f"'{key}' has shape {values.shape}; expected {expected}.")
-        if values.dtype.kind == "f":
-            with np.errstate(invalid="ignore"):  # signalling NaN
-                whole = np.isfinite(values) & (values == np.floor(values))
-            if not whole.all():
-                raise InputError(f"'{key}' holds {values[~whole][0]:g}{_where(~whole)}; labels are whole numbers.")
-        elif values.dtype.kind not in "iu":
-            raise InputError(f"'{key}' has type {values.dtype}; labels are whole numbers.")
-        with np.errstate(over="ignore"):  # 65,536 as a float16
-            too_large = values >= MOST_CLASSES
-        for wrong, expected in ((values < 0, "labels start at 0"), (too_large, "65,536 classes fit")):
-            if wrong.any():
-                raise InputError(f"'{key}' holds {values[wrong][0]:g}{_where(wrong)}; {expected}.")
-        return values.astype(np.uint16)
+        """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
+        with self.file.stream(key) as stream:
+            shape = stream.shape
+            if len(shape) != n_dimensions:
+                expected = "(n_members, n_samples)" if n_dimensions == 2 else "(n_samples,)"
+                raise InputError(f"'{key}' has shape {shape}; expected {expected}.")
+            if stream.dtype.kind not in "fiu":
+                raise InputError(f"'{key}' has type {stream.dtype}; labels are whole numbers.")
+            check_size(key, math.prod(shape) * stream.dtype.itemsize)
+            labels = np.empty(shape, np.uint16)
+            if labels.size:
+                for member, row in enumerate(labels.reshape(-1, shape[-1])):
+                    row[:] = _whole(key, stream.take(row.shape), member if n_dimensions == 2 else None)
+            stream.finish()
+        return labels
 
     def labels_from_scores(self, key: str) -> tuple[np.ndarray, int]:
         """Read one member at a time: scores are n_classes times as large as the labels that they come to."""
@@ -236,8 +235,19 @@ class _Answers:
         return _Answers(self.labels[:, samples], self.truth[samples])
 
 
-def _where(wrong: np.ndarray) -> str:
-    place = np.argwhere(wrong)[0]
-    if len(place) == 2:
-        return f" (member {place[0]}, sample {place[1]})"
-    return f" (sample {place[0]})"
+def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:
+    """What labels (n_samples,) hold, once they are seen to be whole numbers that fit."""
+
+    def refuse(wrong: np.ndarray, expected: str) -> None:
+        if wrong.any():
+            sample = int(np.flatnonzero(wrong)[0])
+            place = f"sample {sample}" if member is None else f"member {member}, sample {sample}"
+            raise InputError(f"'{key}' holds {values[sample]:g} ({place}); {expected}.")
+
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            refuse(~(np.isfinite(values) & (values == np.floor(values))), "labels are whole numbers")
+    refuse(values < 0, "labels start at 0")
+    with np.errstate(over="ignore"):  # 65,536 as a float16
+        refuse(values >= MOST_CLASSES, "65,536 classes fit")
+    return values.astype(np.uint16)
