@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.voting import Planes, planes
 
@@ -187,3 +188,16 @@ def test_samples_that_no_subset_changes_have_no_planes():
     assert laid_out.settled == 1
     assert_array_equal(laid_out.errors(np.array([[True, False], [True, True]])), [1, 1])
     assert_array_equal(laid_out.neighbour_errors(np.array([True, True])), [1, 1])
+
+
+def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_made(monkeypatch):
+    """Every member names another class: 40 samples are one unit of 30 slots, each of 30 planes of 64 bytes."""
+    labels = np.tile(np.arange(30)[:, None], (1, 40))
+    votes = Votes(labels, np.zeros(40, int), 31, "search")
+    size = 30 * 30 * 64
+    monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
+    assert Planes.of(votes).words.nbytes == size
+    monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
+    monkeypatch.setattr(planes, "_on_a_line", lambda n_words: pytest.fail("allocated"))
+    with pytest.raises(InputError, match=r"the search split would take 0\.0 GiB .* up to 30; a quarter"):
+        Planes.of(votes)
