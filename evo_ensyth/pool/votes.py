@@ -69,8 +69,8 @@ class Votes:
     def fingerprint(self) -> str:
         """SHA-256 of labels and truth: two runs with the same one looked at the same votes."""
         digest = hashlib.sha256(f"{self.labels.shape} {self.labels.dtype.str} {self.n_classes}".encode())
-        digest.update(self.labels)  # as they lie in memory: no copy
-        digest.update(self.truth)
+        digest.update(self.labels.data)  # as they lie in memory: no copy
+        digest.update(self.truth.data)
         return digest.hexdigest()
 
 

@@ -30,7 +30,7 @@ ROUND = 8
 # One pass over all larger sizes begins when those done one by one come to this share of the subsets.
 SHARE_BY_SIZE = 0.02
 # What `prove_some` may take for its duels; the walk of each thread takes about five times as much again.
-MOST_BYTES = 20_000_000
+MOST_BYTES = 40_000_000
 SECONDS_OF_SAMPLING = 2.0
 SAMPLED_PASSES = 5
 SAMPLED_PARTS = 2  # for each thread

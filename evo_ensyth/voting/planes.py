@@ -20,8 +20,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
+from evo_ensyth.pool.npz import check_fits
 from evo_ensyth.voting import kernels
 from evo_ensyth.voting.kernels import UNIT, WORDS
 
@@ -81,7 +81,8 @@ class Planes:
         starts = np.arange(0, len(order), UNIT)
         n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
         first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
-        _check_size(votes, int(first_slot[-1]), int(n_rivals.max(initial=0)))
+        # refused before they are made, where members name many classes for one sample
+        check_fits(f"the planes of the {votes.split} split", int(first_slot[-1]) * votes.n_members * WORDS * 8)
         planes = cls(
             words=_on_a_line(first_slot[-1] * votes.n_members * WORDS),
             ties=_on_a_line(first_slot[-1] * WORDS),
@@ -210,17 +211,6 @@ def _side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]
         return [work(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(work, parts))
-
-
-def _check_size(votes: Votes, n_slots: int, most_rivals: int) -> None:
-    size = n_slots * votes.n_members * WORDS * 8
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if size > memory // 4:
-        raise InputError(
-            f"the {votes.split} split would take {size / 2**30:,.1f} GiB to count in, a bit for each sample, member "
-            f"and class that is named for it, up to {most_rivals + 1}; a quarter of this machine's memory is "
-            f"{memory / 2**32:,.1f}. Take fewer samples or members."
-        )
 
 
 def _on_a_line(n_words: int) -> np.ndarray:
