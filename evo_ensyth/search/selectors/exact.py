@@ -58,8 +58,8 @@ class Exact:
         checkpoint = _Checkpoint(search, self.max_size)
         checkpoint.load(proof)
         search.certified = list(proof.certified)
-        if proof.next_pass is not None:
-            search.tell(in_words(proof.estimate()))
+        estimate = in_words(proof.estimate()) if proof.next_pass is not None else ""
+        search.tell(estimate)
         try:
             while (sizes := proof.next_pass) is not None:
                 if subsets_of(n_members, sizes) > search.left:
@@ -71,7 +71,7 @@ class Exact:
                     counted = proof.counted
                     search.certified = list(proof.certified)
                     checkpoint.save_now_and_then(proof)
-                    search.tell(f"{proof.covered / proof.n_subsets:.1%} of {proof.n_subsets:,} subsets are settled")
+                    search.tell(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
                     search.go_on()
         finally:
             checkpoint.close(proof)
