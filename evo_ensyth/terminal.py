@@ -83,7 +83,11 @@ def search_progress(
             text = f"{selector}: {milestone.evaluations:,} judged, hypervolume {milestone.hypervolume:.6g}"
             show(milestone.evaluations, budget, "; ".join([text, *filter(None, [said.get(selector)])]))
 
-        yield observe, said.__setitem__
+        def tell(selector: str, text: str) -> None:
+            said[selector] = text
+            show(0, None, f"{selector}: {text}")
+
+        yield observe, tell
 
 
 @contextmanager

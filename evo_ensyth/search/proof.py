@@ -7,7 +7,7 @@ it, so that the result depends neither on the number of threads nor on where a p
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from evo_ensyth.pool import Votes
 from evo_ensyth.voting.duels import LAST, Best, Prefix, Tournament
 from evo_ensyth.voting.planes import threads
 
-# Whatever the order.
+# Objectives, in any order.
 PROVABLE = {"error", "n_members"}
 # Subsets of a part: enough to be worth a task, which takes longer to set up in large pools, and few enough that Ctrl-C
 # is heard.
@@ -83,15 +83,13 @@ class Proof:
 
     def __init__(self, votes: Votes, max_size: int | None = None) -> None:
         n_members = votes.n_members
-        if max_size is not None and not 1 <= max_size <= n_members:
-            raise InputError(f"max_size is {max_size}; with {n_members} members it lies between 1 and {n_members}.")
+        self._passes = passes(n_members, largest_size(max_size, n_members))
         self.n_members = n_members
         self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
         self.certified: list[int] = []
         self.counted = 0
         self.covered = 0
         self._tournament = Tournament(votes)
-        self._passes = passes(n_members, max_size or n_members)
         self._parts_done = 0
 
     @property
@@ -147,11 +145,10 @@ class Proof:
         costs: dict[int, list[float]] = {}  # by the last size of a pass: seconds for a subset
         begin = time.perf_counter()
         with ThreadPoolExecutor(threads()) as workers:  # as later: cores that share a cache slow each other down
-            for i in sorted(
-                {*np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int).tolist()}, reverse=True
-            ):
-                parts = self._parts(left[i])[: SAMPLED_PARTS * threads()]
-                costs[left[i][-1]] = list(workers.map(partial(self._seconds_per_subset, left[i]), parts))
+            places = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int))
+            for sizes in [left[place] for place in places[::-1]]:  # the largest matter most
+                parts = self._parts(sizes)[: SAMPLED_PARTS * threads()]
+                costs[sizes[-1]] = list(workers.map(partial(self._seconds_per_subset, sizes), parts))
                 if time.perf_counter() - begin > SECONDS_OF_SAMPLING:
                     break
         ends = sorted(costs)
@@ -174,29 +171,27 @@ class Proof:
         self.limits = np.minimum.accumulate(np.minimum(self.limits, limits))
 
     def state(self) -> dict[str, Any]:
-        """What `resume` needs, as plain JSON values."""
+        """What `resume` needs besides the limits, as plain JSON values."""
         return {
             "certified": list(self.certified),
-            "limits": self.limits.tolist(),
             "parts_done": self._parts_done,
             "counted": self.counted,
             "covered": self.covered,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on where a proof of the same votes and sizes stood.
+        """Go on where a proof of the same votes and sizes stood; what it had found is for `lower_limits`.
 
         Raises
         ------
         InputError
             The state cannot be that of such a proof.
         """
-        certified, limits, done = state["certified"], np.array(state["limits"], np.int64), int(state["parts_done"])
+        certified, done = state["certified"], int(state["parts_done"])
         ends = [size for sizes in self._passes for size in sizes]
-        whole = any(certified == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes])))
-        if not whole or limits.shape != self.limits.shape or (np.diff(limits) > 0).any():
-            raise InputError("fields 'certified' and 'limits' are not those of a proof of these sizes.")
-        self.certified, self.limits, self._parts_done = list(certified), limits, done
+        if not any(certified == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
+            raise InputError("field 'certified' is not that of a proof of these sizes.")
+        self.certified, self._parts_done = list(certified), done
         self.counted, self.covered = int(state["counted"]), int(state["covered"])
         sizes = self.next_pass
         if not 0 <= done < (len(self._parts(sizes)) if sizes else 1):
@@ -226,7 +221,12 @@ def limits_of(subsets: np.ndarray, errors: np.ndarray, n_samples: int) -> np.nda
 
 
 def prove_some(
-    votes: Votes, limits: np.ndarray, most: int, certified: Sequence[int] = ()
+    votes: Votes,
+    limits: np.ndarray,
+    most: int,
+    certified: Sequence[int] = (),
+    *,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> tuple["Proof | None", list[np.ndarray]]:
     """Prove the smallest sizes, as far as ``most`` subsets go.
 
@@ -238,6 +238,8 @@ def prove_some(
     most : int
     certified : sequence of int
         Sizes that are proven already.
+    go_on : function
+        Asked before each round; the proof ends when it says no.
 
     Returns
     -------
@@ -255,7 +257,22 @@ def prove_some(
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
         for found in proof.rounds():
             better.extend(best.subset for best in found)
+            if not go_on():
+                return proof, better
     return proof, better
+
+
+def largest_size(max_size: int | None, n_members: int) -> int:
+    """Largest ensembles to look at: all members, unless somebody said fewer.
+
+    Raises
+    ------
+    InputError
+        No ensemble has this size.
+    """
+    if max_size is not None and not 1 <= max_size <= n_members:
+        raise InputError(f"max_size is {max_size}; with {n_members} members it lies between 1 and {n_members}.")
+    return max_size or n_members
 
 
 def passes(n_members: int, max_size: int) -> list[range]:

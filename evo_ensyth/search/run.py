@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import partial
@@ -30,8 +31,10 @@ from evo_ensyth.voting import kernels
 
 FORMAT = 1
 MARKS = ("single_best", "whole_pool")
-# Subsets that are settled, for each ensemble that was judged, to prove small sizes: about a tenth of the time.
+# What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
+# the search had a time limit.
 PROVEN_PER_EVALUATION = 8
+PROVEN_TIME = 0.1
 LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy")
 
 
@@ -218,7 +221,7 @@ def run(
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
     names = [name for name in dict.fromkeys(against) if name != selector]
     chosen_selectors = {name: selectors.load(name) for name in names}
-    chosen_selectors[selector] = selectors.load(selector, settings or {})
+    chosen_selectors[selector] = selectors.load(selector, settings)
     problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
     searched: dict[str, Evaluator] = {}
     interrupted = False
@@ -244,6 +247,7 @@ def run(
     main = selector if selector in searched else next(reversed(searched))
     tell(main, "proving small sizes")
     proof = None if interrupted else _prove(problem, searched[main])
+    interrupted |= searched[main].stopped
     return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted, proof)
 
 
@@ -309,7 +313,14 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     limits = limits_of(evaluator.front.subsets, errors, n_samples)
     # Who has proven something himself has said how far he wants to go.
     most = 0 if evaluator.certified else PROVEN_PER_EVALUATION * evaluator.spent
-    proof, better = prove_some(problem.search, limits, most, evaluator.certified)
+    start = time.perf_counter()
+
+    def go_on() -> bool:
+        # By the clock only where the search went by it too: else the same seed must give the same front.
+        in_time = evaluator.seconds is None or time.perf_counter() - start < PROVEN_TIME * evaluator.elapsed
+        return in_time and not evaluator.stopped
+
+    proof, better = prove_some(problem.search, limits, most, evaluator.certified, go_on=go_on)
     if better:
         evaluator.count(0, np.stack(better))
     if proof:

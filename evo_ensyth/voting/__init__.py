@@ -1,7 +1,8 @@
 """What an ensemble answers, and how often it is wrong: plurality votes, counted on bit planes.
 
-``Ensembles`` is what objectives see; ``Planes`` does the counting; ``SoftVotes`` adds up scores and weighs members;
-``kernels`` holds every compiled function. Ties go to the lowest class, everywhere.
+``Ensembles`` is what objectives see; ``Planes`` does the counting, compiled in ``kernels``; ``SoftVotes`` adds up
+scores and weighs members; ``duels`` finds the best subset of a size, compiled in ``subset_walk``. Ties go to the lowest
+class, everywhere.
 """
 
 from evo_ensyth.voting.ensembles import Ensembles

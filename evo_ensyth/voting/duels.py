@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from evo_ensyth.pool import Votes
+from evo_ensyth.pool.npz import check_fits
 from evo_ensyth.voting import kernels, subset_walk
 from evo_ensyth.voting.subset_walk import Duels
 
@@ -64,9 +65,14 @@ class Tournament:
 
     Attributes
     ----------
-    n_members : int
+    n_members, n_samples : int
     settled : int
         Samples that every ensemble gets wrong.
+
+    Raises
+    ------
+    InputError
+        The duels would take more than a quarter of the memory.
     """
 
     @staticmethod
@@ -85,6 +91,7 @@ class Tournament:
         self.settled = int(np.count_nonzero(for_truth == 0))
         starts = np.concatenate([[0], np.cumsum(n_rivals[live])]).astype(np.int64)
         shape = (int(starts[-1]), -(-self.n_members // 64))
+        check_fits(f"the duels of the {votes.split} split", 16 * shape[0] * shape[1])
         self.duels = Duels(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
         self._most_duels = int(n_rivals[live].max(initial=0))
         subset_walk.fill_duels(votes.labels[self._order], votes.truth, votes.n_classes, live, self.duels)
@@ -113,8 +120,8 @@ class Tournament:
         ----------
         prefix : Prefix
         sizes : range
-            One size, or several of a pool of at least `LAST` members: that takes a fifth of the time for a subset, and
-            looks at all sizes.
+            One size, or several of a pool of at least `LAST` members: that is faster for each subset, but looks at
+            all ways to choose the last members, whatever their number.
         limits : int64, (n_members + 1,)
             By size: only a subset with fewer errors is of interest. They must not rise with the size.
 

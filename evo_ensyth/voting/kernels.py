@@ -1,4 +1,4 @@
-"""All compiled functions: plain contiguous arrays in, integers out, no checks.
+"""Compiled functions that count votes: plain contiguous arrays in, integers out, no checks.
 
 One file, because numba's cache does not notice a change in a function of another file. `Bits` is what they compute in:
 512 samples at once, as one value that LLVM keeps in the widest registers that the processor has. numba has no such type

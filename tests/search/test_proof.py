@@ -89,6 +89,7 @@ def test_a_proof_that_was_interrupted_ends_like_one_that_was_not(votes, rounds_b
                 break
     second = Proof(votes, 9)
     second.resume(first.state())
+    second.lower_limits(first.limits)
     found += finished(second)
     assert [best.subset.tolist() for best in found] == everything
     assert second.state() == whole.state()
@@ -99,8 +100,6 @@ def test_a_proof_that_was_interrupted_ends_like_one_that_was_not(votes, rounds_b
     [
         {"certified": [2]},
         {"certified": list(range(1, 12))},
-        {"limits": [1, 2]},
-        {"limits": list(range(18))},
         {"parts_done": 10**6},
         {"parts_done": -1},
     ],
@@ -134,6 +133,14 @@ def test_some_is_proven_as_far_as_it_goes(votes):
     proof, better = prove_some(votes, lowest(votes), 10**9)
     assert proof.certified == list(range(1, 18))
     assert better == []
+
+
+@pytest.mark.usefixtures("many_parts")
+def test_a_proof_ends_when_it_is_told_to_and_keeps_what_it_found(votes):
+    answers = iter([True] * 5 + [False])
+    proof, better = prove_some(votes, np.full(18, 141), 10**9, go_on=lambda: next(answers))
+    assert 0 < len(proof.certified) < 17
+    assert better
 
 
 def test_nothing_is_proven_where_memory_does_not_reach(votes, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, write_json
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.proof import PROVABLE, Estimate, Proof, limits_of, subsets_of
+from evo_ensyth.search.proof import PROVABLE, Estimate, Proof, largest_size, limits_of, subsets_of
 from evo_ensyth.search.selectors.backward_elimination import BackwardElimination
 from evo_ensyth.search.selectors.backward_wrapper import BackwardWrapper
 from evo_ensyth.search.selectors.forward_greedy import ForwardGreedy
@@ -38,7 +38,7 @@ class Exact:
     that was not. With a budget, only sizes are begun whose subsets all fit in.
 
     There is no bound for objectives other than error and n_members: with them every subset is judged one by one, which
-    is a hundred times slower, and proves nothing about sizes.
+    is many times slower, and proves nothing about sizes.
     """
 
     max_size: int | None = None
@@ -46,17 +46,18 @@ class Exact:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge all subsets, from small ones to large ones."""
         names = [objective.name for objective in search.objectives]
-        proof = Proof(search.votes, self.max_size)
+        max_size = largest_size(self.max_size, len(search.pool))
         if set(names) != PROVABLE:
-            _judge_all(search, self.max_size or len(search.pool))
+            _judge_all(search, max_size)
             return
+        proof = Proof(search.votes, max_size)
         n_members, n_samples = len(search.pool), search.votes.n_samples
         for baseline in (BackwardElimination(), ForwardGreedy(), BackwardWrapper()):
             baseline.select(search, rng)
+        checkpoint = _Checkpoint(search, max_size)
+        checkpoint.load(proof)
         errors = np.rint(search.front.values[:, names.index("error")] * n_samples).astype(np.int64)
         proof.lower_limits(limits_of(search.front.subsets, errors, n_samples))
-        checkpoint = _Checkpoint(search, self.max_size)
-        checkpoint.load(proof)
         search.certified = list(proof.certified)
         estimate = in_words(proof.estimate()) if proof.next_pass is not None else ""
         search.tell(estimate)
@@ -91,9 +92,10 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
 class _Checkpoint:
     """Where a proof stands, in the scratch folder, for as long as it is not finished."""
 
-    def __init__(self, search: Evaluator, max_size: int | None) -> None:
+    def __init__(self, search: Evaluator, max_size: int) -> None:
         self.search = search
-        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size})
+        # The budget too: what was counted without one may be more than one allows.
+        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget})
         self.path = None if search.scratch is None else search.scratch / f"exact-{key[:16]}.json"
         self.last = time.monotonic()
 

@@ -129,17 +129,33 @@ def test_a_spoilt_checkpoint_is_named_and_left_alone(make_problem, tmp_path, spo
     file.write_bytes(spoil(file.read_bytes()))
     spoilt = file.read_bytes()
     with pytest.raises(InputError, match=file.name):
-        searched(problem, Exact(), scratch=tmp_path)
+        searched(problem, Exact(), budget=1_000, scratch=tmp_path)
     assert file.read_bytes() == spoilt
 
 
 def test_what_was_interrupted_with_other_votes_or_sizes_is_not_taken_up(make_problem, tmp_path):
     searched(make_problem(n_members=13), Exact(), budget=1_000, scratch=tmp_path)
+    (file,) = tmp_path.iterdir()
+    before = file.read_bytes()
     for problem, selector in ((make_problem(n_members=13, seed=1), Exact()), (make_problem(n_members=13), Exact(4))):
         told = []
-        searched(problem, selector, scratch=tmp_path, tell=told.append)
+        searched(problem, selector, budget=1_000, scratch=tmp_path, tell=told.append)
         assert not any("going on" in text for text in told)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert file.read_bytes() == before
+
+
+@pytest.mark.usefixtures("many_rounds")
+def test_a_budget_neither_takes_up_nor_spoils_what_was_counted_without_one(make_problem, tmp_path):
+    problem = make_problem(n_members=13)
+    first = Evaluator(problem, scratch=tmp_path)
+    first.count = lambda n_subsets, best: (Evaluator.count(first, n_subsets, best), first.stop())
+    with contextlib.suppress(SearchOver):
+        Exact().select(first, np.random.default_rng(1))
+    (file,) = tmp_path.iterdir()
+    before = file.read_bytes()
+    search = searched(problem, Exact(), budget=300, scratch=tmp_path)
+    assert search.spent <= 300
+    assert file.read_bytes() == before
 
 
 def test_it_says_how_long_it_will_take(make_problem):
