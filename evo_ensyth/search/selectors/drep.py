@@ -1,4 +1,4 @@
-"""DREP: of the members that differ most from the ensemble, add the one that leaves the fewest errors.
+"""DREP: of the members that differ most from the ensemble, add the one that is best to add.
 
 Li, Yu, Zhou, "Diversity Regularized Ensemble Pruning", ECML PKDD 2012, pages 330-345. In the style of: steps from other
 accounts of the paper, and for more than two classes.
@@ -27,7 +27,8 @@ class Drep:
     Notes
     -----
     The paper ends when no candidate lowers the error. Here all sizes are judged: two that vote seldom beat one, and a
-    front asks for every size. Of equally different, and of equally good, members the first is taken.
+    front asks for every size. Best is what leaves the fewest errors, unless the search is led by another criterion. Of
+    equally different, and of equally good, members the first is taken.
     """
 
     rho: float = 0.3
@@ -49,5 +50,5 @@ class Drep:
             most_different = outside[np.argsort(-differences, kind="stable")]
             candidates = np.zeros(votes.n_members, bool)
             candidates[most_different[: math.ceil(self.rho * len(outside))]] = True
-            ensemble.join(int(search.neighbour_errors(ensemble.subset, candidates).argmin()))
+            ensemble.join(int(search.neighbour_values(ensemble.subset, candidates).argmin()))
             search.evaluate(ensemble.subset[None])

@@ -25,8 +25,9 @@ class ReduceError:
 
     Notes
     -----
-    Members leave in the order in which they joined, and each place goes to whoever leaves the fewest errors; to another
-    than the one who had it only for fewer errors. Of equally good ones the first is taken.
+    Members leave in the order in which they joined, and each place goes to whoever leaves the fewest errors, or is best
+    by another criterion if the search is led by one; to another than the one who had it only if that is better. Of
+    equally good ones the first is taken.
     """
 
     rounds: int = 10
@@ -50,7 +51,7 @@ class ReduceError:
                     break
             if len(members) == min(self.max_size, len(subset)):
                 return
-            joining = int(search.neighbour_errors(subset, ~subset).argmin())
+            joining = int(search.neighbour_values(subset, ~subset).argmin())
 
 
 def _replaced_some(search: Evaluator, subset: np.ndarray, members: list[int]) -> bool:
@@ -58,9 +59,9 @@ def _replaced_some(search: Evaluator, subset: np.ndarray, members: list[int]) ->
     before = list(members)
     for place, leaving in enumerate(before):
         subset[leaving] = False
-        errors = search.neighbour_errors(subset, ~subset)
-        best = int(errors.argmin())
-        members[place] = best if errors[best] < errors[leaving] else leaving
+        values = search.neighbour_values(subset, ~subset)
+        best = int(values.argmin())
+        members[place] = best if values[best] < values[leaving] else leaving
         subset[members[place]] = True
         if members[place] != leaving:
             search.evaluate(subset[None])

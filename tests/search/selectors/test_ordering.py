@@ -223,6 +223,17 @@ def test_after_each_addition_places_go_to_the_best(make_problem, seed, rounds):
     assert search.spent == looked_at + len(judged)
 
 
+def test_another_criterion_leads(make_problem):
+    problem = make_problem(n_members=9, goals=("bytes", "n_members"))
+    cheapest = np.argsort(problem.pool.costs["bytes"], kind="stable").tolist()
+    judged, _ = path(ReduceError(), problem)
+    for size in range(2, 10):
+        last = [subset for subset in judged if subset.sum() == size][-1]
+        assert sorted(cheapest[:size]) == np.flatnonzero(last).tolist()
+    first, *others = order_of(path(Drep(rho=1), problem)[0])
+    assert others == [member for member in cheapest if member != first]
+
+
 def test_back_fitting_replaces_somebody(make_problem):
     replaced = 0
     for seed in range(5):
