@@ -3,7 +3,7 @@
 ::
 
     python benchmarks/generalisation.py --pools runs/digits/pool more/pools --search-samples 500 1000 --repeats 20
-    python benchmarks/generalisation.py --pools a.npz --methods local_search nsga2@smoothed_error
+    python benchmarks/generalisation.py --pools a.npz --methods local_search nsga2@shrunk_error
 
 A pool is a file of predictions, a stored pool (a folder with ``pool.json``), or a folder of files. Its search and test
 samples are put together. Then, again and again: a search part is drawn at random, a method chooses by it and sees
@@ -11,8 +11,8 @@ nothing else, and what it offers is judged on the rest, the test part. Draws dep
 the search part and the repeat, not on the method: all methods are compared on the same ones.
 
 A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@CRITERION``, which searches by another
-objective and size. (A selector that counts neighbours' errors, such as ``forward_greedy``, walks where it walks; the
-criterion then decides among what lies on its way.)
+objective and size. (Where a selector goes by errors and nothing else, as ``caruana`` does, the criterion only decides
+among what lies on its way.)
 
 *Size k*: the best by the method's criterion on the search part among all subsets of k members that it had judged; for
 ``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
@@ -25,9 +25,10 @@ How differences are averaged over pools, and what a win is, is told in `paired.p
 alone; with several jobs they are those of a busy machine.
 
 Each finished search is a line of ``results.jsonl`` in the folder of results, under a key of all that determines it:
-the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the source
-of the selector and of its criterion. Only what is missing is searched, and Ctrl-C keeps what is done. After a change
-deeper in the package start a new folder. Before anything is measured, one draw of a small pool is recomputed by hand.
+the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the sources
+of the selector and of its criterion with what they use of their kind. Only what is missing is searched, and Ctrl-C
+keeps what is done. After a change elsewhere in the package start a new folder. Before anything is measured, one draw of
+a small pool is recomputed by hand.
 """
 
 import os
@@ -80,7 +81,7 @@ class Task:
 def main() -> None:
     """Check, search what is missing, and tell."""
     options = parsed()
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     try:
         methods = [Method(name) for name in dict.fromkeys((*REFERENCES, *options.methods))]
         pools = {path: read(path) for path in found(options.pools)}

@@ -20,10 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from rich.table import Table
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 Record = Mapping[str, Any]  # what `unseen.played` says
 LEVEL = 0.95
@@ -92,7 +90,7 @@ class Difference:
         n = len(differences)
         if n < 2:
             return cls(float(differences[0]), float("nan"), float("nan"))
-        half = float(student.ppf((1 + LEVEL) / 2, n - 1) * differences.std(ddof=1) / np.sqrt(n))
+        half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * differences.std(ddof=1) / np.sqrt(n))
         mean = float(differences.mean())
         return cls(mean, mean - half, mean + half)
 
@@ -154,8 +152,9 @@ class Sheet:
     def rich(self) -> Table:
         """For a terminal."""
         table = Table(title=self.title, title_justify="left")
-        for column in self.columns:
-            table.add_column(column, justify="left" if column == self.columns[0] else "right")
+        table.add_column(self.columns[0], no_wrap=True)
+        for column in self.columns[1:]:
+            table.add_column(column, justify="right", overflow="fold")
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -231,6 +230,9 @@ def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) 
 
 def picture(cells: Sequence[Cell]) -> bytes:
     """Test error against exact size for each method, one panel a cell: a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # not at the top: every process imports this module
+    from matplotlib.figure import Figure
+
     columns = min(4, len(cells))
     lines = -(-len(cells) // columns)
     figure = Figure(figsize=(3.4 * columns + 2.2, 2.8 * lines + 0.3), layout="constrained")

@@ -6,10 +6,12 @@ This is what `generalisation.py` repeats. Nothing in here knows tables, processe
 import contextlib
 import hashlib
 import inspect
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ LARGEST_SIZE = 20
 # Fewer samples than these tell too little, and more than those tell little more.
 FEWEST_TEST = 300
 MOST_TEST = 20_000
+FAMILIES = (f"{selectors.FOLDER}.", f"{objectives.FOLDER}.")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Method:
         return self.name.partition("@")[2] or "error"
 
     def about(self, pool: Pool) -> dict[str, Any]:
-        """What its choice depends on: settings, the package's version, and digests of the two files that define it.
+        """What its choice depends on: settings, the package's version, and the sources of selector and criterion.
 
         Raises
         ------
@@ -82,14 +85,14 @@ class Method:
         """
         selector = selectors.load(self.selector)
         objectives.find(self.criterion, pool)
-        modules = [inspect.getmodule(type(selector))]
+        modules = [sys.modules[type(selector).__module__]]
         if self.criterion in objectives.names():
             modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
         return {
             "method": self.name,
             "settings": asdict(selector) if is_dataclass(selector) else {},
             "version": evo_ensyth.__version__,
-            "sources": [hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in modules if module],
+            "sources": _sources(modules),
         }
 
 
@@ -292,6 +295,18 @@ def check(everything: Everything, n_search: int, methods: Sequence[Method], *, b
         for what, expected in by_hand.items():
             if told[what] != expected:
                 raise InputError(f"{method.name}: '{what}' is {told[what]}; by hand it is {expected}.")
+
+
+def _sources(modules: list[ModuleType]) -> dict[str, str]:
+    """SHA-256 of the source of some modules, and of every selector's and objective's module that they use."""
+    digests: dict[str, str] = {}
+    while modules:
+        module = modules.pop()
+        if module.__name__ not in digests:
+            digests[module.__name__] = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+            used = {getattr(value, "__module__", None) or "" for value in vars(module).values()}
+            modules += [sys.modules[name] for name in used if name.startswith(FAMILIES)]
+    return digests
 
 
 def _only(members: Sequence[int], votes: Votes) -> np.ndarray:
