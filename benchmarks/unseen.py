@@ -23,7 +23,7 @@ from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.statistics import smallest_as_good
+from evo_ensyth.search.statistics import lowest
 
 LARGEST_SIZE = 20
 # Fewer samples than these tell too little, and more than those tell little more.
@@ -216,16 +216,9 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """Choose the one ensemble that a method recommends from its front: bool, (n_members,).
-
-    A method that goes by the error recommends, as published, what has the lowest on the search part; of equals the
-    smallest. One that is led by another criterion recommends as the package does.
-    """
-    front = search.front.subsets
-    on_search = problem.on_search(front)
-    if problem.criterion.name == "error":
-        return front[np.lexsort((on_search.sizes, on_search.errors))[0]]
-    return front[smallest_as_good(on_search.winners != problem.search.truth, on_search.sizes)]
+    """Choose the one ensemble that a method recommends from its front, as the package does: bool, (n_members,)."""
+    front = problem.on_search(search.front.subsets)
+    return front.subsets[lowest(front.errors, front.sizes)]
 
 
 def played(
