@@ -18,8 +18,8 @@ among what lies on its way.)
 ``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
 or, where there is none, by its smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The mean of
 its test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same of at most k
-members. *Recommended*: what has the lowest error of its front on the search part, whatever led the search; of equals the
-smallest.
+members. *Recommended*: what has the lowest error of its front on the search part, whatever led the search; of equals
+the smallest.
 
 How differences are averaged over pools, and what a win is, is told in `paired.py`. *Seconds* are those of the search
 alone; with several jobs they are those of a busy machine.
