@@ -20,11 +20,12 @@ import evo_ensyth
 from evo_ensyth import catalogue, objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
-from evo_ensyth.search import selectors
+from evo_ensyth.search import selectors, statistics
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.statistics import smallest_within_one_standard_error
 
+# Another one whenever `played` comes to say something else: results of before are not taken for those of now.
+FORMAT = 2
 LARGEST_SIZE = 20
 # Fewer samples than these tell too little, and more than those tell little more.
 FEWEST_TEST = 300
@@ -76,7 +77,7 @@ class Method:
         return self.name.partition("@")[2] or "error"
 
     def about(self, pool: Pool) -> dict[str, Any]:
-        """What its choice depends on: settings, the package's version, and the sources of selector and criterion.
+        """What its choice depends on: settings, and the sources of selector, criterion and the rule that recommends.
 
         Raises
         ------
@@ -85,7 +86,7 @@ class Method:
         """
         selector = selectors.load(self.selector)
         objectives.find(self.criterion, pool)
-        modules = [sys.modules[type(selector).__module__]]
+        modules = [statistics, sys.modules[type(selector).__module__]]
         if self.criterion in objectives.names():
             modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
         return {
@@ -218,12 +219,12 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
     """Choose the one ensemble that a method recommends: bool, (n_members,).
 
-    The same rule for all of them: the smallest of its front whose error on the search part is within one standard
-    error of the front's lowest.
+    The same rule for all of them, that of the package: the smallest of its front whose error on the search part is not
+    clearly above the front's lowest.
     """
     front = search.front.subsets
     on_search = problem.on_search(front)
-    return front[smallest_within_one_standard_error(on_search.errors, on_search.sizes, problem.search.n_samples)]
+    return front[statistics.smallest_as_good(on_search.winners != problem.search.truth, on_search.sizes)]
 
 
 def played(
