@@ -27,9 +27,9 @@ alone; with several jobs they are those of a busy machine.
 
 Each finished search is a line of ``results.jsonl`` in the folder of results, under a key of all that determines it:
 the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the sources
-of the selector and of its criterion with what they use of their kind. Only what is missing is searched, and Ctrl-C
-keeps what is done. After a change elsewhere in the package start a new folder. Before anything is measured, one draw of
-a small pool is recomputed by hand.
+of the selector, of its criterion with what they use of their kind, and of the rule that recommends. Only what is
+missing is searched, and Ctrl-C keeps what is done. After a change elsewhere in the package start a new folder. Before
+anything is measured, one draw of a small pool is recomputed by hand.
 """
 
 import os
@@ -153,7 +153,7 @@ def asked(
     """
     names = [everything.name for everything in pools.values()]
     if len(set(names)) < len(names):
-        raise InputError(f"two pools are called '{max(names, key=names.count)}'; the draws go by name.")
+        raise InputError(f"two pools are called '{max(names, key=names.count)}'; draws go by name, so judge them apart.")
     keys = {path: _pool_key(everything) for path, everything in pools.items()}
     about = {(path, method.name): method.about(pools[path].pool) for path in pools for method in methods}
     pairs = []
