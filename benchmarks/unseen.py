@@ -94,6 +94,7 @@ class Method:
             "settings": asdict(selector) if is_dataclass(selector) else {},
             "version": evo_ensyth.__version__,
             "sources": _sources(modules),
+            "rule": inspect.getsource(recommended),
         }
 
 
@@ -217,13 +218,15 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """Choose the one ensemble that a method recommends: bool, (n_members,).
+    """Choose the one ensemble that a method recommends from its front: bool, (n_members,).
 
-    The same rule for all of them, that of the package: the smallest of its front whose error on the search part is not
-    clearly above the front's lowest.
+    A method that goes by the error recommends, as published, what has the lowest on the search part; of equals the
+    smallest. One that is led by another criterion recommends as the package does.
     """
     front = search.front.subsets
     on_search = problem.on_search(front)
+    if problem.criterion.name == "error":
+        return front[np.lexsort((on_search.sizes, on_search.errors))[0]]
     return front[statistics.smallest_as_good(on_search.winners != problem.search.truth, on_search.sizes)]
 
 

@@ -143,6 +143,18 @@ def cell(pool: str, wrong: dict[str, list[list[int]]]) -> paired.Cell:
     return paired.Cell(pool, 2, 50, 100, records)
 
 
+def test_interval_over_these_pools_comes_from_the_draws_within_them():
+    groups = [np.array([1.0, 2.0, 3.0]), np.array([11.0, 12.0, 13.0])]
+    here = paired.Difference.of_means(groups)
+    # of equal variances, 1, and equal numbers of draws: four degrees of freedom, and 2.7764 standard errors
+    assert here.mean == 7.0
+    assert here.high - here.mean == pytest.approx(2.7764 * np.sqrt(1 / 3 + 1 / 3) / 2, rel=1e-4)
+    one, plain = paired.Difference.of_means(groups[:1]), paired.Difference.of(groups[0])
+    assert (one.low, one.high) == pytest.approx((plain.low, plain.high))
+    same = paired.Difference.of_means([np.ones(3), np.zeros(3)])
+    assert (same.low, same.high, same.verdict) == (0.5, 0.5, "loss")
+
+
 def test_pools_weigh_the_same_and_verdicts_follow_the_intervals():
     cells = [
         cell("a", {"new": [[10, 10], [12, 10]], "old": [[20, 20], [20, 20]]}),
