@@ -177,9 +177,11 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self._spend(int(np.count_nonzero(candidates)))
-        errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
-        return np.where(candidates, errors, self.votes.n_samples + 1)
+        movers = np.flatnonzero(candidates)
+        self._spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = self._ensembles(subset[None]).planes.neighbour_errors(subset, movers)
+        return errors
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.
@@ -214,9 +216,11 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self._spend(int(np.count_nonzero(candidates)))
-        errors = self._ensembles((bag > 0)[None]).planes.joined_errors(bag)
-        return np.where(candidates, errors, self.votes.n_samples + 1)
+        movers = np.flatnonzero(candidates)
+        self._spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = self._ensembles((bag > 0)[None]).planes.joined_errors(bag, movers)
+        return errors
 
     def count(self, n_subsets: int, best: np.ndarray) -> None:
         """Count ensembles that were judged by other means than `evaluate`, and keep the best of them.

@@ -441,13 +441,16 @@ def count_slots(words, at, stride, n_slots, members, counters, n_bits):
 
 
 @compiled
-def neighbour_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, leaves, n_members):
-    """Errors of units ``first`` to ``last - 1`` once each member has joined, or left if it ``leaves``: (n_members,).
+def neighbour_errors(
+    words, ties, leads, first_slot, closest, lost, first, last, members, left_out, movers, leaves, n_members
+):
+    """Errors of units ``first`` to ``last - 1`` once each mover has joined, or left if it ``leaves``: (n_movers,).
 
-    ``members`` vote, as places in a slot; one may stand there several times. No neighbour leaves out more than
-    ``left_out``. A member costs one pass over its own planes, through tables that say what each vote would change.
+    ``members`` vote; they and the ``movers`` are places in a slot. One may stand there several times. No neighbour
+    leaves out more than ``left_out``. A mover costs one pass over its own planes, through tables that say what each
+    vote would change.
     """
-    errors = np.zeros(n_members, np.int64)
+    errors = np.zeros(movers.size, np.int64)
     n_bits = counter_bits(members.size + 1)  # one vote more must fit
     stride = n_members * WORDS
     counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
@@ -459,9 +462,9 @@ def neighbour_errors(words, ties, leads, first_slot, closest, lost, first, last,
         n_slots = live_slots(leads, first_slot, unit, left_out)
         count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
         wrong = tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level)
-        for member in range(n_members):
-            table = leaving if leaves[member] else joining
-            errors[member] += wrong_with(words, slot_0 * stride + member * WORDS, stride, n_slots, table, wrong)
+        for i in range(movers.size):
+            table = leaving if leaves[i] else joining
+            errors[i] += wrong_with(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong)
     return errors
 
 
