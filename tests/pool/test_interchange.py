@@ -407,7 +407,11 @@ def test_entries_that_claim_too_little_are_refused_and_too_much_changes_no_vote(
             lie = bytearray(content)
             lie[central + place : central + place + 4] = struct.pack("<I", size)
             path.write_bytes(lie)
-            assert same(path, reference) == (size > length), (place, size)
+            if not same(path, reference):
+                # newer Pythons refuse an entry that claims to be packed into the next one
+                assert size < length or place == 20, (place, size)
+            else:
+                assert size > length, (place, size)
 
 
 def same(path: Path, reference) -> bool:
