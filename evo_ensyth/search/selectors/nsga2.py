@@ -14,6 +14,10 @@ from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
 from evo_ensyth.search.selectors._walk import walk
 
+# So often a walk starts from the lowest error: it is the front's at all larger sizes too, so it counts most of all, and
+# among large ensembles there is most to find.
+FROM_LOWEST = 0.5
+
 
 @dataclass(frozen=True)
 class Nsga2(Evolving):
@@ -38,12 +42,15 @@ class Nsga2(Evolving):
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
         """Walk from some subset of the front; what is judged on the way competes with the population."""
+        names = [goal.name for goal in search.objectives]
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or all(goal.name != "error" for goal in search.objectives) or rng.random() >= share:
+        if not self.walk or "error" not in names or rng.random() >= share:
             return
         assert isinstance(steps, Evolution)
-        path = walk(search, search.front.subsets[rng.integers(len(search.front))], self.walk, rng)
+        lowest = search.front.values[:, names.index("error")].argmin()
+        start = lowest if rng.random() < FROM_LOWEST else rng.integers(len(search.front))
+        path = walk(search, search.front.subsets[start], self.walk, rng)
         path = path[steps.judged.add(path)]
         if len(path):
             steps.join(path, search.evaluate(path))
