@@ -108,7 +108,7 @@ def fewest_errors(votes: Votes, subsets: Iterable[np.ndarray]) -> np.ndarray:
 
 def main() -> None:
     """Check, then print one table."""
-    check(draw_votes(12, 300, 5))
+    check(draw_votes(20, 300, 5))
     votes = draw_votes(options.members, options.samples, options.classes)
     problem = posed(votes)
     problem.on_search(np.ones((1, votes.n_members), bool)).errors  # noqa: B018 - lays out the planes
