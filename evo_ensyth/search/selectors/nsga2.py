@@ -1,10 +1,11 @@
-"""NSGA-II on subsets, started from the baselines, with short walks from its front.
+"""NSGA-II on subsets, started from the baselines, with short walks from its front, led by the shrunk error.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,11 +23,12 @@ class Nsga2(Evolving):
     Attributes
     ----------
     walk : int
-        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Walks need the objective
-        ``error``. With a budget, neighbours and children get about equal shares of it.
+        Steps of the walk that follows each generation, from a subset of the front; 0 for none. With a budget,
+        neighbours and children get about equal shares of it.
     """
 
     walk: int = 100
+    criterion: ClassVar[str] = "shrunk_error"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -38,26 +40,26 @@ class Nsga2(Evolving):
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
         """Walk from a good subset; what is judged on the way competes with the population."""
-        names = [goal.name for goal in search.objectives]
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or "error" not in names or rng.random() >= share:
+        if not self.walk or rng.random() >= share:
             return
         assert isinstance(steps, Evolution)
-        path = walk(search, _start(search, steps, names.index("error"), rng), self.walk, rng)
+        path = walk(search, _start(search, steps, rng), self.walk, rng)
         path = path[steps.judged.add(path)]
         if len(path):
             steps.join(path, search.evaluate(path))
 
 
-def _start(search: Evaluator, steps: Evolution, column: int, rng: np.random.Generator) -> np.ndarray:
+def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
     """Where a walk starts, bool (n_members,): three kinds of places have equal chances.
 
-    The lowest error is the front's at all larger sizes too, so it counts most of all, and among large ensembles there is
-    most to find. All of the front brings small ensembles, too. And the half of the population with the fewer errors has
-    subsets beside the front, from which other valleys are reached.
+    The subset that is best by the criterion is the front's at all larger sizes too, so it counts most of all, and among
+    large ensembles there is most to find. All of the front brings small ensembles, too. And the better half of the
+    population has subsets beside the front, from which other valleys are reached.
     """
     front = search.front
+    column = search.objectives.index(search.criterion)
     kind = rng.integers(3)
     if kind == 0:
         return np.asarray(front.subsets[front.values[:, column].argmin()])
