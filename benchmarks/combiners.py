@@ -6,10 +6,9 @@ The samples of each pool are drawn apart at random, again and again. On the sear
 chosen, by their own errors, and every combiner is fitted to them; the rest of the samples judges it. Pools smaller than
 twice ``--search-samples`` are cut in half. Combiners of scores are compared where the file holds scores.
 
-Differences are paired: the same members, the same samples, plurality subtracted. Their 95 % interval is that of a mean
-over splits of the same samples: it says how well that mean is known, and not what another pool would do. The last
-rows take the pools as units. First of all, on every split, plurality through the combiner must make the errors that
-`Ensembles` counts.
+Differences are paired: the same members, the same samples, plurality subtracted; what their intervals say is told in
+`paired.py`. The last rows take the pools as units. On every split, before it counts, plurality through the combiner
+must make the errors that `Ensembles` counts.
 """
 
 import argparse
@@ -20,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 from generation import machine
+from paired import Difference
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t
 
 from evo_ensyth import combining
 from evo_ensyth.combining import Combiner
@@ -97,14 +96,6 @@ def check(of_combiner: tuple[float, ...], subset: np.ndarray, search: Votes, tes
             sys.exit(f"on the {votes.split} part plurality makes {counted} errors, through the combiner {found:g} %")
 
 
-def mean_and_interval(values: np.ndarray) -> str:
-    """Mean, with the half-width of Student's 95 % interval."""
-    if len(values) < 2 or not np.ptp(values):
-        return f"{values.mean():+.3f}"
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():+.3f} ± {half:.3f}"
-
-
 def main() -> None:
     """Print one table: every pool, then all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,11 +125,11 @@ def main() -> None:
             over_pools[name].append(gain.mean())
             what = f"{pool.name}: {n_search:,} + {len(pool.truth) - n_search:,}" if i == 0 else ""
             means = [f"{mean:.3f}" for mean in errors.mean(axis=0)]
-            table.add_row(what, name, *means, "" if name == PLURALITY else mean_and_interval(gain))
+            table.add_row(what, name, *means, "" if name == PLURALITY else Difference.of(gain).text)
         table.add_section()
     del over_pools[PLURALITY]
     for name, gains in over_pools.items():
-        table.add_row(f"{len(gains)} pool(s) as units", name, "", "", "", mean_and_interval(np.array(gains)))
+        table.add_row(f"{len(gains)} pool(s) as units", name, "", "", "", Difference.of(np.array(gains)).text)
     console.print(table)
 
 
