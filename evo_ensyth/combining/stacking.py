@@ -5,6 +5,7 @@ who found that weights must not be negative. The members here were not trained o
 fitted to what they answer there.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,10 @@ def _log_weights(chances: np.ndarray) -> np.ndarray:
 
 def _solved(problem: Any, shares: Any) -> np.ndarray:
     """Solution of a program as whole numbers: int64, (n_members,)."""
-    problem.solve(solver="CLARABEL")
+    with warnings.catch_warnings():
+        # Said where the solver comes to rest just short of its tolerance, which is far finer than the rounding below.
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")
+        problem.solve(solver="CLARABEL")
     found = np.maximum(np.asarray(shares.value, np.float64), 0)
     return np.asarray(np.rint(found / found.max() * LARGEST), np.int64)
 

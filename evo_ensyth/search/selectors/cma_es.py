@@ -22,8 +22,9 @@ class CmaEs:
     Attributes
     ----------
     votes : int
-        Votes that a bag shares out among members; members with less than half a vote are out. Without a budget or a
-        time limit, so many evaluations are made for each member of the pool.
+        Votes that a bag shares out among members; members with less than half a vote are out. So many of the best
+        members take part: of more, all could end with less than half a vote. Without a budget or a time limit, so many
+        evaluations are made for each of them.
     sigma : float
         Width of the first cloud; the best member starts at 1, all others at 0.
 
@@ -33,8 +34,7 @@ class CmaEs:
     members of a small pool, so without levels nearly all bags would be judged as the whole pool.
 
     The number of wrong samples is a staircase on which the evolution often comes to rest. Then it begins anew, with
-    other random numbers, as long as evaluations are left. Where the pool is so large that everybody's share is less
-    than half a vote, the member with the largest weight votes alone.
+    other random numbers, as long as evaluations are left.
 
     The cloud is a matter of floats: unlike other fronts, this one may differ between processors, or with another
     release of the library; not with the number of threads.
@@ -51,40 +51,43 @@ class CmaEs:
         """Evolve weights until the evaluations are spent."""
         from threadpoolctl import threadpool_limits
 
-        start = np.zeros(len(search.pool))
-        start[search.votes.member_errors.argmin()] = 1
-        search.evaluate(start[None] > 0)
-        if len(start) == 1:
+        best_first = np.argsort(search.votes.member_errors, kind="stable")[: self.votes]
+        best = np.zeros((1, len(search.pool)), bool)
+        best[0, best_first[0]] = True
+        search.evaluate(best)
+        if len(best_first) == 1:
             return
-        end = math.inf if search.limited else search.spent + self.votes * len(start)
+        end = math.inf if search.limited else search.spent + self.votes * len(best_first)
         levels = Levels()
         # Eigenvectors depend on how BLAS shares them out among its threads.
         with threadpool_limits(1, user_api="blas"):
             while search.spent < end:
-                self._evolve(search, start, end, levels, rng)
+                self._evolve(search, best_first, end, levels, rng)
 
     def _evolve(
-        self, search: Evaluator, start: np.ndarray, end: float, levels: Levels, rng: np.random.Generator
+        self, search: Evaluator, members: np.ndarray, end: float, levels: Levels, rng: np.random.Generator
     ) -> None:
-        """Move one cloud until it rests."""
+        """Move one cloud over the weights of some members, the best one first, until it rests."""
         from cma import CMAEvolutionStrategy  # imported here, because it takes a second
 
         # A seed would be handed to numpy's global generator.
         options = {"randn": lambda *shape: rng.standard_normal(shape), "seed": math.nan, "verbose": -9}
+        start = np.eye(1, len(members))[0]
         cloud = CMAEvolutionStrategy(start, self.sigma, options)
         while search.spent < end and not cloud.stop():
             points = cloud.ask()
-            bags = bags_of(np.array(points), self.votes)
+            bags = np.zeros((len(points), len(search.pool)), np.int64)
+            bags[:, members] = shared_out(np.array(points), self.votes)
             errors = search.bag_errors(bags)
             cloud.tell(points, errors.tolist())
             levels.judge(search, bags[[errors.argmin()]])
 
 
-def bags_of(points: np.ndarray, votes: int) -> np.ndarray:
-    """Share out votes by the softmax of real weights, rounded: int64, (n_points, n_members); no bag is empty."""
+def shared_out(points: np.ndarray, votes: int) -> np.ndarray:
+    """Share out votes by the softmax of real weights, and round: int64, (n_points, n_members).
+
+    Among no more members than votes, at least one gets a vote.
+    """
     powers = np.exp(points - points.max(axis=1, keepdims=True))
     shares = powers / powers.sum(axis=1, keepdims=True)
-    bags: np.ndarray = np.rint(shares * votes).astype(np.int64)
-    empty = ~bags.any(axis=1)
-    bags[empty, points[empty].argmax(axis=1)] = 1
-    return bags
+    return np.asarray(np.rint(shares * votes), np.int64)

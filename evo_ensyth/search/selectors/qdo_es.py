@@ -16,7 +16,7 @@ from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors._bags import Breeding, evolve
 
 # Samples by which members are compared, at most: enough to tell kinds of bags apart, and quick in a large pool.
-COMPARED = 4_096
+COMPARED = 1_024
 # Latest bags by which the boundaries are drawn.
 RECENT = 1_000
 # Correlations are whole multiples of one part in so many: sums of whole numbers are the same in any order.

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors.cma_es import CmaEs, bags_of
+from evo_ensyth.search.selectors.cma_es import CmaEs, shared_out
 
 
 class Recorder(Evaluator):
@@ -36,14 +36,17 @@ def searched(problem, selector=None, seed=1, **limits):
 
 def test_votes_are_shared_out_by_the_softmax():
     points = np.log([[0.5, 0.3, 0.2], [0.945, 0.045, 0.01], [0.86, 0.07, 0.07]])
-    assert_array_equal(bags_of(points, 10), [[5, 3, 2], [9, 0, 0], [9, 1, 1]])
-    assert_array_equal(bags_of(points + 700, 10), bags_of(points, 10))
+    assert_array_equal(shared_out(points, 10), [[5, 3, 2], [9, 0, 0], [9, 1, 1]])
+    assert_array_equal(shared_out(points + 700, 10), shared_out(points, 10))
 
 
-def test_where_nobody_reaches_half_a_vote_the_largest_weight_votes_alone():
-    points = np.zeros((1, 300))
-    points[0, 7] = 1
-    assert_array_equal(np.flatnonzero(bags_of(points, 50)), [7])
+def test_of_a_large_pool_as_many_of_the_best_members_take_part_as_there_are_votes(make_problem):
+    problem = make_problem(n_members=30)
+    search = searched(problem, CmaEs(votes=8))
+    voted = np.concatenate([bags for bags, _ in search.bags]).any(axis=0)
+    assert_array_equal(np.flatnonzero(voted), sorted(sorted(range(30), key=problem.search.member_errors.item)[:8]))
+    assert all(bags.any(axis=1).all() for bags, _ in search.bags)
+    assert 8 * 8 <= search.spent - 1 <= 8 * 8 + 20
 
 
 @pytest.mark.parametrize("seed", range(3))
