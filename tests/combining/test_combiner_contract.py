@@ -1,5 +1,7 @@
 """What holds for every combiner there is: a new file is tested by being there."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -201,3 +203,13 @@ def test_an_unknown_name_or_setting_is_told():
         combining.load("plurallity")
     with pytest.raises(InputError, match=r"combiner 'samme' has no setting 'round'; it has rounds"):
         combining.load("samme", {"round": 2})
+
+
+def test_the_solver_is_imported_when_it_is_used():
+    program = (
+        "import sys\n"
+        "from evo_ensyth import combining\n"
+        "for name in combining.names(): combining.load(name)\n"
+        "assert 'cvxpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,6 +1,8 @@
 """Weights that evolve, and the bags that are made of them."""
 
 import contextlib
+import subprocess
+import sys
 
 import naive
 import numpy as np
@@ -83,6 +85,16 @@ def test_nothing_is_written(make_problem, tmp_path, monkeypatch, capfd):
     searched(make_problem(), budget=300)
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_library_is_imported_when_it_is_used():
+    program = (
+        "import sys\n"
+        "from evo_ensyth.search import selectors\n"
+        "for name in selectors.names(): selectors.load(name)\n"
+        "assert 'cma' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("settings", [{"votes": 0}, {"sigma": 0.0}, {"sigma": float("nan")}])
