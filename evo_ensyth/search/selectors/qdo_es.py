@@ -14,9 +14,8 @@ import numpy as np
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors._bags import Breeding, evolve
+from evo_ensyth.voting import Diversity
 
-# Samples by which members are compared, at most: enough to tell kinds of bags apart, and quick in a large pool.
-COMPARED = 1_024
 # Latest bags by which the boundaries are drawn.
 RECENT = 1_000
 # Correlations are whole multiples of one part in so many: sums of whole numbers are the same in any order.
@@ -85,16 +84,13 @@ def pairwise(votes: Votes) -> np.ndarray:
     First, on how many samples their labels differ, as a share; second, how their errors correlate, 0 for members who
     are always or never wrong. Both in multiples of 1/GRAIN; 0 and 1 of a member with itself.
     """
-    samples = np.unique(np.linspace(0, votes.n_samples - 1, COMPARED).astype(np.int64))
-    labels = votes.labels[:, samples]
-    wrong = np.asarray(labels != votes.truth[samples], np.float64)
-    n = len(samples)
-    differ = np.array([np.count_nonzero(label != labels, axis=1) for label in labels]) / n
-    errors = wrong.sum(axis=1)
+    counts = Diversity.of(votes)
+    n, errors = counts.n_samples, counts.errors
+    differ = (n - counts.agreements) / n
     spread = errors * (n - errors)
-    both = n * (wrong @ wrong.T) - np.outer(errors, errors)  # whole numbers, so BLAS may add in any order
-    scale = np.sqrt(np.outer(spread, spread))
-    correlate = np.divide(both, scale, out=np.zeros_like(both), where=scale > 0)
+    both = n * counts.joint_errors - np.outer(errors, errors)
+    scale = np.sqrt(spread)[:, None] * np.sqrt(spread)
+    correlate = np.divide(both, scale, out=np.zeros(both.shape), where=scale > 0)
     np.fill_diagonal(correlate, 1)
     return np.asarray(np.rint(np.array([differ, correlate]) * GRAIN))
 
