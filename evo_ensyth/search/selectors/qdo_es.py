@@ -97,12 +97,10 @@ def pairwise(votes: Votes) -> np.ndarray:
 
 def mean_of_pairs(sets: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Mean of each measure over all pairs in a set: float64, (n_sets, 2); a lonely member is its own pair."""
-    sizes = np.count_nonzero(sets, axis=1)
-    voters = sets.astype(np.float64)
-    measures = []
-    for matrix in pairs:
-        own = np.diag(matrix)
-        both = np.einsum("ij,ij->i", voters @ matrix, voters)
-        among = np.where(sizes > 1, both - voters @ own, both)
-        measures.append(among / np.maximum(1, sizes * (sizes - 1)) / GRAIN)
-    return np.column_stack(measures)
+    means = np.empty((len(sets), len(pairs)))
+    for row, subset in enumerate(sets):  # not one product: bags are few and small, pools may be large
+        voters = np.flatnonzero(subset)
+        table = pairs[:, voters[:, None], voters]
+        among = table.sum(axis=(1, 2)) - (np.trace(table, axis1=1, axis2=2) if len(voters) > 1 else 0)
+        means[row] = among / max(1, len(voters) * (len(voters) - 1)) / GRAIN
+    return means
