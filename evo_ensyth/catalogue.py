@@ -3,7 +3,8 @@
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +66,39 @@ def only(module: ModuleType, kind: type) -> Any:
     if len(found) != 1:
         raise InputError(f"{module.__name__} has {len(found)} of {kind.__name__}; a plug-in has exactly one.")
     return found[0]
+
+
+def build(folder: str, name: str, what: str, method: str, settings: Mapping[str, Any] | None = None) -> Any:
+    """Make the one plug-in class of a module, with settings other than its defaults.
+
+    Parameters
+    ----------
+    folder, name, what : str
+        As for `load`.
+    method : str
+        The method by which the class is known among others in its module.
+    settings : mapping, optional
+        Fields of that class, if it is a dataclass.
+
+    Raises
+    ------
+    InputError
+        There is none of that name, its module does not have exactly one class with the method, or that knows no such
+        setting.
+    """
+    module = load(folder, name, what)
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, method)
+    ]
+    if len(found) != 1:
+        raise InputError(f"{module.__name__} has {len(found)} classes with a method '{method}'; a {what} has one.")
+    known = [field.name for field in fields(found[0])] if is_dataclass(found[0]) else []
+    for setting in settings or {}:
+        if setting not in known:
+            raise InputError(f"{what} '{name}' has no setting '{setting}'; it has {', '.join(known) or 'none'}.")
+    return found[0](**(settings or {}))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:

@@ -256,6 +256,23 @@ class Evaluator:
         errors[movers] = self._ensembles((bag > 0)[None]).planes.joined_errors(bag, movers)
         return errors
 
+    def bag_errors(self, bags: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when members vote together, some of them several times.
+
+        Each bag counts as one evaluation. None enters the front, which holds sets: evaluate its members for that.
+
+        Parameters
+        ----------
+        bags : int64, (n_bags, n_members)
+            How often each is in it; no bag is empty.
+
+        Returns
+        -------
+        int64, (n_bags,)
+        """
+        self._spend(len(bags))
+        return self._ensembles(bags > 0).planes.bag_errors(bags)
+
     def count(self, n_subsets: int, best: np.ndarray) -> None:
         """Count ensembles that were judged by other means than `evaluate`, and keep the best of them.
 

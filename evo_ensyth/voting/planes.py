@@ -213,6 +213,27 @@ class Planes:
         members = np.repeat(np.arange(self.n_members), bag)
         return self._moved(kernels.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
+    def bag_errors(self, bags: np.ndarray) -> np.ndarray:
+        """Samples that each bag gets wrong, in which some members may have several votes.
+
+        Parameters
+        ----------
+        bags : int64, (n_bags, n_members)
+            How often each member is in it; no bag is empty.
+
+        Returns
+        -------
+        int64, (n_bags,)
+        """
+        errors = np.empty(len(bags), np.int64)
+        for i, bag in enumerate(bags):
+            # Where somebody joins, members may stand several times: so the last vote joins the others.
+            last = np.flatnonzero(bag)[-1]
+            others = bag.copy()
+            others[last] -= 1
+            errors[i] = self.joined_errors(others)[last]
+        return errors
+
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.
 

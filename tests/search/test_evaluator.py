@@ -107,6 +107,19 @@ def test_neighbours_count_and_enter_no_front(make_problem):
         search.neighbour_errors(subset, np.ones(6, bool))
 
 
+def test_bags_count_and_enter_no_front(make_problem):
+    problem = make_problem(n_members=5)
+    search, votes = Evaluator(problem, budget=4), problem.search
+    bags = np.array([[3, 0, 1, 0, 2], [0, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
+    repeated = [np.repeat(votes.labels, bag, axis=0) for bag in bags]
+    expected = [naive.errors(np.ones(len(labels)), labels, votes.truth, 4) for labels in repeated]
+    assert_array_equal(search.bag_errors(bags), expected)
+    assert (search.spent, len(search.front)) == (3, 0)
+    with pytest.raises(SearchOver):
+        search.bag_errors(bags)
+    assert search.spent == 3
+
+
 def test_time_and_a_stop_end_a_search(make_problem):
     everybody = np.ones((1, 4), bool)
     hasty = Evaluator(make_problem(n_members=4), seconds=1e-9)

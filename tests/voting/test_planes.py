@@ -179,6 +179,19 @@ def test_a_bag_counts_its_members_as_often_as_they_are_in_it(shape):
     assert_array_equal(Planes.of(votes).joined_errors(bag, some), np.array(expected)[some])
 
 
+@pytest.mark.parametrize("shape", [(1, 40, 3), (2, 600, 2), (7, 700, 4), (70, 130, 3)])
+def test_bags_are_ensembles_whose_members_stand_several_times(shape):
+    votes, _ = drawn(*shape)
+    bags = np.random.default_rng(3).integers(0, 9, (6, votes.n_members))
+    bags[:, -1] += 1
+    bags = np.concatenate([bags, np.eye(votes.n_members, dtype=np.int64)[:3]])
+    before = bags.copy()
+    repeated = [votes.labels[np.repeat(np.arange(votes.n_members), bag)] for bag in bags]
+    expected = [naive.errors(np.ones(len(r), bool), r, votes.truth, votes.n_classes) for r in repeated]
+    assert_array_equal(Planes.of(votes).bag_errors(bags), expected)
+    assert_array_equal(bags, before)
+
+
 def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
     """Sixteen members all right: one vote more than a counter of four bits holds."""
     for n_members in (15, 16, 31, 32):

@@ -22,13 +22,11 @@ from ``rng`` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from evo_ensyth import catalogue
-from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 
 FOLDER = "evo_ensyth.search.selectors"
@@ -61,17 +59,5 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:
         There is none of that name, its module does not have exactly one class with ``select``, or that knows no such
         setting.
     """
-    module = catalogue.load(FOLDER, name, "selector")
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "select")
-    ]
-    if len(found) != 1:
-        raise InputError(f"{module.__name__} has {len(found)} classes with a method 'select'; a selector has one.")
-    known = [field.name for field in fields(found[0])] if is_dataclass(found[0]) else []
-    for setting in settings or {}:
-        if setting not in known:
-            raise InputError(f"selector '{name}' has no setting '{setting}'; it has {', '.join(known) or 'none'}.")
-    selector: Selector = found[0](**(settings or {}))
+    selector: Selector = catalogue.build(FOLDER, name, "selector", "select", settings)
     return selector

@@ -1,0 +1,137 @@
+"""Whether weighing the votes of an ensemble pays: every combiner against plurality, on samples it has not seen.
+
+    python benchmarks/combiners.py --pools FILES [--search-samples 500] [--repeats 20] [--size 10]
+
+The samples of each pool are drawn apart at random, again and again. On the search part the best ``--size`` members are
+chosen, by their own errors, and every combiner is fitted to them; the rest of the samples judges it. Pools smaller than
+twice ``--search-samples`` are cut in half. Combiners of scores are compared where the file holds scores.
+
+Differences are paired: the same members, the same samples, plurality subtracted; what their intervals say is told in
+`paired.py`. The last rows take the pools as units. On every split, before it counts, plurality through the combiner
+must make the errors that `Ensembles` counts.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from generation import machine
+from paired import Difference
+from rich.console import Console
+from rich.table import Table
+
+from evo_ensyth import combining
+from evo_ensyth.combining import Combiner
+from evo_ensyth.pool import Pool, Scores, Votes
+from evo_ensyth.voting import Ensembles, Planes
+
+PLURALITY = "plurality"
+COMBINERS: dict[str, Combiner] = {
+    PLURALITY: combining.load("plurality"),
+    "log_odds": combining.load("log_odds"),
+    "samme": combining.load("samme"),
+    "stacking, labels, brier": combining.load("stacking"),
+    "stacking, labels, log": combining.load("stacking", {"loss": "log"}),
+    "soft_vote": combining.load("soft_vote"),
+    "stacking, scores, brier": combining.load("stacking", {"adds": "scores"}),
+    "stacking, scores, log": combining.load("stacking", {"adds": "scores", "loss": "log"}),
+}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All samples of a pool, whatever splits its file has."""
+
+    name: str
+    labels: np.ndarray
+    truth: np.ndarray
+    scores: np.ndarray | None
+    n_classes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Answers":
+        """Read a file of predictions, and put its splits together."""
+        with np.load(path, allow_pickle=False) as file:
+            prefixes = ("search_", "test_") if "search_truth" in file else ("",)
+            truth = np.concatenate([file[f"{prefix}truth"] for prefix in prefixes])
+            labels = np.concatenate([file[f"{prefix}labels"] for prefix in prefixes], axis=1)
+            scores = None
+            if f"{prefixes[0]}scores" in file:
+                scores = np.concatenate([file[f"{prefix}scores"] for prefix in prefixes], axis=1)
+        return cls(path.stem, labels, truth, scores, int(max(labels.max(), truth.max())) + 1)
+
+    def part(self, samples: np.ndarray, split: str) -> tuple[Votes, Scores | None]:
+        """Votes, and scores if there are any, on some samples."""
+        truth = self.truth[samples]
+        votes = Votes(self.labels[:, samples], truth, self.n_classes, split)
+        return votes, None if self.scores is None else Scores(self.scores[:, samples], truth, split)
+
+
+def one_split(pool: Answers, n_search: int, size: int, rng: np.random.Generator) -> dict[str, tuple[float, ...]]:
+    """Error on the search part, cross-fitted error there, and error on the rest, of every combiner, in percent."""
+    order = rng.permutation(len(pool.truth))
+    search, test = pool.part(order[:n_search], "search"), pool.part(order[n_search:], "test")
+    subset = np.zeros(len(pool.labels), bool)
+    subset[np.argsort(search[0].member_errors, kind="stable")[:size]] = True
+    errors = {}
+    for name, combiner in COMBINERS.items():
+        if combiner.adds == "scores" and pool.scores is None:
+            continue
+        fitted = combining.fit(combiner, *search, subset)
+        counts = (fitted.errors(*search), combining.cross_fitted_errors(combiner, *search, subset))
+        errors[name] = (*(100 * n / n_search for n in counts), 100 * fitted.errors(*test) / test[0].n_samples)
+    check(errors[PLURALITY], subset, search[0], test[0])
+    return errors
+
+
+def check(of_combiner: tuple[float, ...], subset: np.ndarray, search: Votes, test: Votes) -> None:
+    """Stop unless plurality through a combiner is plurality."""
+    pool = Pool(tuple(f"m{i}" for i in range(len(subset))))
+    for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
+        counted = Ensembles(subset[None], pool, votes, Planes.of(votes)).errors[0]
+        if round(found * votes.n_samples / 100) != counted:
+            sys.exit(f"on the {votes.split} part plurality makes {counted} errors, through the combiner {found:g} %")
+
+
+def main() -> None:
+    """Print one table: every pool, then all of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pools", nargs="+", type=Path, required=True, help="files of predictions, .npz")
+    parser.add_argument("--search-samples", type=int, default=500)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--size", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    console = Console(width=120)
+    console.print(machine())
+    table = Table(
+        title=f"best {options.size} members, {options.repeats} random splits: error in %, and difference to plurality"
+    )
+    columns = ("pool: search + test samples", "combiner", "search", "cross-fitted", "test", "test - plurality")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < 2 else "right")
+    over_pools = defaultdict(list)
+    for path in options.pools:
+        pool = Answers.of(path)
+        n_search = min(options.search_samples, len(pool.truth) // 2)
+        rng = np.random.default_rng(options.seed)
+        splits = [one_split(pool, n_search, options.size, rng) for _ in range(options.repeats)]
+        for i, name in enumerate(splits[0]):
+            errors = np.array([split[name] for split in splits])
+            gain = errors[:, 2] - [split[PLURALITY][2] for split in splits]
+            over_pools[name].append(gain.mean())
+            what = f"{pool.name}: {n_search:,} + {len(pool.truth) - n_search:,}" if i == 0 else ""
+            means = [f"{mean:.3f}" for mean in errors.mean(axis=0)]
+            table.add_row(what, name, *means, "" if name == PLURALITY else Difference.of(gain).text)
+        table.add_section()
+    del over_pools[PLURALITY]
+    for name, gains in over_pools.items():
+        table.add_row(f"{len(gains)} pool(s) as units", name, "", "", "", Difference.of(np.array(gains)).text)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

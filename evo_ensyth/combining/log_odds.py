@@ -1,0 +1,35 @@
+"""Votes weighted by accuracy: the logarithm of the odds that a member is right.
+
+Shapley, Grofman, "Optimizing group judgmental accuracy in the presence of interdependencies", Public Choice 43, 1984,
+for two classes; Kuncheva, "Combining Pattern Classifiers", 2004, section 4.3, for more.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from evo_ensyth.pool import Scores, Votes
+
+
+@dataclass(frozen=True)
+class LogOdds:
+    """Log-odds of being right: the best weights for members who err independently of each other.
+
+    Notes
+    -----
+    With K classes the weight is log(p / (1 - p)) + log(K - 1). So it follows from Bayes' rule if the errors of a member
+    are spread evenly over the K - 1 wrong classes; for two classes it is Shapley and Grofman's. The share p of right
+    answers is smoothed, (right + 1) / (n + 2), so that nobody's word is final. Who is no better than a guess, p <= 1/K,
+    has no say, rather than being believed in the opposite.
+    """
+
+    adds: ClassVar[str] = "labels"
+
+    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+        """Weigh each member by its own errors."""
+        wrong_classes = max(1, votes.n_classes - 1)
+        wrong = votes.member_errors.tolist()
+        odds = [(votes.n_samples - errors + 1) / (errors + 1) for errors in wrong]
+        return np.array([max(0.0, math.log(each * wrong_classes)) for each in odds])

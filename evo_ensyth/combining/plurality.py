@@ -1,0 +1,19 @@
+"""Plurality: one member, one vote. What every other combiner is compared with."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from evo_ensyth.pool import Scores, Votes
+
+
+@dataclass(frozen=True)
+class Plurality:
+    """The class that most members name."""
+
+    adds: ClassVar[str] = "labels"
+
+    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+        """Count everybody once."""
+        return np.ones(votes.n_members, np.int64)

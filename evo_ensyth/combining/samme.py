@@ -1,0 +1,58 @@
+"""Boosting among members that are there already: whoever is best where the others so far fail gets a vote.
+
+Zhu, Zou, Rosset, Hastie, "Multi-class AdaBoost", Statistics and Its Interface 2, 2009: algorithm SAMME, in which a
+round trains a new classifier; here it takes one of the chosen members, and may take the same one again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Scores, Votes
+
+
+@dataclass(frozen=True)
+class Samme:
+    """Stage-wise weights: every round makes the samples heavier on which its member was wrong.
+
+    Attributes
+    ----------
+    rounds : int
+        At most so many; fewer if no member is better than a guess any more.
+
+    Notes
+    -----
+    A member without an error ends the rounds: its weight would be infinite, so it decides alone.
+    """
+
+    adds: ClassVar[str] = "labels"
+    rounds: int = 50
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InputError(f"{self.rounds} rounds of boosting; there must be 1 or more.")
+
+    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+        """Sum of the votes that each member gets, round by round."""
+        wrong = votes.labels != votes.truth
+        wrong_classes = max(1, votes.n_classes - 1)
+        heaviness = np.full(votes.n_samples, 1 / votes.n_samples)
+        weights = np.zeros(votes.n_members)
+        for _ in range(self.rounds):
+            # Not wrong @ heaviness: BLAS may add in another order on another machine.
+            errors = np.where(wrong, heaviness, 0.0).sum(axis=1)
+            best = int(errors.argmin())
+            error = float(errors[best])
+            if error == 0:
+                weights[best] += 1
+                break
+            odds = (1 - error) / error * wrong_classes
+            if odds <= 1:
+                break
+            weights[best] += math.log(odds)  # equation for alpha in step 2 (c)
+            heaviness[wrong[best]] *= odds
+            heaviness /= heaviness.sum()
+        return weights

@@ -1,0 +1,111 @@
+"""Stacking with convex weights: those under which the weighted mean comes closest to the truth.
+
+Wolpert, "Stacked generalization", Neural Networks 5, 1992; Breiman, "Stacked regressions", Machine Learning 24, 1996,
+who found that weights must not be negative. The members here were not trained on the search split, so weights may be
+fitted to what they answer there.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Scores, Votes
+
+# Weights are whole, this one for the largest: finer than samples can tell, coarser than a solver's tolerance.
+LARGEST = 1024
+# How far a member's probabilities may miss a sum of 1; float16 needs a part of it.
+SLACK = 0.01
+
+
+@dataclass(frozen=True)
+class Stacking:
+    """The point of the simplex that minimises a loss of the weighted mean, by a convex program.
+
+    Attributes
+    ----------
+    adds : str
+        ``scores``, which must be probabilities; or ``labels``, taken as probabilities of 0 and 1.
+    loss : str
+        ``brier`` or ``log``. Samples on which nobody gives the truth any chance are left out of the logarithm's loss:
+        no weights could help there.
+    """
+
+    adds: str = "labels"
+    loss: str = "brier"
+
+    def __post_init__(self) -> None:
+        if self.adds not in ("labels", "scores") or self.loss not in ("brier", "log"):
+            raise InputError(f"{self} has a setting out of range: adds labels or scores, loss brier or log.")
+
+    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+        """Solve the program; members that it does not need have weight 0."""
+        if scores is not None:
+            _check_probabilities(scores)
+        if self.loss == "log":
+            return _log_weights(_chances_of_truth(votes, scores))
+        return _brier_weights(votes, scores)
+
+
+def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
+    """Minimise the squared distance of the mean from the truth: (n_members,)."""
+    import cvxpy  # as in `_log_weights` here, not above: it takes a second
+
+    n = votes.n_members
+    products = np.empty((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            if scores is None:
+                product = float(np.count_nonzero(votes.labels[i] == votes.labels[j]))
+            else:
+                one, other = (np.asarray(scores.members[member], np.float64) for member in (i, j))
+                product = float(np.vdot(one, other))
+            products[i, j] = products[j, i] = product / votes.n_samples
+    with_truth = _chances_of_truth(votes, scores).mean(axis=1)
+    shares = cvxpy.Variable(n, nonneg=True)
+    distance = cvxpy.quad_form(shares, cvxpy.psd_wrap(products)) - 2 * with_truth @ shares
+    return _solved(cvxpy.Problem(cvxpy.Minimize(distance), [cvxpy.sum(shares) == 1]), shares)
+
+
+def _log_weights(chances: np.ndarray) -> np.ndarray:
+    """Minimise the mean of -log(chance that the mean gives to the truth): (n_members,)."""
+    import cvxpy
+
+    # Labels leave few columns that differ, and the program is as large as these are many.
+    columns, counts = np.unique(chances[:, chances.any(axis=0)], axis=1, return_counts=True)
+    if columns.shape[1] == 0:
+        return np.ones(len(chances), np.int64)
+    shares = cvxpy.Variable(len(chances), nonneg=True)
+    gain = (counts / counts.sum()) @ cvxpy.log(columns.T @ shares)
+    return _solved(cvxpy.Problem(cvxpy.Maximize(gain), [cvxpy.sum(shares) == 1]), shares)
+
+
+def _solved(problem: Any, shares: Any) -> np.ndarray:
+    """Solution of a program as whole numbers: int64, (n_members,)."""
+    with warnings.catch_warnings():
+        # Said where the solver comes to rest just short of its tolerance, which is far finer than the rounding below.
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")
+        problem.solve(solver="CLARABEL")
+    found = np.maximum(np.asarray(shares.value, np.float64), 0)
+    return np.asarray(np.rint(found / found.max() * LARGEST), np.int64)
+
+
+def _chances_of_truth(votes: Votes, scores: Scores | None) -> np.ndarray:
+    """Probability that each member gives to the truth: float64, (n_members, n_samples)."""
+    if scores is None:
+        return np.asarray(votes.labels == votes.truth, np.float64)
+    samples = np.arange(votes.n_samples)
+    return np.array([member[samples, votes.truth] for member in scores.members], np.float64)
+
+
+def _check_probabilities(scores: Scores) -> None:
+    for i, member in enumerate(scores.members):
+        sums = np.asarray(member).sum(axis=1, dtype=np.float64)
+        if abs(sums - 1).max() > SLACK:
+            wrong = int(abs(sums - 1).argmax())
+            raise InputError(
+                f"{scores.split} scores of member {i} add up to {sums[wrong]:g} for sample {wrong}; stacking needs "
+                "probabilities, which add up to 1."
+            )

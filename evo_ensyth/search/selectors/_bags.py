@@ -1,0 +1,163 @@
+"""Bags, in which members may have several votes: how they are bred, and the sets that a front can hold instead."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.evaluator import Evaluator
+
+# Broods that are bred for one batch until it is full of bags that were not judged before.
+TRIES = 10
+
+
+class Levels:
+    """Has the voters of bags judged as sets: those with a vote, those with two or more, and so on, each set once.
+
+    A front holds sets, and in a set everybody has one vote; what a bag gains by several is not claimed. But how many
+    votes it gives to whom says who may be spared.
+    """
+
+    def __init__(self) -> None:
+        self._judged: set[bytes] = set()
+
+    def judge(self, search: Evaluator, bags: np.ndarray) -> None:
+        """Evaluate the sets that were not judged before.
+
+        Parameters
+        ----------
+        search : Evaluator
+        bags : int64, (n_bags, n_members)
+        """
+        new = {}
+        for bag in bags:
+            for votes in np.unique(bag[bag > 0]):
+                voters = bag >= votes
+                new[voters.tobytes()] = voters
+        sets = [voters for key, voters in new.items() if key not in self._judged]
+        self._judged.update(new)
+        if sets:
+            search.evaluate(np.array(sets))
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """How new bags come from old ones.
+
+    Attributes
+    ----------
+    batch : int
+        Bags that are bred and judged together.
+    archive : int
+        Bags that are kept to breed from.
+    crossover : str
+        ``two_point``: a stretch of one parent in the other; ``average``: the mean of both, rounded up.
+    crossover_rate : float
+        Probability that a child has two parents and not one.
+    mutation : float
+        Probability that a child of two parents has a vote more or less. A child of one always has.
+    evaluations : int
+        Without a budget or a time limit: so many for each member of the pool.
+    """
+
+    batch: int = 40
+    archive: int = 49
+    crossover: str = "two_point"
+    crossover_rate: float = 0.5
+    mutation: float = 0.5
+    evaluations: int = 50
+
+    def __post_init__(self) -> None:
+        rates = (self.crossover_rate, self.mutation)
+        if self.crossover not in ("two_point", "average") or min(rates) < 0 or max(rates) > 1:
+            raise InputError(f"{self} has a setting out of range: crossover two_point or average, rates in [0, 1].")
+        if min(self.batch, self.archive, self.evaluations) < 1:
+            raise InputError(f"{self} has a setting out of range: batch, archive and evaluations are 1 or more.")
+
+
+def evolve(
+    search: Evaluator,
+    breeding: Breeding,
+    keep: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+) -> None:
+    """Breed bags from an archive, which begins with the best member and random pairs, and have its newcomers judged.
+
+    Parameters
+    ----------
+    search : Evaluator
+    breeding : Breeding
+    keep : function of bags, (n, n_members), and errors, (n,), to rows
+        Those that form the next archive, of the last one and the latest batch, in this order.
+    rng : Generator
+    """
+    best = np.zeros((1, len(search.pool)), np.int64)
+    best[0, search.votes.member_errors.argmin()] = 1
+    levels, seen = Levels(), {best.tobytes()}
+    levels.judge(search, best)
+    bags, errors = best, search.votes.member_errors.min(keepdims=True)
+    batch = _fresh(_random_pairs(breeding.archive, len(search.pool), rng), seen)
+    while len(batch) and (search.limited or search.spent < breeding.evaluations * len(search.pool)):
+        bags, errors = np.concatenate([bags, batch]), np.concatenate([errors, search.bag_errors(batch)])
+        kept = keep(bags, errors)
+        levels.judge(search, bags[kept[kept >= len(bags) - len(batch)]])
+        bags, errors = bags[kept], errors[kept]
+        batch = _bred(bags, breeding, seen, rng)
+
+
+def _random_pairs(n_pairs: int, n_members: int, rng: np.random.Generator) -> np.ndarray:
+    """Bags of two members each: int64, (n_pairs, n_members); of a lonely member's pool none."""
+    bags = np.zeros((n_pairs if n_members > 1 else 0, n_members), np.int64)
+    for bag in bags:
+        bag[rng.choice(n_members, 2, replace=False)] = 1
+    return bags
+
+
+def _bred(parents: np.ndarray, breeding: Breeding, seen: set[bytes], rng: np.random.Generator) -> np.ndarray:
+    """Children that were not judged before, a batch full if there are so many: int64, (n_children, n_members)."""
+    children = np.zeros((0, parents.shape[1]), np.int64)
+    for _ in range(TRIES):
+        first, second = parents[rng.integers(len(parents), size=(2, breeding.batch))]
+        both = rng.random(breeding.batch) < breeding.crossover_rate
+        bred = np.where(both[:, None], _crossed(first, second, breeding.crossover, rng), first)
+        mutates = ~both | (rng.random(breeding.batch) < breeding.mutation)
+        bred[mutates] = _mutated(bred[mutates], rng)
+        missing = breeding.batch - len(children)
+        children = np.concatenate([children, _fresh(bred[bred.any(axis=1)], seen, missing)])
+        if len(children) == breeding.batch:
+            break
+    return children
+
+
+def _crossed(first: np.ndarray, second: np.ndarray, crossover: str, rng: np.random.Generator) -> np.ndarray:
+    """One child for each pair of parents: int64, (n, n_members); crossing at two points may leave nobody."""
+    if crossover == "average":
+        return np.asarray((first + second + 1) // 2)
+    places = np.arange(first.shape[1])
+    cuts = np.sort(rng.integers(first.shape[1] + 1, size=(len(first), 2)), axis=1)
+    inside = (places >= cuts[:, :1]) & (places < cuts[:, 1:])
+    return np.asarray(np.where(inside, second, first))
+
+
+def _mutated(bags: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Any member gets a vote more, or half of the time one who has votes gets one less: int64, (n, n_members)."""
+    bags = bags.copy()
+    loses = rng.random(len(bags)) < 0.5
+    drawn = rng.random(bags.shape)
+    member = np.where(loses, (drawn * (bags > 0)).argmax(axis=1), drawn.argmax(axis=1))
+    bags[np.arange(len(bags)), member] += np.where(loses, -1, 1)
+    return np.asarray(np.maximum(bags, 0))  # a child of distant parents may have had no vote to lose
+
+
+def _fresh(bags: np.ndarray, seen: set[bytes], most: int | None = None) -> np.ndarray:
+    """In lowest terms, the first so many that were not seen; they are from now on. (2, 4) votes as (1, 2) does."""
+    bags = bags // np.gcd.reduce(bags, axis=1, keepdims=True)
+    rows: list[int] = []
+    for row, bag in enumerate(bags):
+        if most is not None and len(rows) == most:
+            break
+        if bag.tobytes() not in seen:
+            seen.add(bag.tobytes())
+            rows.append(row)
+    return np.asarray(bags[rows])

@@ -1,0 +1,190 @@
+"""Weights against formulas, loops and dense grids."""
+
+import itertools
+import math
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth import combining
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.voting import Planes
+
+
+def drawn(n_members, n_samples=80, n_classes=3, *, seed=0):
+    rng = np.random.default_rng(seed)
+    labels, truth = naive.random_votes(rng, n_members, n_samples, n_classes, 0.6)
+    scores = rng.dirichlet(np.ones(n_classes), (n_members, n_samples)) + np.eye(n_classes)[labels]
+    return Votes(labels, truth, n_classes, "search"), Scores(scores / 2, truth, "search")
+
+
+def weights(name, votes, scores=None, **settings):
+    return combining.load(name, settings).weights(votes, scores)
+
+
+# --- Plurality and soft votes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plurality_makes_the_errors_that_planes_count(seed):
+    votes, _ = drawn(7, seed=seed)
+    subset = np.random.default_rng(seed).random(7) < 0.6
+    subset[0] = True
+    fitted = combining.fit(combining.load("plurality"), votes, None, subset)
+    assert fitted.errors(votes) == Planes.of(votes).errors(subset[None])[0]
+
+
+def test_a_soft_vote_is_the_largest_mean_score():
+    votes, scores = drawn(5)
+    subset = np.array([1, 0, 1, 1, 0], bool)
+    answers = combining.fit(combining.load("soft_vote"), votes, scores, subset).answers(votes, scores)
+    for sample, answer in enumerate(answers):
+        means = [np.mean([scores.members[i][sample, c] for i in (0, 2, 3)]) for c in range(3)]
+        assert means[answer] >= max(means) - 2**-16
+
+
+# --- Log-odds -------------------------------------------------------------------------------------------------------
+
+
+def with_errors(errors, n_samples, n_classes):
+    """Members who make so many errors each."""
+    truth = np.zeros(n_samples, int)
+    return Votes([[1] * wrong + [0] * (n_samples - wrong) for wrong in errors], truth, n_classes, "search")
+
+
+def test_log_odds_are_those_of_the_formula():
+    found = weights("log_odds", with_errors([0, 2, 4, 8], 8, 2))
+    assert_allclose(found, [math.log(9), math.log(7 / 3), 0, 0], rtol=1e-15)
+    found = weights("log_odds", with_errors([0, 2, 6, 8], 8, 4))
+    assert_allclose(found, [math.log(27), math.log(7), math.log(9 / 7), 0], rtol=1e-15)
+
+
+def test_of_independent_voters_log_odds_choose_the_likelier_class():
+    """Bayes' rule by enumeration: two classes, equally frequent, members who err independently."""
+    wrong = [5, 20, 30]
+    votes = with_errors(wrong, 98, 2)
+    fitted = combining.fit(combining.load("log_odds"), votes, None, np.ones(3, bool))
+    right = [(98 - errors + 1) / 100 for errors in wrong]
+    for ballot in itertools.product((0, 1), repeat=3):
+        chances = [math.prod(p if said == c else 1 - p for p, said in zip(right, ballot, strict=True)) for c in (0, 1)]
+        one = Votes(np.array(ballot)[:, None], [0], 2, "test")
+        assert fitted.answers(one)[0] == np.argmax(chances)
+
+
+# --- SAMME ----------------------------------------------------------------------------------------------------------
+
+
+def samme_by_hand(votes, rounds):
+    n, k = votes.n_samples, votes.n_classes
+    heavy, total = [1 / n] * n, [0.0] * votes.n_members
+    for _ in range(rounds):
+        errors = []
+        for member in votes.labels:
+            lost = sum(h for h, a, y in zip(heavy, member, votes.truth, strict=True) if a != y)
+            errors.append(lost / sum(heavy))
+        best = errors.index(min(errors))
+        if errors[best] >= 1 - 1 / k:
+            break
+        alpha = math.log((1 - errors[best]) / errors[best]) + math.log(k - 1)
+        total[best] += alpha
+        heavy = [h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.labels[best], votes.truth, strict=True)]
+    return total
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("rounds", [1, 2, 7, 30])
+def test_samme_gives_the_weights_of_a_plain_loop(n_classes, rounds):
+    votes, _ = drawn(5, 60, n_classes)
+    assert_allclose(weights("samme", votes, rounds=rounds), samme_by_hand(votes, rounds), rtol=1e-9)
+
+
+def test_samme_lets_a_perfect_member_decide_alone():
+    votes, _ = drawn(4)
+    labels = votes.labels.copy()
+    labels[2] = votes.truth
+    assert_array_equal(weights("samme", Votes(labels, votes.truth, 3, "search")) > 0, [0, 0, 1, 0])
+
+
+def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
+    for errors in ([4, 5], [5, 6]):
+        assert_array_equal(weights("samme", with_errors(errors, 8, 2)), 0)
+    assert weights("samme", with_errors([4, 5], 8, 3)).any()
+    with pytest.raises(InputError, match="0 rounds of boosting"):
+        combining.load("samme", {"rounds": 0})
+
+
+# --- Stacking -------------------------------------------------------------------------------------------------------
+
+
+def loss(kind, shares, votes, scores):
+    """Brier or logarithm's loss of the weighted mean, leaving out samples on which nobody gives the truth a chance."""
+    ballots = np.eye(votes.n_classes)[votes.labels] if scores is None else np.array(scores.members)
+    mean = np.einsum("i,isc->sc", shares, ballots)
+    if kind == "brier":
+        return ((mean - np.eye(votes.n_classes)[votes.truth]) ** 2).sum(axis=1).mean()
+    samples = np.arange(votes.n_samples)
+    hopeless = (ballots[:, samples, votes.truth] == 0).all(axis=0)
+    with np.errstate(divide="ignore"):
+        return -np.log(mean[samples, votes.truth][~hopeless]).mean()
+
+
+def simplex(n_members, steps):
+    for cut in itertools.product(range(steps + 1), repeat=n_members - 1):
+        if sum(cut) <= steps:
+            yield np.array([*cut, steps - sum(cut)]) / steps
+
+
+@pytest.mark.parametrize("kind", ["brier", "log"])
+@pytest.mark.parametrize("adds", ["labels", "scores"])
+@pytest.mark.parametrize(("n_members", "steps"), [(2, 400), (3, 60)])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_point_of_a_dense_grid_has_less_loss(kind, adds, n_members, steps, seed):
+    votes, scores = drawn(n_members, seed=seed)
+    some = scores if adds == "scores" else None
+    found = weights("stacking", votes, some, adds=adds, loss=kind)
+    lowest = min(loss(kind, shares, votes, some) for shares in simplex(n_members, steps))
+    assert loss(kind, found / found.sum(), votes, some) <= lowest + 1e-6
+
+
+def test_stacking_of_two_members_is_at_the_vertex_of_a_parabola():
+    """Labels that never agree where they are wrong: the squared distance is (a w^2 + b (1 - w)^2) / n times 2."""
+    truth = np.zeros(12, int)
+    labels = [[1] * 2 + [0] * 10, [0] * 2 + [1] * 4 + [0] * 6]
+    found = weights("stacking", Votes(labels, truth, 2, "search"))
+    assert_allclose(found / found.sum(), [4 / 6, 2 / 6], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["brier", "log"])
+@pytest.mark.parametrize("adds", ["labels", "scores"])
+def test_a_perfect_member_takes_all_the_weight(kind, adds):
+    votes, _ = drawn(3)
+    labels = votes.labels.copy()
+    labels[1] = votes.truth
+    votes = Votes(labels, votes.truth, 3, "search")
+    scores = Scores(np.eye(3)[labels], votes.truth, "search")
+    found = weights("stacking", votes, scores if adds == "scores" else None, adds=adds, loss=kind)
+    assert_array_equal(found, [0, 1024, 0])
+
+
+@pytest.mark.parametrize("kind", ["brier", "log"])
+def test_identical_members_share_a_weight(kind):
+    votes, _ = drawn(2)
+    votes = Votes(votes.labels[[0, 0, 0, 1]], votes.truth, 3, "search")
+    found = weights("stacking", votes, loss=kind)
+    assert np.ptp(found[:3]) <= 1
+
+
+def test_scores_that_are_no_probabilities_are_refused():
+    votes, scores = drawn(2)
+    twice = Scores(np.array(scores.members) * [[[1.0]], [[2.0]]], votes.truth, "search")
+    with pytest.raises(InputError, match=r"search scores of member 1 add up to 2 for sample \d+; stacking needs prob"):
+        weights("stacking", votes, twice, adds="scores")
+
+
+def test_unknown_settings_of_stacking_are_refused():
+    for wrong in ({"adds": "both"}, {"loss": "hinge"}):
+        with pytest.raises(InputError, match="adds labels or scores, loss brier or log"):
+            combining.load("stacking", wrong)
