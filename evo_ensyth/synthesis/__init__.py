@@ -5,9 +5,22 @@ The work goes through the files in this order: ``datasets`` and ``networks``, ``
 """
 
 from evo_ensyth.synthesis.build import build
-from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
+from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
-from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes
+from evo_ensyth.synthesis.compression.quantisation import Quantisation
+from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
-__all__ = ["FineTuning", "MagnitudeControl", "NetTrim", "Recipe", "Training", "build", "ensyth_regimes"]
+__all__ = [
+    "FineTuning",
+    "Gradual",
+    "Magnitude",
+    "MagnitudeControl",
+    "NetTrim",
+    "Quantisation",
+    "Recipe",
+    "Route",
+    "Training",
+    "build",
+    "ensyth_regimes",
+]

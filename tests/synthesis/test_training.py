@@ -23,12 +23,6 @@ class InterruptionError(Exception):
     pass
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    with reproducible(threads=1):
-        yield
-
-
 @pytest.fixture
 def data():
     rng = np.random.default_rng(0)

@@ -19,14 +19,6 @@ from evo_ensyth.synthesis.compression._convex_program import (
 DIGITS = 1e-4  # relative: four digits of the objective
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def solver_of(program, *, start=0.2, precision=torch.float64):
     """Starting from weights that are all the same: no answer may depend on them."""
     weights = torch.full((program.inputs.shape[1], program.targets.shape[1]), start, dtype=torch.float64)
