@@ -62,6 +62,8 @@ def keep_units(network: Network, kept: Mapping[str, torch.Tensor]) -> Network:
         inputs = kept.get(name)
         if inputs is not None:
             weight, bias = weight[inputs], None if bias is None else bias[inputs]
+            if (bits := quantised_bits(layer)) is not None:
+                mark_quantised(layer, layer.get_buffer("step")[inputs], bits)
         _resize(layer, weight, bias)
     return network
 

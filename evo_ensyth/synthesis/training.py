@@ -111,6 +111,7 @@ def train(
     *,
     seed: int,
     checkpoint: Path | None = None,
+    stop: Callable[[Network], bool] | None = None,
     progress: Progress | None = None,
 ) -> Network:
     """Return a trained copy of a network, in evaluation mode.
@@ -124,6 +125,8 @@ def train(
     seed : int
     checkpoint : Path, optional
         Written after every epoch, and where training goes on if it is there: with the same result as in one go.
+    stop : function of the network, optional
+        Asked after every epoch whether that was the last one.
     progress : callable, optional
 
     Raises
@@ -140,6 +143,8 @@ def train(
         descent.run_epoch(epoch)
         if checkpoint is not None:
             _keep(checkpoint, descent, epoch + 1)
+        if stop is not None and stop(descent.network):
+            break
     return network.eval()
 
 
