@@ -1,6 +1,6 @@
 """From a data set and a parent network to a pool folder of compressed, fine-tuned members. Torch lives here.
 
-The work goes through the files in this order: ``datasets`` and ``networks``, ``training``, ``compression``,
+The work goes through the files in this order: ``datasets`` and ``networks``, ``forms``, ``training``, ``compression``,
 ``measure``, ``recipe``, ``build``. Named here is what a problem module needs to write a recipe down.
 """
 
