@@ -9,6 +9,7 @@ from evo_ensyth.synthesis.compression.dropnet import DropNet
 from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
+from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
 from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -20,6 +21,7 @@ __all__ = [
     "MagnitudeControl",
     "NetTrim",
     "Quantisation",
+    "QuantisationAware",
     "Recipe",
     "Route",
     "Training",

@@ -74,6 +74,11 @@ def mark_quantised(layer: nn.Module, step: torch.Tensor, bits: int) -> None:
     layer.register_buffer("bits", torch.tensor(bits, dtype=torch.uint8))
 
 
+def is_quantised(layer: nn.Module) -> bool:
+    """Whether a layer is said to hold codes."""
+    return "step" in dict(layer.named_buffers(recurse=False))
+
+
 def quantised_bits(layer: nn.Module) -> int | None:
     """Bits of a quantised layer's codes, or None where weights are plain numbers.
 
@@ -82,12 +87,10 @@ def quantised_bits(layer: nn.Module) -> int | None:
     InputError
         The weights are not what the layer says of them.
     """
-    buffers = dict(layer.named_buffers(recurse=False))
-    if "step" not in buffers:
+    if not is_quantised(layer):
         return None
-    bits = int(buffers["bits"])
-    weight = dict(layer.named_parameters())["weight"].detach()
-    codes = weight.flatten(1) / buffers["step"][:, None]
+    bits = int(layer.get_buffer("bits"))
+    codes = layer.get_parameter("weight").detach().flatten(1) / layer.get_buffer("step")[:, None]
     if (codes != codes.round()).any() or (codes.abs() > 2 ** (bits - 1) - 1).any():
         raise InputError(f"a layer said to hold codes of {bits} bits holds other weights; quantise after all else.")
     return bits

@@ -26,7 +26,7 @@ from torch.nn import functional
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import quantised_bits
+from evo_ensyth.synthesis.forms import is_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 
 Progress = Callable[[int, int, str], None]
@@ -206,7 +206,7 @@ class _Descent:
         for name, _ in self.settings.l2:
             if name not in layers:
                 raise InputError(f"l2 names the layer '{name}'; the network has {', '.join(layers)}.")
-        if coded := [name for name, layer in layers.items() if quantised_bits(layer) is not None]:
+        if coded := [name for name, layer in layers.items() if is_quantised(layer)]:
             raise InputError(f"{', '.join(coded)}: quantised weights cannot be trained; quantise after fine-tuning.")
         self.penalties = [(layers[name].weight, strength) for name, strength in self.settings.l2]
         for module in self.network.modules():

@@ -96,11 +96,11 @@ def quantise(weight: torch.Tensor, bits: int, span: str) -> tuple[torch.Tensor, 
     """
     rows = weight.flatten(1)
     peaks = rows.abs().amax(dim=1)
-    largest_code = 2 ** (bits - 1) - 1
+    largest = largest_code(bits)
     rounded, steps, least = torch.zeros_like(rows), torch.ones_like(peaks), rows.new_full((len(rows),), torch.inf)
     for share in SHARES if span == "least_squares" else SHARES[:1]:
-        candidate = torch.where(peaks > 0, _rounded_up(share * peaks / largest_code), 1.0)
-        codes = (rows / candidate[:, None]).round().clamp(-largest_code, largest_code)
+        candidate = torch.where(peaks > 0, rounded_up(share * peaks / largest), 1.0)
+        codes = (rows / candidate[:, None]).round().clamp(-largest, largest)
         weights = codes * candidate[:, None] + 0.0  # makes 0 of -0
         error = (weights - rows).square().sum(dim=1)
         better = error < least
@@ -109,7 +109,12 @@ def quantise(weight: torch.Tensor, bits: int, span: str) -> tuple[torch.Tensor, 
     return rounded.view_as(weight), steps
 
 
-def _rounded_up(steps: torch.Tensor) -> torch.Tensor:
+def largest_code(bits: int) -> int:
+    """Outermost level on either side of zero."""
+    return int(2 ** (bits - 1)) - 1
+
+
+def rounded_up(steps: torch.Tensor) -> torch.Tensor:
     """Steps with few binary digits, so that no product with a code is rounded; up, so that none falls off the end."""
     mantissa, exponent = torch.frexp(steps)
     scale = 2**STEP_DIGITS
