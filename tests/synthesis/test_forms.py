@@ -9,6 +9,8 @@ import torch
 from evo_ensyth.synthesis import forms, measure, networks
 from evo_ensyth.synthesis.networks import weighted_layers
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def silenced(network, kept):
     """The whole network with the weights and biases of the other units at zero: after ReLU they say nothing."""

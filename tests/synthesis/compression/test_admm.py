@@ -16,6 +16,8 @@ from evo_ensyth.synthesis.compression._convex_program import (
     solve_with_cvxpy,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DIGITS = 1e-4  # relative: four digits of the objective
 
 

@@ -16,6 +16,8 @@ from evo_ensyth.synthesis.compression.dropnet import METRICS, DropNet, _Patience
 from evo_ensyth.synthesis.networks import Network, Scaled, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 UNTRAINED = Training(epochs=0)
 SHORT = Training(epochs=2, batch=30)
 

@@ -16,6 +16,8 @@ from evo_ensyth.synthesis.compression.net_trim import NetTrim
 from evo_ensyth.synthesis.networks import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def network():
     torch.manual_seed(0)

@@ -17,6 +17,8 @@ from evo_ensyth.synthesis.compression import Material
 from evo_ensyth.synthesis.compression._convex_program import relu_program
 from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GRID = (0.05, 0.1, 0.3)
 
 

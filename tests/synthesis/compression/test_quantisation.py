@@ -13,6 +13,8 @@ from evo_ensyth.synthesis.compression.quantisation import SHARES, SPANS, Quantis
 from evo_ensyth.synthesis.networks import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, fine_tune
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BITS = (8, 7, 6, 5, 4, 3, 2)
 
 

@@ -13,7 +13,9 @@ from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import LearnedSteps, QuantisationAware
 from evo_ensyth.synthesis.networks import weighted_layers
-from evo_ensyth.synthesis.training import FineTuning, Training, train
+from evo_ensyth.synthesis.training import FineTuning, Training, reproducible, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TUNING = FineTuning(name="aware", epochs=8, batch=25, optimiser="adam", learning_rate=3e-3)
 
@@ -21,7 +23,9 @@ TUNING = FineTuning(name="aware", epochs=8, batch=25, optimiser="adam", learning
 @pytest.fixture(scope="module")
 def parent(digits):
     """Trained until it knows the hundred digits by heart."""
-    return train(networks.build("small", 10, seed=1), digits, Training(epochs=40, batch=25, learning_rate=3e-3), seed=1)
+    training = Training(epochs=40, batch=25, learning_rate=3e-3)
+    with reproducible(threads=1):
+        return train(networks.build("small", 10, seed=1), digits, training, seed=1)
 
 
 def loss(network, data):
