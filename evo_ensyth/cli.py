@@ -126,12 +126,23 @@ def search(
 @app.command()
 def pool(
     problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which members there would be, and make nothing.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the parent and make the members; goes on where it was interrupted."""
+    from evo_ensyth import posing
     from evo_ensyth.pool import read_pool
 
+    if dry_run:
+        planned = posing.planned_members(problem)
+        if as_json:
+            print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned}))
+        elif not quiet:
+            print("\n".join([*planned, f"{len(planned)} members"]))
+        return
     folder = _make_pool(problem, quiet)
     made = read_pool(folder)
     errors = made.test.member_errors / made.test.n_samples

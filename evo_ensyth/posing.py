@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evo_ensyth import objectives
 from evo_ensyth.catalogue import imported, unknown
@@ -16,11 +16,15 @@ from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import StoredPool, read_pool, read_predictions
 from evo_ensyth.search.problem import Problem
 
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis import Recipe
+
 __all__ = [
     "PoolMissingError",
     "Posed",
     "Problem",
     "make_pool",
+    "planned_members",
     "pose",
     "results_folder",
     "stored_pool",
@@ -146,15 +150,18 @@ def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
     InputError
         No such problem, or one without a recipe.
     """
-    module = problem_module(name)
-    if not callable(getattr(module, "recipe", None)):
-        raise InputError(f"{name} has no function 'recipe'; without one its pool cannot be made.")
+    recipe = _recipe(name)
     from evo_ensyth.synthesis import build  # torch, which a search does without
 
     problem = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
     folder = results_folder(problem) / "pool"
-    build(module.recipe(), folder, problem=problem, progress=progress)
+    build(recipe, folder, problem=problem, progress=progress)
     return folder
+
+
+def planned_members(name: str) -> tuple[str, ...]:
+    """Names of the members that a problem's recipe makes, in order; errors as in `make_pool`."""
+    return tuple(member.name for member in _recipe(name).members())
 
 
 def problem_names() -> tuple[str, ...]:
@@ -191,6 +198,14 @@ def problem_module(target: str) -> ModuleType:
     except Exception as error:
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}.") from error
     return module
+
+
+def _recipe(name: str) -> "Recipe":
+    module = problem_module(name)
+    if not callable(getattr(module, "recipe", None)):
+        raise InputError(f"{name} has no function 'recipe'; without one its pool cannot be made.")
+    recipe: Recipe = module.recipe()
+    return recipe
 
 
 def _problem_folders() -> list[Path]:

@@ -151,3 +151,33 @@ def make_problem():
         return Problem("drawn", pool, search, test, tuple(objectives.find(goal, pool) for goal in goals))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A hundred digits."""
+    from evo_ensyth.synthesis import datasets
+
+    return datasets.load("digits").train.take(slice(100))
+
+
+@pytest.fixture
+def material(digits):
+    """A function that says what a compression method may look at, given the untrained network."""
+    import torch
+
+    from evo_ensyth.synthesis.compression import Material
+
+    def material(untrained):
+        return Material(untrained.prepare(torch.from_numpy(digits.images)), digits, untrained)
+
+    return material
+
+
+@pytest.fixture
+def one_thread():
+    """Torch in one thread, and as reproducibly as in a build."""
+    from evo_ensyth.synthesis.training import reproducible
+
+    with reproducible(threads=1):
+        yield

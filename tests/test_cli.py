@@ -392,6 +392,17 @@ def test_an_unknown_command_takes_one_line(refused):
     assert "no problem called 'digts'. Did you mean 'digits'?" in refused("pool", "digts")
 
 
+def test_a_dry_run_says_which_members_there_would_be_and_makes_nothing(call, tree):
+    said = call("pool", "digits_mixed", "--dry-run")
+    lines = said.out.splitlines()
+    assert said.status == 0
+    assert lines[-1] == "42 members"
+    assert len(lines) == 43
+    told = call("pool", "digits_mixed", "--dry-run", "--json").json
+    assert told == {"problem": "digits_mixed", "n_members": 42, "members": lines[:-1]}
+    assert tree() == {}
+
+
 def test_a_wrong_name_is_found_before_a_pool_is_made(refused, monkeypatch):
     monkeypatch.setattr(cli, "_make_pool", lambda name, quiet: pytest.fail("a pool was made"))
     assert "no selector called 'nsga4'" in refused("search", "digits", "--selector", "nsga4")

@@ -1,13 +1,30 @@
 """From a data set and a parent network to a pool folder of compressed, fine-tuned members. Torch lives here.
 
-The work goes through the files in this order: ``datasets`` and ``networks``, ``training``, ``compression``,
+The work goes through the files in this order: ``datasets`` and ``networks``, ``forms``, ``training``, ``compression``,
 ``measure``, ``recipe``, ``build``. Named here is what a problem module needs to write a recipe down.
 """
 
 from evo_ensyth.synthesis.build import build
-from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
+from evo_ensyth.synthesis.compression.dropnet import DropNet
+from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
-from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes
+from evo_ensyth.synthesis.compression.quantisation import Quantisation
+from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
+from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
-__all__ = ["FineTuning", "MagnitudeControl", "NetTrim", "Recipe", "Training", "build", "ensyth_regimes"]
+__all__ = [
+    "DropNet",
+    "FineTuning",
+    "Gradual",
+    "Magnitude",
+    "MagnitudeControl",
+    "NetTrim",
+    "Quantisation",
+    "QuantisationAware",
+    "Recipe",
+    "Route",
+    "Training",
+    "build",
+    "ensyth_regimes",
+]

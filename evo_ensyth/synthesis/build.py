@@ -12,17 +12,14 @@ pool does not depend on where it was interrupted. Besides what `pool.store` desc
         variants/NAME.json        origin and report, written after NAME.safetensors
 """
 
-import copy
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import load_file
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
@@ -30,10 +27,11 @@ from evo_ensyth.files import fingerprint, read_json, write_json, write_whole
 from evo_ensyth.pool.manifest import SPLITS
 from evo_ensyth.pool.store import read_member, write_manifest, write_member, write_truth
 from evo_ensyth.synthesis import datasets, measure, networks
-from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.compression import Compressor, Material
+from evo_ensyth.synthesis.forms import saved, with_state
 from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.recipe import Recipe, plain
-from evo_ensyth.synthesis.training import FineTuning, Progress, derived_seed, fine_tune, reproducible, train
+from evo_ensyth.synthesis.recipe import Planned, Recipe, plain
+from evo_ensyth.synthesis.training import Progress, derived_seed, fine_tune, reproducible, train
 
 
 def build(recipe: Recipe, folder: Path | str, *, problem: str, progress: Progress | None = None) -> None:
@@ -62,25 +60,13 @@ def build(recipe: Recipe, folder: Path | str, *, problem: str, progress: Progres
     _tidy(folder)
 
 
-@dataclass(frozen=True)
-class _Planned:
-    """A member to be made: its variant, how that is fine-tuned, and the pool folder the member goes to."""
-
-    variant: str
-    fine_tuning: FineTuning
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        return f"{self.variant}-{self.fine_tuning.name}"
-
-
 class _Build:
     """One recipe being followed: what its steps share, and the steps in their order."""
 
     def __init__(self, recipe: Recipe, folder: Path, progress: Progress) -> None:
         self.recipe, self.folder, self.progress = recipe, folder, progress
         self.work = folder / "work"
+        self.members, self.controls = recipe.members(), recipe.planned_controls()
         dataset = datasets.load(recipe.dataset)
         self.n_classes = len(dataset.classes)
         self.splits = datasets.splits(dataset, recipe.n_search, self._seed("splits"))
@@ -91,20 +77,23 @@ class _Build:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "recipe.json", _claim(self.recipe, problem))
         (self.work / "variants").mkdir(parents=True, exist_ok=True)
-        parent = self._parent()
+        self._parent()
         for split in SPLITS:
             write_truth(self.folder, split, self.splits[split].labels)
-        members = self._planned(self.recipe.compressors, self.recipe.fine_tunings, self.folder, parent)
-        controls = self._planned(self.recipe.controls, self.recipe.fine_tunings[:1], self.folder / "controls", parent)
-        planned = members + controls
-        for done, member in enumerate(planned):
-            self.progress(done, len(planned), member.name)
-            if read_member(member.folder, member.name) is None:
-                self._make(member)
-        self.progress(len(planned), len(planned), "all members")
-        names = [member.name for member in members]
-        about = self._about(parent, controls)
-        write_manifest(self.folder, names, problem=problem, n_classes=self.n_classes, about=about)
+        placed = [(self.folder, member) for member in self.members]
+        placed += [(self.folder / "controls", control) for control in self.controls]
+        for folder, member in placed:
+            if member.of is None:
+                self._make_variants(folder, member)
+        for done, (folder, member) in enumerate(placed):
+            self.progress(done, len(placed), member.name)
+            if read_member(folder, member.name) is None:
+                if member.of is not None:
+                    self._make_variants(folder, member)
+                self._make(folder, member)
+        self.progress(len(placed), len(placed), "all members")
+        names = [member.name for member in self.members]
+        write_manifest(self.folder, names, problem=problem, n_classes=self.n_classes, about=self._about())
 
     def _parent(self) -> Network:
         path = self.folder / "parent.safetensors"
@@ -118,31 +107,24 @@ class _Build:
             checkpoint=self.work / "parent.safetensors",
             progress=lambda done, total, text: self.progress(done, total, f"parent, {text}"),
         )
-        write_whole(path, _saved(parent))
+        write_whole(path, saved(parent))
         return parent
 
-    def _planned(
-        self, compressors: Sequence[Compressor], fine_tunings: Sequence[FineTuning], folder: Path, parent: Network
-    ) -> list[_Planned]:
-        variants = [name for compressor in compressors for name in self._variants(compressor, parent)]
-        if len(set(variants)) < len(variants):
-            twice = next(name for name in variants if variants.count(name) > 1)
-            raise InputError(f"two variants are called '{twice}'; compressors must yield names of their own.")
-        return [_Planned(variant, fine_tuning, folder) for variant in variants for fine_tuning in fine_tunings]
-
-    def _variants(self, compressor: Compressor, parent: Network) -> list[str]:
-        """Names of a method's variants, which are all in the work folder by then."""
-        finished = self.work / f"{_label(compressor)}.json"
+    def _make_variants(self, folder: Path, member: Planned) -> None:
+        """Have all variants of a member's method in the work folder by then."""
+        compressor, prefix = member.compressor, "" if member.of is None else f"{member.of}-"
+        finished = self.work / f"{prefix}{_label(compressor)}.json"
         if finished.exists():
-            return list(read_json(finished))
+            return
         # A control asks another method anew; in the same scratch folder that one finds what it has finished.
-        scratch = self.work / _label(getattr(compressor, "of", compressor))
+        scratch = self.work / f"{prefix}{_label(getattr(compressor, 'of', compressor))}"
         scratch.mkdir(exist_ok=True)
-        self.progress(0, 0, _label(compressor))
+        source, origin = self._source(folder, member.of)
         names: list[str] = []
+        self.progress(0, 0, _label(compressor))
         variants = compressor.variants(
-            parent,
-            self._calibration(),
+            source,
+            Material(self._calibration(), self.splits["train"], self.untrained),
             seed=self._seed("compression"),
             scratch=scratch,
             progress=lambda text: self.progress(len(names), 0, text),
@@ -150,28 +132,35 @@ class _Build:
         for variant in variants:
             names.append(variant.name)
             self.progress(len(names), 0, variant.name)
-            described = self._variant_file(variant.name, "json")
+            described = self._variant_file(f"{prefix}{variant.name}", "json")
             if not described.exists():
-                weights = self._variant_file(variant.name, "safetensors")
-                write_whole(weights, _saved(variant.model))
+                weights = self._variant_file(f"{prefix}{variant.name}", "safetensors")
+                write_whole(weights, saved(variant.model))
                 accuracies = self._accuracies(self._read_network(weights))
-                write_json(described, {"origin": variant.origin, "report": variant.report, "accuracy": accuracies})
+                content = {"origin": {**variant.origin, **origin}, "report": variant.report, "accuracy": accuracies}
+                write_json(described, content)
+        if tuple(names) != compressor.names():
+            raise InputError(f"{_label(compressor)} made {names}; its function 'names' says {compressor.names()}.")
         write_json(finished, names)
-        return names
 
-    def _make(self, member: _Planned) -> None:
+    def _source(self, folder: Path, of: str | None) -> tuple[Network, dict[str, Any]]:
+        """What is compressed, and what the origin of the outcome says of it: nothing if it is the parent."""
+        if of is None:
+            return self._parent(), {}
+        member = read_member(folder, of) or {}
+        return self._read_network(folder / "members" / of / "weights.safetensors"), {"of": member["origin"]}
+
+    def _make(self, folder: Path, member: Planned) -> None:
         variant = read_json(self._variant_file(member.variant, "json"))
-        network = fine_tune(
-            self._read_network(self._variant_file(member.variant, "safetensors")),
-            self.splits["train"],
-            member.fine_tuning,
-            seed=self._seed(member.name),
-        )
+        network, origin = self._read_network(self._variant_file(member.variant, "safetensors")), variant["origin"]
+        if member.fine_tuning is not None:
+            network = fine_tune(network, self.splits["train"], member.fine_tuning, seed=self._seed(member.name))
+            origin = {**origin, "fine_tuning": member.fine_tuning.name}
         answers = {split: measure.answers(network, self.splits[split]) for split in SPLITS}
         write_member(
-            member.folder,
+            folder,
             member.name,
-            origin={**variant["origin"], "fine_tuning": member.fine_tuning.name},
+            origin=origin,
             layers=measure.layers(network),
             report={
                 "accuracy": {split: measure.accuracy(answers[split], self.splits[split]) for split in SPLITS},
@@ -180,18 +169,19 @@ class _Build:
                 "compression": variant["report"],
             },
             answers=answers,
-            weights=_saved(network),
+            weights=saved(network),
         )
 
-    def _about(self, parent: Network, controls: Sequence[_Planned]) -> dict[str, Any]:
+    def _about(self) -> dict[str, Any]:
         """Tell in the manifest where a pool comes from and what it may be compared with."""
+        parent = self._parent()
         return {
             "dataset": self.recipe.dataset,
             "network": self.recipe.network,
             "samples": {split: len(data) for split, data in self.splits.items()},
             "recipe": plain(self.recipe),
             "parent": {"accuracy": self._accuracies(parent), **_total_costs(measure.layers(parent))},
-            "controls": [_described(control) for control in controls],
+            "controls": [_described(self.folder / "controls", control) for control in self.controls],
             "versions": {"evo_ensyth": __version__, "numpy": np.__version__, "torch": str(torch.__version__)},
         }
 
@@ -210,9 +200,7 @@ class _Build:
         }
 
     def _read_network(self, path: Path) -> Network:
-        network = copy.deepcopy(self.untrained)
-        network.load_state_dict(load_file(path))
-        return network
+        return with_state(self.untrained, load_file(path))
 
     def _variant_file(self, variant: str, ending: str) -> Path:
         return self.work / "variants" / f"{variant}.{ending}"
@@ -258,19 +246,14 @@ def _tidy(folder: Path) -> None:
                 part.unlink()
 
 
-def _saved(network: nn.Module) -> bytes:
-    """Weights as a safetensors file, which takes no views: a method may leave transposed or shared ones."""
-    return save({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()})
-
-
 def _label(compressor: Compressor) -> str:
     """Name of a method and a digest of its settings, for its files."""
     method = type(compressor).__module__.rpartition(".")[2]
     return f"{method}-{fingerprint(plain(compressor))[:12]}"
 
 
-def _described(control: _Planned) -> dict[str, Any]:
-    member = read_member(control.folder, control.name) or {}
+def _described(folder: Path, control: Planned) -> dict[str, Any]:
+    member = read_member(folder, control.name) or {}
     return {
         "name": control.name,
         "origin": member["origin"],

@@ -3,7 +3,6 @@
 import hashlib
 import math
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,12 @@ from torch import nn
 
 from evo_ensyth.pool.store import Answers
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.forms import quantised_bits
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import reproducible
 
 BATCH = 500
+FLOAT_BITS = 32
 WARM_UPS = 5
 
 
@@ -42,15 +43,21 @@ def layers(network: Network) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of mappings with ``name``, ``chain`` and ``costs``
+    list of mappings with ``name``, ``chain``, ``weights`` and ``costs``
         ``chain`` is the same for two networks exactly if they compute the same up to and including this layer.
-        The costs are ``parameters`` (weights and biases that are not zero), ``bytes`` (see `stored_bytes`), ``macs``
-        (multiplications with a weight, as dense kernels do them) and ``sparse_macs`` (those with a weight that is not
-        zero).
+        ``weights`` names the ``format`` that they are stored in, see `storage`, and the ``bits`` of one of them.
+        The costs are ``parameters`` (weights and biases that are not zero), ``bytes`` (weights, biases, and the steps
+        of a quantised layer), ``macs`` (multiplications with a weight, as dense kernels do them) and ``sparse_macs``
+        (those with a weight that is not zero).
+
+    Raises
+    ------
+    InputError
+        A layer is said to be quantised and is not.
     """
     chains, positions = _chains(network), _positions(network)
     return [
-        {"name": name, "chain": chains[name], "costs": _costs(layer, positions[name])}
+        {"name": name, "chain": chains[name], **_priced(layer, positions[name])}
         for name, layer in weighted_layers(network).items()
     ]
 
@@ -63,10 +70,21 @@ def densities(network: Network) -> dict[str, float]:
     }
 
 
-def stored_bytes(tensor: torch.Tensor) -> int:
-    """Bytes of a float32 tensor, dense or as one bit per entry and the entries that are not zero, whichever is less."""
-    count = tensor.numel()
-    return min(4 * count, math.ceil(count / 8) + 4 * _nonzero(tensor))
+def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
+    """Format that takes fewest bytes for a tensor, and how many, where a value takes so many bits.
+
+    ``dense`` stores every value; ``bitmask`` one bit per value and those that are not zero; ``csr`` those that are not
+    zero with a column of 32 bits each, and where each row begins, in 32 bits.
+    """
+    count, nonzero, rows = tensor.numel(), _nonzero(tensor), len(tensor) if tensor.ndim > 1 else 1
+    values = math.ceil(nonzero * bits / 8)
+    formats = {
+        "dense": math.ceil(count * bits / 8),
+        "bitmask": math.ceil(count / 8) + values,
+        "csr": values + 4 * nonzero + 4 * (rows + 1),
+    }
+    best = min(formats, key=formats.__getitem__)
+    return best, formats[best]
 
 
 def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> float:
@@ -80,14 +98,17 @@ def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> f
     return float(np.median(seconds[WARM_UPS:]) * 1000)
 
 
-def _costs(layer: nn.Module, positions: int) -> Mapping[str, int]:
-    weight = next(tensor for name, tensor in layer.named_parameters() if name == "weight")
-    return {
+def _priced(layer: nn.Conv2d | nn.Linear, positions: int) -> dict[str, Any]:
+    bits = quantised_bits(layer) or FLOAT_BITS
+    best, weight_bytes = storage(layer.weight, bits)
+    besides = [tensor for name, tensor in layer.state_dict().items() if name in ("bias", "step")]
+    costs = {
         "parameters": sum(map(_nonzero, layer.parameters())),
-        "bytes": sum(map(stored_bytes, layer.parameters())),
-        "macs": positions * weight.numel(),
-        "sparse_macs": positions * _nonzero(weight),
+        "bytes": weight_bytes + sum(storage(tensor)[1] for tensor in besides),
+        "macs": positions * layer.weight.numel(),
+        "sparse_macs": positions * _nonzero(layer.weight),
     }
+    return {"weights": {"format": best, "bits": bits}, "costs": costs}
 
 
 def _chains(network: Network) -> dict[str, str]:

@@ -13,6 +13,62 @@ ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
 
 
+@dataclass(frozen=True)
+class Route:
+    """A method, and what becomes of its variants.
+
+    Attributes
+    ----------
+    compressor : Compressor
+    fine_tunings : tuple of FineTuning
+        Every variant goes through every one. If there are none, variants become members as they are.
+    then : tuple of Compressor
+        Methods applied to each of these members, such as quantisation. What they make of it are members beside it.
+    """
+
+    compressor: Compressor
+    fine_tunings: tuple[FineTuning, ...] = ()
+    then: tuple[Compressor, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names(self.fine_tunings)
+
+    def members(self) -> "tuple[Planned, ...]":
+        """Members in the order in which they are made."""
+        members = []
+        for variant in self.compressor.names():
+            for fine_tuning in self.fine_tunings or (None,):
+                name = variant if fine_tuning is None else f"{variant}-{fine_tuning.name}"
+                members.append(Planned(name, variant, self.compressor, fine_tuning))
+                for later in self.then:
+                    members += [
+                        Planned(f"{name}-{copy}", f"{name}-{copy}", later, None, of=name) for copy in later.names()
+                    ]
+        return tuple(members)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A member to be made.
+
+    Attributes
+    ----------
+    name, variant : str
+        Of the member, and of the compressed network that it is before fine-tuning.
+    compressor : Compressor
+        What makes the variant.
+    fine_tuning : FineTuning, optional
+    of : str, optional
+        The member that is compressed; the parent by default.
+    """
+
+    name: str
+    variant: str
+    compressor: Compressor
+    fine_tuning: FineTuning | None
+    of: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a pool is made: one parent, its compressed variants, and each of them fine-tuned in several ways.
@@ -25,10 +81,10 @@ class Recipe:
         Training samples put aside for the search.
     training : Training
         Of the parent.
-    compressors : tuple of Compressor
+    compressors : tuple of Compressor or Route
         Frozen dataclasses, of which each yields variants.
     fine_tunings : tuple of FineTuning
-        Every variant goes through every one: members are variants x fine-tunings, in this order.
+        Every variant goes through every one: members are variants x fine-tunings, in this order. A route has its own.
     n_calibration : int
         Training samples that compressors may look at.
     controls : tuple of Compressor
@@ -47,7 +103,7 @@ class Recipe:
     n_search: int
     network: str
     training: Training
-    compressors: tuple[Compressor, ...]
+    compressors: tuple[Compressor | Route, ...]
     fine_tunings: tuple[FineTuning, ...]
     n_calibration: int
     controls: tuple[Compressor, ...] = ()
@@ -58,12 +114,41 @@ class Recipe:
         for name in ("compressors", "fine_tunings"):
             if not getattr(self, name):
                 raise InputError(f"the recipe has no {name}; give it at least one.")
-        names = [fine_tuning.name for fine_tuning in self.fine_tunings]
-        if len(set(names)) < len(names):
-            raise InputError(f"the fine-tunings are called {', '.join(names)}; give each a name of its own.")
+        _check_names(self.fine_tunings)
         for name in ("n_calibration", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+
+    def members(self) -> tuple[Planned, ...]:
+        """Members of the pool, in order.
+
+        Raises
+        ------
+        InputError
+            Two of them, or two variants, would have one name.
+        """
+        return _planned(self.compressors, self.fine_tunings)
+
+    def planned_controls(self) -> tuple[Planned, ...]:
+        """Controls to be kept beside them; errors as in `members`."""
+        return _planned(self.controls, self.fine_tunings[:1])
+
+
+def _planned(compressors: Sequence[Compressor | Route], fine_tunings: tuple[FineTuning, ...]) -> tuple[Planned, ...]:
+    routes = [part if isinstance(part, Route) else Route(part, fine_tunings) for part in compressors]
+    variants = [name for route in routes for name in route.compressor.names()]
+    members = [member for route in routes for member in route.members()]
+    for what, names in (("variants", variants), ("members", [member.name for member in members])):
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"two {what} are called '{twice}'; compressors must yield names of their own.")
+    return tuple(members)
+
+
+def _check_names(fine_tunings: Sequence[FineTuning]) -> None:
+    names = [fine_tuning.name for fine_tuning in fine_tunings]
+    if len(set(names)) < len(names):
+        raise InputError(f"the fine-tunings are called {', '.join(names)}; give each a name of its own.")
 
 
 def ensyth_regimes(plain: FineTuning, dense: Sequence[str]) -> tuple[FineTuning, ...]:

@@ -7,6 +7,7 @@ from evo_ensyth.files import read_checked
 from evo_ensyth.pool import StoredPool
 from evo_ensyth.pool.store import read_member
 from evo_ensyth.synthesis import networks
+from evo_ensyth.synthesis.forms import with_state
 from evo_ensyth.synthesis.networks import Network
 
 
@@ -23,5 +24,4 @@ def member_network(stored: StoredPool, name: str) -> Network:
         raise InputError(f"{stored.folder} has no member '{name}'.")
     network = networks.build(stored.about["network"], stored.search.n_classes, seed=0)
     path = stored.folder / "members" / name / "weights.safetensors"
-    network.load_state_dict(read_checked(path, member["files"]["weights.safetensors"], load))
-    return network.eval()
+    return with_state(network, read_checked(path, member["files"]["weights.safetensors"], load))

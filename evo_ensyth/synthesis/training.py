@@ -26,6 +26,7 @@ from torch.nn import functional
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.forms import is_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 
 Progress = Callable[[int, int, str], None]
@@ -110,6 +111,7 @@ def train(
     *,
     seed: int,
     checkpoint: Path | None = None,
+    stop: Callable[[Network], bool] | None = None,
     progress: Progress | None = None,
 ) -> Network:
     """Return a trained copy of a network, in evaluation mode.
@@ -123,12 +125,14 @@ def train(
     seed : int
     checkpoint : Path, optional
         Written after every epoch, and where training goes on if it is there: with the same result as in one go.
+    stop : function of the network, optional
+        Asked after every epoch whether that was the last one.
     progress : callable, optional
 
     Raises
     ------
     InputError
-        The checkpoint belongs to other settings, or ``l2`` names no layer.
+        The checkpoint belongs to other settings, ``l2`` names no layer, or the network is quantised.
     EvoEnsythError
         Training diverged.
     """
@@ -139,6 +143,8 @@ def train(
         descent.run_epoch(epoch)
         if checkpoint is not None:
             _keep(checkpoint, descent, epoch + 1)
+        if stop is not None and stop(descent.network):
+            break
     return network.eval()
 
 
@@ -200,6 +206,8 @@ class _Descent:
         for name, _ in self.settings.l2:
             if name not in layers:
                 raise InputError(f"l2 names the layer '{name}'; the network has {', '.join(layers)}.")
+        if coded := [name for name, layer in layers.items() if is_quantised(layer)]:
+            raise InputError(f"{', '.join(coded)}: quantised weights cannot be trained; quantise after fine-tuning.")
         self.penalties = [(layers[name].weight, strength) for name, strength in self.settings.l2]
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):

@@ -34,7 +34,10 @@ class Smallest:
     shares: tuple[float, ...] = (0.3, 0.6)
     name: str = "smallest"
 
-    def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
+    def names(self):
+        return tuple(f"{self.name}-{share:g}" for share in self.shares)
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
         assert scratch is not None
         assert scratch.is_dir()
         for share in self.shares:
@@ -46,7 +49,10 @@ class Smallest:
                     layer.weight.data[layer.weight.abs() < threshold] = 0
                     layer.weight.data = layer.weight.data.T.contiguous().T  # A method may leave what is no plain array.
             yield Variant(
-                f"{self.name}-{share:g}", {"method": self.name, "share": share}, model, {"images": len(calibration)}
+                f"{self.name}-{share:g}",
+                {"method": self.name, "share": share},
+                model,
+                {"images": len(material.calibration)},
             )
 
 
@@ -56,8 +62,11 @@ class Wrapped:
 
     of: Smallest
 
-    def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
-        for variant in self.of.variants(parent, calibration, seed=seed, scratch=scratch, progress=progress):
+    def names(self):
+        return tuple(f"like-{name}" for name in self.of.names())
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+        for variant in self.of.variants(parent, material, seed=seed, scratch=scratch, progress=progress):
             yield Variant(f"like-{variant.name}", {"method": "wrapped"}, variant.model, {})
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from evo_ensyth.synthesis import datasets, measure, networks
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis import datasets, forms, measure, networks
 from evo_ensyth.synthesis.networks import Scaled
 
 
@@ -91,19 +92,77 @@ def test_zeros_cost_no_parameter_and_no_sparse_multiplication_but_a_dense_one(sm
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 1000])
-@pytest.mark.parametrize("share", [0, 0.5, 0.96, 0.97, 1])
-def test_a_tensor_is_stored_dense_or_with_a_bit_mask_whichever_is_smaller(count, share):
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.96, 0.97, 1])
+def test_a_tensor_is_stored_in_the_format_that_takes_fewest_bytes(count, share):
     tensor = torch.zeros(count)
     nonzero = int(share * count)
     tensor[:nonzero] = 0.1
-    assert measure.stored_bytes(tensor) == min(4 * count, math.ceil(count / 8) + 4 * nonzero)
+    formats = {
+        "dense": 4 * count,
+        "bitmask": math.ceil(count / 8) + 4 * nonzero,
+        "csr": 8 * nonzero + 8,  # value and column of each; where the row begins and where it ends
+    }
+    name, stored = measure.storage(tensor)
+    assert stored == formats[name] == min(formats.values())
+
+
+def test_formats_by_hand():
+    """40 rows of 50 weights, of which 10 are left, at 32 and at 3 bits."""
+    tensor = torch.ones(40, 50)
+    assert measure.storage(tensor) == ("dense", 8_000)
+    assert measure.storage(tensor, bits=3) == ("dense", 750)
+    tensor[10:] = 0
+    assert measure.storage(tensor) == ("bitmask", 250 + 2_000)
+    assert measure.storage(tensor, bits=3) == ("bitmask", 250 + 188)  # 500 times 3 bits are 187.5 bytes
+    tensor[:, 1:] = 0
+    assert measure.storage(tensor) == ("csr", 40 + 40 + 164)
+    assert measure.storage(tensor, bits=3) == ("csr", 4 + 40 + 164)
 
 
 def test_a_mask_pays_below_about_97_percent():
     tensor = torch.ones(10_000)
-    assert measure.stored_bytes(tensor) == 40_000
+    assert measure.storage(tensor) == ("dense", 40_000)
     tensor[:320] = 0
-    assert measure.stored_bytes(tensor) == 1_250 + 4 * 9_680
+    assert measure.storage(tensor) == ("bitmask", 1_250 + 4 * 9_680)
+
+
+def test_bytes_of_a_quantised_layer_are_codes_steps_and_biases(small):
+    """Counted by hand: fc2 is 48 to 24, conv1 has 8 filters of 9 weights; their biases are floats."""
+    small.fc2.weight.data = small.fc2.weight.sign()
+    small.fc2.weight.data[:, :24] = 0
+    small.conv1.weight.data = 3.0 * small.conv1.weight.sign()
+    forms.mark_quantised(small.fc2, torch.ones(24), bits=2)
+    forms.mark_quantised(small.conv1, torch.ones(8), bits=3)
+    costs = {layer["name"]: layer for layer in measure.layers(small)}
+    assert costs["fc2"]["weights"] == {"format": "dense", "bits": 2}
+    assert costs["fc2"]["costs"]["bytes"] == 48 * 24 * 2 / 8 + 4 * 24 + 4 * 24
+    assert costs["conv1"]["weights"] == {"format": "dense", "bits": 3}
+    assert costs["conv1"]["costs"]["bytes"] == 8 * 9 * 3 / 8 + 4 * 8 + 4 * 8
+    assert costs["fc1"]["weights"] == {"format": "dense", "bits": 32}
+    small.fc2.weight.data[:, :36] = 0
+    costs = {layer["name"]: layer for layer in measure.layers(small)}
+    assert costs["fc2"]["weights"] == {"format": "bitmask", "bits": 2}
+    assert costs["fc2"]["costs"]["bytes"] == 48 * 24 / 8 + 12 * 24 * 2 / 8 + 4 * 24 + 4 * 24
+
+
+@pytest.mark.parametrize("wrong", [0.5, 2.0])
+def test_weights_that_are_no_codes_are_not_sold_as_such(small, wrong):
+    small.fc3.weight.data = small.fc3.weight.sign()
+    forms.mark_quantised(small.fc3, torch.ones(10), bits=2)
+    measure.layers(small)
+    small.fc3.weight.data[3, 4] = wrong
+    with pytest.raises(InputError, match="said to hold codes of 2 bits holds other weights; quantise after all else"):
+        measure.layers(small)
+
+
+def test_quantised_layers_are_shared_only_by_layers_with_the_same_steps(small):
+    """The same weights, once as floats and once as codes, cost different bytes: they are not one part."""
+    small.fc3.weight.data = small.fc3.weight.sign()
+    other = copy.deepcopy(small)
+    forms.mark_quantised(other.fc3, torch.ones(10), bits=2)
+    before, after = chains(small), chains(other)
+    assert [name for name in before if before[name] == after[name]] == ["conv1", "conv2", "fc1", "fc2"]
+    assert chains(copy.deepcopy(other)) == after
 
 
 def test_densities_count_weights_and_biases(small):

@@ -16,17 +16,13 @@ from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.networks import Network, Scaled
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed, fine_tune, reproducible, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 N_SAMPLES = 60
 
 
 class InterruptionError(Exception):
     pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with reproducible(threads=1):
-        yield
 
 
 @pytest.fixture

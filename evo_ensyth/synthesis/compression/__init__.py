@@ -1,7 +1,7 @@
 """Compression methods, one file each: a parent network in, compressed variants of it out.
 
-A method is a frozen dataclass whose fields are its settings and which has ``variants``. It never changes the parent.
-A method with a grid yields one variant per grid point, in order. The file opens with its source. For example::
+A method is a frozen dataclass whose fields are its settings, with ``names`` and ``variants``. It never changes the
+parent. A method with a grid yields one variant per grid point, in order. The file opens with its source. For example::
 
     @dataclass(frozen=True)
     class Rounding:
@@ -9,12 +9,16 @@ A method with a grid yields one variant per grid point, in order. The file opens
 
         decimals: int = 2
 
-        def variants(self, parent, calibration, *, seed, scratch=None, progress=silent):
+        def names(self):
+            return (f"rounding-{self.decimals}",)
+
+        def variants(self, parent, material, *, seed, scratch=None, progress=silent):
             progress("rounding")
             model = copy.deepcopy(parent)
             for weight in model.parameters():
                 weight.data = weight.data.round(decimals=self.decimals)
-            yield Variant(f"rounding-{self.decimals}", {"method": "rounding", "decimals": self.decimals}, model, {})
+            (name,) = self.names()
+            yield Variant(name, {"method": "rounding", "decimals": self.decimals}, model, {})
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +29,33 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.networks import Network
+
 Told = Callable[[str], None]
 
 
 def silent(text: str) -> None:
     """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a method may look at besides the parent: nothing of the splits that members are chosen or judged by.
+
+    Attributes
+    ----------
+    calibration : float32, (n_samples, channels, height, width)
+        Training images, prepared as the network expects them.
+    train : Split
+        What the parent was trained on.
+    untrained : Network
+        The parent before its training.
+    """
+
+    calibration: torch.Tensor
+    train: Split
+    untrained: Network
 
 
 @dataclass(frozen=True)
@@ -43,7 +69,8 @@ class Variant:
     origin : mapping
         ``method`` and the settings that made it; plain JSON values.
     model : Module
-        Same architecture as the parent. What was pruned is exactly zero, and stays so under fine-tuning.
+        The parent's layers, perhaps of a form of `synthesis.forms`. What was pruned is exactly zero, and stays so
+        under fine-tuning.
     report : mapping
         What the method tells about its own work, such as residuals; plain JSON values.
     """
@@ -57,10 +84,14 @@ class Variant:
 class Compressor(Protocol):
     """A compression method with its settings."""
 
+    def names(self) -> tuple[str, ...]:
+        """Names of the variants, in order, as the settings alone decide them."""
+        ...
+
     def variants(
         self,
-        parent: nn.Module,
-        calibration: torch.Tensor,
+        parent: Network,
+        material: Material,
         *,
         seed: int,
         scratch: Path | None = None,
@@ -70,10 +101,9 @@ class Compressor(Protocol):
 
         Parameters
         ----------
-        parent : Module
+        parent : Network
             In evaluation mode; left as it is.
-        calibration : float32, (n_samples, channels, height, width)
-            Training images, prepared as the network expects them.
+        material : Material
         seed : int
             For methods that draw at random.
         scratch : Path, optional

@@ -25,7 +25,7 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
-from evo_ensyth.synthesis.compression import Told, Variant, silent
+from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
 from evo_ensyth.synthesis.compression._admm import Certificate, LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import (
     LayerProgram,
@@ -112,10 +112,14 @@ class NetTrim:
         if self.max_iterations < 1:
             raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
 
+    def names(self) -> tuple[str, ...]:
+        """Name the variants, such as ``net_trim-0.1``."""
+        return tuple(f"net_trim-{epsilon:g}" for epsilon in self.epsilons)
+
     def variants(
         self,
         parent: nn.Module,
-        calibration: torch.Tensor,
+        material: Material,
         *,
         seed: int,
         scratch: Path | None = None,
@@ -128,9 +132,9 @@ class NetTrim:
         InputError
             ``layers`` names no dense layer, the parent has none, or ``scratch`` belongs to other settings or data.
         """
-        walk = _Walk(self, parent, calibration, progress)
+        walk = _Walk(self, parent, material.calibration, progress)
         shelf = None if scratch is None else _Shelf(scratch, walk.key())
-        for position, epsilon in enumerate(self.epsilons):
+        for position, (name, epsilon) in enumerate(zip(self.names(), self.epsilons, strict=True)):
             done = shelf.read(epsilon) if shelf else None
             if done is None:
                 if shelf and position and not walk.states:
@@ -140,7 +144,7 @@ class NetTrim:
                     shelf.write(epsilon, *done, walk.states)
             weights, report = done
             origin = {"method": "net_trim", **_settings(self), "epsilon": epsilon}
-            yield Variant(f"net_trim-{epsilon:g}", origin, _with_weights(parent, weights), report)
+            yield Variant(name, origin, _with_weights(parent, weights), report)
 
 
 def default_tolerance(program: LayerProgram) -> float:

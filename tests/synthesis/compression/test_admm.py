@@ -16,15 +16,9 @@ from evo_ensyth.synthesis.compression._convex_program import (
     solve_with_cvxpy,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DIGITS = 1e-4  # relative: four digits of the objective
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def solver_of(program, *, start=0.2, precision=torch.float64):

@@ -13,18 +13,13 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression import Material
 from evo_ensyth.synthesis.compression._convex_program import relu_program
 from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GRID = (0.05, 0.1, 0.3)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def network(*, bias=True, seed=0):
@@ -48,7 +43,7 @@ def images(n_samples=120, seed=1):
 def all_variants(settings, parent=None, calibration=None, **options):
     parent = network() if parent is None else parent
     calibration = images() if calibration is None else calibration
-    return list(settings.variants(parent, calibration, seed=0, **options))
+    return list(settings.variants(parent, Material(calibration, None, None), seed=0, **options))
 
 
 def stacked(layer):
@@ -235,7 +230,11 @@ def test_a_resumed_run_gives_the_same_bits(tmp_path, scheme, finished):
     whole = all_variants(settings)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    list(itertools.islice(settings.variants(network(), images(), seed=0, scratch=scratch), finished))
+    list(
+        itertools.islice(
+            settings.variants(network(), Material(images(), None, None), seed=0, scratch=scratch), finished
+        )
+    )
     assert len(list(scratch.iterdir())) == finished
     resumed = all_variants(settings, scratch=scratch)
     for one, other in zip(whole, resumed, strict=True):

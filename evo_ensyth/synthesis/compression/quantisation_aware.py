@@ -1,0 +1,129 @@
+"""Quantisation-aware fine-tuning: the network computes with rounded weights while weights and steps go on learning.
+
+Esser, McKinstry, Bablani, Appuswamy, Modha, "Learned Step Size Quantization", ICLR 2020 (arXiv 1902.08153); gradients
+pass through the rounding as if it were not there (Bengio, Leonard, Courville, arXiv 1308.3432).
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression._scratch import made_once
+from evo_ensyth.synthesis.compression.quantisation import Quantisation, largest_code, quantise, rounded_up
+from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.forms import mark_quantised
+from evo_ensyth.synthesis.networks import Network, weighted_layers
+from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
+
+
+@dataclass(frozen=True)
+class QuantisationAware:
+    """One variant per number of bits, in the order given, each fine-tuned while it was quantised.
+
+    Attributes
+    ----------
+    tuning : FineTuning
+        Without L2, which would pull at weights that are not used.
+    bits : tuple of int
+        Of a weight, 2 to 8, as in `Quantisation`.
+
+    Raises
+    ------
+    InputError
+        A setting out of its range.
+
+    Notes
+    -----
+    The paper has one step for each layer and a level more below zero than above; here each output has its own step, and
+    levels are symmetric. Steps start from those of least squared error, and their logarithm is learned, which keeps
+    them positive and suits any optimiser.
+    """
+
+    tuning: FineTuning
+    bits: tuple[int, ...] = (4, 3, 2)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", Quantisation(self.bits).bits)
+        if self.tuning.l2:
+            raise InputError("tuning has l2 terms; weights that are rounded afterwards are tuned without.")
+
+    def names(self) -> tuple[str, ...]:
+        """Name the variants, such as ``quantisation_aware-4``."""
+        return tuple(f"quantisation_aware-{bits}" for bits in self.bits)
+
+    def variants(
+        self,
+        parent: Network,
+        material: Material,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
+    ) -> Iterator[Variant]:
+        """Yield one variant per number of bits; what is zero in the parent stays so.
+
+        Raises
+        ------
+        InputError
+            The parent is quantised already.
+        """
+        for name, bits in zip(self.names(), self.bits, strict=True):
+            progress(name)
+            learn = partial(self._tuned, parent, bits, material.train, derived_seed(seed, name))
+            model = made_once(scratch, name, parent, learn)
+            yield Variant(name, {"method": "quantisation_aware", "bits": bits, "tuning": self.tuning.name}, model, {})
+
+    def _tuned(self, parent: Network, bits: int, data: Split, seed: int) -> Network:
+        begin = copy.deepcopy(parent)
+        for layer in weighted_layers(begin).values():
+            parametrize.register_parametrization(layer, "weight", LearnedSteps(layer.weight.detach(), bits))
+        learned = weighted_layers(fine_tune(begin, data, self.tuning, seed=seed))
+        model = copy.deepcopy(parent)
+        for name, layer in weighted_layers(model).items():
+            weight, steps = _settled(learned[name], bits)
+            layer.weight.data.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.data.copy_(learned[name].get_parameter("bias"))
+            mark_quantised(layer, steps, bits)
+        return model
+
+
+class LearnedSteps(nn.Module):
+    """Rounds weights, (n_outputs, ...), to whole steps of their output; section 2 of the paper.
+
+    Of what comes out, v, with codes from -L to L: dv/dw is 1 where |w / s| is at most L, and 0 beyond; dv/ds is
+    round(w / s) - w / s there, and -L or L beyond. The latter is scaled by 1 / sqrt(L times the number of weights).
+    """
+
+    def __init__(self, weight: torch.Tensor, bits: int) -> None:
+        super().__init__()
+        _, steps = quantise(weight, bits, "least_squares")
+        self.logarithms = nn.Parameter(steps.log())
+        self.largest = largest_code(bits)
+        self.pace = (self.largest * weight[0].numel()) ** -0.5
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Round, in a way that gradients pass."""
+        steps = self.logarithms.exp()
+        steps = self.pace * steps + (1 - self.pace) * steps.detach()  # the same number, with less of a gradient
+        quotients = (weight.flatten(1) / steps[:, None]).clamp(-self.largest, self.largest)
+        codes = quotients + (quotients.round() - quotients).detach()
+        rounded: torch.Tensor = codes * steps[:, None]
+        return rounded.view_as(weight)
+
+
+@torch.no_grad()
+def _settled(layer: nn.Module, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and steps of a layer as they are stored: exact multiples, see `quantisation.rounded_up`."""
+    learned = layer.get_submodule("parametrizations.weight")
+    weight, steps = learned.get_parameter("original"), rounded_up(learned.get_parameter("0.logarithms").exp())
+    codes = (weight.flatten(1) / steps[:, None]).round().clamp(-largest_code(bits), largest_code(bits))
+    return (codes * steps[:, None] + 0.0).view_as(weight), steps

@@ -1,0 +1,57 @@
+"""Digits, mixed: 42 copies of one small network by five methods and their combinations. The pool takes a minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evo_ensyth.posing import Problem, stored_problem
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis import Recipe
+
+
+def recipe() -> Recipe:
+    """How the pool is made: of what is pruned, every member is there a second time, quantised."""
+    from evo_ensyth.synthesis import (
+        DropNet,
+        FineTuning,
+        Gradual,
+        Magnitude,
+        NetTrim,
+        Quantisation,
+        QuantisationAware,
+        Recipe,
+        Route,
+        Training,
+    )
+
+    tuned = FineTuning(name="tuned", epochs=8, batch=32, optimiser="adam", learning_rate=1e-2)
+    between = FineTuning(name="between", epochs=3, batch=32, optimiser="adam", learning_rate=3e-3)
+    in_4_bits = (Quantisation(bits=(4,)),)
+    cycle = Training(epochs=40, batch=64, learning_rate=3e-3)
+    return Recipe(
+        dataset="digits",
+        n_search=500,
+        network="small",
+        training=Training(epochs=40, batch=64, learning_rate=3e-3, keep=0.8),
+        compressors=(
+            Route(Quantisation()),
+            Route(QuantisationAware(between, bits=(3, 2))),
+            Route(NetTrim(epsilons=(0.1, 0.3, 0.5)), (tuned,), then=in_4_bits),
+            Route(Magnitude((0.5, 0.8, 0.9)), (tuned,), then=in_4_bits),
+            Route(Magnitude((0.5, 0.8, 0.9), scope="layer"), (tuned,), then=in_4_bits),
+            Route(Magnitude((0.8, 0.9), gradual=Gradual(between))),
+            Route(DropNet("minimum", n_cycles=4, training=cycle)),
+            Route(DropNet("minimum_layer", n_cycles=4, training=cycle)),
+            Route(DropNet("random_layer", n_cycles=4, training=cycle)),
+            Route(DropNet("minimum_layer", n_cycles=4, training=cycle, start="continue")),
+        ),
+        fine_tunings=(tuned,),
+        n_calibration=797,
+        threads=1,
+    )
+
+
+def problem() -> Problem:
+    """Error against the number of members."""
+    return stored_problem("digits_mixed")
