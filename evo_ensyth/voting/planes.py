@@ -228,10 +228,10 @@ class Planes:
         errors = np.empty(len(bags), np.int64)
         for i, bag in enumerate(bags):
             # Where somebody joins, members may stand several times: so the last vote joins the others.
-            last = np.flatnonzero(bag)[-1]
+            last = np.flatnonzero(bag)[-1:]
             others = bag.copy()
             others[last] -= 1
-            errors[i] = self.joined_errors(others)[last]
+            errors[i] = self.joined_errors(others, last)[0]
         return errors
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
