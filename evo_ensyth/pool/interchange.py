@@ -14,11 +14,13 @@ key                                        shape                         meaning
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
 =========================================  ============================  ===================================
 
-Where labels and scores are both there, the labels vote. Nothing in the file is ever unpickled.
+Where labels and scores are both there, the labels vote, and the scores are for objectives that ask for them. Nothing in
+the file is ever unpickled.
 """
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.npz import Npz, check_size, opened
 from evo_ensyth.pool.pool import Pool
+from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import MOST_CLASSES, Votes
 
 RESERVED_COSTS = ("error", "n_members")
@@ -75,7 +78,7 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
         raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
     with opened(path) as file:
         try:
-            return _Reader(file).predictions(test_share, split_seed)
+            return _Reader(file, path).predictions(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -85,6 +88,7 @@ class _Reader:
     """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
 
     file: Npz
+    path: Path
 
     def predictions(self, test_share: float, split_seed: int) -> Predictions:
         keys = self.file.keys
@@ -112,10 +116,14 @@ class _Reader:
                 raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
         return Predictions(
             pool=self.pool(len(search.labels)),
-            search=Votes(search.labels, search.truth, n_classes, "search"),
-            test=Votes(test.labels, test.truth, n_classes, "test") if test else None,
+            search=self.votes(search, n_classes, "search"),
+            test=self.votes(test, n_classes, "test") if test else None,
             test_samples=test_samples,
         )
+
+    def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
+        scores = partial(_read_scores, self.path, answers, split)
+        return Votes(answers.labels, answers.truth, n_classes, split, scores)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
         """Labels and truth of one split, and the number of classes."""
@@ -142,7 +150,8 @@ class _Reader:
             )
         if truth.size == 0:
             raise InputError(f"'{truth_key}' has no sample.")
-        return _Answers(labels, truth), max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+        n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+        return _Answers(labels, truth, scores_key, slice(None)), n_classes
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
         """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
@@ -219,10 +228,15 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Labels (n_members, n_samples) and truth (n_samples,), not yet part of a split."""
+    """Labels (n_members, n_samples) and truth (n_samples,), not yet part of a split.
+
+    Their scores are, or would be, those of some samples under a key of the file.
+    """
 
     labels: np.ndarray
     truth: np.ndarray
+    scores_key: str
+    samples: np.ndarray | slice
 
     def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
         """Search split, test split if it has a sample, and which samples it has."""
@@ -232,7 +246,24 @@ class _Answers:
         return self.of(rest), self.of(test) if n_test else None, test
 
     def of(self, samples: np.ndarray) -> "_Answers":
-        return _Answers(self.labels[:, samples], self.truth[samples])
+        return _Answers(self.labels[:, samples], self.truth[samples], self.scores_key, samples)
+
+
+def _read_scores(path: Path, answers: _Answers, split: str) -> Scores:
+    """Scores of a split, which the file may keep beside its labels; one member at a time, in the type of the file."""
+    key = answers.scores_key
+    with opened(path) as file:
+        try:
+            if key not in file.keys:
+                raise InputError(f"no '{key}', and labels alone do not say how sure the members are; store scores too.")
+            with file.stream(key) as stream:
+                n_members, *shape = stream.shape
+                check_size(key, n_members * len(answers.truth) * math.prod(shape[1:]) * stream.dtype.itemsize)
+                members = [stream.take(tuple(shape))[answers.samples] for _ in range(n_members)]
+                stream.finish()
+            return Scores(members, answers.truth, split)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Planes
+from evo_ensyth.voting import Planes, SoftVotes
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Problem:
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""
-        return Ensembles(subsets, self.pool, self.search, self._search_planes)
+        return Ensembles(subsets, self.pool, self.search, self._search_planes, lambda: self._search_scores)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
@@ -78,3 +78,7 @@ class Problem:
     @cached_property
     def _search_planes(self) -> Planes:
         return Planes.of(self.search)
+
+    @cached_property
+    def _search_scores(self) -> SoftVotes:
+        return SoftVotes.of(self.search.scores)

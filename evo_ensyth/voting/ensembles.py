@@ -1,5 +1,6 @@
 """A batch of subsets of one pool, as objectives see them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from evo_ensyth.catalogue import unknown
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.voting import kernels
 from evo_ensyth.voting.planes import Planes
+from evo_ensyth.voting.soft import SoftVotes
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,16 @@ class Ensembles:
         The split on which the ensembles are judged.
     planes : Planes
         The same votes, laid out for counting.
+    prepared_scores : function to SoftVotes, optional
+        Gives the scores of that split ready to be added up; prepares them anew if left out. Called when an objective
+        asks.
     """
 
     subsets: np.ndarray
     pool: Pool
     votes: Votes
     planes: Planes
+    prepared_scores: Callable[[], SoftVotes] | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""
@@ -56,6 +62,17 @@ class Ensembles:
         answers = np.empty((len(self), self.votes.n_samples), self.votes.labels.dtype)
         kernels.winners(self.votes.labels, self.subsets, self.votes.n_classes, answers)
         return answers
+
+    @cached_property
+    def soft_votes(self) -> SoftVotes:
+        """Scores of all members, ready to be added up.
+
+        Raises
+        ------
+        InputError
+            The pool has none for this split.
+        """
+        return self.prepared_scores() if self.prepared_scores else SoftVotes.of(self.votes.scores)
 
     def total(self, cost: str) -> np.ndarray:
         """Sum of a cost over the members, with what members share counted once.
