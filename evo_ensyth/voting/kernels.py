@@ -329,6 +329,26 @@ def list_members(subset, members):
 
 
 @compiled
+def wrong_samples(words, ties, leads, first, last, n_members, members, size, truth, rival):
+    """Samples on which ``members[:size]`` are wrong, of the unit with slots ``first`` to ``last - 1``.
+
+    ``truth`` and ``rival`` are room for two counters.
+    """
+    n_bits = counter_bits(size)
+    count_votes(words, first * n_members * WORDS, members, size, truth, n_bits)
+    wrong = zero()
+    for slot in range(first + 1, last):
+        if n_members - size < leads[slot]:  # nor can the weaker rivals that follow
+            break
+        count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
+        loses = load(ties, slot * WORDS)
+        for bit in range(0, n_bits * WORDS, WORDS):
+            loses = beats(load(truth, bit), load(rival, bit), loses)
+        wrong = wrong | loses
+    return wrong
+
+
+@compiled
 def count_errors(words, ties, leads, first_slot, closest, lost, first, last, subsets):
     """Samples of units ``first`` to ``last - 1`` that each subset gets wrong: int64, (n_subsets,).
 
@@ -354,18 +374,39 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
                 if left_out < closest[unit]:
                     errors[start + i] += lost[unit]
                     continue
-                n_bits = counter_bits(size)
-                count_votes(words, slot_0 * n_members * WORDS, members[i], size, truth, n_bits)
-                wrong = zero()
-                for slot in range(slot_0 + 1, first_slot[unit + 1]):
-                    if left_out < leads[slot]:  # nor can the weaker rivals that follow
-                        break
-                    count_votes(words, slot * n_members * WORDS, members[i], size, rival, n_bits)
-                    loses = load(ties, slot * WORDS)
-                    for bit in range(0, n_bits * WORDS, WORDS):
-                        loses = beats(load(truth, bit), load(rival, bit), loses)
-                    wrong = wrong | loses
-                errors[start + i] += popcount(wrong)
+                slot_end = first_slot[unit + 1]
+                errors[start + i] += popcount(
+                    wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members[i], size, truth, rival)
+                )
+    return errors
+
+
+@compiled
+def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, subsets, groups, n_groups):
+    """Samples of each group that each subset gets wrong, of units ``first`` to ``last - 1``: (n_subsets, n_groups).
+
+    ``groups`` are those of the samples, in the order of the planes. Only the wrong samples are looked at one by one.
+    """
+    n_subsets, n_members = subsets.shape
+    errors = np.zeros((n_subsets, n_groups), np.int64)
+    members = np.empty(n_members, np.int64)
+    most_bits = counter_bits(n_members)
+    truth, rival, wrong = room(most_bits), room(most_bits), room(1)
+    for i in range(n_subsets):
+        size = list_members(subsets[i], members)
+        for unit in range(first, last):
+            slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
+            store(
+                wrong, 0, wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members, size, truth, rival)
+            )
+            for word in range(WORDS):
+                at = unit * UNIT + word * 64
+                bits = wrong[word]
+                while bits:
+                    rest = bits & (bits - np.uint64(1))
+                    lowest = np.int64(bits_set((bits ^ rest) - np.uint64(1)))
+                    errors[i, groups[at + lowest]] += 1
+                    bits = rest
     return errors
 
 

@@ -47,8 +47,10 @@ class Planes:
         Smallest distance between the truth and the strongest rival, whoever leads.
     lost : int64, (n_units,)
         Samples of the unit on which a rival leads.
-    settled : int
+    settled : int64, (n_settled,)
         Samples that every ensemble gets wrong.
+    order : int64, (n_contested,)
+        The sample at each place of the planes.
     n_members, n_samples : int
     """
 
@@ -58,7 +60,8 @@ class Planes:
     first_slot: np.ndarray
     closest: np.ndarray
     lost: np.ndarray
-    settled: int
+    settled: np.ndarray
+    order: np.ndarray
     n_members: int
     n_samples: int
 
@@ -90,7 +93,8 @@ class Planes:
             first_slot=first_slot,
             closest=np.minimum.reduceat(np.abs(lead), starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
             lost=np.add.reduceat(lead < 0, starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
-            settled=int(np.count_nonzero(for_truth == 0)),
+            settled=np.flatnonzero(for_truth == 0),
+            order=order,
             n_members=votes.n_members,
             n_samples=votes.n_samples,
         )
@@ -111,19 +115,26 @@ class Planes:
         int64, (n_subsets,)
             The same for every number of threads.
         """
-        subsets = np.ascontiguousarray(subsets)
-        n_threads = self._threads(int(np.count_nonzero(subsets)))
-        if len(subsets) <= self._n_units:
-            return self._over_units(kernels.count_errors, n_threads, subsets)
-        errors = np.empty(len(subsets), np.int64)
-        # Interleaved, so that every thread gets small and large subsets alike.
-        parts = [slice(i, None, n_threads) for i in range(n_threads)]
+        return self._each(kernels.count_errors, subsets) + len(self.settled)
 
-        def count(part: slice) -> None:
-            errors[part] = self._over_units(kernels.count_errors, 1, np.ascontiguousarray(subsets[part]))
+    def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
+        """Samples of each group that each subset gets wrong.
 
-        _side_by_side(count, parts)
-        return errors
+        Parameters
+        ----------
+        groups : int64, (n_samples,)
+            The group of each sample, below ``n_groups``.
+        n_groups : int
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        int64, (n_subsets, n_groups)
+            The same for every number of threads.
+        """
+        contested = self._each(kernels.count_errors_by, subsets, groups[self.order], n_groups)
+        return contested + np.bincount(groups[self.settled], minlength=n_groups)
 
     def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
@@ -182,6 +193,20 @@ class Planes:
     def _n_units(self) -> int:
         return len(self.closest)
 
+    def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
+        """What a kernel counts for each subset, which threads share where there are more of them than units."""
+        subsets = np.ascontiguousarray(subsets)
+        n_threads = self._threads(int(np.count_nonzero(subsets)))
+        if len(subsets) <= self._n_units:
+            return self._over_units(kernel, n_threads, subsets, *arguments)
+        # Interleaved, so that every thread gets small and large subsets alike.
+        parts = [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)]
+        counted = _side_by_side(lambda part: self._over_units(kernel, 1, part, *arguments), parts)
+        result = np.empty((len(subsets), *counted[0].shape[1:]), np.int64)
+        for i, part in enumerate(counted):
+            result[i::n_threads] = part
+        return result
+
     def _threads(self, n_votes: int) -> int:
         work = n_votes * len(self.leads)
         return min(threads(), 1 + work // THREAD_PLANES)
@@ -190,14 +215,15 @@ class Planes:
         self, kernel: Callable[..., np.ndarray], members: np.ndarray, left_out: int, movers: np.ndarray, work: int = 0
     ) -> np.ndarray:
         n_threads = self._threads(work or len(members) + self.n_members)
-        return self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+        counted = self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+        return counted + len(self.settled)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
         ends = np.linspace(0, self._n_units, max(1, min(n_threads, self._n_units)) + 1).astype(np.int64)
         counted = _side_by_side(lambda part: kernel(*layout, *part, *arguments), list(itertools.pairwise(ends)))
-        return np.asarray(sum(counted) + self.settled)
+        return np.asarray(sum(counted))
 
 
 def threads() -> int:
