@@ -8,9 +8,11 @@ own is a function in one's problem module::
         \"\"\"The slowest member, when all run side by side.\"\"\"
         return ensembles.largest("latency_ms")
 
-Any cost that a pool carries is an objective by its name as well: its sum over the members.
+Any cost that a pool carries is an objective by its name as well: its sum over the members. ``largest_`` before the name
+asks for the largest cost among them instead. ``error_of_class_3`` is the error on the samples of class 3.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,9 +23,11 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Pool
 from evo_ensyth.voting import Ensembles
 
-__all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective"]
+__all__ = ["Ensembles", "Objective", "error_of_class", "find", "judge", "names", "objective"]
 
 FOLDER = "evo_ensyth.objectives"
+LARGEST = "largest_"
+OF_CLASS = "error_of_class_"
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,32 @@ def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
         return found
     if name in pool.costs:
         return Objective(name, lambda ensembles: ensembles.total(name))
-    raise catalogue.unknown("objective", name, {*names(), *pool.costs, *(mine.name for mine in own)})
+    cost = name.removeprefix(LARGEST)
+    if cost != name and cost in pool.costs:
+        return Objective(name, lambda ensembles: ensembles.largest(cost))
+    if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
+        return error_of_class(int(number[1]))
+    families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
+    raise catalogue.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
+
+
+def error_of_class(number: int) -> Objective:
+    """Make the objective that looks at the samples of one true class: the share of them that the vote gets wrong.
+
+    Its evaluation raises `InputError` where the search split has no such sample; on a test split without one it is 0.
+    """
+
+    def share_wrong(ensembles: Ensembles) -> np.ndarray:
+        votes = ensembles.votes
+        n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
+        if n_samples == 0 and votes.split == "search":
+            there = ", ".join(map(str, np.flatnonzero(votes.class_sizes)))
+            raise InputError(f"no sample of the search split is of class {number}; there are {there}.")
+        if n_samples == 0:
+            return np.zeros(len(ensembles))
+        return np.asarray(ensembles.errors_by_class[:, number] / n_samples)
+
+    return Objective(f"{OF_CLASS}{number}", share_wrong, "share of samples")
 
 
 def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:

@@ -74,6 +74,11 @@ class Votes:
         return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
 
     @cached_property
+    def class_sizes(self) -> np.ndarray:
+        """int64, (n_classes,): how many samples each class truly has."""
+        return np.bincount(self.truth, minlength=self.n_classes)
+
+    @cached_property
     def scores(self) -> "Scores":
         """What the members think of every class. Nothing of it is read before somebody asks.
 

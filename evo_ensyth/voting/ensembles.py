@@ -51,6 +51,16 @@ class Ensembles:
         """int64, (n_ensembles,): samples on which the plurality vote is wrong."""
         return self.planes.errors(self.subsets)
 
+    @cached_property
+    def margin_counts(self) -> np.ndarray:
+        """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
+        return self.planes.margin_counts(self.subsets)
+
+    @cached_property
+    def errors_by_class(self) -> np.ndarray:
+        """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
+        return self.planes.errors_by(self.votes.truth.astype(np.int64), self.votes.n_classes, self.subsets)
+
     @property
     def error_rate(self) -> np.ndarray:
         """float64, (n_ensembles,): share of samples on which the plurality vote is wrong."""
