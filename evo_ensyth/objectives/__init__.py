@@ -23,7 +23,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Pool
 from evo_ensyth.voting import Ensembles
 
-__all__ = ["Ensembles", "Objective", "error_of_class", "find", "judge", "names", "objective"]
+__all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective", "samples_of_class"]
 
 FOLDER = "evo_ensyth.objectives"
 LARGEST = "largest_"
@@ -77,28 +77,25 @@ def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
     if cost != name and cost in pool.costs:
         return Objective(name, lambda ensembles: ensembles.largest(cost))
     if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
-        return error_of_class(int(number[1]))
+        return _error_of_class(int(number[1]))
     families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
     raise catalogue.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
 
 
-def error_of_class(number: int) -> Objective:
-    """Make the objective that looks at the samples of one true class: the share of them that the vote gets wrong.
+def samples_of_class(number: int, ensembles: Ensembles) -> int:
+    """How many samples of the split are truly of a class.
 
-    Its evaluation raises `InputError` where the search split has no such sample; on a test split without one it is 0.
+    Raises
+    ------
+    InputError
+        None is, on the search split. A test split may be without: what was chosen shall be told all the same.
     """
-
-    def share_wrong(ensembles: Ensembles) -> np.ndarray:
-        votes = ensembles.votes
-        n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
-        if n_samples == 0 and votes.split == "search":
-            there = ", ".join(map(str, np.flatnonzero(votes.class_sizes)))
-            raise InputError(f"no sample of the search split is of class {number}; there are {there}.")
-        if n_samples == 0:
-            return np.zeros(len(ensembles))
-        return np.asarray(ensembles.errors_by_class[:, number] / n_samples)
-
-    return Objective(f"{OF_CLASS}{number}", share_wrong, "share of samples")
+    votes = ensembles.votes
+    n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
+    if n_samples == 0 and votes.split == "search":
+        there = ", ".join(map(str, np.flatnonzero(votes.class_sizes)))
+        raise InputError(f"no sample of the search split is of class {number}; there are {there}.")
+    return n_samples
 
 
 def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
@@ -128,3 +125,17 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
             raise InputError(f"objective '{goal.name}' is {answer[row]} for the ensemble {members}; it must be finite.")
         values[:, column] = answer
     return values
+
+
+def _error_of_class(number: int) -> Objective:
+    """Make the objective that looks at the samples of one true class: the share of them that the vote gets wrong.
+
+    See `samples_of_class` for classes that have none. On a test split without such a sample it is 0.
+    """
+
+    def share_wrong(ensembles: Ensembles) -> np.ndarray:
+        n_samples = samples_of_class(number, ensembles)
+        wrong = ensembles.errors_by_class[:, number] if n_samples else np.zeros(len(ensembles))
+        return np.asarray(wrong / max(n_samples, 1))
+
+    return Objective(f"{OF_CLASS}{number}", share_wrong, "share of samples")

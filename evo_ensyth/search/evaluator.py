@@ -15,6 +15,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
 from evo_ensyth.objectives.error import error
+from evo_ensyth.search.bounds import excess
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
@@ -22,6 +23,8 @@ from evo_ensyth.search.problem import Problem
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
 BLOCK_ANSWERS = 64_000_000
 MOST_AT_ONCE = 4_096
+# More than any objective measures: the least value of what breaks a bound.
+BEYOND = 1e30
 
 
 class SearchOver(Exception):  # noqa: N818 - it is no error
@@ -62,8 +65,11 @@ class Evaluator:
     objectives : tuple of Objective
     criterion : Objective
         What leads where one of many neighbours is to be taken; see `Problem`.
+    bounds : tuple of Bound
+    nearest : bool, (n_members,), optional
+        What keeps the bounds, if there are any, or comes nearest to it; the first such.
     front : Front
-        Non-dominated among all that was judged.
+        Non-dominated among all that was judged and kept the bounds.
     spent : int
         Ensembles judged.
     history : list of Milestone
@@ -88,6 +94,9 @@ class Evaluator:
         self.votes = problem.search
         self.objectives = problem.objectives
         self.criterion = problem.criterion
+        self.bounds = problem.bounds
+        self.nearest: np.ndarray | None = None
+        self._least_excess = float("inf")
         self.budget = budget
         self.seconds = seconds
         self.front = Front(np.zeros((0, len(problem.pool)), bool), np.zeros((0, len(problem.objectives))))
@@ -141,7 +150,10 @@ class Evaluator:
         Returns
         -------
         float64, (n_subsets, n_objectives)
-            Smaller is better.
+            Smaller is better. What breaks a bound gets the same value for every objective, larger than those of all
+            that keep the bounds, and the larger the further it goes beyond them. So whoever minimises follows the
+            rule of Deb et al., "NSGA-II", 2002, section VI: what keeps the bounds dominates what does not, and among
+            what does not the smaller excess.
 
         Raises
         ------
@@ -157,7 +169,7 @@ class Evaluator:
             self.go_on()
             some = subsets[start : start + block]
             some = some[: int(min(self.left, len(some)))]
-            some_values = judge(self.objectives, self._ensembles(some))
+            some_values = self._judge(some)
             values[start : start + len(some)] = some_values
             self._keep(some, some_values, len(some))
             if start + len(some) < min(start + block, len(subsets)):
@@ -263,7 +275,7 @@ class Evaluator:
             Those of them that may belong to the front.
         """
         self._check(best)
-        values = judge(self.objectives, self._ensembles(best)) if len(best) else np.zeros((0, len(self.objectives)))
+        values = self._judge(best) if len(best) else np.zeros((0, len(self.objectives)))
         self._keep(best, values, n_subsets)
 
     def go_on(self) -> None:
@@ -285,8 +297,21 @@ class Evaluator:
             raise SearchOver
         self.spent += n
 
+    def _judge(self, subsets: np.ndarray) -> np.ndarray:
+        ensembles = self._ensembles(subsets)
+        values = judge(self.objectives, ensembles)
+        if self.bounds:
+            beyond = excess(self.bounds, ensembles)
+            values = np.where(beyond[:, None] > 0, BEYOND * (1 + beyond[:, None]), values)
+            if beyond.min() < self._least_excess:
+                self.nearest, self._least_excess = subsets[beyond.argmin()].copy(), float(beyond.min())
+        return values
+
     def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
         self.spent += n_judged
+        if self.bounds:
+            kept = values[:, 0] < BEYOND
+            subsets, values = subsets[kept], values[kept]
         # What the front covers already cannot join it: most batches end here, and no front is built.
         gain = not_covered(self.front.values, values)
         moved = bool(gain.any())

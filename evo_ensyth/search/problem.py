@@ -9,6 +9,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.search.bounds import Bound
 from evo_ensyth.voting import Planes, SoftVotes
 
 
@@ -27,6 +28,8 @@ class Problem:
         The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
     objectives : tuple of Objective
         Smaller is better.
+    bounds : tuple of Bound
+        What ensembles have to keep to on the search split; those that do not are never chosen.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class Problem:
     search: Votes
     test: Votes | None
     objectives: tuple[Objective, ...]
+    bounds: tuple[Bound, ...] = ()
 
     def __post_init__(self) -> None:
         for votes in filter(None, (self.search, self.test)):
@@ -56,6 +60,10 @@ class Problem:
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
         return replace(self, objectives=objectives)
+
+    def within(self, bounds: tuple[Bound, ...]) -> "Problem":
+        """Ask the same within other bounds."""
+        return replace(self, bounds=bounds)
 
     @property
     def criterion(self) -> Objective:

@@ -40,7 +40,7 @@ class Nsga2(Evolving):
         """Walk from some subset of the front; what is judged on the way competes with the population."""
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or rng.random() >= share:
+        if not self.walk or rng.random() >= share or len(search.front) == 0:
             return
         assert isinstance(steps, Evolution)
         path = walk(search, search.front.subsets[rng.integers(len(search.front))], self.walk, rng)
