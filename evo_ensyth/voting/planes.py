@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -132,6 +133,12 @@ class Planes:
             The same for every number of threads.
         """
         return self._each(kernels.count_errors_by, subsets, groups[self.order], n_groups)
+
+    @cached_property
+    def lost_by_all(self) -> np.ndarray:
+        """int64, (n_samples,): 1 where the whole pool's vote is wrong, 0 where it is right."""
+        samples = np.arange(self.n_samples)
+        return np.asarray(self.errors_by(samples, self.n_samples, np.ones((1, self.n_members), bool))[0])
 
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
         """How often each margin occurs: the votes for the truth less those for its strongest rival.

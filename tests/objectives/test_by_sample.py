@@ -87,3 +87,34 @@ def test_the_largest_of_any_cost_is_an_objective():
     assert_array_equal(objectives.find("largest_kg", pool).evaluate(some), range(1, 8))
     with pytest.raises(InputError, match=r"Did you mean 'largest_ms'\?"):
         objectives.find("largest_s", pool)
+
+
+def test_the_paired_error_is_the_error_and_the_spread_of_a_difference():
+    labels, truth = naive.random_votes(np.random.default_rng(3), 5, 200, 3, 0.6)
+    labels[0, :9] = (truth[:9] + 1) % 3
+    some = ensembles(labels, truth, 3)
+    whole = wrong(some, np.ones(5, bool))
+    for subset, found in zip(some.subsets, value("paired_error", some), strict=True):
+        lead = wrong(some, subset).astype(int) - whole
+        assert_allclose(found, wrong(some, subset).mean() + lead.std() / np.sqrt(200), rtol=1e-12)
+    assert value("paired_error", some)[-1] == whole.mean()
+
+
+def test_resamples_tend_to_the_paired_error():
+    labels, truth = naive.random_votes(np.random.default_rng(4), 5, 300, 3, 0.6)
+    some = ensembles(labels, truth, 3, [[1, 1, 1, 0, 0]])
+    rng = np.random.default_rng(0)
+    own, whole = (wrong(some, subset) for subset in (some.subsets[0], np.ones(5, bool)))
+    draws = [rng.integers(0, 300, 300) for _ in range(4000)]
+    expected = np.mean([own[draw].mean() for draw in draws])
+    spread = np.std([own[draw].mean() - whole[draw].mean() for draw in draws])
+    found = value("paired_error", some)[0]
+    # The spread of 4,000 draws is known to about 1 %.
+    assert_allclose(found - own.mean(), spread, rtol=0.04)
+    assert_allclose(expected, own.mean(), atol=0.002)
+
+
+def test_what_the_whole_pool_gets_wrong_is_known_sample_by_sample():
+    labels, truth = naive.random_votes(np.random.default_rng(5), 6, 1100, 3, 0.5)
+    some = ensembles(labels, truth, 3)
+    assert_array_equal(some.planes.lost_by_all, wrong(some, np.ones(6, bool)))
