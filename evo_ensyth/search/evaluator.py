@@ -6,14 +6,14 @@ test split, which is not in here.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import judge
+from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
 from evo_ensyth.search.bounds import excess
 from evo_ensyth.search.front import Front
@@ -140,12 +140,15 @@ class Evaluator:
         """Stop the clock: the search is over."""
         self._end = time.perf_counter()
 
-    def evaluate(self, subsets: np.ndarray) -> np.ndarray:
+    def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> np.ndarray:
         """Value of every objective for every subset, on the search split.
 
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
+        by : sequence of Objective, optional
+            Those whose values are given back, for a selector that has its own way of judging. The front remains that
+            of the problem's.
 
         Returns
         -------
@@ -163,14 +166,15 @@ class Evaluator:
             Wrong type or width, or a subset without a member.
         """
         self._check(subsets)
-        values = np.empty((len(subsets), len(self.objectives)))
+        values = np.empty((len(subsets), len(by or self.objectives)))
         block = max(1, min(MOST_AT_ONCE, BLOCK_ANSWERS // self.votes.n_samples))
         for start in range(0, len(subsets), block):
             self.go_on()
             some = subsets[start : start + block]
             some = some[: int(min(self.left, len(some)))]
-            some_values = self._judge(some)
-            values[start : start + len(some)] = some_values
+            ensembles = self._ensembles(some)
+            some_values = self._judge(self.objectives, ensembles)
+            values[start : start + len(some)] = self._judge(by, ensembles) if by else some_values
             self._keep(some, some_values, len(some))
             if start + len(some) < min(start + block, len(subsets)):
                 raise SearchOver
@@ -275,7 +279,9 @@ class Evaluator:
             Those of them that may belong to the front.
         """
         self._check(best)
-        values = self._judge(best) if len(best) else np.zeros((0, len(self.objectives)))
+        values = np.zeros((0, len(self.objectives)))
+        if len(best):
+            values = self._judge(self.objectives, self._ensembles(best))
         self._keep(best, values, n_subsets)
 
     def go_on(self) -> None:
@@ -297,14 +303,13 @@ class Evaluator:
             raise SearchOver
         self.spent += n
 
-    def _judge(self, subsets: np.ndarray) -> np.ndarray:
-        ensembles = self._ensembles(subsets)
-        values = judge(self.objectives, ensembles)
+    def _judge(self, objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
+        values = judge(objectives, ensembles)
         if self.bounds:
             beyond = excess(self.bounds, ensembles)
             values = np.where(beyond[:, None] > 0, BEYOND * (1 + beyond[:, None]), values)
             if beyond.min() < self._least_excess:
-                self.nearest, self._least_excess = subsets[beyond.argmin()].copy(), float(beyond.min())
+                self.nearest, self._least_excess = ensembles.subsets[beyond.argmin()].copy(), float(beyond.min())
         return values
 
     def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
