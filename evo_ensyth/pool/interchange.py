@@ -10,6 +10,8 @@ key                                        shape                         meaning
 ``test_labels``/``test_scores``,           likewise                      a test split, if there is one
 ``test_truth``
 ``labels``/``scores``, ``truth``           likewise                      instead: split here, by seed
+``search_groups``, ``test_groups``, or     (n_samples,)                  optional whole numbers: which samples
+``groups``                                                               belong together, for worst_group_error
 ``names``                                  (n_members,)                  optional
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
 =========================================  ============================  ===================================
@@ -19,6 +21,7 @@ the file is ever unpickled.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,6 +113,8 @@ class _Reader:
             search, test, test_samples = everything.split(test_share, split_seed)
         if test is not None and len(test.labels) != len(search.labels):
             raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
+        if test is not None and (search.groups is None) != (test.groups is None):
+            raise InputError("one split has groups and the other has none; give 'search_groups' and 'test_groups'.")
         for name, part in (("search", search), ("test", test)):
             if part is not None and len(part.truth) < 2:
                 n_samples = len(part.truth)
@@ -122,8 +127,11 @@ class _Reader:
         )
 
     def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
-        scores = partial(_read_scores, self.path, answers, split)
-        return Votes(answers.labels, answers.truth, n_classes, split, scores)
+        # Whoever is judged by scores while he is chosen will be so on the test split: better to know at once.
+        others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
+        needed = (answers.scores_key, *others)
+        scores = partial(_read_scores, self.path, needed, answers.samples, answers.truth, n_classes, split)
+        return Votes(answers.labels, answers.truth, n_classes, split, scores, answers.groups)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
         """Labels and truth of one split, and the number of classes."""
@@ -151,7 +159,10 @@ class _Reader:
         if truth.size == 0:
             raise InputError(f"'{truth_key}' has no sample.")
         n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
-        return _Answers(labels, truth, scores_key, slice(None)), n_classes
+        groups = self.labels(f"{prefix}groups", 1) if f"{prefix}groups" in self.file.keys else None
+        if groups is not None and groups.shape != truth.shape:
+            raise InputError(f"'{prefix}groups' has shape {groups.shape}, '{truth_key}' {truth.shape}.")
+        return _Answers(labels, truth, groups, scores_key, slice(None)), n_classes
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
         """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
@@ -228,13 +239,14 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Labels (n_members, n_samples) and truth (n_samples,), not yet part of a split.
+    """Labels (n_members, n_samples), truth and groups (n_samples,), not yet part of a split.
 
     Their scores are, or would be, those of some samples under a key of the file.
     """
 
     labels: np.ndarray
     truth: np.ndarray
+    groups: np.ndarray | None
     scores_key: str
     samples: np.ndarray | slice
 
@@ -246,22 +258,36 @@ class _Answers:
         return self.of(rest), self.of(test) if n_test else None, test
 
     def of(self, samples: np.ndarray) -> "_Answers":
-        return _Answers(self.labels[:, samples], self.truth[samples], self.scores_key, samples)
+        groups = None if self.groups is None else self.groups[samples]
+        return _Answers(self.labels[:, samples], self.truth[samples], groups, self.scores_key, samples)
 
 
-def _read_scores(path: Path, answers: _Answers, split: str) -> Scores:
-    """Scores of a split, which the file may keep beside its labels; one member at a time, in the type of the file."""
-    key = answers.scores_key
+def _read_scores(
+    path: Path, keys: Sequence[str], samples: np.ndarray | slice, truth: np.ndarray, n_classes: int, split: str
+) -> Scores:
+    """Some samples of what lies under the first key; one member at a time, in the type of the file."""
     with opened(path) as file:
         try:
-            if key not in file.keys:
-                raise InputError(f"no '{key}', and labels alone do not say how sure the members are; store scores too.")
+            for key in keys:
+                if key not in file.keys:
+                    why = "labels alone do not say how sure the members are"
+                    raise InputError(f"no '{key}', and {why}; store scores too.")
+            key = keys[0]
             with file.stream(key) as stream:
-                n_members, *shape = stream.shape
-                check_size(key, n_members * len(answers.truth) * math.prod(shape[1:]) * stream.dtype.itemsize)
-                members = [stream.take(tuple(shape))[answers.samples] for _ in range(n_members)]
+                if len(stream.shape) != 3 or stream.shape[2] > n_classes:
+                    raise InputError(
+                        f"'{key}' has shape {stream.shape} now; it has changed since its labels were read."
+                    )
+                n_members, n_rows, n_columns = stream.shape
+                check_size(key, n_members * len(truth) * n_classes * stream.dtype.itemsize)
+                members = []
+                for _ in range(n_members):
+                    scores = stream.take((n_rows, n_columns))[samples]
+                    if n_columns < n_classes:  # the truth, or the other split, knows more classes than they
+                        scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
+                    members.append(scores)
                 stream.finish()
-            return Scores(members, answers.truth, split)
+            return Scores(members, truth, split)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

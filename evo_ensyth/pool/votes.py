@@ -31,6 +31,8 @@ class Votes:
         ``search`` or ``test``.
     read_scores : function to Scores, optional
         Fetches what the members think of every class, where somebody knows it; called when first asked.
+    groups : uint16, (n_samples,), optional
+        Which samples belong together, such as those of one hospital.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Votes:
     n_classes: int
     split: str
     read_scores: "Callable[[], Scores] | None" = field(default=None, repr=False, compare=False)
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         labels, truth = np.asarray(self.labels), np.asarray(self.truth)
@@ -57,6 +60,12 @@ class Votes:
         kind = np.uint8 if self.n_classes <= 256 else np.uint16
         object.__setattr__(self, "labels", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
         object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        if self.groups is not None:
+            groups = np.asarray(self.groups)
+            if groups.shape != truth.shape:
+                raise InputError(f"{self.split} groups have shape {groups.shape}; the truth has {truth.shape}.")
+            groups = checked_labels(groups, f"{self.split} groups", MOST_CLASSES, np.uint16)
+            object.__setattr__(self, "groups", groups)
 
     @property
     def n_members(self) -> int:

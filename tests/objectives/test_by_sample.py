@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives.margin_ratio import HOPELESS
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Pool, Votes, read_predictions
 from evo_ensyth.voting import Ensembles, Planes
 
 
@@ -118,3 +118,36 @@ def test_what_the_whole_pool_gets_wrong_is_known_sample_by_sample():
     labels, truth = naive.random_votes(np.random.default_rng(5), 6, 1100, 3, 0.5)
     some = ensembles(labels, truth, 3)
     assert_array_equal(some.planes.lost_by_all, wrong(some, np.ones(6, bool)))
+
+
+def test_the_worst_group_is_that_of_a_loop():
+    labels, truth = naive.random_votes(np.random.default_rng(6), 5, 400, 3, 0.6)
+    groups = np.random.default_rng(0).choice([0, 2, 7], 400)
+    votes = Votes(labels, truth, 3, "search", groups=groups)
+    some = ensembles(labels, truth, 3)
+    some = Ensembles(some.subsets, some.pool, votes, some.planes)
+    for subset, found in zip(some.subsets, value("worst_group_error", some), strict=True):
+        assert found == max(wrong(some, subset)[groups == group].mean() for group in (0, 2, 7))
+
+
+def test_groups_come_from_a_file(npz):
+    labels, truth = naive.random_votes(np.random.default_rng(6), 3, 40, 3)
+    groups = np.arange(40) // 9
+    read = read_predictions(npz({"labels": labels, "truth": truth, "groups": groups}), test_share=0.4)
+    assert_array_equal(read.test.groups, groups[read.test_samples])
+    assert_array_equal(read.search.groups, np.delete(groups, read.test_samples))
+    named = {"search_labels": labels, "search_truth": truth, "search_groups": groups}
+    assert_array_equal(read_predictions(npz(named)).search.groups, groups)
+    assert read_predictions(npz({"labels": labels, "truth": truth})).search.groups is None
+    with pytest.raises(InputError, match=r"'search_groups' has shape \(39,\), 'search_truth' \(40,\)"):
+        read_predictions(npz({**named, "search_groups": groups[1:]}))
+    with pytest.raises(InputError, match="one split has groups and the other has none"):
+        read_predictions(npz({**named, "test_labels": labels, "test_truth": truth}))
+
+
+def test_groups_that_do_not_fit_are_refused():
+    labels, truth = naive.random_votes(np.random.default_rng(6), 3, 40, 3)
+    with pytest.raises(InputError, match="the search split of this pool knows no groups"):
+        value("worst_group_error", ensembles(labels, truth, 3))
+    with pytest.raises(InputError, match=r"search groups have shape \(3,\); the truth has \(40,\)"):
+        Votes(labels, truth, 3, "search", groups=[0, 1, 2])

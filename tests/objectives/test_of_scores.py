@@ -181,3 +181,27 @@ def test_the_command_line_searches_by_log_loss(call, npz):
     said = call("search", npz({"labels": votes.labels, "truth": votes.truth}), "--objectives", "log_loss")
     assert (said.status, said.out) == (2, "")
     assert "votes.npz: no 'scores', and labels alone" in said.err
+
+
+def test_scores_of_one_split_alone_are_refused_before_anything_is_chosen(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.truth}
+    read = read_predictions(npz({**stored, "test_labels": votes.labels, "test_truth": votes.truth}))
+    with pytest.raises(InputError, match=r"votes.npz: no 'test_scores', and labels alone"):
+        read.search.scores  # noqa: B018
+
+
+def test_classes_that_only_the_other_split_knows_have_no_scores(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    values = np.array(votes.scores.members)
+    stored = {
+        "search_scores": values,
+        "search_truth": votes.truth,
+        "test_scores": values,
+        "test_truth": votes.truth + 2,
+    }
+    read = read_predictions(npz(stored))
+    for split in (read.search, read.test):
+        assert split.scores.n_classes == 6
+        assert_array_equal(np.array(split.scores.members)[:, :, :4], values)
+        assert not np.array(split.scores.members)[:, :, 4:].any()
