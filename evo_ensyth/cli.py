@@ -59,6 +59,12 @@ def search(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Likewise, such as recall_of_class_3=0.9 or accuracy=0.9; repeatable."),
     ] = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(
+            help="What leads the search in the place of the error. [default: shrunk_error for nsga2, else error]"
+        ),
+    ] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may have judged.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
     max_size: Annotated[
@@ -101,6 +107,7 @@ def search(
         problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
     bounds = read_bounds(at_most or [], at_least or [], problem.pool, posed.own)
     problem = problem.within((*problem.bounds, *bounds))
+    leading = known.find(criterion, problem.pool, posed.own) if criterion else None
     with terminal.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(
             problem,
@@ -114,6 +121,7 @@ def search(
             tell=tell,
             attach=attach,
             settings=settings,
+            criterion=leading,
             scratch=posing.results_folder(problem.name) / "unfinished",
         )
     folder = _write([found], place())

@@ -34,7 +34,7 @@ def print_run(run: Run, folder: str) -> None:
     if run.found.certified_sizes:
         sizes = ranges(run.found.certified_sizes)
         _say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
-    _say(console, "recommended (*): the smallest within one standard error of the best on the search split")
+    _say(console, "recommended (*): the smallest that the search split cannot tell from the best")
     if run.bounds_in_words:
         _say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
     if not run.n_test:

@@ -51,7 +51,7 @@ def _recommendation(facts: Facts) -> str:
     entry = run.found.entries[run.chosen]
     lines = [
         f"**Recommended: {entry.size} {'member' if entry.size == 1 else 'members'}**, {_names(entry)}. It is the "
-        "smallest ensemble within one standard error of the best, by error on the search split.",
+        "smallest ensemble whose error on the search split is within half a standard error of the lowest.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",

@@ -1,7 +1,8 @@
 """What is asked: the subsets of a pool that are best by some objectives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -59,7 +60,11 @@ class Problem:
 
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
-        return replace(self, objectives=objectives)
+        other = replace(self, objectives=objectives)
+        # The same votes need not be laid out twice, nor the same scores.
+        other.__dict__["_search_planes"] = self._search_planes
+        other.__dict__["_prepared_scores"] = self._prepared_scores
+        return other
 
     def within(self, bounds: tuple[Bound, ...]) -> "Problem":
         """Ask the same within other bounds."""
@@ -71,13 +76,15 @@ class Problem:
         return next((goal for goal in self.objectives if goal.name == error.name), self.objectives[0])
 
     def led_by(self, criterion: Objective) -> "Problem":
-        """Ask the same by another criterion in the place of the error."""
+        """Ask the same by another criterion in the place of the error, if the error is asked for."""
+        if criterion.name == error.name or all(goal.name != error.name for goal in self.objectives):
+            return self
         others = (goal for goal in self.objectives if goal.name not in (error.name, criterion.name))
         return self.with_objectives((criterion, *others))
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""
-        return Ensembles(subsets, self.pool, self.search, self._search_planes, lambda: self._search_scores)
+        return Ensembles(subsets, self.pool, self.search, self._search_planes, self._prepared_scores)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
@@ -99,5 +106,5 @@ class Problem:
         return Planes.of(self.search)
 
     @cached_property
-    def _search_scores(self) -> SoftVotes:
-        return SoftVotes.of(self.search.scores)
+    def _prepared_scores(self) -> Callable[[], SoftVotes]:
+        return cache(lambda: SoftVotes.of(self.search.scores))
