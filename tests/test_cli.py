@@ -17,7 +17,7 @@ import pytest
 from evo_ensyth import cli, terminal
 
 KEYS = [
-    "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "reference",
+    "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "bounds", "reference",
     "hypervolume", "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
@@ -316,7 +316,7 @@ def refused(call, tree):
         (["--against", "backward"], "no selector called 'backward'"),
         (
             ["--objectives", "eror,n_members"],
-            "no objective called 'eror'. Did you mean 'error'? There is bytes, error, ",
+            "no objective called 'eror'. Did you mean 'error'? There is brier_score, bytes, ",
         ),
         (["--objectives", "error,"], "no objective called ''"),
         (["--objectives", ""], "no objective called ''"),
