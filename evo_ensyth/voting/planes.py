@@ -153,20 +153,36 @@ class Planes:
         int64, (n_subsets, 2 * n_members + 1)
             Column ``n_members + d`` counts the samples with margin d. Rows add up to the number of samples.
         """
-        subsets = np.ascontiguousarray(subsets)
         sizes = np.count_nonzero(subsets, axis=1)
-        n_threads = min(len(subsets), self._threads(2 * int(sizes.sum())))
-        parts = [slice(i, None, n_threads) for i in range(n_threads)]
-        counts = np.empty((len(subsets), 2 * self.n_members + 1), np.int64)
-
-        def count(part: slice) -> None:
-            some = np.ascontiguousarray(subsets[part])
-            counts[part] = kernels.count_margins(self.words, self.first_slot, 0, self._n_units, some)
-
-        _side_by_side(count, parts)
-        counts[:, self.n_members] -= self._n_units * UNIT - len(self.order)  # nobody votes where there is no sample
+        counts = self._over_subsets(kernels.count_margins, subsets)
+        counts[:, self.n_members] -= self._n_unused
         counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - len(self.order)
         return counts
+
+    def margin_losses(self, subsets: np.ndarray, losses: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Sum over the samples of what their margins cost.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+        losses : function of a size to int64, (2 * n_members + 1,)
+            For ensembles of that size: entry ``n_members + d`` is the loss for margin d.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+        """
+        sizes = np.count_nonzero(subsets, axis=1)
+        different = np.unique(sizes)
+        table = np.stack([losses(size) for size in different.tolist()])
+        row_of = np.zeros(self.n_members + 1, np.int64)
+        row_of[different] = np.arange(len(different))
+        rows = row_of[sizes]
+        sums = self._over_subsets(kernels.sum_losses, subsets, table, row_of)
+        sums -= self._n_unused * table[rows, self.n_members]
+        sums += (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
+        return sums
 
     def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
@@ -225,19 +241,18 @@ class Planes:
     def _n_units(self) -> int:
         return len(self.closest)
 
+    @property
+    def _n_unused(self) -> int:
+        """Room for samples in the units that is not used: nobody votes there, so its margin is 0."""
+        return self._n_units * UNIT - len(self.order)
+
     def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """What a kernel counts for each subset, which threads share where there are more of them than units."""
         subsets = np.ascontiguousarray(subsets)
         n_threads = self._threads(int(np.count_nonzero(subsets)))
         if len(subsets) <= self._n_units:
             return self._over_units(kernel, n_threads, subsets, *arguments)
-        # Interleaved, so that every thread gets small and large subsets alike.
-        parts = [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)]
-        counted = _side_by_side(lambda part: self._over_units(kernel, 1, part, *arguments), parts)
-        result = np.empty((len(subsets), *counted[0].shape[1:]), np.int64)
-        for i, part in enumerate(counted):
-            result[i::n_threads] = part
-        return result
+        return _interleaved(lambda part: self._over_units(kernel, 1, part, *arguments), subsets, n_threads)
 
     def _threads(self, n_votes: int) -> int:
         work = n_votes * len(self.leads)
@@ -248,6 +263,12 @@ class Planes:
     ) -> np.ndarray:
         n_threads = self._threads(work or len(members) + self.n_members)
         return self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+
+    def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
+        """What a kernel finds for each subset; threads share the subsets."""
+        n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
+        layout = (self.words, self.first_slot, 0, self._n_units)
+        return _interleaved(lambda part: kernel(*layout, part, *arguments), subsets, n_threads)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
@@ -268,6 +289,17 @@ def _side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]
         return [work(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(work, parts))
+
+
+def _interleaved(work: Callable[[np.ndarray], np.ndarray], subsets: np.ndarray, n_threads: int) -> np.ndarray:
+    """Join what threads find for their subsets; each gets every n-th, so small and large ones alike."""
+    found = _side_by_side(work, [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)])
+    if n_threads == 1:
+        return np.asarray(found[0])
+    together = np.empty((len(subsets), *found[0].shape[1:]), np.int64)
+    for i, part in enumerate(found):
+        together[i::n_threads] = part
+    return together
 
 
 def _on_a_line(n_words: int) -> np.ndarray:
