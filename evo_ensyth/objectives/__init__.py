@@ -10,6 +10,9 @@ own is a function in one's problem module::
 
 Any cost that a pool carries is an objective by its name as well: its sum over the members. ``largest_`` before the name
 asks for the largest cost among them instead. ``error_of_class_3`` is the error on the samples of class 3.
+
+Measures of diversity are turned so that they, too, are minimised: 1 stands for members who are all alike, and for a
+single one. They say nothing of how good an ensemble is; ask for them beside ``error``.
 """
 
 import re
