@@ -52,6 +52,13 @@ def search(
     objectives: Annotated[
         str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
     ] = None,
+    at_most: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hard limit, such as bytes=2e6; repeatable.")
+    ] = None,
+    at_least: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Likewise, such as recall_of_class_3=0.9 or accuracy=0.9; repeatable."),
+    ] = None,
     criterion: Annotated[
         str | None,
         typer.Option(
@@ -78,6 +85,7 @@ def search(
     from evo_ensyth.files import check_new_folder
     from evo_ensyth.search import run as runs
     from evo_ensyth.search import selectors
+    from evo_ensyth.search.bounds import read_bounds
 
     # What can be wrong is found before a pool is made or a search begins: both may take hours.
     rivals = ["backward_elimination"] if against is None else against
@@ -97,6 +105,8 @@ def search(
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
         problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
+    bounds = read_bounds(at_most or [], at_least or [], problem.pool, posed.own)
+    problem = problem.within((*problem.bounds, *bounds))
     leading = known.find(criterion, problem.pool, posed.own) if criterion else None
     with terminal.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(

@@ -35,6 +35,8 @@ def print_run(run: Run, folder: str) -> None:
         sizes = ranges(run.found.certified_sizes)
         _say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
     _say(console, "recommended (*): the lowest error on the search split")
+    if run.bounds_in_words:
+        _say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
     if not run.n_test:
         _say(console, "no test split: nobody knows how much of this is luck")
     _say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")

@@ -17,7 +17,7 @@ import pytest
 from evo_ensyth import cli, terminal
 
 KEYS = [
-    "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "reference",
+    "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "bounds", "reference",
     "hypervolume", "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]

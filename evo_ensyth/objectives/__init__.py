@@ -8,12 +8,14 @@ own is a function in one's problem module::
         \"\"\"The slowest member, when all run side by side.\"\"\"
         return ensembles.largest("latency_ms")
 
-Any cost that a pool carries is an objective by its name as well: its sum over the members.
+Any cost that a pool carries is an objective by its name as well: its sum over the members. ``largest_`` before the name
+asks for the largest cost among them instead. ``error_of_class_3`` is the error on the samples of class 3.
 
 Measures of diversity are turned so that they, too, are minimised: 1 stands for members who are all alike, and for a
 single one. They say nothing of how good an ensemble is; ask for them beside ``error``.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,9 +26,11 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Pool
 from evo_ensyth.voting import Ensembles
 
-__all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective"]
+__all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective", "samples_of_class"]
 
 FOLDER = "evo_ensyth.objectives"
+LARGEST = "largest_"
+OF_CLASS = "error_of_class_"
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,29 @@ def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
         return found
     if name in pool.costs:
         return Objective(name, lambda ensembles: ensembles.total(name))
-    raise catalogue.unknown("objective", name, {*names(), *pool.costs, *(mine.name for mine in own)})
+    cost = name.removeprefix(LARGEST)
+    if cost != name and cost in pool.costs:
+        return Objective(name, lambda ensembles: ensembles.largest(cost))
+    if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
+        return _error_of_class(int(number[1]))
+    families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
+    raise catalogue.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
+
+
+def samples_of_class(number: int, ensembles: Ensembles) -> int:
+    """How many samples of the split are truly of a class.
+
+    Raises
+    ------
+    InputError
+        None is, on the search split. A test split may be without: what was chosen shall be told all the same.
+    """
+    votes = ensembles.votes
+    n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
+    if n_samples == 0 and votes.split == "search":
+        there = ", ".join(map(str, np.flatnonzero(votes.class_sizes)))
+        raise InputError(f"no sample of the search split is of class {number}; there are {there}.")
+    return n_samples
 
 
 def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
@@ -102,3 +128,17 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
             raise InputError(f"objective '{goal.name}' is {answer[row]} for the ensemble {members}; it must be finite.")
         values[:, column] = answer
     return values
+
+
+def _error_of_class(number: int) -> Objective:
+    """Make the objective that looks at the samples of one true class: the share of them that the vote gets wrong.
+
+    See `samples_of_class` for classes that have none. On a test split without such a sample it is 0.
+    """
+
+    def share_wrong(ensembles: Ensembles) -> np.ndarray:
+        n_samples = samples_of_class(number, ensembles)
+        wrong = ensembles.errors_by_class[:, number] if n_samples else np.zeros(len(ensembles))
+        return np.asarray(wrong / max(n_samples, 1))
+
+    return Objective(f"{OF_CLASS}{number}", share_wrong, "share of samples")

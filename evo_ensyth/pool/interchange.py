@@ -10,15 +10,20 @@ key                                        shape                         meaning
 ``test_labels``/``test_scores``,           likewise                      a test split, if there is one
 ``test_truth``
 ``labels``/``scores``, ``truth``           likewise                      instead: split here, by seed
+``search_groups``, ``test_groups``, or     (n_samples,)                  optional whole numbers: which samples
+``groups``                                                               belong together, for worst_group_error
 ``names``                                  (n_members,)                  optional
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
 =========================================  ============================  ===================================
 
-Where labels and scores are both there, the labels vote. Nothing in the file is ever unpickled.
+Where labels and scores are both there, the labels vote, and the scores are for objectives that ask for them. Nothing in
+the file is ever unpickled.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.npz import Npz, check_size, opened
 from evo_ensyth.pool.pool import Pool
+from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import MOST_CLASSES, Votes
 
 RESERVED_COSTS = ("error", "n_members")
@@ -75,7 +81,7 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
         raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
     with opened(path) as file:
         try:
-            return _Reader(file).predictions(test_share, split_seed)
+            return _Reader(file, path).predictions(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -85,6 +91,7 @@ class _Reader:
     """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
 
     file: Npz
+    path: Path
 
     def predictions(self, test_share: float, split_seed: int) -> Predictions:
         keys = self.file.keys
@@ -106,16 +113,25 @@ class _Reader:
             search, test, test_samples = everything.split(test_share, split_seed)
         if test is not None and len(test.labels) != len(search.labels):
             raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
+        if test is not None and (search.groups is None) != (test.groups is None):
+            raise InputError("one split has groups and the other has none; give 'search_groups' and 'test_groups'.")
         for name, part in (("search", search), ("test", test)):
             if part is not None and len(part.truth) < 2:
                 n_samples = len(part.truth)
                 raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
         return Predictions(
             pool=self.pool(len(search.labels)),
-            search=Votes(search.labels, search.truth, n_classes, "search"),
-            test=Votes(test.labels, test.truth, n_classes, "test") if test else None,
+            search=self.votes(search, n_classes, "search"),
+            test=self.votes(test, n_classes, "test") if test else None,
             test_samples=test_samples,
         )
+
+    def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
+        # Whoever is judged by scores while he is chosen will be so on the test split: better to know at once.
+        others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
+        needed = (answers.scores_key, *others)
+        scores = partial(_read_scores, self.path, needed, answers.samples, answers.truth, n_classes, split)
+        return Votes(answers.labels, answers.truth, n_classes, split, scores, answers.groups)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
         """Labels and truth of one split, and the number of classes."""
@@ -142,7 +158,11 @@ class _Reader:
             )
         if truth.size == 0:
             raise InputError(f"'{truth_key}' has no sample.")
-        return _Answers(labels, truth), max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+        n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+        groups = self.labels(f"{prefix}groups", 1) if f"{prefix}groups" in self.file.keys else None
+        if groups is not None and groups.shape != truth.shape:
+            raise InputError(f"'{prefix}groups' has shape {groups.shape}, '{truth_key}' {truth.shape}.")
+        return _Answers(labels, truth, groups, scores_key, slice(None)), n_classes
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
         """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
@@ -219,10 +239,16 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Labels (n_members, n_samples) and truth (n_samples,), not yet part of a split."""
+    """Labels (n_members, n_samples), truth and groups (n_samples,), not yet part of a split.
+
+    Their scores are, or would be, those of some samples under a key of the file.
+    """
 
     labels: np.ndarray
     truth: np.ndarray
+    groups: np.ndarray | None
+    scores_key: str
+    samples: np.ndarray | slice
 
     def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
         """Search split, test split if it has a sample, and which samples it has."""
@@ -232,7 +258,38 @@ class _Answers:
         return self.of(rest), self.of(test) if n_test else None, test
 
     def of(self, samples: np.ndarray) -> "_Answers":
-        return _Answers(self.labels[:, samples], self.truth[samples])
+        groups = None if self.groups is None else self.groups[samples]
+        return _Answers(self.labels[:, samples], self.truth[samples], groups, self.scores_key, samples)
+
+
+def _read_scores(
+    path: Path, keys: Sequence[str], samples: np.ndarray | slice, truth: np.ndarray, n_classes: int, split: str
+) -> Scores:
+    """Some samples of what lies under the first key; one member at a time, in the type of the file."""
+    with opened(path) as file:
+        try:
+            for key in keys:
+                if key not in file.keys:
+                    why = "labels alone do not say how sure the members are"
+                    raise InputError(f"no '{key}', and {why}; store scores too.")
+            key = keys[0]
+            with file.stream(key) as stream:
+                if len(stream.shape) != 3 or stream.shape[2] > n_classes:
+                    raise InputError(
+                        f"'{key}' has shape {stream.shape} now; it has changed since its labels were read."
+                    )
+                n_members, n_rows, n_columns = stream.shape
+                check_size(key, n_members * len(truth) * n_classes * stream.dtype.itemsize)
+                members = []
+                for _ in range(n_members):
+                    scores = stream.take((n_rows, n_columns))[samples]
+                    if n_columns < n_classes:  # the truth, or the other split, knows more classes than they
+                        scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
+                    members.append(scores)
+                stream.finish()
+            return Scores(members, truth, split)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:

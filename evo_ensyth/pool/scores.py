@@ -8,7 +8,6 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.manifest import check_no_link
-from evo_ensyth.pool.store import StoredPool
 from evo_ensyth.pool.votes import MOST_CLASSES, checked_labels
 
 # Scores to check at once.
@@ -111,28 +110,25 @@ class Scores:
         return largest
 
 
-def read_scores(stored: StoredPool, split: str) -> Scores:
-    """Scores of a stored pool on a split, mapped into memory: what is not looked at is not read.
-
-    Their digests are not compared with the manifest's, as that of the labels are: it would read every file whole.
+def mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_classes: int, split: str) -> Scores:
+    """Scores in a pool's folder, mapped into memory: what is not looked at is not read.
 
     Raises
     ------
     InputError
-        A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
+        A file that is missing, a link or no array, or does not fit the truth; or a score that is none.
     """
-    votes = stored.search if split == "search" else stored.test
-    shape = (votes.n_samples, votes.n_classes)
+    shape = (len(truth), n_classes)
     members = []
-    for name in stored.pool.names:
-        path = stored.folder / "members" / name / f"{split}.scores.npy"
+    for name in names:
+        path = folder / "members" / name / f"{split}.scores.npy"
         members.append(_mapped(path))
         if members[-1].shape != shape:
             raise InputError(f"{path} has shape {members[-1].shape}; the votes of its pool need {shape}.")
     try:
-        return Scores(members, votes.truth, split)
+        return Scores(members, truth, split)
     except InputError as error:
-        raise InputError(f"{stored.folder}: {error}") from error
+        raise InputError(f"{folder}: {error}") from error
 
 
 def _mapped(path: Path) -> np.ndarray:

@@ -16,6 +16,7 @@ File names follow from member names and are never read from a manifest.
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
 from evo_ensyth.pool.manifest import FORMAT, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
 from evo_ensyth.pool.pool import Pool, shared_parts
+from evo_ensyth.pool.scores import Scores, mapped_scores
 from evo_ensyth.pool.votes import Votes
 
 
@@ -145,7 +147,7 @@ def write_manifest(
 
 
 def read_pool(folder: Path | str) -> StoredPool:
-    """Members, costs and votes of a finished pool. Scores and weights stay on disk.
+    """Members, costs and votes of a finished pool. Weights stay on disk, and scores until somebody asks for them.
 
     Raises
     ------
@@ -171,6 +173,19 @@ def read_pool(folder: Path | str) -> StoredPool:
     return StoredPool(folder, manifest["problem"], pool, votes["search"], votes["test"], manifest["about"])
 
 
+def read_scores(stored: StoredPool, split: str) -> Scores:
+    """Scores of a stored pool on a split; see `Votes.scores`.
+
+    Their digests are not compared with the manifest's, as that of the labels are: it would read every file whole.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
+    """
+    return (stored.search if split == "search" else stored.test).scores
+
+
 def _member_entry(folder: Path, name: str) -> dict[str, Any]:
     member = read_member(folder, name)
     if member is None:
@@ -187,6 +202,7 @@ def _costs(members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
 
 
 def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
+    n_classes = manifest["n_classes"]
     path = folder / f"{split}.truth.npy"
     truth = read_checked(path, manifest["truth"][split], _from_npy)
     rows = []
@@ -200,8 +216,10 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
             raise InputError(
                 f"{path} has shape {rows[-1].shape} and type {rows[-1].dtype}; expected whole numbers, {truth.shape}."
             )
+    names = [member["name"] for member in manifest["members"]]
+    scores = partial(mapped_scores, folder, names, truth, n_classes, split)
     try:
-        return Votes(np.array(rows), truth, manifest["n_classes"], split)
+        return Votes(np.array(rows), truth, n_classes, split, scores)
     except InputError as error:
         raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
 

@@ -1,12 +1,17 @@
 """The labels that every member gives to the samples of one split, with the truth beside them."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
+
+if TYPE_CHECKING:
+    from evo_ensyth.pool.scores import Scores
 
 MOST_CLASSES = 2**16
 
@@ -24,6 +29,10 @@ class Votes:
         Labels and truth are below it.
     split : str
         ``search`` or ``test``.
+    read_scores : function to Scores, optional
+        Fetches what the members think of every class, where somebody knows it; called when first asked.
+    groups : uint16, (n_samples,), optional
+        Which samples belong together, such as those of one hospital.
 
     Raises
     ------
@@ -35,6 +44,8 @@ class Votes:
     truth: np.ndarray
     n_classes: int
     split: str
+    read_scores: "Callable[[], Scores] | None" = field(default=None, repr=False, compare=False)
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         labels, truth = np.asarray(self.labels), np.asarray(self.truth)
@@ -49,6 +60,12 @@ class Votes:
         kind = np.uint8 if self.n_classes <= 256 else np.uint16
         object.__setattr__(self, "labels", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
         object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        if self.groups is not None:
+            groups = np.asarray(self.groups)
+            if groups.shape != truth.shape:
+                raise InputError(f"{self.split} groups have shape {groups.shape}; the truth has {truth.shape}.")
+            groups = checked_labels(groups, f"{self.split} groups", MOST_CLASSES, np.uint16)
+            object.__setattr__(self, "groups", groups)
 
     @property
     def n_members(self) -> int:
@@ -64,6 +81,28 @@ class Votes:
     def member_errors(self) -> np.ndarray:
         """int64, (n_members,): how many samples each member gets wrong on its own."""
         return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
+
+    @cached_property
+    def class_sizes(self) -> np.ndarray:
+        """int64, (n_classes,): how many samples each class truly has."""
+        return np.bincount(self.truth, minlength=self.n_classes)
+
+    @cached_property
+    def scores(self) -> "Scores":
+        """What the members think of every class. Nothing of it is read before somebody asks.
+
+        Raises
+        ------
+        InputError
+            There are none, or what there is does not belong to these votes.
+        """
+        if self.read_scores is None:
+            raise InputError(f"the {self.split} split of this pool has labels only; this takes scores: give it some.")
+        scores = self.read_scores()
+        if (scores.n_members, scores.n_samples) != self.labels.shape:
+            found = f"{scores.n_members} members and {scores.n_samples} samples"
+            raise InputError(f"{self.split} scores are of {found}; the labels have shape {self.labels.shape}.")
+        return scores
 
     @cached_property
     def fingerprint(self) -> str:

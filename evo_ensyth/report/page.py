@@ -38,8 +38,10 @@ def page(facts: Facts) -> str:
 
 def _question(run: Run) -> str:
     test = f"{run.n_test:,} samples of the test split" if run.n_test else "no test split"
+    within = f", with {_text(run.bounds_in_words)}" if run.bounds_in_words else ""
     return (
-        f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}? "
+        f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}"
+        f"{within}? "
         f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
     )
 

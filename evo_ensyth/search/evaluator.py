@@ -6,15 +6,16 @@ test split, which is not in here.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import judge
+from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
+from evo_ensyth.search.bounds import excess
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
@@ -22,6 +23,8 @@ from evo_ensyth.search.problem import Problem
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
 BLOCK_ANSWERS = 64_000_000
 MOST_AT_ONCE = 4_096
+# More than any objective measures: the least value of what breaks a bound.
+BEYOND = 1e30
 
 
 class SearchOver(Exception):  # noqa: N818 - it is no error
@@ -62,8 +65,11 @@ class Evaluator:
     objectives : tuple of Objective
     criterion : Objective
         What leads where one of many neighbours is to be taken; see `Problem`.
+    bounds : tuple of Bound
+    nearest : bool, (n_members,), optional
+        What keeps the bounds, if there are any, or comes nearest to it; the first such.
     front : Front
-        Non-dominated among all that was judged.
+        Non-dominated among all that was judged and kept the bounds.
     spent : int
         Ensembles judged.
     history : list of Milestone
@@ -88,6 +94,9 @@ class Evaluator:
         self.votes = problem.search
         self.objectives = problem.objectives
         self.criterion = problem.criterion
+        self.bounds = problem.bounds
+        self.nearest: np.ndarray | None = None
+        self._least_excess = float("inf")
         self.budget = budget
         self.seconds = seconds
         self.front = Front(np.zeros((0, len(problem.pool)), bool), np.zeros((0, len(problem.objectives))))
@@ -131,17 +140,23 @@ class Evaluator:
         """Stop the clock: the search is over."""
         self._end = time.perf_counter()
 
-    def evaluate(self, subsets: np.ndarray) -> np.ndarray:
+    def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> np.ndarray:
         """Value of every objective for every subset, on the search split.
 
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
+        by : sequence of Objective, optional
+            Those whose values are given back, for a selector that has its own way of judging. The front remains that
+            of the problem's.
 
         Returns
         -------
         float64, (n_subsets, n_objectives)
-            Smaller is better.
+            Smaller is better. What breaks a bound gets the same value for every objective, larger than those of all
+            that keep the bounds, and the larger the further it goes beyond them. So whoever minimises follows the
+            rule of Deb et al., "NSGA-II", 2002, section VI: what keeps the bounds dominates what does not, and among
+            what does not the smaller excess.
 
         Raises
         ------
@@ -151,14 +166,15 @@ class Evaluator:
             Wrong type or width, or a subset without a member.
         """
         self._check(subsets)
-        values = np.empty((len(subsets), len(self.objectives)))
+        values = np.empty((len(subsets), len(by or self.objectives)))
         block = max(1, min(MOST_AT_ONCE, BLOCK_ANSWERS // self.votes.n_samples))
         for start in range(0, len(subsets), block):
             self.go_on()
             some = subsets[start : start + block]
             some = some[: int(min(self.left, len(some)))]
-            some_values = judge(self.objectives, self._ensembles(some))
-            values[start : start + len(some)] = some_values
+            ensembles = self._ensembles(some)
+            some_values = self._judge(self.objectives, ensembles)
+            values[start : start + len(some)] = self._judge(by, ensembles) if by else some_values
             self._keep(some, some_values, len(some))
             if start + len(some) < min(start + block, len(subsets)):
                 raise SearchOver
@@ -284,7 +300,9 @@ class Evaluator:
             Those of them that may belong to the front.
         """
         self._check(best)
-        values = judge(self.objectives, self._ensembles(best)) if len(best) else np.zeros((0, len(self.objectives)))
+        values = np.zeros((0, len(self.objectives)))
+        if len(best):
+            values = self._judge(self.objectives, self._ensembles(best))
         self._keep(best, values, n_subsets)
 
     def go_on(self) -> None:
@@ -306,8 +324,20 @@ class Evaluator:
             raise SearchOver
         self.spent += n
 
+    def _judge(self, objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
+        values = judge(objectives, ensembles)
+        if self.bounds:
+            beyond = excess(self.bounds, ensembles)
+            values = np.where(beyond[:, None] > 0, BEYOND * (1 + beyond[:, None]), values)
+            if beyond.min() < self._least_excess:
+                self.nearest, self._least_excess = ensembles.subsets[beyond.argmin()].copy(), float(beyond.min())
+        return values
+
     def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
         self.spent += n_judged
+        if self.bounds:
+            kept = values[:, 0] < BEYOND
+            subsets, values = subsets[kept], values[kept]
         # What the front covers already cannot join it: most batches end here, and no front is built.
         gain = not_covered(self.front.values, values)
         moved = bool(gain.any())

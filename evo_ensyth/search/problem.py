@@ -1,7 +1,8 @@
 """What is asked: the subsets of a pool that are best by some objectives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Planes
+from evo_ensyth.search.bounds import Bound
+from evo_ensyth.voting import Planes, SoftVotes
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Problem:
         The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
     objectives : tuple of Objective
         Smaller is better.
+    bounds : tuple of Bound
+        What ensembles have to keep to on the search split; those that do not are never chosen.
 
     Raises
     ------
@@ -39,6 +43,7 @@ class Problem:
     search: Votes
     test: Votes | None
     objectives: tuple[Objective, ...]
+    bounds: tuple[Bound, ...] = ()
 
     def __post_init__(self) -> None:
         for votes in filter(None, (self.search, self.test)):
@@ -56,8 +61,14 @@ class Problem:
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
         other = replace(self, objectives=objectives)
-        other.__dict__["_search_planes"] = self._search_planes  # the same votes need not be laid out twice
+        # The same votes need not be laid out twice, nor the same scores.
+        other.__dict__["_search_planes"] = self._search_planes
+        other.__dict__["_prepared_scores"] = self._prepared_scores
         return other
+
+    def within(self, bounds: tuple[Bound, ...]) -> "Problem":
+        """Ask the same within other bounds."""
+        return replace(self, bounds=bounds)
 
     @property
     def criterion(self) -> Objective:
@@ -73,7 +84,7 @@ class Problem:
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""
-        return Ensembles(subsets, self.pool, self.search, self._search_planes)
+        return Ensembles(subsets, self.pool, self.search, self._search_planes, self._prepared_scores)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
@@ -93,3 +104,7 @@ class Problem:
     @cached_property
     def _search_planes(self) -> Planes:
         return Planes.of(self.search)
+
+    @cached_property
+    def _prepared_scores(self) -> Callable[[], SoftVotes]:
+        return cache(lambda: SoftVotes.of(self.search.scores))

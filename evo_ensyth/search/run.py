@@ -11,7 +11,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,7 @@ from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.objectives import Objective, judge
 from evo_ensyth.objectives.error import error
 from evo_ensyth.search import selectors
+from evo_ensyth.search.bounds import broken
 from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
@@ -35,6 +36,7 @@ from evo_ensyth.voting import kernels
 
 FORMAT = 1
 MARKS = ("single_best", "whole_pool")
+BOUND_SIDES = {"at_most": False, "at_least": True}
 # What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
 # the search had a time limit.
 PROVEN_PER_EVALUATION = 8
@@ -110,6 +112,8 @@ class Run:
         the smallest.
     marks : mapping
         ``single_best`` and ``whole_pool``, for comparison.
+    bounds : mapping of str to mapping of str to float
+        ``at_most`` and ``at_least``: limits by name, which all ensembles of all fronts keep on the search split.
     lowest_errors : tuple of int, optional
         By size, from 1: errors on the search split that no ensemble of this size is below, whoever is in it.
     fingerprints : mapping of split to str
@@ -137,11 +141,21 @@ class Run:
     interrupted: bool
     versions: Mapping[str, str]
     lowest_errors: tuple[int, ...] | None = None
+    bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def selections(self) -> tuple[Selection, ...]:
         """What was found, then what it is compared with."""
         return (self.found, *self.against)
+
+    @property
+    def bounds_in_words(self) -> str:
+        """All bounds; nothing where there are none."""
+        return ", ".join(
+            f"{name} {side.replace('_', ' ')} {limit:,.6g}"
+            for side, limits in self.bounds.items()
+            for name, limit in limits.items()
+        )
 
     def error(self, entry: Entry, split: str) -> float:
         """Error rate of an entry on a split; NaN without one."""
@@ -164,6 +178,7 @@ class Run:
             "evaluations": self.found.evaluations,
             "seconds": round(self.found.seconds, 3),
             "objectives": list(self.objectives),
+            "bounds": {side: dict(limits) for side, limits in self.bounds.items()},
             "reference": list(self.reference),
             "hypervolume": {selection.selector: selection.hypervolume for selection in self.selections},
             "n_members": self.n_members,
@@ -225,7 +240,7 @@ def run(
     ------
     InputError
         Unknown selector or setting, a budget or time that is not positive, a criterion where the error is not asked
-        for, or an objective that fails.
+        for, an objective that fails, or bounds that nothing keeps of what the selector had judged.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -257,6 +272,8 @@ def run(
         interrupted |= evaluator.stopped
         if len(evaluator.front):
             searched[name] = evaluator
+        elif evaluator.nearest is not None and name == selector and not interrupted:
+            raise _nothing_within(problem, evaluator, evaluator.nearest)
         if interrupted:
             break
     if not searched:
@@ -318,13 +335,22 @@ def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> No
     evaluator.close()
 
 
+def _nothing_within(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
+    members = ", ".join(problem.pool.names[i] for i in np.flatnonzero(nearest))
+    return InputError(
+        f"none of the {evaluator.spent:,} ensembles that were judged keeps all bounds; nearest comes {members}: "
+        f"{broken(problem.bounds, problem.on_search(nearest[None]))}."
+    )
+
+
 def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     """Prove what can be proven in little time, take in what turns up, and give the proof if there is one.
 
-    There is none where compiled code cannot be kept: to compile the proof would take longer than the search. A front
-    that was led by another criterion takes nothing in, and is proven only where it is as good.
+    There is none where compiled code cannot be kept: to compile the proof would take longer than the search. Nor where
+    there are bounds: it would look among ensembles that break them. A front that was led by another criterion takes
+    nothing in, and is proven only where it is as good.
     """
-    if {goal.name for goal in problem.objectives} != PROVABLE or not kernels.stored():
+    if {goal.name for goal in problem.objectives} != PROVABLE or problem.bounds or not kernels.stored():
         return None
     errors = problem.on_search(evaluator.front.subsets).errors
     limits = limits_of(evaluator.front.subsets, errors, problem.search.n_samples)
@@ -401,6 +427,10 @@ def _judged(
         interrupted=interrupted,
         versions=_versions(),
         lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
+        bounds={
+            side: {bound.measure.name: bound.limit for bound in problem.bounds if bound.at_least == is_least}
+            for side, is_least in BOUND_SIDES.items()
+        },
     )
 
 
@@ -494,6 +524,8 @@ def _check_run(path: Path, found: Run) -> None:
         raise InputError(f"{path}: fields 'objectives', 'units' and 'reference' must be of one length, and not empty.")
     if "search" not in found.fingerprints or ("test" in found.fingerprints) != (found.n_test is not None):
         raise InputError(f"{path}: field 'fingerprints' must name the splits that the run has.")
+    if not set(found.bounds) <= set(BOUND_SIDES):
+        raise InputError(f"{path}: field 'bounds' holds {', '.join(found.bounds)}; expected {', '.join(BOUND_SIDES)}.")
     for entry in (*found.marks.values(), *(e for selection in found.selections for e in selection.entries)):
         splits = [(entry.search, entry.search_errors, found.n_search)]
         if found.n_test is not None:

@@ -1,5 +1,6 @@
 """A batch of subsets of one pool, as objectives see them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from evo_ensyth.catalogue import unknown
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.voting import kernels
 from evo_ensyth.voting.planes import Planes
+from evo_ensyth.voting.soft import SoftVotes
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,16 @@ class Ensembles:
         The split on which the ensembles are judged.
     planes : Planes
         The same votes, laid out for counting.
+    prepared_scores : function to SoftVotes, optional
+        Gives the scores of that split ready to be added up; prepares them anew if left out. Called when an objective
+        asks.
     """
 
     subsets: np.ndarray
     pool: Pool
     votes: Votes
     planes: Planes
+    prepared_scores: Callable[[], SoftVotes] | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""
@@ -50,6 +56,11 @@ class Ensembles:
         """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
         return self.planes.margin_counts(self.subsets)
 
+    @cached_property
+    def errors_by_class(self) -> np.ndarray:
+        """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
+        return self.planes.errors_by(self.votes.truth.astype(np.int64), self.votes.n_classes, self.subsets)
+
     @property
     def error_rate(self) -> np.ndarray:
         """float64, (n_ensembles,): share of samples on which the plurality vote is wrong."""
@@ -61,6 +72,17 @@ class Ensembles:
         answers = np.empty((len(self), self.votes.n_samples), self.votes.labels.dtype)
         kernels.winners(self.votes.labels, self.subsets, self.votes.n_classes, answers)
         return answers
+
+    @cached_property
+    def soft_votes(self) -> SoftVotes:
+        """Scores of all members, ready to be added up.
+
+        Raises
+        ------
+        InputError
+            The pool has none for this split.
+        """
+        return self.prepared_scores() if self.prepared_scores else SoftVotes.of(self.votes.scores)
 
     def total(self, cost: str) -> np.ndarray:
         """Sum of a cost over the members, with what members share counted once.

@@ -18,6 +18,8 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
 LOW_BITS = 4  # of a counter: those that are kept in registers
+FINE = 2.0**32  # to so fine a fraction shares and losses are rounded before they are added
+LEAST_SHARE = 2.0**-16  # of the truth in a log loss: scores are rounded to this, so that what is less may be nothing
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -327,6 +329,26 @@ def list_members(subset, members):
 
 
 @compiled
+def wrong_samples(words, ties, leads, first, last, n_members, members, size, truth, rival):
+    """Samples on which ``members[:size]`` are wrong, of the unit with slots ``first`` to ``last - 1``.
+
+    ``truth`` and ``rival`` are room for two counters.
+    """
+    n_bits = counter_bits(size)
+    count_votes(words, first * n_members * WORDS, members, size, truth, n_bits)
+    wrong = zero()
+    for slot in range(first + 1, last):
+        if n_members - size < leads[slot]:  # nor can the weaker rivals that follow
+            break
+        count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
+        loses = load(ties, slot * WORDS)
+        for bit in range(0, n_bits * WORDS, WORDS):
+            loses = beats(load(truth, bit), load(rival, bit), loses)
+        wrong = wrong | loses
+    return wrong
+
+
+@compiled
 def count_errors(words, ties, leads, first_slot, closest, lost, first, last, subsets):
     """Samples of units ``first`` to ``last - 1`` that each subset gets wrong: int64, (n_subsets,).
 
@@ -352,18 +374,37 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
                 if left_out < closest[unit]:
                     errors[start + i] += lost[unit]
                     continue
-                n_bits = counter_bits(size)
-                count_votes(words, slot_0 * n_members * WORDS, members[i], size, truth, n_bits)
-                wrong = zero()
-                for slot in range(slot_0 + 1, first_slot[unit + 1]):
-                    if left_out < leads[slot]:  # nor can the weaker rivals that follow
-                        break
-                    count_votes(words, slot * n_members * WORDS, members[i], size, rival, n_bits)
-                    loses = load(ties, slot * WORDS)
-                    for bit in range(0, n_bits * WORDS, WORDS):
-                        loses = beats(load(truth, bit), load(rival, bit), loses)
-                    wrong = wrong | loses
-                errors[start + i] += popcount(wrong)
+                slot_end = first_slot[unit + 1]
+                errors[start + i] += popcount(
+                    wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members[i], size, truth, rival)
+                )
+    return errors
+
+
+@compiled
+def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, subsets, groups, n_groups):
+    """Samples of each group that each subset gets wrong, of units ``first`` to ``last - 1``: (n_subsets, n_groups).
+
+    ``groups`` are those of the samples, in the order of the planes. Only the wrong samples are looked at one by one.
+    """
+    n_subsets, n_members = subsets.shape
+    errors = np.zeros((n_subsets, n_groups), np.int64)
+    members = np.empty(n_members, np.int64)
+    most_bits = counter_bits(n_members)
+    truth, rival, wrong = room(most_bits), room(most_bits), room(1)
+    for i in range(n_subsets):
+        size = list_members(subsets[i], members)
+        for unit in range(first, last):
+            slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
+            store(wrong, 0, wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members, size, truth, rival))
+            for word in range(WORDS):
+                at = unit * UNIT + word * 64
+                bits = wrong[word]
+                while bits:
+                    rest = bits & (bits - np.uint64(1))
+                    lowest = np.int64(bits_set((bits ^ rest) - np.uint64(1)))
+                    errors[i, groups[at + lowest]] += 1
+                    bits = rest
     return errors
 
 
@@ -695,7 +736,7 @@ def pair_sums(table, subsets):
 
 @compiled
 def add_errors(sums, truth, errors):
-    """Add to ``errors``, (n_subsets,), the samples on which another class beats the truth, ties to the lowest.
+    """Add to ``errors``, (n_subsets, 1), the samples on which another class beats the truth, ties to the lowest.
 
     ``sums`` are (n_subsets, n_samples, n_classes). All classes are looked at, as several at once are compared: that
     takes a loop without an early end, and an unsigned truth, which is no index from the end.
@@ -712,4 +753,62 @@ def add_errors(sums, truth, errors):
             for label in range(right):
                 beaten += row[label] == own
             wrong += beaten > 0
-        errors[subset] += wrong
+        errors[subset, 0] += wrong
+
+
+@compiled
+def share_of_each(row):
+    """What turns the sums of one sample, (n_classes,), into shares of their total: a factor, and what is added to each.
+
+    Where nobody gives any class a score, all have the same share.
+    """
+    total = 0.0
+    for value in row:
+        total += value
+    if total > 0:
+        return 1 / total, 0.0
+    return 0.0, 1 / row.size
+
+
+@compiled
+def add_log_losses(sums, truth, losses):
+    """Add to ``losses``, (n_subsets, 1), -ln of the truth's share, no less than 2^-16, in units of 2^-32."""
+    for subset in range(sums.shape[0]):
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            factor, more = share_of_each(row)
+            share = max(row[np.uint64(truth[sample])] * factor + more, LEAST_SHARE)
+            losses[subset, 0] += np.int64(np.rint(-np.log(share) * FINE))
+
+
+@compiled
+def add_brier_scores(sums, truth, scores):
+    """Add to ``scores``, (n_subsets, 1), squared distances of the shares from 1 for the truth, in units of 2^-32."""
+    for subset in range(sums.shape[0]):
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            factor, more = share_of_each(row)
+            distance = 0.0
+            for label in range(row.size):
+                off = row[label] * factor + more - (label == truth[sample])
+                distance += off * off
+            scores[subset, 0] += np.int64(np.rint(distance * FINE))
+
+
+@compiled
+def add_overconfidence(sums, truth, overconfidence):
+    """Add what the largest shares promise more than is right, in units of 2^-32, to (n_subsets, n_bins).
+
+    The bins are ``(0, 1 / n_bins]``, ..., ``(1 - 1 / n_bins, 1]``; a sample belongs to that of its largest share.
+    """
+    n_bins = overconfidence.shape[1]
+    for subset in range(sums.shape[0]):
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            factor, more = share_of_each(row)
+            winner = row.argmax()
+            promised = np.int64(np.rint((row[winner] * factor + more) * FINE))
+            if winner == truth[sample]:
+                overconfidence[subset, (promised * n_bins - 1) >> 32] += promised - (1 << 32)
+            else:
+                overconfidence[subset, (promised * n_bins - 1) >> 32] += promised

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -48,8 +49,8 @@ class Planes:
         names the truth.
     lost : int64, (n_units,)
         Samples of the unit on which a rival leads.
-    n_contested : int
-        Samples that have planes: not all members get them right.
+    order : int64, (n_contested,)
+        The sample at each place of the planes: all but those that every member gets right.
     n_members, n_samples : int
     """
 
@@ -59,7 +60,7 @@ class Planes:
     first_slot: np.ndarray
     closest: np.ndarray
     lost: np.ndarray
-    n_contested: int
+    order: np.ndarray
     n_members: int
     n_samples: int
 
@@ -92,7 +93,7 @@ class Planes:
             first_slot=first_slot,
             closest=np.minimum.reduceat(distance, starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
             lost=np.add.reduceat(lead < 0, starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
-            n_contested=len(order),
+            order=order,
             n_members=votes.n_members,
             n_samples=votes.n_samples,
         )
@@ -113,19 +114,31 @@ class Planes:
         int64, (n_subsets,)
             The same for every number of threads.
         """
-        subsets = np.ascontiguousarray(subsets)
-        n_threads = self._threads(int(np.count_nonzero(subsets)))
-        if len(subsets) <= self._n_units:
-            return self._over_units(kernels.count_errors, n_threads, subsets)
-        errors = np.empty(len(subsets), np.int64)
-        # Interleaved, so that every thread gets small and large subsets alike.
-        parts = [slice(i, None, n_threads) for i in range(n_threads)]
+        return self._each(kernels.count_errors, subsets)
 
-        def count(part: slice) -> None:
-            errors[part] = self._over_units(kernels.count_errors, 1, np.ascontiguousarray(subsets[part]))
+    def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
+        """Samples of each group that each subset gets wrong.
 
-        _side_by_side(count, parts)
-        return errors
+        Parameters
+        ----------
+        groups : int64, (n_samples,)
+            The group of each sample, below ``n_groups``.
+        n_groups : int
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        int64, (n_subsets, n_groups)
+            The same for every number of threads.
+        """
+        return self._each(kernels.count_errors_by, subsets, groups[self.order], n_groups)
+
+    @cached_property
+    def lost_by_all(self) -> np.ndarray:
+        """int64, (n_samples,): 1 where the whole pool's vote is wrong, 0 where it is right."""
+        samples = np.arange(self.n_samples)
+        return np.asarray(self.errors_by(samples, self.n_samples, np.ones((1, self.n_members), bool))[0])
 
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
         """How often each margin occurs: the votes for the truth less those for its strongest rival.
@@ -143,7 +156,7 @@ class Planes:
         sizes = np.count_nonzero(subsets, axis=1)
         counts = self._over_subsets(kernels.count_margins, subsets)
         counts[:, self.n_members] -= self._n_unused
-        counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - self.n_contested
+        counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - len(self.order)
         return counts
 
     def margin_losses(self, subsets: np.ndarray, losses: Callable[[int], np.ndarray]) -> np.ndarray:
@@ -168,7 +181,7 @@ class Planes:
         rows = row_of[sizes]
         sums = self._over_subsets(kernels.sum_losses, subsets, table, row_of)
         sums -= self._n_unused * table[rows, self.n_members]
-        sums += (self.n_samples - self.n_contested) * table[rows, self.n_members + sizes]
+        sums += (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
         return sums
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
@@ -257,7 +270,15 @@ class Planes:
     @property
     def _n_unused(self) -> int:
         """Room for samples in the units that is not used: nobody votes there, so its margin is 0."""
-        return self._n_units * UNIT - self.n_contested
+        return self._n_units * UNIT - len(self.order)
+
+    def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
+        """What a kernel counts for each subset, which threads share where there are more of them than units."""
+        subsets = np.ascontiguousarray(subsets)
+        n_threads = self._threads(int(np.count_nonzero(subsets)))
+        if len(subsets) <= self._n_units:
+            return self._over_units(kernel, n_threads, subsets, *arguments)
+        return _interleaved(lambda part: self._over_units(kernel, 1, part, *arguments), subsets, n_threads)
 
     def _threads(self, n_votes: int) -> int:
         work = n_votes * len(self.leads)
@@ -279,15 +300,7 @@ class Planes:
         """What a kernel finds for each subset; threads share the subsets."""
         n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
         layout = (self.words, self.first_slot, 0, self._n_units)
-        # Interleaved, so that every thread gets small and large subsets alike.
-        parts = [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)]
-        found = _side_by_side(lambda part: kernel(*layout, part, *arguments), parts)
-        if n_threads == 1:
-            return np.asarray(found[0])
-        together = np.empty((len(subsets), *found[0].shape[1:]), np.int64)
-        for i, part in enumerate(found):
-            together[i::n_threads] = part
-        return together
+        return _interleaved(lambda part: kernel(*layout, part, *arguments), subsets, n_threads)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
@@ -309,6 +322,17 @@ def _side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]
         return [work(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(work, parts))
+
+
+def _interleaved(work: Callable[[np.ndarray], np.ndarray], subsets: np.ndarray, n_threads: int) -> np.ndarray:
+    """Join what threads find for their subsets; each gets every n-th, so small and large ones alike."""
+    found = _side_by_side(work, [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)])
+    if n_threads == 1:
+        return np.asarray(found[0])
+    together = np.empty((len(subsets), *found[0].shape[1:]), np.int64)
+    for i, part in enumerate(found):
+        together[i::n_threads] = part
+    return together
 
 
 def _on_a_line(n_words: int) -> np.ndarray:

@@ -145,15 +145,48 @@ class SoftVotes:
             Subsets of the wrong type or shape, or empty; weights that do not fit them, negative, not finite, all 0, or
             so large that sums would not be exact; a block that does not fit into memory.
         """
+        return self.totals(kernels.add_errors, 1, subsets, weights)[:, 0]
+
+    def totals(
+        self,
+        add: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+        n_totals: int,
+        subsets: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Whole numbers that somebody adds up over all samples, for each subset.
+
+        Parameters
+        ----------
+        add : function of sums, truth and totals
+            Adds to the totals, int64 (n_rows, n_totals), what some samples contribute: their sums of scores, (n_rows,
+            n_block, n_classes), in multiples of the resolution, and their truth, (n_block,). Threads call it for
+            different rows.
+        n_totals : int
+        subsets : bool, (n_subsets, n_members)
+        weights : (n_subsets, n_members), optional
+            As for `errors`.
+
+        Returns
+        -------
+        int64, (n_subsets, n_totals)
+            As whole numbers add up in any order, the same for every size of block and batch and every number of
+            threads.
+
+        Raises
+        ------
+        InputError
+            As for `errors`.
+        """
         factors, largest_sum = self._factors(subsets, weights)
-        errors = np.zeros(len(factors), np.int64)
+        totals = np.zeros((len(factors), n_totals), np.int64)
         truth = self.source.truth
 
         def compare(sums: np.ndarray, rows: slice, samples: slice) -> None:
-            kernels.add_errors(sums, truth[samples], errors[rows])
+            add(sums, truth[samples], totals[rows])
 
         self._add_up(factors, _narrowest(largest_sum), compare)
-        return errors
+        return totals
 
     def winners(self, subsets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Class with the largest sum, ties to the lowest.

@@ -47,6 +47,7 @@ def test_the_summary_is_what_was_promised(found):
         "evaluations",
         "seconds",
         "objectives",
+        "bounds",
         "reference",
         "hypervolume",
         "n_members",

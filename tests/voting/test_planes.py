@@ -228,7 +228,7 @@ def test_threads_change_nothing(monkeypatch, n_threads, shape):
 def test_samples_that_all_get_right_have_no_planes_and_those_that_all_get_wrong_are_never_counted():
     labels = np.array([[0, 1, 2], [0, 1, 2]])
     laid_out = Planes.of(Votes(labels, np.array([0, 2, 2]), 3, "search"))
-    assert laid_out.n_contested == 1
+    assert len(laid_out.order) == 1
     assert (laid_out.closest > 2).all()
     laid_out.words[:] = 0
     assert_array_equal(laid_out.errors(np.array([[True, False], [True, True]])), [1, 1])

@@ -37,8 +37,8 @@ class Exact:
     Where the evaluator has a scratch folder, an interrupted search goes on from there, with the same result as one
     that was not. With a budget, only sizes are begun whose subsets all fit in.
 
-    There is no bound for objectives other than error and n_members: with them every subset is judged one by one, which
-    is many times slower, and proves nothing about sizes.
+    Nothing can be cut off for objectives other than error and n_members, nor within hard limits: then every subset is
+    judged one by one, which is many times slower, and proves nothing about sizes.
     """
 
     max_size: int | None = None
@@ -47,7 +47,7 @@ class Exact:
         """Judge all subsets, from small ones to large ones."""
         names = [objective.name for objective in search.objectives]
         max_size = largest_size(self.max_size, len(search.pool))
-        if set(names) != PROVABLE:
+        if set(names) != PROVABLE or search.bounds:
             _judge_all(search, max_size)
             return
         proof = Proof(search.votes, max_size)

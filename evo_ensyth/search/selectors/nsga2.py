@@ -42,7 +42,7 @@ class Nsga2(Evolving):
         """Walk from a good subset; what is judged on the way competes with the population."""
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or rng.random() >= share:
+        if not self.walk or rng.random() >= share or len(search.front) == 0:
             return
         assert isinstance(steps, Evolution)
         path = walk(search, _start(search, steps, rng), self.walk, rng)

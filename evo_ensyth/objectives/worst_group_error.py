@@ -1,0 +1,27 @@
+"""How often the vote is wrong on the group of samples that fares worst.
+
+Sagawa, Koh, Hashimoto, Liang, "Distributionally robust neural networks", ICLR 2020, judge by it.
+"""
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Ensembles, objective
+
+
+@objective(unit="share of samples")
+def worst_group_error(ensembles: Ensembles) -> np.ndarray:
+    """Largest error among the groups that the pool gives its samples: hospitals, cameras, years.
+
+    Raises
+    ------
+    InputError
+        The pool knows no groups.
+    """
+    groups = ensembles.votes.groups
+    if groups is None:
+        split = ensembles.votes.split
+        raise InputError(f"the {split} split of this pool knows no groups; a .npz file gives them as '{split}_groups'.")
+    sizes = np.bincount(groups)
+    errors = ensembles.planes.errors_by(groups.astype(np.int64), len(sizes), ensembles.subsets)
+    return np.asarray((errors[:, sizes > 0] / sizes[sizes > 0]).max(axis=1))

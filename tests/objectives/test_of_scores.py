@@ -1,0 +1,207 @@
+"""Objectives of the mean scores, against loops over samples."""
+
+import math
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth import objectives
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Pool, Scores, Votes, read_pool, read_predictions
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.run import run
+from evo_ensyth.voting import Ensembles, Planes, SoftVotes, soft
+
+NAMES = ("soft_error", "log_loss", "brier_score", "calibration_error")
+# Each score is rounded by at most 2^-17, so a share is off by about as much.
+ROUNDING = 2.0**-13
+
+
+def drawn(n_members=6, n_samples=150, n_classes=4, seed=0, scale=1.0):
+    """Votes with scores that are right more often than not."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, n_samples)
+    logits = rng.normal(size=(n_members, n_samples, n_classes)) + 1.5 * (truth[:, None] == np.arange(n_classes))
+    scores = np.exp(logits)
+    scores *= scale / scores.sum(axis=2, keepdims=True)
+    return of_scores(scores.astype(np.float32), truth)
+
+
+def of_scores(scores, truth):
+    truth = np.asarray(truth)
+    return Votes(scores.argmax(axis=2), truth, scores.shape[2], "search", lambda: Scores(scores, truth, "search"))
+
+
+def ensembles(votes, subsets=None):
+    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
+    subsets = np.array(list(naive.all_subsets(votes.n_members))) if subsets is None else np.array(subsets, bool)
+    return Ensembles(subsets, pool, votes, Planes.of(votes))
+
+
+def value(name, some):
+    return objectives.judge([objectives.find(name, some.pool)], some)[:, 0]
+
+
+def shares(some, subset):
+    total = sum(some.votes.scores.members[i].astype(float) for i in np.flatnonzero(subset))
+    return total / total.sum(axis=1, keepdims=True)
+
+
+def naive_calibration_error(found, truth, n_bins=15):
+    """As the paper writes it: accuracy and confidence of each bin, then their weighted distance."""
+    total = 0.0
+    for low in range(n_bins):
+        inside = [s for s in range(len(truth)) if low / n_bins < found[s].max() <= (low + 1) / n_bins]
+        if inside:
+            accuracy = sum(found[s].argmax() == truth[s] for s in inside) / len(inside)
+            confidence = sum(found[s].max() for s in inside) / len(inside)
+            total += len(inside) / len(truth) * abs(accuracy - confidence)
+    return total
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.5])
+def test_values_are_those_of_loops_over_samples(scale):
+    some = ensembles(drawn(scale=scale))
+    truth = some.votes.truth
+    found = {name: value(name, some) for name in NAMES}
+    for i, subset in enumerate(some.subsets):
+        share = shares(some, subset)
+        of_truth = [share[sample, label] for sample, label in enumerate(truth)]
+        assert_allclose(found["log_loss"][i], np.mean([-math.log(max(p, 2**-16)) for p in of_truth]), atol=ROUNDING)
+        brier = np.mean(
+            [sum((p - (c == t)) ** 2 for c, p in enumerate(row)) for row, t in zip(share, truth, strict=True)]
+        )
+        assert_allclose(found["brier_score"][i], brier, atol=ROUNDING)
+        assert_allclose(found["calibration_error"][i], naive_calibration_error(share, truth), atol=ROUNDING)
+        assert found["soft_error"][i] == np.mean(share.argmax(axis=1) != truth)
+
+
+def test_values_worked_out_by_hand():
+    scores = np.array([[[0.5, 0.5], [0.25, 0.75]], [[1.0, 0.0], [0.25, 0.75]]])
+    some = ensembles(of_scores(scores, [0, 0]), [[1, 0], [1, 1]])
+    assert_allclose(value("log_loss", some), [math.log(2 * 4) / 2, math.log(4 / 3 * 4) / 2], rtol=1e-9)
+    assert_allclose(value("brier_score", some), [(0.5 + 1.125) / 2, (0.125 + 1.125) / 2], rtol=1e-9)
+    # Confident by a half and right, by three quarters and wrong; then by three quarters both times, and right once.
+    assert_allclose(value("calibration_error", some), [(0.5 + 0.75) / 2, 0.25], rtol=1e-9)
+    assert_array_equal(value("soft_error", some), [0.5, 0.5])
+
+
+def test_a_truth_that_nobody_thinks_of_costs_eleven_nats_and_silence_is_no_opinion():
+    some = ensembles(of_scores(np.array([[[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]), [1, 1]))
+    assert_allclose(value("log_loss", some), [(16 * math.log(2) + math.log(4)) / 2], rtol=1e-9)
+    assert_allclose(value("brier_score", some), [(2 + 0.75) / 2], rtol=1e-9)
+    assert_allclose(value("calibration_error", some), [(1 + 0.25) / 2], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_batch_nor_block_nor_threads_change_a_bit(name, monkeypatch):
+    votes = drawn(n_members=5, n_samples=300)
+    some = ensembles(votes)
+    whole = value(name, some)
+    alone = [value(name, ensembles(votes, subset[None]))[0] for subset in some.subsets]
+    assert_array_equal(alone, whole)
+    monkeypatch.setattr(soft, "THREAD_SUMS", 1)
+    monkeypatch.setattr(soft, "threads", lambda: 3)
+    blocks = SoftVotes.of(votes.scores, kept_bytes=0, block_samples=7)
+    cut = Ensembles(some.subsets, some.pool, votes, some.planes, lambda: blocks)
+    assert_array_equal(value(name, cut), whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_alone_are_not_enough(name, make_problem):
+    problem = make_problem()
+    with pytest.raises(InputError, match="the search split of this pool has labels only; this takes scores"):
+        value(name, problem.on_search(np.ones((1, 8), bool)))
+
+
+def test_a_problem_prepares_its_scores_once_and_only_when_asked():
+    votes, asked = drawn(), []
+
+    def read():
+        asked.append(1)
+        return Scores(votes.scores.members, votes.truth, "search")
+
+    watched = Votes(votes.labels, votes.truth, votes.n_classes, "search", read)
+    pool = Pool(tuple("abcdef"))
+    problem = Problem("p", pool, watched, None, (objectives.find("error", pool),))
+    run(problem, "forward_greedy")
+    assert asked == []
+    run(problem.with_objectives((objectives.find("log_loss", pool),)), "random", budget=600)
+    assert asked == [1]
+
+
+# --- Where scores come from -----------------------------------------------------------------------------------------
+
+
+def test_a_stored_pool_maps_its_scores(pool_folder):
+    stored = read_pool(pool_folder)
+    assert isinstance(stored.search.scores.members[0], np.memmap)
+    assert stored.test.scores.split == "test"
+
+
+def test_a_file_of_predictions_gives_its_scores_to_the_split_they_belong_to(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    values = np.array(votes.scores.members)
+    named = read_predictions(
+        npz({"search_scores": values[:, :25], "search_truth": votes.truth[:25],
+             "test_scores": values[:, 25:], "test_truth": votes.truth[25:]})
+    )  # fmt: skip
+    assert_array_equal(named.search.scores.members, values[:, :25])
+    assert_array_equal(named.test.scores.members, values[:, 25:])
+    split = read_predictions(npz({"scores": np.asfortranarray(values), "truth": votes.truth}), test_share=0.3)
+    test = split.test_samples
+    assert_array_equal(split.test.scores.members, values[:, test])
+    assert_array_equal(split.search.scores.members, np.delete(values, test, axis=1))
+    assert_array_equal(split.search.scores.truth, split.search.truth)
+
+
+def test_a_file_without_scores_is_told_what_it_lacks(npz, arrays):
+    with pytest.raises(InputError, match=r"votes.npz: no 'search_scores', and labels alone do not say"):
+        read_predictions(npz(arrays)).search.scores  # noqa: B018
+
+
+def test_a_file_that_has_changed_since_is_refused(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.truth}
+    read = read_predictions(npz(stored))
+    npz({**stored, "search_scores": stored["search_scores"][:2]})
+    with pytest.raises(InputError, match=r"search scores are of 2 members and 40 samples; the labels have shape"):
+        read.search.scores  # noqa: B018
+
+
+def test_the_command_line_searches_by_log_loss(call, npz):
+    votes = drawn(n_members=5, n_samples=60)
+    path = npz({"scores": np.array(votes.scores.members), "truth": votes.truth})
+    said = call("search", path, "--objectives", "log_loss,n_members", "--selector", "exact", "--json")
+    assert said.status == 0
+    best = said.json["front"][-1]
+    assert set(best["search"]) == set(best["test"]) == {"log_loss", "n_members"}
+    said = call("search", npz({"labels": votes.labels, "truth": votes.truth}), "--objectives", "log_loss")
+    assert (said.status, said.out) == (2, "")
+    assert "votes.npz: no 'scores', and labels alone" in said.err
+
+
+def test_scores_of_one_split_alone_are_refused_before_anything_is_chosen(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.truth}
+    read = read_predictions(npz({**stored, "test_labels": votes.labels, "test_truth": votes.truth}))
+    with pytest.raises(InputError, match=r"votes.npz: no 'test_scores', and labels alone"):
+        read.search.scores  # noqa: B018
+
+
+def test_classes_that_only_the_other_split_knows_have_no_scores(npz):
+    votes = drawn(n_members=3, n_samples=40)
+    values = np.array(votes.scores.members)
+    stored = {
+        "search_scores": values,
+        "search_truth": votes.truth,
+        "test_scores": values,
+        "test_truth": votes.truth + 2,
+    }
+    read = read_predictions(npz(stored))
+    for split in (read.search, read.test):
+        assert split.scores.n_classes == 6
+        assert_array_equal(np.array(split.scores.members)[:, :, :4], values)
+        assert not np.array(split.scores.members)[:, :, 4:].any()

@@ -1,0 +1,81 @@
+"""MDEP: what leads it is worked out by loops."""
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import find
+from evo_ensyth.search.bounds import read_bounds
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.selectors.mdep import Mdep
+
+
+def by_hand(subset, votes):
+    """Error, size and margin ratio, sample by sample."""
+    rho = []
+    for answers, right in zip(votes.labels[subset].T, votes.truth, strict=True):
+        counts = np.bincount(answers, minlength=votes.n_classes)
+        rho.append((counts[right] - np.delete(counts, right).max()) / subset.sum())
+    wrong = naive.errors(subset, votes.labels, votes.truth, votes.n_classes)
+    return wrong / votes.n_samples, subset.sum(), np.std(rho) / np.mean(rho)
+
+
+def test_it_is_led_by_error_size_and_margin_ratio_whatever_the_problem_asks_for(make_problem):
+    problem = make_problem(n_members=9, goals=("bytes", "error"))
+    judged = []
+
+    class Watched(Evaluator):
+        def evaluate(self, subsets, by=()):
+            values = super().evaluate(subsets, by)
+            judged.append((subsets, values))
+            return values
+
+    search = Watched(problem, budget=45)
+    with pytest.raises(SearchOver):
+        Mdep().select(search, np.random.default_rng(0))
+    assert [len(subsets) for subsets, _ in judged] == [9] * 5  # a population of one for each member
+    subsets = np.concatenate([subsets for subsets, _ in judged])
+    for subset, found in zip(subsets, np.concatenate([values for _, values in judged]), strict=True):
+        assert_allclose(found, by_hand(subset, problem.search), rtol=1e-12)
+    own = Evaluator(problem).evaluate(subsets)
+    assert sorted(map(tuple, search.front.values)) == naive.non_dominated(own)
+
+
+def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
+    problem = make_problem(n_members=10, n_samples=60)
+    values = []
+
+    class Watched(Evaluator):
+        def evaluate(self, subsets, by=()):
+            values.append(super().evaluate(subsets, by))
+            return values[-1]
+
+    Mdep(generations=60).select(Watched(problem), np.random.default_rng(0))
+    true = naive.non_dominated([by_hand(subset, problem.search) for subset in naive.all_subsets(10)])
+    found = np.concatenate(values)
+    reached = [np.isclose(found, point, rtol=1e-9).all(axis=1).any() for point in true]
+    assert np.mean(reached) > 0.8
+
+
+def test_it_ends_after_its_generations(make_problem):
+    search = Evaluator(make_problem(n_members=12))
+    Mdep(generations=3).select(search, np.random.default_rng(0))
+    assert search.spent == 12 * 4
+
+
+def test_what_leads_is_penalised_by_bounds_as_well(make_problem):
+    problem = make_problem()
+    search = Evaluator(problem.within(read_bounds(["n_members=2"], [], problem.pool)))
+    subsets = np.array([[1, 1, 0, 0, 0, 0, 0, 0], [1] * 8], bool)
+    values = search.evaluate(subsets, by=[find("margin_ratio", problem.pool)])
+    assert values.shape == (2, 1)
+    assert values[0, 0] < 100 < 1e29 < values[1, 0]
+    assert_array_equal(search.front.subsets, subsets[:1])
+
+
+@pytest.mark.parametrize("settings", [{"crossover": 1.5}, {"generations": 0}])
+def test_settings_that_cannot_be_are_refused(settings):
+    with pytest.raises(InputError, match="has a setting out of range"):
+        Mdep(**settings)
