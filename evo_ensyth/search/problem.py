@@ -7,7 +7,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Parent, Pool, Votes
 from evo_ensyth.voting import Planes
 
 
@@ -26,6 +26,8 @@ class Problem:
         The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
     objectives : tuple of Objective
         Smaller is better.
+    parent : Parent, optional
+        What the members were made from, to compare ensembles with once they are chosen.
 
     Raises
     ------
@@ -38,6 +40,7 @@ class Problem:
     search: Votes
     test: Votes | None
     objectives: tuple[Objective, ...]
+    parent: Parent | None = None
 
     def __post_init__(self) -> None:
         for votes in filter(None, (self.search, self.test)):

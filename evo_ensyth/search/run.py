@@ -10,8 +10,8 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
-from evo_ensyth.voting import kernels
+from evo_ensyth.search.verdict import RIVALS, Caution, Comparison, Versus, beside_rivals, cautions, compared
+from evo_ensyth.voting import Ensembles, kernels
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 had neither costs nor comparisons
 MARKS = ("single_best", "whole_pool")
 # What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
 # the search had a time limit.
@@ -50,6 +52,10 @@ class Entry:
         ``test`` is None where there is no test split.
     search_errors, test_errors : int
         Samples on which the vote is wrong, whatever the objectives are.
+    costs : mapping of str to float
+        Every cost of the pool, added up; what members share counts once.
+    versus : mapping of rival to Versus
+        Where it differs from what is simpler to have; only for what was found.
     """
 
     indices: tuple[int, ...]
@@ -58,6 +64,8 @@ class Entry:
     test: Mapping[str, float] | None
     search_errors: int
     test_errors: int | None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    versus: Mapping[str, Versus] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -108,6 +116,8 @@ class Run:
         Of the votes; runs that can be compared have the same.
     source : mapping
         What was searched, and how it was split.
+    parent_costs : mapping of str to float
+        Of the network that the members were made from.
     """
 
     problem: str
@@ -129,6 +139,7 @@ class Run:
     interrupted: bool
     versions: Mapping[str, str]
     lowest_errors: tuple[int, ...] | None = None
+    parent_costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -145,6 +156,32 @@ class Run:
         """Wilson's 95 % interval for an entry's test error."""
         return interval(entry.test_errors, self.n_test) if entry.test_errors is not None and self.n_test else None
 
+    @cached_property
+    def comparisons(self) -> list[dict[str, Comparison]]:
+        """What each entry of ``found`` is worth beside its rivals."""
+        return compared([entry.versus for entry in self.found.entries], self.n_search, self.n_test)
+
+    @cached_property
+    def warnings(self) -> tuple[Caution, ...]:
+        """What must be known before the recommended ensemble is trusted."""
+        chosen = self.found.entries[self.chosen]
+        is_single_best = chosen.indices == self.marks["single_best"].indices
+        return cautions(chosen.size, is_single_best, self.comparisons[self.chosen], tested=bool(self.n_test))
+
+    def brief(self, entry: Entry, beside: Mapping[str, Comparison]) -> dict[str, Any]:
+        """What ``--json`` prints of one ensemble, which may have comparisons."""
+        tested = entry.test_errors is not None
+        return {
+            "indices": list(entry.indices),
+            "members": list(entry.members),
+            "search": dict(entry.search),
+            "test": None if entry.test is None else dict(entry.test),
+            "test_interval": self.test_interval(entry),
+            "optimism": self.error(entry, "test") - self.error(entry, "search") if tested else None,
+            "costs": dict(entry.costs),
+            "versus": {rival: asdict(comparison) for rival, comparison in beside.items()},
+        }
+
     def summary(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         return {
@@ -158,11 +195,13 @@ class Run:
             "reference": list(self.reference),
             "hypervolume": {selection.selector: selection.hypervolume for selection in self.selections},
             "n_members": self.n_members,
-            "front": [_brief(entry) for entry in self.found.entries],
+            "front": list(map(self.brief, self.found.entries, self.comparisons)),
             "chosen": self.chosen,
-            "against": {selection.selector: [_brief(e) for e in selection.entries] for selection in self.against},
+            "against": {s.selector: [self.brief(entry, {}) for entry in s.entries] for s in self.against},
             "certified_sizes": list(self.found.certified_sizes),
             "lowest_error": self.lowest_errors and [errors / self.n_search for errors in self.lowest_errors],
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "parent_costs": dict(self.parent_costs),
         }
 
 
@@ -282,8 +321,9 @@ def read_run(folder: Path) -> Run:
 
     path = folder / "run.json"
     content = read_json(path)
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise InputError(f"{path}: field 'format' is not {FORMAT}; no run that this version can read.")
+    if not isinstance(content, dict) or content.pop("format", None) not in READABLE:
+        known = " or ".join(map(str, READABLE))
+        raise InputError(f"{path}: field 'format' is not {known}; no run that this version can read.")
     try:
         found = TypeAdapter(Run).validate_python(content)
     except ValidationError as error:
@@ -344,7 +384,8 @@ def _judged(
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
     plain = np.stack([best, np.ones_like(best)])
     subsets = np.concatenate([evaluator.front.subsets for evaluator in searched.values()] + [plain])
-    entries = iter(_entries(problem, subsets))
+    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    entries = iter(_entries(problem, on_search, on_test))
     selections = {}
     for name, evaluator in searched.items():
         selections[name] = Selection(
@@ -357,7 +398,7 @@ def _judged(
             history=tuple(evaluator.history),
             certified_sizes=tuple(evaluator.certified),
         )
-    found = selections.pop(main)
+    found = _beside_rivals(selections.pop(main), problem, on_search, on_test)
     errors = np.array([entry.search_errors for entry in found.entries])
     sizes = np.array([entry.size for entry in found.entries])
     return Run(
@@ -380,16 +421,17 @@ def _judged(
         interrupted=interrupted,
         versions=_versions(),
         lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
+        parent_costs=problem.parent.costs if problem.parent else {},
     )
 
 
-def _entries(problem: Problem, subsets: np.ndarray) -> list[Entry]:
+def _entries(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Entry]:
     names = [objective.name for objective in problem.objectives]
-    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    costs = {cost: on_search.total(cost) for cost in problem.pool.costs}
     search_values = judge(problem.objectives, on_search)
     test_values = judge(problem.objectives, on_test) if on_test else None
     entries = []
-    for row, subset in enumerate(subsets):
+    for row, subset in enumerate(on_search.subsets):
         indices = tuple(np.flatnonzero(subset).tolist())
         entries.append(
             Entry(
@@ -399,9 +441,22 @@ def _entries(problem: Problem, subsets: np.ndarray) -> list[Entry]:
                 test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
                 search_errors=int(on_search.errors[row]),
                 test_errors=int(on_test.errors[row]) if on_test else None,
+                costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )
     return entries
+
+
+def _beside_rivals(found: Selection, problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> Selection:
+    """Compare what was found with what is simpler to have."""
+    subsets = np.zeros((len(found.entries), len(problem.pool)), bool)
+    for row, entry in enumerate(found.entries):
+        subsets[row, list(entry.indices)] = True
+    counts = beside_rivals(
+        replace(on_search, subsets=subsets), replace(on_test, subsets=subsets) if on_test else None, problem.parent
+    )
+    pairs = zip(found.entries, counts, strict=True)
+    return replace(found, entries=tuple(replace(entry, versus=versus) for entry, versus in pairs))
 
 
 def _settings(selector: Any) -> dict[str, Any]:
@@ -417,19 +472,12 @@ def _versions() -> dict[str, str]:
     return {"evo_ensyth": evo_ensyth.__version__, "python": platform.python_version(), **versions}
 
 
-def _brief(entry: Entry) -> dict[str, Any]:
-    return {
-        "indices": list(entry.indices),
-        "members": list(entry.members),
-        "search": dict(entry.search),
-        "test": None if entry.test is None else dict(entry.test),
-    }
-
-
 def _front_table(result: Run) -> bytes:
     goals = result.objectives
     header = ["selector", "size", "chosen", "search_error", "test_error", "test_low", "test_high"]
+    compared_by = ("difference", "low", "high", "p", "p_corrected")
     header += [f"{split}_{goal}" for split in ("search", "test") for goal in goals if goal != "error"]
+    header += [f"{rival}_{what}" for rival in RIVALS for what in compared_by]
     header += ["indices", "members"]
     rows = []
     for selection in result.selections:
@@ -440,6 +488,15 @@ def _front_table(result: Run) -> bytes:
             row += ["" if entry.test_errors is None else result.error(entry, "test"), low, high]
             for values in (entry.search, entry.test):
                 row += [values[goal] if values else "" for goal in goals if goal != "error"]
+            beside = result.comparisons[i] if selection is result.found else {}
+            for rival in RIVALS:
+                comparison = beside.get(rival, Comparison(0.0))
+                row += [
+                    comparison.on_test,
+                    *(comparison.interval or ("", "")),
+                    comparison.p_value,
+                    comparison.corrected,
+                ]
             row += [" ".join(map(str, entry.indices)), _text(" ".join(entry.members))]
             rows.append(row)
     return _csv(header, rows)
@@ -482,5 +539,25 @@ def _check_run(path: Path, found: Run) -> None:
         for values, errors, n_samples in splits:
             if set(values) != goals or not np.isfinite(list(values.values())).all() or not 0 <= errors <= n_samples:
                 raise InputError(f"{path}: the entry {list(entry.indices)} has values that cannot be.")
+        if not _can_be(entry, found.n_search, found.n_test):
+            raise InputError(f"{path}: the entry {list(entry.indices)} has costs or comparisons that cannot be.")
     if not all(selection.entries for selection in found.selections):
         raise InputError(f"{path}: a selector has no entries.")
+    if len({tuple(entry.costs) for entry in found.found.entries}) > 1:
+        raise InputError(f"{path}: the entries of '{found.found.selector}' have different costs.")
+    if not np.isfinite(list(found.parent_costs.values())).all():
+        raise InputError(f"{path}: field 'parent_costs' holds what is not finite.")
+
+
+def _can_be(entry: Entry, n_search: int, n_test: int | None) -> bool:
+    """Whether costs are finite, and counts of an entry's own errors and of its rivals' are such as may be counted."""
+    for versus in entry.versus.values():
+        if (versus.test is None) != (n_test is None):
+            return False
+        for pair, errors, n in (
+            (versus.search, entry.search_errors, n_search),
+            (versus.test, entry.test_errors, n_test),
+        ):
+            if pair and not (0 <= pair[0] <= (errors or 0) and 0 <= pair[1] <= (n or 0) - (errors or 0)):
+                return False
+    return set(entry.versus) <= set(RIVALS) and bool(np.isfinite(list(entry.costs.values())).all())

@@ -28,7 +28,13 @@ from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, write_json, write_whole
 from evo_ensyth.pool.manifest import SPLITS
-from evo_ensyth.pool.store import read_member, write_manifest, write_member, write_truth
+from evo_ensyth.pool.store import (
+    read_member,
+    write_manifest,
+    write_member,
+    write_parent_labels,
+    write_truth,
+)
 from evo_ensyth.synthesis import datasets, measure, networks
 from evo_ensyth.synthesis.compression import Compressor
 from evo_ensyth.synthesis.networks import Network
@@ -94,6 +100,7 @@ class _Build:
         parent = self._parent()
         for split in SPLITS:
             write_truth(self.folder, split, self.splits[split].labels)
+            write_parent_labels(self.folder, split, measure.answers(parent, self.splits[split]).labels)
         members = self._planned(self.recipe.compressors, self.recipe.fine_tunings, self.folder, parent)
         controls = self._planned(self.recipe.controls, self.recipe.fine_tunings[:1], self.folder / "controls", parent)
         planned = members + controls
