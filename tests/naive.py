@@ -16,6 +16,15 @@ def errors(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes:
     return int(np.count_nonzero(plurality(subset, labels, n_classes) != truth))
 
 
+def margins(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
+    """Votes for the truth less those for the strongest other class, sample by sample."""
+    found = []
+    for column, right in zip(labels[np.asarray(subset, bool)].T, truth, strict=True):
+        votes = np.bincount(column, minlength=n_classes)
+        found.append(votes[right] - np.delete(votes, right).max(initial=0))
+    return np.array(found)
+
+
 def all_subsets(n_members: int) -> Iterator[np.ndarray]:
     """Every subset that is not empty."""
     for code in range(1, 2**n_members):

@@ -14,6 +14,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
+from evo_ensyth.objectives.error import error
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
@@ -58,6 +59,9 @@ class Evaluator:
     pool : Pool
     votes : Votes
         The search split.
+    objectives : tuple of Objective
+    criterion : Objective
+        What leads where one of many neighbours is to be taken; see `Problem`.
     front : Front
         Non-dominated among all that was judged.
     spent : int
@@ -83,6 +87,7 @@ class Evaluator:
         self.pool = problem.pool
         self.votes = problem.search
         self.objectives = problem.objectives
+        self.criterion = problem.criterion
         self.budget = budget
         self.seconds = seconds
         self.front = Front(np.zeros((0, len(problem.pool)), bool), np.zeros((0, len(problem.objectives))))
@@ -180,6 +185,35 @@ class Evaluator:
         self._spend(int(np.count_nonzero(candidates)))
         errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
         return np.where(candidates, errors, self.votes.n_samples + 1)
+
+    def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Value of the criterion when one of the candidates joins or leaves a subset.
+
+        Each neighbour counts as one evaluation. They do not enter the front: evaluate the one that is taken.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Not empty.
+        candidates : bool, (n_members,)
+            The members to flip; they leave somebody in the subset.
+
+        Returns
+        -------
+        float64, (n_members,)
+            Infinity for members that are no candidates.
+        """
+        values = np.full(len(subset), np.inf)
+        movers = np.flatnonzero(candidates)
+        if self.criterion.name == error.name:
+            errors = self.neighbour_errors(subset, candidates)
+            values[movers] = errors[movers] / self.votes.n_samples
+        else:
+            self._spend(len(movers))
+            neighbours = np.repeat(subset[None], len(movers), axis=0)
+            neighbours[np.arange(len(movers)), movers] ^= True
+            values[movers] = judge((self.criterion,), self._ensembles(neighbours))[:, 0]
+        return values
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.

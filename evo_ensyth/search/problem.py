@@ -7,6 +7,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
+from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Parent, Pool, Votes
 from evo_ensyth.voting import Planes
 
@@ -58,6 +59,16 @@ class Problem:
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
         return replace(self, objectives=objectives)
+
+    @property
+    def criterion(self) -> Objective:
+        """What leads where one of many neighbours is to be taken: the error if asked for, else what comes first."""
+        return next((goal for goal in self.objectives if goal.name == error.name), self.objectives[0])
+
+    def led_by(self, criterion: Objective) -> "Problem":
+        """Ask the same by another criterion in the place of the error."""
+        others = (goal for goal in self.objectives if goal.name not in (error.name, criterion.name))
+        return self.with_objectives((criterion, *others))
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""

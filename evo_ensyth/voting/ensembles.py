@@ -45,6 +45,11 @@ class Ensembles:
         """int64, (n_ensembles,): samples on which the plurality vote is wrong."""
         return self.planes.errors(self.subsets)
 
+    @cached_property
+    def margin_counts(self) -> np.ndarray:
+        """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
+        return self.planes.margin_counts(self.subsets)
+
     @property
     def error_rate(self) -> np.ndarray:
         """float64, (n_ensembles,): share of samples on which the plurality vote is wrong."""

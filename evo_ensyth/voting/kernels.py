@@ -491,6 +491,96 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
     return errors
 
 
+# --- Margins --------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def choose(condition, yes, no):
+    """Take each bit from one of two values."""
+    return (condition & yes) | (no & ~condition)
+
+
+@compiled
+def count_values(digits, n_digits, counts, masks, values, sizes):
+    """Add to ``counts`` how often each number occurs among 512, given by its digits, the lowest first.
+
+    The samples are divided by their highest digit, then by the next; no sample, no division. ``masks``, ``values`` and
+    ``sizes`` are room for one more than ``n_digits``.
+    """
+    store(masks, 0, ~zero())
+    values[0], sizes[0] = 0, UNIT
+    depth = np.zeros(n_digits + 1, np.int64)  # digits that are still to be looked at
+    depth[0] = n_digits
+    top = 0
+    while top >= 0:
+        if depth[top] == 0:
+            counts[values[top]] += sizes[top]
+            top -= 1
+            continue
+        mask, value, size, left = load(masks, top * WORDS), values[top], sizes[top], depth[top] - 1
+        digit = load(digits, left * WORDS)
+        n_ones = popcount(mask & digit)
+        top -= 1
+        if n_ones < size:
+            top += 1
+            store(masks, top * WORDS, mask & ~digit)
+            values[top], sizes[top], depth[top] = value, size - n_ones, left
+        if n_ones > 0:
+            top += 1
+            store(masks, top * WORDS, mask & digit)
+            values[top], sizes[top], depth[top] = value + (1 << left), n_ones, left
+
+
+@compiled
+def count_margins(words, first_slot, first, last, subsets):
+    """How often each margin occurs in units ``first`` to ``last - 1``, room of units that is not used included.
+
+    int64, (n_subsets, 2 * n_members + 1): column ``n_members + d`` counts the samples on which the truth has d votes
+    more than its strongest rival.
+    """
+    n_subsets, n_members = subsets.shape
+    found = np.zeros((n_subsets, 2 * n_members + 1), np.int64)
+    together = max(1, 8192 // n_members)
+    members = np.empty((together, n_members), np.int64)
+    sizes = np.empty(together, np.int64)
+    most_bits = counter_bits(n_members) + 1
+    truth, rival, most = room(most_bits), room(most_bits), room(most_bits)
+    masks = room(most_bits + 1)
+    values, counts_at = np.zeros(most_bits + 1, np.int64), np.zeros(most_bits + 1, np.int64)
+    counts = np.zeros(2 << most_bits, np.int64)
+    for start in range(0, n_subsets, together):
+        n = min(together, n_subsets - start)
+        for i in range(n):
+            sizes[i] = list_members(subsets[start + i], members[i])
+        for unit in range(first, last):
+            slot_0 = first_slot[unit]
+            for i in range(n):
+                size = sizes[i]
+                n_bits = counter_bits(size)
+                count_votes(words, slot_0 * n_members * WORDS, members[i], size, truth, n_bits)
+                for bit in range(0, n_bits * WORDS, WORDS):
+                    store(most, bit, zero())
+                for slot in range(slot_0 + 1, first_slot[unit + 1]):
+                    count_votes(words, slot * n_members * WORDS, members[i], size, rival, n_bits)
+                    larger = zero()
+                    for bit in range(0, n_bits * WORDS, WORDS):
+                        larger = beats(load(most, bit), load(rival, bit), larger)
+                    for bit in range(0, n_bits * WORDS, WORDS):
+                        store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
+                # truth - most + 2 ** n_bits, which is never negative: add the complement and one
+                carry = ~zero()
+                for bit in range(0, n_bits * WORDS, WORDS):
+                    digit, carry = add(load(truth, bit), ~load(most, bit), carry)
+                    store(truth, bit, digit)
+                store(truth, n_bits * WORDS, carry)
+                count_values(truth, n_bits + 1, counts, masks, values, counts_at)
+                middle = 1 << n_bits
+                for margin in range(-size, size + 1):
+                    found[start + i, n_members + margin] += counts[middle + margin]
+                    counts[middle + margin] = 0
+    return found
+
+
 # --- Answers --------------------------------------------------------------------------------------------------------
 
 

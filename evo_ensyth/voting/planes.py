@@ -2,12 +2,12 @@
 
 A *plane* is 512 bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ... are
 the rivals that the pool names for this very sample, the strongest first, so the cost does not grow with the number of
-classes. Samples whose outcome is the same for every ensemble are counted once, here, and have no planes.
+classes. Samples that all members get right have no planes.
 
 The others are sorted by how contested they are, and every 512 of them form a *unit*, which lies together in memory. If
 the whole pool gives the truth a lead of ten votes over a rival, nobody who leaves out fewer than ten members can lose
 to it; so a large ensemble skips that rival's slot, and where no slot is left, or the truth lags as far behind, the
-unit.
+unit. Samples that nobody gets right come last, in units that are always skipped, unless somebody asks for margins.
 """
 
 import itertools
@@ -44,11 +44,12 @@ class Planes:
     first_slot : int64, (n_units + 1,)
         Unit u has the slots from ``first_slot[u]`` to ``first_slot[u + 1] - 1``.
     closest : int64, (n_units,)
-        Smallest distance between the truth and the strongest rival, whoever leads.
+        Smallest distance between the truth and the strongest rival, whoever leads; more than all members where nobody
+        names the truth.
     lost : int64, (n_units,)
         Samples of the unit on which a rival leads.
-    settled : int
-        Samples that every ensemble gets wrong.
+    n_contested : int
+        Samples that have planes: not all members get them right.
     n_members, n_samples : int
     """
 
@@ -58,7 +59,7 @@ class Planes:
     first_slot: np.ndarray
     closest: np.ndarray
     lost: np.ndarray
-    settled: int
+    n_contested: int
     n_members: int
     n_samples: int
 
@@ -72,12 +73,13 @@ class Planes:
             Members name so many classes for a sample that the planes would take more than a quarter of the memory.
         """
         for_truth, for_rival, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
-        order = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
-        lead, n_rivals = (for_truth - for_rival)[order], n_rivals[order]
+        lead = for_truth - for_rival
+        distance = np.where(for_truth > 0, np.abs(lead), votes.n_members + 1)
         # A unit has as many slots as its most contested sample, so those with many rivals are kept apart: memory first.
         scale = np.searchsorted(4 ** np.arange(1, 8), n_rivals)  # up to 4, 16, 64, ... rivals
-        by_contest = np.lexsort((np.abs(lead), scale))
-        order, lead, n_rivals = order[by_contest], lead[by_contest], n_rivals[by_contest]
+        order = np.lexsort((distance, scale, for_truth == 0))
+        order = order[n_rivals[order] > 0]
+        lead, distance, n_rivals = lead[order], distance[order], n_rivals[order]
         starts = np.arange(0, len(order), UNIT)
         n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
         first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
@@ -88,9 +90,9 @@ class Planes:
             ties=_on_a_line(first_slot[-1] * WORDS),
             leads=np.full(first_slot[-1], votes.n_members, np.int64),
             first_slot=first_slot,
-            closest=np.minimum.reduceat(np.abs(lead), starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
+            closest=np.minimum.reduceat(distance, starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
             lost=np.add.reduceat(lead < 0, starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
-            settled=int(np.count_nonzero(for_truth == 0)),
+            n_contested=len(order),
             n_members=votes.n_members,
             n_samples=votes.n_samples,
         )
@@ -124,6 +126,34 @@ class Planes:
 
         _side_by_side(count, parts)
         return errors
+
+    def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
+        """How often each margin occurs: the votes for the truth less those for its strongest rival.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        int64, (n_subsets, 2 * n_members + 1)
+            Column ``n_members + d`` counts the samples with margin d. Rows add up to the number of samples.
+        """
+        subsets = np.ascontiguousarray(subsets)
+        sizes = np.count_nonzero(subsets, axis=1)
+        n_threads = min(len(subsets), self._threads(2 * int(sizes.sum())))
+        parts = [slice(i, None, n_threads) for i in range(n_threads)]
+        counts = np.empty((len(subsets), 2 * self.n_members + 1), np.int64)
+
+        def count(part: slice) -> None:
+            some = np.ascontiguousarray(subsets[part])
+            counts[part] = kernels.count_margins(self.words, self.first_slot, 0, self._n_units, some)
+
+        _side_by_side(count, parts)
+        counts[:, self.n_members] -= self._n_units * UNIT - self.n_contested  # nobody votes where there is no sample
+        counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - self.n_contested
+        return counts
 
     def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
@@ -197,7 +227,7 @@ class Planes:
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
         ends = np.linspace(0, self._n_units, max(1, min(n_threads, self._n_units)) + 1).astype(np.int64)
         counted = _side_by_side(lambda part: kernel(*layout, *part, *arguments), list(itertools.pairwise(ends)))
-        return np.asarray(sum(counted) + self.settled)
+        return np.asarray(sum(counted))
 
 
 def threads() -> int:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import evaluator as evaluator_module
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
@@ -42,6 +43,27 @@ def test_front_and_history_are_those_of_joining_every_batch(make_problem):
         assert_array_equal(search.front.values, front.values)
     assert [(m.evaluations, m.hypervolume) for m in search.history] == volumes
     assert len(volumes) < 60
+
+
+@pytest.mark.parametrize("criterion", ["error", "smoothed_error", "bytes"])
+def test_values_of_neighbours_are_those_that_they_have_when_evaluated(make_problem, criterion):
+    problem = make_problem(n_members=9, goals=(criterion, "n_members"))
+    search = Evaluator(problem)
+    subset, candidates = np.arange(9) % 2 == 0, np.arange(9) < 7
+    values = search.neighbour_values(subset, candidates)
+    assert search.spent == 7
+    neighbours = subset ^ np.eye(9, dtype=bool)[:7]
+    assert_array_equal(values[:7], Evaluator(problem).evaluate(neighbours)[:, 0])
+    assert (values[7:] == np.inf).all()
+
+
+def test_a_problem_is_led_by_its_error_or_else_by_what_comes_first(make_problem):
+    assert make_problem(goals=("n_members", "error")).criterion.name == "error"
+    assert make_problem(goals=("bytes", "n_members")).criterion.name == "bytes"
+    problem = make_problem(goals=("n_members", "error", "bytes"))
+    led = problem.led_by(objectives.find("smoothed_error", problem.pool))
+    assert [goal.name for goal in led.objectives] == ["smoothed_error", "n_members", "bytes"]
+    assert led.criterion.name == "smoothed_error"
 
 
 def test_a_budget_is_spent_to_the_last_and_never_exceeded(make_problem):

@@ -51,11 +51,37 @@ def test_every_member_counts_however_wide_the_counters(n_members):
         assert_array_equal(errors, by_hand(votes, subset ^ flips))
 
 
+def margins_by_hand(votes, subsets):
+    margins = [naive.margins(subset, votes.labels, votes.truth, votes.n_classes) for subset in subsets]
+    return [np.bincount(each + votes.n_members, minlength=2 * votes.n_members + 1) for each in margins]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("accuracy", [0.05, 0.6, 0.95])
+def test_margins_equal_those_counted_by_hand(shape, accuracy):
+    votes, subsets = drawn(*shape, accuracy)
+    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+
+
+@pytest.mark.parametrize("n_samples", [1, 511, 512, 513])
+@pytest.mark.parametrize("n_classes", [1, 2, 5])
+def test_every_margin_counts_once_whether_or_not_samples_fill_a_unit(n_samples, n_classes):
+    votes, subsets = drawn(11, n_samples, n_classes)
+    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+
+
+@pytest.mark.parametrize("n_members", [63, 64, 127, 128, 1023, 1024])
+def test_margins_of_the_largest_ensembles_fit_into_their_counters(n_members):
+    votes, subsets = drawn(n_members, 40, 3)
+    subsets = np.concatenate([subsets[:3], np.ones((1, n_members), bool)])
+    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+
+
 @pytest.mark.parametrize(("labels", "truth"), [(0, 0), (0, 1), (2, 2)])
 def test_where_all_agree_nothing_needs_counting(labels, truth):
     votes = Votes(np.full((5, 700), labels), np.full(700, truth), 9, "search")
     laid_out = Planes.of(votes)
-    assert laid_out.words.size == 0
+    laid_out.words[:] = 0  # never looked at
     assert_array_equal(laid_out.errors(np.eye(5, dtype=bool)), np.full(5, 700 * (labels != truth)))
     assert_array_equal(laid_out.swap_errors(np.array([1, 1, 0, 0, 0], bool)), np.full((2, 3), 700 * (labels != truth)))
 
@@ -170,6 +196,7 @@ def test_threads_change_nothing(monkeypatch, n_threads, shape):
         return [
             laid_out.errors(subsets),
             laid_out.errors(few),
+            laid_out.margin_counts(subsets),
             *(laid_out.neighbour_errors(subset) for subset in few),
             *(laid_out.swap_errors(subset) for subset in few),
         ]
@@ -181,11 +208,12 @@ def test_threads_change_nothing(monkeypatch, n_threads, shape):
         assert counted.tobytes() == expected.tobytes()
 
 
-def test_samples_that_no_subset_changes_have_no_planes():
+def test_samples_that_all_get_right_have_no_planes_and_those_that_all_get_wrong_are_never_counted():
     labels = np.array([[0, 1, 2], [0, 1, 2]])
     laid_out = Planes.of(Votes(labels, np.array([0, 2, 2]), 3, "search"))
-    assert laid_out.words.size == 0
-    assert laid_out.settled == 1
+    assert laid_out.n_contested == 1
+    assert (laid_out.closest > 2).all()
+    laid_out.words[:] = 0
     assert_array_equal(laid_out.errors(np.array([[True, False], [True, True]])), [1, 1])
     assert_array_equal(laid_out.neighbour_errors(np.array([True, True])), [1, 1])
 

@@ -15,7 +15,7 @@ DRIFT = 0.5
 
 
 def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Walk from a subset: each step takes the member whose joining, or leaving, leaves the fewest errors.
+    """Walk from a subset: each step takes the member whose joining, or leaving, is best by the criterion.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Gen
             candidates = movable
         if np.count_nonzero(candidates) > search.left:
             return path[:step]
-        moves = search.neighbour_errors(subset, candidates).argmin()
+        moves = search.neighbour_values(subset, candidates).argmin()
         subset[moves] ^= True
         rests_until[moves] = step + 1 + rests[step]
         path[step] = subset

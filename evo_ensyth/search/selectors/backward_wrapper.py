@@ -28,6 +28,6 @@ class BackwardWrapper:
         cost = search.pool.costs.get("bytes", np.zeros(n_members))
         first_to_go = np.lexsort((-np.arange(n_members), -cost))
         for _ in range(n_members - 1):
-            errors = search.neighbour_errors(subset, subset)
-            subset[first_to_go[errors[first_to_go].argmin()]] = False
+            values = search.neighbour_values(subset, subset)
+            subset[first_to_go[values[first_to_go].argmin()]] = False
             search.evaluate(subset[None])

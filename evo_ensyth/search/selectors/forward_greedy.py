@@ -1,4 +1,4 @@
-"""Greedy forward selection: add the member that leaves the fewest errors, until all are in.
+"""Greedy forward selection: add the member that is best to add, until all are in.
 
 The idea of Caruana et al., "Ensemble selection from libraries of models", ICML 2004, without replacement and on votes.
 """
@@ -12,7 +12,12 @@ from evo_ensyth.search.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class ForwardGreedy:
-    """Nested ensembles from the best member up to the whole pool; of equally good members the first joins."""
+    """Nested ensembles from the best member up to the whole pool; of equally good members the first joins.
+
+    Notes
+    -----
+    Best is what leaves the fewest errors, unless the search is led by another criterion.
+    """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path, with all its neighbours on the way."""
@@ -22,4 +27,4 @@ class ForwardGreedy:
             subset[joining] = True
             search.evaluate(subset[None])
             if not subset.all():
-                joining = search.neighbour_errors(subset, ~subset).argmin()
+                joining = search.neighbour_values(subset, ~subset).argmin()

@@ -22,8 +22,8 @@ class Nsga2(Evolving):
     Attributes
     ----------
     walk : int
-        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Walks need the objective
-        ``error``. With a budget, neighbours and children get about equal shares of it.
+        Steps of the walk that follows each generation, from a subset of the front; 0 for none. With a budget,
+        neighbours and children get about equal shares of it.
     """
 
     walk: int = 100
@@ -40,7 +40,7 @@ class Nsga2(Evolving):
         """Walk from some subset of the front; what is judged on the way competes with the population."""
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or all(goal.name != "error" for goal in search.objectives) or rng.random() >= share:
+        if not self.walk or rng.random() >= share:
             return
         assert isinstance(steps, Evolution)
         path = walk(search, search.front.subsets[rng.integers(len(search.front))], self.walk, rng)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives.error import error
 from evo_ensyth.search.evaluator import Evaluator
 
 # Children that are judged in one call while none of them enters the archive.
@@ -114,21 +113,9 @@ def _walk(search: Evaluator, subset: np.ndarray, archive: _Archive) -> None:
             visited = []
         if at_the_end:
             return
-        outcome = _outcome_of_flips(search, subset, candidates)
+        outcome = search.neighbour_values(subset, candidates)
         best = np.flatnonzero(outcome == outcome.min())
         flip = best[np.argmax(subset[best])]  # the first that leaves, or else the first that joins
         subset[flip] ^= True
         untouched[flip] = False
         visited.append(subset.copy())
-
-
-def _outcome_of_flips(search: Evaluator, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Error with each of the candidates flipped, in any unit: (n_members,), more than all of them for the others."""
-    if error in search.objectives:
-        return search.neighbour_errors(subset, candidates)
-    flips = np.flatnonzero(candidates)
-    neighbours = np.repeat(subset[None], len(flips), axis=0)
-    neighbours[np.arange(len(flips)), flips] ^= True
-    outcome = np.full(len(subset), np.inf)
-    outcome[flips] = search.evaluate(neighbours)[:, 0]
-    return outcome

@@ -60,11 +60,17 @@ def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
     assert 20_000 < sum(children) < 50_000
 
 
-def test_without_the_error_among_the_objectives_nobody_walks(make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
-    monkeypatch.setattr(Evaluator, "neighbour_errors", lambda *arguments: pytest.fail("somebody walked"))
+def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_problem):
+    """Of 20 members those with the fewest bytes stay, and join."""
     problem = make_problem(n_members=20, goals=("bytes", "macs"))
-    Nsga2(generations=5).select(Evaluator(problem), np.random.default_rng(0))
+    path = _walk.walk(Evaluator(problem), np.ones(20, bool), 30, np.random.default_rng(0))
+    dearest = problem.pool.costs["bytes"].argmax()
+    assert not path[0, dearest]
+
+
+def test_walks_can_be_left_out(make_problem, monkeypatch):
+    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(Evaluator, "neighbour_values", lambda *arguments: pytest.fail("somebody walked"))
     Nsga2(generations=5, walk=0).select(Evaluator(make_problem(n_members=20)), np.random.default_rng(0))
 
 

@@ -1,0 +1,63 @@
+"""Errors by margins, against their formulas."""
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import norm
+
+from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
+from evo_ensyth.objectives.smoothed_error import smoothed_error
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.voting import Ensembles, Planes
+
+
+def ensembles(labels, truth, n_classes, subsets):
+    votes = Votes(labels, truth, n_classes, "search")
+    return Ensembles(subsets, Pool(tuple(map(str, range(votes.n_members)))), votes, Planes.of(votes))
+
+
+@pytest.fixture
+def drawn():
+    labels, truth = naive.random_votes(np.random.default_rng(3), 6, 90, 4)
+    return ensembles(labels, truth, 4, np.array(list(naive.all_subsets(6))))
+
+
+def smoothed_by_hand(drawn):
+    votes = drawn.votes
+    margins = [naive.margins(subset, votes.labels, votes.truth, votes.n_classes) for subset in drawn.subsets]
+    return np.array([norm.cdf(-each / np.sqrt(size)).mean() for each, size in zip(margins, drawn.sizes, strict=True)])
+
+
+def test_the_smoothed_error_is_the_mean_of_its_formula(drawn):
+    assert_allclose(smoothed_error.evaluate(drawn), smoothed_by_hand(drawn), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([0, 0, 0], norm.cdf(-np.sqrt(3))), ([1, 1, 1], norm.cdf(np.sqrt(3)))]
+)
+def test_three_that_agree_may_be_wrong_or_right_by_three_votes(labels, expected):
+    one = ensembles(np.array(labels)[:, None], np.array([0]), 2, np.ones((1, 3), bool))
+    assert_allclose(smoothed_error.evaluate(one), [expected], rtol=0, atol=1e-6)
+
+
+def test_a_tie_counts_half_whoever_wins_it():
+    one = ensembles(np.array([[0, 1], [1, 0]]), np.array([0, 1]), 2, np.ones((1, 2), bool))
+    assert smoothed_error.evaluate(one) == [0.5]
+
+
+def test_the_shrunk_error_is_that_of_a_split_with_300_samples_more(drawn):
+    """On those the ensemble errs as often as its members on average."""
+    n = drawn.votes.n_samples
+    wrong = (drawn.votes.labels != drawn.votes.truth).mean(axis=1)
+    own = np.array([wrong[subset].mean() for subset in drawn.subsets])
+    expected = (n * smoothed_by_hand(drawn) + PRIOR_SAMPLES * own) / (n + PRIOR_SAMPLES)
+    assert_allclose(shrunk_error.evaluate(drawn), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("goal", [smoothed_error, shrunk_error])
+def test_the_value_of_an_ensemble_does_not_depend_on_who_is_judged_with_it(drawn, goal):
+    alone = [
+        goal.evaluate(Ensembles(subset[None], drawn.pool, drawn.votes, drawn.planes))[0] for subset in drawn.subsets
+    ]
+    assert goal.evaluate(drawn).tolist() == alone
