@@ -112,7 +112,8 @@ def _pool_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_truth(folder, split, truth)
         write_parent_labels(folder, split, truth)
     (folder / "parent.safetensors").write_bytes(b"not read")
-    write_manifest(folder, names, problem="by-hand", n_classes=3, about={"dataset": "none"})
+    about = {"dataset": "none", "parent": {"bytes": 400, "accuracy": {"test": 1.0}}}
+    write_manifest(folder, names, problem="by-hand", n_classes=3, about=about)
     return folder
 
 

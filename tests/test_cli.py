@@ -18,7 +18,10 @@ from evo_ensyth import cli, terminal
 
 KEYS = [
     "problem", "selector", "seed", "budget", "evaluations", "seconds", "objectives", "reference", "hypervolume",
-    "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error",
+    "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error", "warnings", "parent_costs",
+]  # fmt: skip
+ENTRY_KEYS = [
+    "indices", "members", "search", "test", "search_interval", "test_interval", "optimism", "costs", "versus",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 
@@ -47,7 +50,7 @@ def check_by_hand(said: dict, path: Path, costs: dict[str, np.ndarray] | None = 
         assert entries
         assert [len(entry["indices"]) for entry in entries] == sorted(len(entry["indices"]) for entry in entries)
         for entry in entries:
-            assert list(entry) == ["indices", "members", "search", "test"]
+            assert list(entry) == ENTRY_KEYS
             assert entry["indices"] == sorted(set(entry["indices"]))
             subset = np.isin(np.arange(said["n_members"]), entry["indices"])
             assert ("test" in splits) == (entry["test"] is not None)
@@ -444,7 +447,7 @@ def test_runs_that_cannot_be_compared_are_refused(refused, call, npz, arrays, tm
     assert "nowhere/run.json does not exist" in refused("report", "nowhere")
     assert "one exists already" in refused("report", "one", "--out", "one")
     (tmp_path / "two" / "run.json").write_text("{}")
-    assert "two/run.json: field 'format' is not 1" in refused("report", "two")
+    assert "two/run.json: field 'format' is not 1 or 2" in refused("report", "two")
     record = json.loads((tmp_path / "one" / "run.json").read_text())
     (tmp_path / "two" / "run.json").write_text(json.dumps({**record, "problem": "../../elsewhere"}))
     assert "'../../elsewhere' has no folder under runs" in refused("report", "two")

@@ -54,6 +54,8 @@ class Facts:
     splits : tuple of str
     axes : tuple of str
         The two objectives that are drawn: horizontally, vertically.
+    parent : mapping of split to float
+        Error of the network that the members were made from, where its answers are known.
     """
 
     problem: str
@@ -61,6 +63,7 @@ class Facts:
     marks: dict[str, Entry]
     splits: tuple[str, ...]
     axes: tuple[str, str]
+    parent: dict[str, float]
 
     @property
     def main(self) -> Run:
@@ -98,7 +101,8 @@ def gather(runs: Sequence[Run]) -> Facts:
     upwards = "error" if "error" in names else names[0]
     axes = (next((name for name in names if name != upwards), upwards), upwards)
     splits = ("search", "test") if first.n_test else ("search",)
-    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes)
+    parent = {split: error for split in splits if (error := _parent_error(first, split)) is not None}
+    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes, parent)
 
 
 def headline(run: Run, index: int) -> tuple[str, ...]:
@@ -119,14 +123,15 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
     interval = run.test_interval(entry)
     if interval is None:
         return ("Nobody knows how good it is on unseen samples: there is no test split.", *_costs(run, entry))
-    error, optimism = run.error(entry, "test"), run.error(entry, "test") - run.error(entry, "search")
+    error, optimism = run.error(entry, "test"), run.optimism(entry)
     quality = (
         f"On unseen samples it errs on {100 * error:.2f} % (95 % interval: {100 * interval[0]:.2f} to "
         f"{100 * interval[1]:.2f}), {100 * abs(optimism):.2f} points {'less' if optimism < 0 else 'more'} than on the "
         "search split."
     )
     rivals = [rival for rival in RIVALS if rival in beside and (entry.size > 1 or rival != "best_k")]
-    verdicts = []
+    itself = beside and "best_k" not in beside
+    verdicts = [f"It is {rival_name('best_k', entry.size)}, with whom it would be compared."] if itself else []
     for rival in rivals:
         comparison, name = beside[rival], rival_name(rival, entry.size)
         words = {
@@ -134,7 +139,7 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
             "worse": f"It is worse than {name}",
             "open": f"Whether it beats {name} is open",
         }
-        verdicts.append(f"{words[comparison.verdict]}: {comparison}, p {p_value(comparison.p_value)}.")
+        verdicts.append(f"{words[comparison.verdict]}: {comparison} points, p {p_value(comparison.p_value)}.")
     return (quality, *verdicts, *_costs(run, entry))
 
 
@@ -160,6 +165,17 @@ def _costs(run: Run, entry: Entry) -> tuple[str, ...]:
         return ()
     times = ", ".join(f"{entry.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
     return (f"Beside the parent it has {times}.",)
+
+
+def _parent_error(run: Run, split: str) -> float | None:
+    """Follows from any entry's errors and the samples on which only one of the two is wrong."""
+    n_samples = run.n_search if split == "search" else run.n_test
+    for entry in run.found.entries:
+        versus = entry.versus.get("parent")
+        counts = versus and (versus.search if split == "search" else versus.test)
+        if counts and n_samples:
+            return run.error(entry, split) + (counts[1] - counts[0]) / n_samples
+    return None
 
 
 def _dominated(first: Run, run: Run, selection: Selection) -> dict[str, tuple[int, int]]:

@@ -1,6 +1,9 @@
 """Taking one ensemble from the front of a run, by a rule that looks at the search split alone."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +11,8 @@ from evo_ensyth.catalogue import unknown
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.run import Entry, Run
 from evo_ensyth.search.statistics import knee, smallest_within_one_standard_error
+
+VOTE = "plurality, ties to the lowest class"
 
 
 def of_size(run: Run, size: int) -> int:
@@ -54,6 +59,24 @@ def at_most(run: Run, limits: Mapping[str, float]) -> int:
     return _best(run, fitting.tolist())
 
 
+def limit(text: str) -> tuple[str, float]:
+    """Cost and largest value, from ``COST=X``.
+
+    Raises
+    ------
+    InputError
+        It is no such text.
+    """
+    cost, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not cost or math.isnan(number):
+        raise InputError(f"a limit is '{text}'; expected a cost and a number, such as bytes=2e6.")
+    return cost.strip(), number
+
+
 def at_knee(run: Run) -> int:
     """Index of the ensemble at the knee of error against cost; see `statistics.knee`.
 
@@ -78,6 +101,19 @@ def within_one_standard_error(run: Run) -> int:
     errors = np.array([entry.search_errors for entry in run.found.entries])
     sizes = np.array([entry.size for entry in run.found.entries])
     return smallest_within_one_standard_error(errors, sizes, run.n_search)
+
+
+def summary(run: Run, index: int, rule: str) -> dict[str, Any]:
+    """What ``pick --json`` prints of one ensemble."""
+    return {
+        "problem": run.problem,
+        "selector": run.found.selector,
+        "seed": run.seed,
+        "rule": rule,
+        "vote": VOTE,
+        **run.brief(run.found.entries[index], run.comparisons[index]),
+        "warnings": [asdict(warning) for warning in run.warnings_of(index)],
+    }
 
 
 def costs_of(entry: Entry) -> dict[str, float]:

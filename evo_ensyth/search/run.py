@@ -152,32 +152,44 @@ class Run:
             return entry.search_errors / self.n_search
         return float("nan") if entry.test_errors is None or not self.n_test else entry.test_errors / self.n_test
 
+    def search_interval(self, entry: Entry) -> tuple[float, float]:
+        """Wilson's 95 % interval for an entry's search error, as if it had not been chosen by it."""
+        return interval(entry.search_errors, self.n_search)
+
     def test_interval(self, entry: Entry) -> tuple[float, float] | None:
         """Wilson's 95 % interval for an entry's test error."""
         return interval(entry.test_errors, self.n_test) if entry.test_errors is not None and self.n_test else None
+
+    def optimism(self, entry: Entry) -> float:
+        """Error on the test split minus that on the search split; NaN without a test split."""
+        return self.error(entry, "test") - self.error(entry, "search")
 
     @cached_property
     def comparisons(self) -> list[dict[str, Comparison]]:
         """What each entry of ``found`` is worth beside its rivals."""
         return compared([entry.versus for entry in self.found.entries], self.n_search, self.n_test)
 
-    @cached_property
+    @property
     def warnings(self) -> tuple[Caution, ...]:
         """What must be known before the recommended ensemble is trusted."""
-        chosen = self.found.entries[self.chosen]
-        is_single_best = chosen.indices == self.marks["single_best"].indices
-        return cautions(chosen.size, is_single_best, self.comparisons[self.chosen], tested=bool(self.n_test))
+        return self.warnings_of(self.chosen)
+
+    def warnings_of(self, index: int) -> tuple[Caution, ...]:
+        """What must be known before an entry of ``found`` is trusted."""
+        entry = self.found.entries[index]
+        is_single_best = entry.indices == self.marks["single_best"].indices
+        return cautions(entry.size, is_single_best, self.comparisons[index], tested=bool(self.n_test))
 
     def brief(self, entry: Entry, beside: Mapping[str, Comparison]) -> dict[str, Any]:
         """What ``--json`` prints of one ensemble, which may have comparisons."""
-        tested = entry.test_errors is not None
         return {
             "indices": list(entry.indices),
             "members": list(entry.members),
             "search": dict(entry.search),
             "test": None if entry.test is None else dict(entry.test),
+            "search_interval": self.search_interval(entry),
             "test_interval": self.test_interval(entry),
-            "optimism": self.error(entry, "test") - self.error(entry, "search") if tested else None,
+            "optimism": None if entry.test is None else self.optimism(entry),
             "costs": dict(entry.costs),
             "versus": {rival: asdict(comparison) for rival, comparison in beside.items()},
         }

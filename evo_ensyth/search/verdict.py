@@ -62,16 +62,16 @@ class Comparison:
         return "better" if self.interval[1] < 0 else "worse" if self.interval[0] > 0 else "open"
 
     def __str__(self) -> str:
-        """Say the difference on the test split in percentage points, with its interval."""
+        """Give the difference on the test split in percentage points, with its interval."""
         if self.on_test is None or self.interval is None:
             return "-"
         low, high = self.interval
-        return f"{100 * self.on_test:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
+        return f"{100 * self.on_test:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 @dataclass(frozen=True)
 class Caution:
-    """Something that a reader must know before trusting the recommended ensemble.
+    """Something that a reader must know before trusting an ensemble.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ def compared(rows: Sequence[Mapping[str, Versus]], n_search: int, n_test: int | 
 
 
 def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], *, tested: bool) -> tuple[Caution, ...]:
-    """What must be known of the recommended ensemble.
+    """What must be known of an ensemble before it is trusted.
 
     Parameters
     ----------
@@ -162,8 +162,10 @@ def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], 
     if not tested:
         found.append(Caution("no_test_split", "There is no test split: nobody knows how much of this is luck."))
     if is_single_best:
+        found.append(Caution("single_best_is_all", "This is the best single member, which needs no search."))
+    elif not beside:
         found.append(
-            Caution("single_best_is_all", "The recommended ensemble is the best single member, which needs no search.")
+            Caution("not_compared", "The run was written by an earlier version, which compared it with nothing.")
         )
     for rival, comparison in beside.items():
         if size > 1 or rival != "best_k":  # the best one is the best single member
@@ -172,7 +174,7 @@ def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], 
 
 
 def _doubts(rival: str, name: str, comparison: Comparison) -> list[Caution]:
-    gain = f"{100 * comparison.on_search:+.2f} points on the search split, {comparison} on the test split"
+    gain = f"{100 * comparison.on_search:+.2f} points on the search split, {comparison} points on the test split"
     if comparison.verdict == "better":
         return []
     if comparison.on_search >= 0:
