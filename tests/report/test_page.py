@@ -13,6 +13,7 @@ from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import Run, run
+from evo_ensyth.search.verdict import Versus
 
 HOSTILE = [
     "**bold** and __bold__ and _so_ on",
@@ -84,6 +85,41 @@ def test_the_page_says_what_the_run_says():
     assert found.fingerprints["search"][:16] in text
     for name in ("ant", "evo_ensyth", "numpy", "reference point: error"):
         assert name in text
+
+
+def test_the_first_lines_answer_what_a_stranger_asks():
+    """Which ensemble, how good on unseen samples and how sure, is it worth it, and what is it beside the parent."""
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    entry = replace(
+        found.found.entries[0],
+        indices=(0, 2), members=("ant", "cow"), search_errors=4, test_errors=6, costs={"bytes": 30.0},
+        versus={"best_k": Versus((2, 8), (1, 12)), "single_best": Versus((2, 8), (5, 6)),
+                "parent": Versus((2, 1), (12, 1))},
+    )  # fmt: skip
+    found = replace(found, found=replace(found.found, entries=(entry,)), chosen=0, parent_costs={"bytes": 40.0})
+    first, *warnings = page(gather([found])).split("\n\n")[1:4]
+    for text in (
+        "**Recommended: 2 members** of 5, ant, cow.",
+        "On unseen samples it errs on 15.00 % (95 % interval: 7.06 to 29.07), 5.00 points more than on the search",
+        "It beats the best 2 members: -27.50 (",
+        "Whether it beats the best single member is open: -2.50 (",
+        "It is worse than the parent: +27.50 (",
+        "Beside the parent it has 0.75 times the bytes.",
+    ):
+        assert text in first
+    assert warnings[0].startswith("**Warning:** The gain over the best single member may be luck: -15.00 points on")
+    assert not warnings[1].startswith("**Warning:**")  # the loss to the parent is no surprise
+
+
+def test_what_is_simpler_to_have_is_compared_point_by_point():
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == len(found.found.entries)
+    for row, beside in zip(rows, found.comparisons, strict=True):
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+        for rival, cell in zip(("best_k", "single_best"), cells, strict=True):
+            assert cell.startswith(str(beside[rival]) if rival in beside else "the same")
 
 
 def test_every_table_has_as_many_cells_in_each_row():
