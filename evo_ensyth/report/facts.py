@@ -130,8 +130,7 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
         "search split."
     )
     rivals = [rival for rival in RIVALS if rival in beside and (entry.size > 1 or rival != "best_k")]
-    itself = beside and "best_k" not in beside
-    verdicts = [f"It is {rival_name('best_k', entry.size)}, with whom it would be compared."] if itself else []
+    verdicts = []
     for rival in rivals:
         comparison, name = beside[rival], rival_name(rival, entry.size)
         words = {

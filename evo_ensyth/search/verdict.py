@@ -164,9 +164,10 @@ def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], 
     if is_single_best:
         found.append(Caution("single_best_is_all", "This is the best single member, which needs no search."))
     elif not beside:
-        found.append(
-            Caution("not_compared", "The run was written by an earlier version, which compared it with nothing.")
-        )
+        text = "The run was written by an earlier version, which compared it with nothing."
+        found.append(Caution("not_compared", text))
+    elif "best_k" not in beside:
+        found.append(Caution("best_k_is_all", f"These are {rival_name('best_k', size)}, which need no search."))
     for rival, comparison in beside.items():
         if size > 1 or rival != "best_k":  # the best one is the best single member
             found += _doubts(rival, rival_name(rival, size), comparison)

@@ -281,6 +281,15 @@ def test_votes_that_do_not_fit_are_refused_even_if_they_are_listed(pool_folder, 
         read_pool(pool_folder)
 
 
+@pytest.mark.parametrize("values", [np.zeros(19, np.uint8), np.zeros((20, 1), np.uint8), np.zeros(20)])
+def test_answers_of_a_parent_that_do_not_fit_are_refused_even_if_they_are_listed(forged, pool_folder, values):
+    path = pool_folder / "parent.test.labels.npy"
+    np.save(path, values)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(InputError, match=r"parent\.test\.labels\.npy has shape .*; expected whole numbers, \(20,\)"):
+        read_pool(forged(lambda manifest: manifest["parent_labels"].update(test=digest)))
+
+
 def test_an_unfinished_member_is_told_from_a_broken_one(pool_folder):
     path = pool_folder / "members" / "a" / "member.json"
     content = json.loads(path.read_text())

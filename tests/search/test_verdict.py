@@ -1,9 +1,12 @@
 """What an ensemble is worth beside what is simpler to have, counted by hand."""
 
+from dataclasses import replace
+
 import naive
 import numpy as np
 import pytest
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.verdict import Comparison, Versus, beside_rivals, cautions, compared, rival_name
@@ -80,7 +83,8 @@ def test_without_a_test_split_only_the_search_split_speaks():
 
 def doubts(rival: str, search: tuple[int, int], test: tuple[int, int] | None, size: int = 3) -> list[str]:
     beside = compared([{rival: Versus(search, test)}], 1000, 1000 if test else None)[0]
-    return [caution.code for caution in cautions(size, False, beside, tested=test is not None)]
+    codes = [caution.code for caution in cautions(size, False, beside, tested=test is not None)]
+    return [code for code in codes if code != "best_k_is_all"]  # where only another rival is given
 
 
 @pytest.mark.parametrize("rival", ["best_k", "single_best", "parent"])
@@ -122,6 +126,12 @@ def test_another_single_member_is_compared_with_the_best_one_once():
     )
 
 
+def test_the_best_members_of_a_number_are_told_as_such():
+    beside = compared([{"single_best": Versus((10, 50), (10, 50))}], 1000, 1000)[0]
+    (caution,) = cautions(4, False, beside, tested=True)
+    assert (caution.code, caution.text) == ("best_k_is_all", "These are the best 4 members, which need no search.")
+
+
 def test_a_run_without_comparisons_says_so():
     assert [caution.code for caution in cautions(3, False, {}, tested=True)] == ["not_compared"]
 
@@ -131,3 +141,12 @@ def test_rivals_have_names():
         "the best 4 members", "the best single member", "the parent",
     ]  # fmt: skip
     assert rival_name("best_k", 1) == "the best single member"
+
+
+def test_answers_of_a_parent_must_fit_the_split(make_problem):
+    problem = make_problem(with_parent=True)
+    parent = replace(problem.parent, labels={**problem.parent.labels, "test": np.zeros(7, np.uint8)})
+    with pytest.raises(
+        InputError, match=r"the parent's answers on the test split have shape \(7,\); expected \(120,\)"
+    ):
+        replace(problem, parent=parent)
