@@ -52,6 +52,12 @@ def search(
     objectives: Annotated[
         str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
     ] = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(
+            help="What leads the search in the place of the error. [default: shrunk_error for nsga2, else error]"
+        ),
+    ] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may have judged.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
     max_size: Annotated[
@@ -91,6 +97,7 @@ def search(
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
         problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
+    leading = known.find(criterion, problem.pool, posed.own) if criterion else None
     with terminal.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(
             problem,
@@ -104,6 +111,7 @@ def search(
             tell=tell,
             attach=attach,
             settings=settings,
+            criterion=leading,
             scratch=posing.results_folder(problem.name) / "unfinished",
         )
     folder = _write([found], place())

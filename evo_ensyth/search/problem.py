@@ -64,7 +64,9 @@ class Problem:
 
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
-        return replace(self, objectives=objectives)
+        other = replace(self, objectives=objectives)
+        other.__dict__["_search_planes"] = self._search_planes  # the same votes need not be laid out twice
+        return other
 
     @property
     def criterion(self) -> Objective:
@@ -72,7 +74,9 @@ class Problem:
         return next((goal for goal in self.objectives if goal.name == error.name), self.objectives[0])
 
     def led_by(self, criterion: Objective) -> "Problem":
-        """Ask the same by another criterion in the place of the error."""
+        """Ask the same by another criterion in the place of the error, if the error is asked for."""
+        if criterion.name == error.name or all(goal.name != error.name for goal in self.objectives):
+            return self
         others = (goal for goal in self.objectives if goal.name not in (error.name, criterion.name))
         return self.with_objectives((criterion, *others))
 

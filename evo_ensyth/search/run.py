@@ -6,6 +6,7 @@ The test split is read here and nowhere else, once, when all selection is over.
 import contextlib
 import csv
 import io
+import itertools
 import json
 import platform
 import time
@@ -19,14 +20,17 @@ from typing import Any
 import numpy as np
 
 import evo_ensyth
+from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_json, write_json, write_whole
-from evo_ensyth.objectives import judge
+from evo_ensyth.objectives import Objective, judge
+from evo_ensyth.objectives.error import error
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
+from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
-from evo_ensyth.search.statistics import interval, smallest_within_one_standard_error
+from evo_ensyth.search.statistics import interval, smallest_as_good
 from evo_ensyth.search.verdict import RIVALS, Caution, Comparison, Versus, beside_rivals, cautions, compared
 from evo_ensyth.voting import Ensembles, kernels
 
@@ -84,6 +88,9 @@ class Selection:
     history : tuple of Milestone
     certified_sizes : tuple of int
         Sizes of which no ensemble makes fewer errors on the search split than the front does up to that size.
+    criterion : str
+        The objective that led: it may have taken the error's place while searching. The front is what nothing dominates
+        by it, and ``history`` is in its terms; entries and ``hypervolume`` are in terms of the objectives asked for.
     """
 
     selector: str
@@ -94,6 +101,7 @@ class Selection:
     entries: tuple[Entry, ...]
     history: tuple[Milestone, ...]
     certified_sizes: tuple[int, ...] = ()
+    criterion: str = "error"
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,8 @@ class Run:
     against : tuple of Selection
         The same problem, budget and seed with other selectors.
     chosen : int
-        Index of the recommended entry of ``found``: the smallest ensemble within one standard error of the best, by
-        error on the search split.
+        Index of the recommended entry of ``found``: the smallest ensemble whose error on the search split is within
+        half a standard error, of the difference, of the lowest.
     marks : mapping
         ``single_best`` and ``whole_pool``, for comparison.
     lowest_errors : tuple of int, optional
@@ -199,6 +207,7 @@ class Run:
         return {
             "problem": self.problem,
             "selector": self.found.selector,
+            "criterion": self.found.criterion,
             "seed": self.seed,
             "budget": self.budget,
             "evaluations": self.found.evaluations,
@@ -230,6 +239,7 @@ def run(
     tell: Callable[[str, str], None] = lambda selector, text: None,
     attach: Callable[[Evaluator], None] = lambda evaluator: None,
     settings: Mapping[str, Any] | None = None,
+    criterion: Objective | None = None,
     scratch: Path | None = None,
 ) -> Run:
     """Search a problem with one selector, and with others for comparison.
@@ -256,13 +266,17 @@ def run(
         Given each evaluator before its search begins; ``stop`` ends it.
     settings : mapping, optional
         Settings of ``selector`` other than its defaults.
+    criterion : Objective, optional
+        What takes the error's place while ``selector`` searches; by default what the selector says. The others always
+        go by what they say.
     scratch : Path, optional
         A folder where a long selector may keep what it needs to go on after an interruption.
 
     Raises
     ------
     InputError
-        Unknown selector or setting, a budget or time that is not positive, or an objective that fails.
+        Unknown selector or setting, a budget or time that is not positive, a criterion where the error is not asked
+        for, or an objective that fails.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -273,12 +287,16 @@ def run(
     names = [name for name in dict.fromkeys(against) if name != selector]
     chosen_selectors = {name: selectors.load(name) for name in names}
     chosen_selectors[selector] = selectors.load(selector, settings)
-    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    if criterion is not None and all(goal.name != error.name for goal in problem.objectives):
+        raise InputError(f"criterion '{criterion.name}' takes the place of the objective 'error'; ask for that, too.")
     searched: dict[str, Evaluator] = {}
     interrupted = False
     for name, chosen_selector in chosen_selectors.items():
+        leading = objectives.find(selectors.criterion(chosen_selector), problem.pool)
+        led = problem.led_by(criterion if criterion and name == selector else leading)
+        led.reference  # noqa: B018 - worked out now, so that it costs no selector its time
         evaluator = Evaluator(
-            problem,
+            led,
             budget=budget,
             seconds=seconds,
             observe=partial(observe, name),
@@ -355,14 +373,13 @@ def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> No
 def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     """Prove what can be proven in little time, take in what turns up, and give the proof if there is one.
 
-    There is none where compiled code cannot be kept: to compile the proof would take longer than the search.
+    There is none where compiled code cannot be kept: to compile the proof would take longer than the search. A front
+    that was led by another criterion takes nothing in, and is proven only where it is as good.
     """
-    names = [objective.name for objective in problem.objectives]
-    if set(names) != PROVABLE or not kernels.stored():
+    if {goal.name for goal in problem.objectives} != PROVABLE or not kernels.stored():
         return None
-    n_samples = problem.search.n_samples
-    errors = np.rint(evaluator.front.values[:, names.index("error")] * n_samples).astype(np.int64)
-    limits = limits_of(evaluator.front.subsets, errors, n_samples)
+    errors = problem.on_search(evaluator.front.subsets).errors
+    limits = limits_of(evaluator.front.subsets, errors, problem.search.n_samples)
     # Who has proven something himself has said how far he wants to go.
     most = 0 if evaluator.certified else PROVEN_PER_EVALUATION * evaluator.spent
     start = time.perf_counter()
@@ -373,10 +390,12 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
         return in_time and not evaluator.stopped
 
     proof, better = prove_some(problem.search, limits, most, evaluator.certified, go_on=go_on)
-    if better:
+    by_error = evaluator.criterion.name == error.name
+    if better and by_error:
         evaluator.count(0, np.stack(better))
     if proof:
-        evaluator.certified = list(proof.certified)
+        as_low = np.ones(len(limits), bool) if by_error else limits <= proof.limits
+        evaluator.certified = [size for size in proof.certified if as_low[size]]
     return proof
 
 
@@ -400,19 +419,22 @@ def _judged(
     entries = iter(_entries(problem, on_search, on_test))
     selections = {}
     for name, evaluator in searched.items():
+        own = tuple(itertools.islice(entries, len(evaluator.front)))
+        values = np.array([list(entry.search.values()) for entry in own])
         selections[name] = Selection(
             selector=name,
             settings=_settings(chosen_selectors[name]),
             evaluations=evaluator.spent,
             seconds=evaluator.elapsed,
-            hypervolume=evaluator.hypervolume,
-            entries=tuple(next(entries) for _ in range(len(evaluator.front))),
+            hypervolume=Front.of(evaluator.front.subsets, values).hypervolume(problem.reference),
+            entries=own,
             history=tuple(evaluator.history),
             certified_sizes=tuple(evaluator.certified),
+            criterion=evaluator.criterion.name,
         )
-    found = _beside_rivals(selections.pop(main), problem, on_search, on_test)
-    errors = np.array([entry.search_errors for entry in found.entries])
-    sizes = np.array([entry.size for entry in found.entries])
+    front = replace(on_search, subsets=searched[main].front.subsets)
+    front_on_test = replace(on_test, subsets=front.subsets) if on_test else None
+    found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.parent))
     return Run(
         problem=problem.name,
         seed=seed,
@@ -426,7 +448,7 @@ def _judged(
         n_test=problem.test.n_samples if problem.test else None,
         found=found,
         against=tuple(selections.values()),
-        chosen=smallest_within_one_standard_error(errors, sizes, problem.search.n_samples),
+        chosen=smallest_as_good(front.winners != problem.search.truth, front.sizes),
         marks={name: next(entries) for name in MARKS},
         fingerprints={votes.split: votes.fingerprint for votes in (problem.search, problem.test) if votes},
         source=source,
@@ -459,14 +481,7 @@ def _entries(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) 
     return entries
 
 
-def _beside_rivals(found: Selection, problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> Selection:
-    """Compare what was found with what is simpler to have."""
-    subsets = np.zeros((len(found.entries), len(problem.pool)), bool)
-    for row, entry in enumerate(found.entries):
-        subsets[row, list(entry.indices)] = True
-    counts = beside_rivals(
-        replace(on_search, subsets=subsets), replace(on_test, subsets=subsets) if on_test else None, problem.parent
-    )
+def _with_versus(found: Selection, counts: Sequence[Mapping[str, Versus]]) -> Selection:
     pairs = zip(found.entries, counts, strict=True)
     return replace(found, entries=tuple(replace(entry, versus=versus) for entry, versus in pairs))
 

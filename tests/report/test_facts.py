@@ -8,6 +8,7 @@ import pytest
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
+from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.search.problem import Problem
@@ -40,7 +41,7 @@ def test_the_first_line_is_what_was_found_and_the_others_follow():
 
 
 def test_values_are_those_of_the_split():
-    facts = gather([run(problem(), "nsga2", against=["single_best"])])
+    facts = gather([run(problem(), "nsga2", against=["single_best"], criterion=error)])
     # the best single one is a, with 1 error to search on and 3 to test on
     assert facts.lines[0].values("search").tolist() == [[0.1, 1.0], [0.0, 3.0]]
     assert facts.lines[0].values("test").tolist() == [[0.3, 1.0], [0.0, 3.0]]

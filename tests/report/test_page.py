@@ -8,6 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from evo_ensyth import objectives
+from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
@@ -112,7 +113,7 @@ def test_the_first_lines_answer_what_a_stranger_asks():
 
 
 def test_what_is_simpler_to_have_is_compared_point_by_point():
-    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    found = searched(["ant", "bee", "cow", "dog", "eel"], criterion=error)
     text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(found.found.entries)
@@ -123,7 +124,7 @@ def test_what_is_simpler_to_have_is_compared_point_by_point():
 
 
 def test_every_table_has_as_many_cells_in_each_row():
-    text = page(gather([searched(HOSTILE[:6], "a | b")]))
+    text = page(gather([searched(HOSTILE[:6], "a | b", criterion=error)]))
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert html.count("<table>") == 4
     for table in html.split("<table>")[1:]:

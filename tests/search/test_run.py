@@ -3,12 +3,15 @@
 import json
 from dataclasses import replace
 
+import moocore
 import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import judge
 from evo_ensyth.pool import Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
@@ -44,6 +47,7 @@ def test_the_summary_is_what_was_promised(found):
     assert list(summary) == [
         "problem",
         "selector",
+        "criterion",
         "seed",
         "budget",
         "evaluations",
@@ -73,6 +77,56 @@ def test_the_reference_is_a_tenth_beyond_the_worst_of_singles_and_the_whole_pool
     problem = make_problem(n_members=12)
     worst = problem.search.member_errors.max() / problem.search.n_samples
     assert_allclose(found.reference, [1.1 * worst, 1.1 * 12])
+
+
+def test_the_default_is_led_by_the_shrunk_error_and_told_by_the_error(make_problem, found):
+    problem = make_problem(n_members=12)
+    led = problem.led_by(objectives.find("shrunk_error", problem.pool))
+    assert found.found.criterion == "shrunk_error"
+    assert [s.criterion for s in found.against] == ["error", "error"]
+    subsets = np.array(list(naive.all_subsets(12)))
+    best = naive.non_dominated(judge(led.objectives, led.on_search(subsets)))
+    shown = np.array([np.isin(np.arange(12), entry.indices) for entry in found.found.entries])
+    assert sorted(map(tuple, judge(led.objectives, led.on_search(shown)))) == best
+    assert all(list(entry.search) == ["error", "n_members"] for entry in found.found.entries)
+
+
+@pytest.mark.parametrize("criterion", ["error", "smoothed_error", "bytes"])
+def test_any_objective_may_lead(make_problem, criterion):
+    problem = make_problem(n_members=10)
+    found = run(problem, "nsga2", criterion=objectives.find(criterion, problem.pool))
+    led = problem.led_by(objectives.find(criterion, problem.pool))
+    best = naive.non_dominated(judge(led.objectives, led.on_search(np.array(list(naive.all_subsets(10))))))
+    shown = np.array([np.isin(np.arange(10), entry.indices) for entry in found.found.entries])
+    assert sorted(map(tuple, judge(led.objectives, led.on_search(shown)))) == best
+
+
+def test_hypervolumes_are_those_of_the_objectives_that_were_asked_for(found):
+    for selection in found.selections:
+        values = np.array([list(entry.search.values()) for entry in selection.entries])
+        assert selection.hypervolume == pytest.approx(moocore.hypervolume(values, ref=found.reference))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("criterion", ["error", "shrunk_error"])
+def test_a_proven_size_has_no_ensemble_below_the_front_up_to_it(make_problem, monkeypatch, seed, criterion):
+    monkeypatch.setattr("evo_ensyth.search.run.PROVEN_PER_EVALUATION", 10**6)
+    problem = make_problem(n_members=8, n_samples=60, seed=seed)
+    found = run(problem, "nsga2", criterion=objectives.find(criterion, problem.pool), seed=seed)
+    errors, sizes = problem.on_search(subsets := np.array(list(naive.all_subsets(8)))).errors, subsets.sum(axis=1)
+    for size in range(1, 9):
+        lowest = errors[sizes == size].min()
+        shown = min(entry.search_errors for entry in found.found.entries if entry.size <= size)
+        assert (size in found.found.certified_sizes) <= (shown <= lowest)
+        assert found.lowest_errors[size - 1] <= lowest
+    assert criterion != "error" or len(found.found.certified_sizes) == 8
+
+
+def test_a_criterion_needs_an_error_to_replace(make_problem):
+    problem = make_problem(goals=("bytes", "n_members"))
+    with pytest.raises(InputError, match="takes the place of the objective 'error'; ask for that, too"):
+        run(problem, "nsga2", criterion=objectives.find("smoothed_error", problem.pool))
+    assert run(problem, "nsga2").found.criterion == "bytes"
 
 
 def test_without_a_test_split_there_is_no_test_value(make_problem):

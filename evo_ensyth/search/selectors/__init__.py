@@ -14,6 +14,9 @@ returns nothing: its front is whatever was best among all that it had judged. Fo
                 subset[0, [first, second]] = True
                 search.evaluate(subset)
 
+What it is led by may take the error's place among the objectives: ``criterion: ClassVar[str]`` names the objective
+that does so unless the user wants another.
+
 The file's name is the selector's name; a dotted name such as ``mylab.tabu`` is imported from anywhere. Randomness comes
 from ``rng`` alone.
 """
@@ -42,6 +45,11 @@ class Selector(Protocol):
 def names() -> tuple[str, ...]:
     """Names of the selectors that come with the package."""
     return catalogue.names(FOLDER)
+
+
+def criterion(selector: Selector) -> str:
+    """Name of the objective that leads a selector in the place of the error, unless the user wants another."""
+    return getattr(selector, "criterion", "error")
 
 
 def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:

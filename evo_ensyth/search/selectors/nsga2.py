@@ -1,10 +1,11 @@
-"""NSGA-II on subsets, started from the baselines, with short walks from its front.
+"""NSGA-II on subsets, started from the baselines, with short walks from its front, led by the shrunk error.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Nsga2(Evolving):
     """
 
     walk: int = 100
+    criterion: ClassVar[str] = "shrunk_error"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,322 @@
+"""The referee: which way of choosing ensembles holds on data that nobody has seen.
+
+::
+
+    python benchmarks/generalisation.py --pools runs/digits/pool more/pools --search-samples 500 1000 --repeats 20
+    python benchmarks/generalisation.py --pools a.npz --methods local_search nsga2@shrunk_error
+
+A pool is a file of predictions, a stored pool (a folder with ``pool.json``), or a folder of files. Its search and test
+samples are put together. Then, again and again: a search part is drawn at random, a method chooses by it and sees
+nothing else, and what it offers is judged on the rest, the test part. Draws depend on the seed, the pool, the size of
+the search part and the repeat, not on the method: all methods are compared on the same ones.
+
+A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@CRITERION``, which searches by another
+objective and size. (Where a selector goes by errors and nothing else, as ``caruana`` does, the criterion only decides
+among what lies on its way.)
+
+*Size k*: the best by the method's criterion on the search part among all subsets of k members that it had judged; for
+``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
+or, where there is none, by its smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The mean of
+its test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same of at most k
+members. *Recommended*: the smallest of its front within one standard error of the front's lowest error on the search
+part, the same rule for every method.
+
+How differences are averaged over pools, and what a win is, is told in `paired.py`. *Seconds* are those of the search
+alone; with several jobs they are those of a busy machine.
+
+Each finished search is a line of ``results.jsonl`` in the folder of results, under a key of all that determines it:
+the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the sources
+of the selector and of its criterion with what they use of their kind. Only what is missing is searched, and Ctrl-C
+keeps what is done. After a change elsewhere in the package start a new folder. Before anything is measured, one draw of
+a small pool is recomputed by hand.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import argparse
+import functools
+import json
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from generation import machine
+from paired import MEASURES, Cell, Comparison, Record, cell_sheet, picture, summary_sheet, versus_sheet
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from unseen import FEWEST_TEST, Everything, Method, check, played, read
+from votes import draw_votes
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint, write_json, write_whole
+from evo_ensyth.pool import Pool
+
+TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
+REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")
+RESULTS = Path("runs") / "benchmark-generalisation"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """One search that is asked for; its key is a digest of all that determines its result."""
+
+    key: str
+    path: Path
+    n_search: int
+    repeat: int
+    method: str
+    budget: int
+    seed: int
+
+
+def main() -> None:
+    """Check, search what is missing, and tell."""
+    options = parsed()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    try:
+        methods = [Method(name) for name in dict.fromkeys((*REFERENCES, *options.methods))]
+        pools = {path: read(path) for path in found(options.pools)}
+        tasks = list(asked(pools, methods, options, console))
+        check(drawn(), 120, methods, budget=2_000, seed=options.seed)
+    except InputError as error:
+        sys.exit(f"generalisation: {error}")
+    console.print(f"{machine()}\none draw of a small pool was recomputed by hand: all methods agree")
+    options.results.mkdir(parents=True, exist_ok=True)
+    done = finished(options.results / "results.jsonl")
+    missing = [task for task in tasks if task.key not in done]
+    console.print(f"{len(tasks) - len(missing):,} searches are there, {len(missing):,} are missing")
+    if not searched_all(missing, done, options):
+        console.print(f"stopped; {sum(task.key in done for task in tasks):,} of {len(tasks):,} searches are kept")
+        sys.exit(130)
+    tell(cells_of(tasks, done, pools), options, console)
+
+
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pools", type=Path, nargs="+", required=True, metavar="PATH")
+    parser.add_argument("--search-samples", type=int, nargs="+", default=[500, 1_000, 5_000], metavar="N")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--methods", nargs="+", default=[], help="besides " + ", ".join(REFERENCES))
+    parser.add_argument("--budget", type=int, default=20_000, help="evaluations; more where the baselines need more")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for searches, tables and the picture")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--json", type=Path, help="where everything goes, draw by draw; RESULTS/generalisation.json")
+    options = parser.parse_args()
+    for name in ("repeats", "budget", "jobs"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} is {getattr(options, name)}; it takes 1 or more")
+    if min(options.search_samples) < 2 or options.seed < 0:
+        parser.error("--search-samples takes 2 or more, and --seed 0 or more")
+    return options
+
+
+def found(paths: Sequence[Path]) -> list[Path]:
+    """Pools that are meant: stored ones, files, and all files of a folder.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.npz")) if path.is_dir() and not (path / "pool.json").exists() else [path]
+        if not inside:
+            raise InputError(f"{path} holds no pool.json and no .npz file; name a pool.")
+        files += inside
+    return list(dict.fromkeys(files))
+
+
+def asked(
+    pools: dict[Path, Everything], methods: Sequence[Method], options: argparse.Namespace, console: Console
+) -> Iterator[Task]:
+    """Yield all searches, repeat after repeat, so that an interrupted run has seen every pool.
+
+    Raises
+    ------
+    InputError
+        Two pools of one name, an unknown method, or no pool that is large enough.
+    """
+    names = [everything.name for everything in pools.values()]
+    if len(set(names)) < len(names):
+        raise InputError(f"two pools are called '{max(names, key=names.count)}'; the draws go by name.")
+    keys = {path: _pool_key(everything) for path, everything in pools.items()}
+    about = {(path, method.name): method.about(pools[path].pool) for path in pools for method in methods}
+    pairs = []
+    for n_search in sorted(set(options.search_samples)):
+        for path, everything in pools.items():
+            if everything.votes.n_samples >= n_search + FEWEST_TEST:
+                pairs.append((n_search, path))
+            else:
+                n_samples = everything.votes.n_samples
+                console.print(f"{everything.name} has {n_samples:,} samples: too few for a search part of {n_search:,}")
+    if not pairs:
+        raise InputError(f"no pool has {FEWEST_TEST} samples more than a search part; ask for smaller ones.")
+    for repeat in range(options.repeats):
+        for n_search, path in pairs:
+            draw = [n_search, repeat, options.seed, options.budget]
+            for method in methods:
+                key = fingerprint([FORMAT, keys[path], draw, about[path, method.name]])
+                yield Task(key, path, n_search, repeat, method.name, options.budget, options.seed)
+
+
+def drawn() -> Everything:
+    """Make up a small pool, to check the arithmetic on."""
+    votes = draw_votes(24, 500, 4)
+    return Everything("check", Pool(tuple(f"m{i}" for i in range(votes.n_members))), votes)
+
+
+def finished(file: Path) -> dict[str, Record]:
+    """Searches that are done, by key. A line that an interruption cut short is passed over."""
+    done = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        done[entry["key"]] = entry["record"]
+    return done
+
+
+def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argparse.Namespace) -> bool:
+    """Search what is missing, in processes of their own, adding to `done` and to the file; False if interrupted."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=_stderr())
+    executor = ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
+    file = options.results / "results.jsonl"
+    # A line that was cut short must not swallow the next one.
+    torn = file.exists() and not file.read_bytes().endswith(b"\n")
+    with file.open("a") as lines, progress:
+        lines.write("\n" * torn)
+        bar = progress.add_task("searching", total=len(missing))
+        try:
+            futures: dict[Future[Record], Task] = {executor.submit(search, task): task for task in missing}
+            for future in as_completed(futures):
+                task = futures[future]
+                done[task.key] = future.result()
+                about = {**asdict(task), "path": task.path.name}
+                lines.write(json.dumps({**about, "record": done[task.key]}) + "\n")
+                lines.flush()
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            return False
+        finally:
+            executor.shutdown(cancel_futures=True)
+    return True
+
+
+def search(task: Task) -> Record:
+    """One search, in a process of its own."""
+    method = Method(task.method)
+    _compiled(method)
+    return played(_read_once(task.path), task.n_search, task.repeat, method, budget=task.budget, seed=task.seed)
+
+
+@functools.cache
+def _compiled(method: Method) -> None:
+    """Let a method search something small, so that it is timed without compiling and importing."""
+    played(drawn(), 120, 0, method, budget=2_000, seed=0)
+
+
+_read_once = functools.cache(read)
+
+
+def _leave_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+def _pool_key(everything: Everything) -> list[Any]:
+    costs = {name: values.tolist() for name, values in everything.pool.costs.items()}
+    return [everything.name, everything.votes.fingerprint, costs]
+
+
+def cells_of(tasks: Sequence[Task], done: dict[str, Record], pools: dict[Path, Everything]) -> list[Cell]:
+    """Arrange the records by pool and size of the search part, and within these by method and repeat."""
+    records: dict[tuple[Path, int], dict[str, list[Record]]] = {}
+    for task in tasks:  # repeat after repeat, so lists of all methods are in the same order
+        records.setdefault((task.path, task.n_search), {}).setdefault(task.method, []).append(done[task.key])
+    cells = []
+    for (path, n_search), by_method in records.items():
+        n_test = next(iter(by_method.values()))[0]["n_test"]
+        cells.append(Cell(pools[path].name, len(pools[path].pool), n_search, n_test, by_method))
+    return cells
+
+
+def tell(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -> None:
+    """Print the tables, and write picture, page and JSON."""
+    scopes = [[cell for cell in cells if cell.n_search == n] for n in sorted({cell.n_search for cell in cells})]
+    scopes += [list(cells)] if len(scopes) > 1 else []
+    sheets = [cell_sheet(cell, REFERENCES[0]) for cell in cells]
+    for scope in scopes:
+        sheets.append(summary_sheet(scope, TO_BEAT))
+        sheets += [versus_sheet(scope, REFERENCES, measure) for measure in MEASURES]
+    page = "\n".join(sheet.markdown() for sheet in sheets)
+    if options.markdown:
+        print(page)
+    else:
+        for sheet in sheets:
+            console.print(sheet.rich())
+    everything = options.json or options.results / "generalisation.json"
+    write_json(everything, facts(cells, scopes, options))
+    write_whole(options.results / "generalisation.md", page.encode())
+    write_whole(options.results / "generalisation.png", picture(cells))
+    for file in (everything, options.results / "generalisation.md", options.results / "generalisation.png"):
+        print(f"written: {file}", file=sys.stderr)
+
+
+def facts(cells: Sequence[Cell], scopes: Sequence[Sequence[Cell]], options: argparse.Namespace) -> dict[str, Any]:
+    """Everything, for JSON: records draw by draw, and all comparisons."""
+    methods = list(cells[0].records)
+    return {
+        "format": FORMAT,
+        "machine": machine(),
+        "seed": options.seed,
+        "budget": options.budget,
+        "repeats": options.repeats,
+        "cells": [asdict(cell) for cell in cells],
+        "comparisons": [
+            {
+                "search_samples": sorted({cell.n_search for cell in scope}),
+                "measure": measure,
+                "method": method,
+                "baseline": baseline,
+                "overall": _points(compared.overall),
+                "wins_draws_losses": compared.score,
+                "cells": [
+                    {"pool": cell.pool, "n_search": cell.n_search, **_points(difference)}
+                    for cell, difference in zip(scope, compared.cells, strict=True)
+                ],
+            }
+            for scope in scopes
+            for measure in MEASURES
+            for method in methods
+            for baseline in methods
+            if method != baseline
+            for compared in [Comparison.of(scope, method, baseline, measure)]
+        ],
+    }
+
+
+def _points(difference: Any) -> dict[str, float | None]:
+    """Points of error; of a single draw there is no interval."""
+    return {name: None if value != value else value for name, value in asdict(difference).items()}
+
+
+if __name__ == "__main__":
+    main()

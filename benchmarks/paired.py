@@ -1,0 +1,277 @@
+"""Comparisons of methods that were judged on the same draws: differences with intervals, tables, a picture.
+
+Two methods are compared draw by draw: the spread of the draws, which is larger than most differences, cancels.
+
+*One pool*: a t interval of the mean difference over the draws. Draws of one pool overlap, so the interval speaks of
+other draws from this pool, and not of other data.
+
+*All pools*: every pool has the same weight, however many samples it has, and the interval is the t interval of the
+pools' mean differences, with one degree of freedom less than there are pools. The spread between pools holds the noise
+of the draws as well as what differs from pool to pool, so it says what to expect of one more pool. A hierarchical
+bootstrap would ask the same, but from a handful of pools it draws intervals that are too narrow. It is a harsh judge:
+one pool in which a method gains much widens the interval.
+
+A *win* is a pool whose interval lies below zero, a *loss* one whose interval lies above; all else is a *draw*.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from scipy.special import stdtrit
+
+Record = Mapping[str, Any]  # what `unseen.played` says
+LEVEL = 0.95
+MEASURES = {"mean": "mean test error over sizes 1 to 20", "recommended": "test error of the recommended ensemble"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All draws of one pool with search parts of one size.
+
+    Attributes
+    ----------
+    pool : str
+    n_members, n_search, n_test : int
+    records : mapping of method to its records
+        Draw by draw, in the same order for all methods.
+    """
+
+    pool: str
+    n_members: int
+    n_search: int
+    n_test: int
+    records: Mapping[str, Sequence[Record]]
+
+    def errors(self, method: str, what: str) -> np.ndarray:
+        """Errors in %, one number or one curve for each draw.
+
+        Parameters
+        ----------
+        method : str
+        what : str
+            ``mean``: over sizes 1 to 20 of what the method offers of exactly that size; ``mean_on_search``: the same
+            on the search part; ``mean_up_to``: of what it offers up to that size; ``recommended``; or ``exactly`` or
+            ``up_to``, which are curves.
+
+        Returns
+        -------
+        float64, (n_draws,) or (n_draws, n_sizes)
+        """
+        key = {"mean": "exactly", "mean_on_search": "exactly_on_search", "mean_up_to": "up_to"}.get(what, what)
+        key = "recommended_errors" if key == "recommended" else key
+        values = np.array([record[key] for record in self.records[method]], np.float64)
+        values = values.mean(axis=1) if what.startswith("mean") else values
+        return values / (self.n_search if what.endswith("on_search") else self.n_test) * 100
+
+    def number(self, method: str, what: str) -> float:
+        """Mean over the draws of what a record holds as a number."""
+        return float(np.mean([record[what] for record in self.records[method]]))
+
+    def size(self, method: str) -> float:
+        """Mean number of members of the recommended ensemble."""
+        return float(np.mean([len(record["recommended"]) for record in self.records[method]]))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of paired differences, in points of error, with its 95 % interval; NaN where one number has no spread."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, differences: np.ndarray) -> "Difference":
+        """Mean and t interval of some differences, (n,)."""
+        n = len(differences)
+        if n < 2:
+            return cls(float(differences[0]), float("nan"), float("nan"))
+        half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * differences.std(ddof=1) / np.sqrt(n))
+        mean = float(differences.mean())
+        return cls(mean, mean - half, mean + half)
+
+    @property
+    def verdict(self) -> str:
+        """``win``, ``loss``, or ``draw``."""
+        return "win" if self.high < 0 else "loss" if self.low > 0 else "draw"
+
+    @property
+    def text(self) -> str:
+        """The mean, and half the width of the interval."""
+        half = (self.high - self.low) / 2
+        return f"{self.mean:+.2f}" + (f" ± {half:.2f}" if np.isfinite(half) else "")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method against one baseline, by one measure, over some cells.
+
+    Attributes
+    ----------
+    overall : Difference
+        Over all pools with equal weight; of one pool, over its draws.
+    cells : tuple of Difference
+    """
+
+    method: str
+    baseline: str
+    measure: str
+    overall: Difference
+    cells: tuple[Difference, ...]
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], method: str, baseline: str, measure: str) -> "Comparison":
+        """Compare draw by draw, then pool by pool. A pool with several sizes of search parts is averaged over them."""
+        differences = [cell.errors(method, measure) - cell.errors(baseline, measure) for cell in cells]
+        by_pool: dict[str, list[np.ndarray]] = {}
+        for cell, values in zip(cells, differences, strict=True):
+            by_pool.setdefault(cell.pool, []).append(values)
+        draws = [np.mean(values, axis=0) for values in by_pool.values()]
+        overall = Difference.of(draws[0] if len(draws) == 1 else np.array([values.mean() for values in draws]))
+        return cls(method, baseline, measure, overall, tuple(map(Difference.of, differences)))
+
+    @property
+    def score(self) -> tuple[int, int, int]:
+        """Wins, draws and losses."""
+        verdicts = [cell.verdict for cell in self.cells]
+        return verdicts.count("win"), verdicts.count("draw"), verdicts.count("loss")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as facts: it is printed by rich, or written as Markdown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def rich(self) -> Table:
+        """For a terminal."""
+        table = Table(title=self.title, title_justify="left")
+        table.add_column(self.columns[0], no_wrap=True)
+        for column in self.columns[1:]:
+            table.add_column(column, justify="right", overflow="fold")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """For a page."""
+        lines = [self.columns, ("---", *("---:" for _ in self.columns[1:])), *self.rows]
+        table = "\n".join(f"| {' | '.join(line)} |".replace("\n", "<br>") for line in lines)
+        return f"**{self.title}**\n\n{table}\n"
+
+
+def cell_sheet(cell: Cell, baseline: str) -> Sheet:
+    """Every method in one cell, the best mean test error first."""
+    rows = []
+    for method in sorted(cell.records, key=lambda name: cell.errors(name, "mean").mean()):
+        against = Comparison.of([cell], method, baseline, "mean").overall
+        row = [f"{cell.errors(method, what).mean():.2f}" for what in ("mean", "mean_up_to", "mean_on_search")]
+        row.append("" if method == baseline else against.text)
+        row += [f"{cell.errors(method, 'recommended').mean():.2f}", f"{cell.size(method):.1f}"]
+        rows.append((method, *row, f"{cell.number(method, 'seconds'):.3f}"))
+    draws = len(next(iter(cell.records.values())))
+    return Sheet(
+        f"{cell.pool}: {cell.n_members} members, {cell.n_search:,} search and {cell.n_test:,} test samples, "
+        f"{draws} draws; errors in %",
+        ("method", "size k", "up to k", "on search", f"minus {baseline}", "recommended", "its size", "seconds"),
+        tuple(rows),
+    )
+
+
+def summary_sheet(cells: Sequence[Cell], to_beat: Sequence[str]) -> Sheet:
+    """Every method over all cells, pools weighing the same, the best mean test error first; see `_excess`."""
+    rows = []
+    means = {}
+    for method in cells[0].records:
+        values = {what: _over_pools(cells, [cell.errors(method, what).mean() for cell in cells]) for what in MEASURES}
+        means[method] = values["mean"]
+        up_to = _over_pools(cells, [cell.errors(method, "mean_up_to").mean() for cell in cells])
+        size = _over_pools(cells, [cell.size(method) for cell in cells])
+        seconds = _over_pools(cells, [cell.number(method, "seconds") for cell in cells])
+        excess = [_excess(cell, method, to_beat) for cell in cells]
+        worst = int(np.argmax(excess))
+        rows.append(
+            (
+                method,
+                f"{values['mean']:.2f}",
+                f"{up_to:.2f}",
+                f"{excess[worst]:+.2f} ({cells[worst].pool}, {cells[worst].n_search:,})",
+                f"{values['recommended']:.2f}",
+                f"{size:.1f}",
+                f"{seconds:.3f}",
+            )
+        )
+    return Sheet(
+        f"{_scope(cells)}: test errors in %",
+        ("method", "size k", "up to k", f"most above the best of {len(to_beat)}", "recommended", "its size", "seconds"),
+        tuple(sorted(rows, key=lambda row: means[row[0]])),
+    )
+
+
+def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) -> Sheet:
+    """Every method minus every baseline: points with half the interval; wins, draws and losses."""
+    rows = []
+    for method in sorted(cells[0].records, key=lambda name: np.mean([c.errors(name, measure).mean() for c in cells])):
+        compared = [Comparison.of(cells, method, baseline, measure) for baseline in baselines]
+        texts = ("" if c.method == c.baseline else f"{c.overall.text}\n{'/'.join(map(str, c.score))}" for c in compared)
+        rows.append((method, *texts))
+    return Sheet(
+        f"{_scope(cells)}: {MEASURES[measure]}, minus that of a baseline, in points; wins/draws/losses",
+        ("method", *baselines),
+        tuple(rows),
+    )
+
+
+def picture(cells: Sequence[Cell]) -> bytes:
+    """Test error against exact size for each method, one panel a cell: a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # not at the top: every process imports this module
+    from matplotlib.figure import Figure
+
+    columns = min(4, len(cells))
+    lines = -(-len(cells) // columns)
+    figure = Figure(figsize=(3.4 * columns + 2.2, 2.8 * lines + 0.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in panels[len(cells) :]:
+        axes.set_axis_off()
+    for axes, cell in zip(panels, cells, strict=False):
+        curves = {method: cell.errors(method, "exactly").mean(axis=0) for method in cell.records}
+        for i, (method, curve) in enumerate(curves.items()):
+            style = ("-", "--", ":")[i // 10 % 3]
+            axes.plot(np.arange(1, len(curve) + 1), curve, style, color=f"C{i % 10}", linewidth=1.3, label=method)
+        axes.set_title(f"{cell.pool}, {cell.n_search:,} search samples", fontsize=9)
+        axes.set_xticks(range(0, len(curve) + 1, 5))
+        axes.tick_params(labelsize=8)
+        axes.set_xlabel("members", fontsize=8)
+        axes.set_ylabel("test error, %", fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=140)
+    return file.getvalue()
+
+
+def _over_pools(cells: Sequence[Cell], values: Sequence[float]) -> float:
+    """Mean over the pools of each pool's mean over its cells."""
+    by_pool: dict[str, list[float]] = {}
+    for cell, value in zip(cells, values, strict=True):
+        by_pool.setdefault(cell.pool, []).append(value)
+    return float(np.mean([np.mean(pool) for pool in by_pool.values()]))
+
+
+def _excess(cell: Cell, method: str, to_beat: Sequence[str]) -> float:
+    """How far a method's mean test error is above that of the best of some others."""
+    others = [cell.errors(other, "mean").mean() for other in to_beat if other != method]
+    return float(cell.errors(method, "mean").mean() - min(others))
+
+
+def _scope(cells: Sequence[Cell]) -> str:
+    n_pools = len({cell.pool for cell in cells})
+    sizes = ", ".join(f"{n:,}" for n in sorted({cell.n_search for cell in cells}))
+    return f"{n_pools} pool{'s' if n_pools > 1 else ''}, search parts of {sizes} samples"

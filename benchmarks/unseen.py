@@ -1,0 +1,326 @@
+"""One method on one draw: it chooses by the search part, and is judged on the test part that it never sees.
+
+This is what `generalisation.py` repeats. Nothing in here knows tables, processes or files of results.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import evo_ensyth
+from evo_ensyth import catalogue, objectives
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.statistics import smallest_within_one_standard_error
+
+LARGEST_SIZE = 20
+# Fewer samples than these tell too little, and more than those tell little more.
+FEWEST_TEST = 300
+MOST_TEST = 20_000
+FAMILIES = (f"{selectors.FOLDER}.", f"{objectives.FOLDER}.")
+
+
+@dataclass(frozen=True)
+class Everything:
+    """A pool with all its samples, whatever split they came in.
+
+    Attributes
+    ----------
+    name : str
+    pool : Pool
+    votes : Votes
+    """
+
+    name: str
+    pool: Pool
+    votes: Votes
+
+    @property
+    def largest_size(self) -> int:
+        """Sizes 1 up to this one are judged."""
+        return min(LARGEST_SIZE, len(self.pool))
+
+
+@dataclass(frozen=True)
+class Method:
+    """A selector, and the objective that takes the place of the error while it searches.
+
+    Attributes
+    ----------
+    name : str
+        ``SELECTOR`` or ``SELECTOR@CRITERION``.
+    """
+
+    name: str
+
+    @property
+    def selector(self) -> str:
+        """Who chooses."""
+        return self.name.partition("@")[0]
+
+    @property
+    def criterion(self) -> str:
+        """By what, beside the number of members."""
+        return self.name.partition("@")[2] or "error"
+
+    def about(self, pool: Pool) -> dict[str, Any]:
+        """What its choice depends on: settings, the package's version, and the sources of selector and criterion.
+
+        Raises
+        ------
+        InputError
+            There is no such selector or objective.
+        """
+        selector = selectors.load(self.selector)
+        objectives.find(self.criterion, pool)
+        modules = [sys.modules[type(selector).__module__]]
+        if self.criterion in objectives.names():
+            modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
+        return {
+            "method": self.name,
+            "settings": asdict(selector) if is_dataclass(selector) else {},
+            "version": evo_ensyth.__version__,
+            "sources": _sources(modules),
+        }
+
+
+class Recorder(Evaluator):
+    """An evaluator that also keeps the best subset of every size, of equals the first.
+
+    Attributes
+    ----------
+    best : bool, (n_members, n_members)
+        Row k - 1: the best subset of k members among all that were judged, by the first objective.
+    values : float64, (n_members,)
+        Its value; infinity where no subset of k members was judged.
+    """
+
+    def __init__(self, problem: Problem, budget: int) -> None:
+        super().__init__(problem, budget=budget)
+        self.best = np.zeros((len(problem.pool), len(problem.pool)), bool)
+        self.values = np.full(len(problem.pool), np.inf)
+
+    # The one step through which all passes that was judged, also the last batch that the budget cuts short.
+    def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
+        super()._keep(subsets, values, n_judged)
+        sizes = np.count_nonzero(subsets, axis=1)
+        best_first = np.lexsort((values[:, 0], sizes))
+        _, starts = np.unique(sizes[best_first], return_index=True)
+        for row in best_first[starts]:
+            if values[row, 0] < self.values[sizes[row] - 1]:
+                self.values[sizes[row] - 1] = values[row, 0]
+                self.best[sizes[row] - 1] = subsets[row]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a method offers after its search.
+
+    Attributes
+    ----------
+    exactly : bool, (largest_size, n_members)
+        Row k - 1: the best by the method's criterion among all subsets of k members that it had judged. Where it had
+        judged none, its next smaller size; where there is no smaller one either, the smallest it has.
+    up_to : bool, (largest_size, n_members)
+        Row k - 1: the best by its criterion of at most k members; of equals the smallest. Filled likewise.
+    recommended : bool, (n_members,)
+    evaluations : int
+    seconds : float
+        Of the search alone.
+    """
+
+    exactly: np.ndarray
+    up_to: np.ndarray
+    recommended: np.ndarray
+    evaluations: int
+    seconds: float
+
+
+def read(path: Path) -> Everything:
+    """All samples of a stored pool (a folder with ``pool.json``) or of a file of predictions.
+
+    Raises
+    ------
+    InputError
+        Neither can be read there.
+    """
+    if path.is_dir():
+        stored = read_pool(path)
+        return Everything(stored.problem, stored.pool, _joined([stored.search, stored.test]))
+    predictions = read_predictions(path, test_share=0)
+    parts = [predictions.search] if predictions.test is None else [predictions.search, predictions.test]
+    return Everything(path.stem, predictions.pool, _joined(parts))
+
+
+def draws(everything: Everything, n_search: int, repeat: int, seed: int) -> tuple[Votes, Votes, np.random.Generator]:
+    """Search part, test part, and the randomness for the search: the same for every method.
+
+    Returns
+    -------
+    Votes, Votes, Generator
+        `n_search` samples drawn without replacement, and of the others `MOST_TEST` at most.
+    """
+    name = int.from_bytes(hashlib.sha256(everything.name.encode()).digest()[:8])
+    for_parts, for_search = np.random.SeedSequence([seed, name, n_search, repeat]).spawn(2)
+    order = np.random.default_rng(for_parts).permutation(everything.votes.n_samples)
+    search, test = np.sort(order[:n_search]), np.sort(order[n_search : n_search + MOST_TEST])
+    return _part(everything.votes, search, "search"), _part(everything.votes, test, "test"), _rng(for_search)
+
+
+def searched(problem: Problem, method: Method, budget: int, rng: np.random.Generator) -> Offer:
+    """Let a method choose. Whatever `budget` says, it covers the walks from which evolutionary selectors start."""
+    n_members = len(problem.pool)
+    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    search = Recorder(problem, max(budget, 2 * n_members * (n_members + 5)))
+    selector = selectors.load(method.selector)
+    started = time.perf_counter()
+    with contextlib.suppress(SearchOver):
+        selector.select(search, rng)
+    seconds = time.perf_counter() - started
+    exactly, up_to = offered(search.values, min(LARGEST_SIZE, n_members))
+    return Offer(search.best[exactly], search.best[up_to], recommended(problem, search), search.spent, seconds)
+
+
+def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which sizes stand for sizes 1 up to `largest_size`, exactly and at most; see `Offer`.
+
+    Parameters
+    ----------
+    values : float64, (n_members,)
+        Best value of each size; infinity where there is none.
+
+    Returns
+    -------
+    int64, (largest_size,), twice
+        Rows of `values`.
+    """
+    judged = np.flatnonzero(np.isfinite(values))
+    exactly, up_to = [], []
+    for row in range(largest_size):
+        no_larger = judged[judged <= row] if judged[0] <= row else judged[:1]
+        exactly.append(no_larger[-1])
+        up_to.append(no_larger[values[no_larger].argmin()])
+    return np.array(exactly), np.array(up_to)
+
+
+def recommended(problem: Problem, search: Recorder) -> np.ndarray:
+    """Choose the one ensemble that a method recommends: bool, (n_members,).
+
+    The same rule for all of them: the smallest of its front whose error on the search part is within one standard
+    error of the front's lowest.
+    """
+    front = search.front.subsets
+    on_search = problem.on_search(front)
+    return front[smallest_within_one_standard_error(on_search.errors, on_search.sizes, problem.search.n_samples)]
+
+
+def played(
+    everything: Everything, n_search: int, repeat: int, method: Method, *, budget: int, seed: int
+) -> dict[str, Any]:
+    """Search on one part, judge on the other, and say everything about it in numbers.
+
+    Returns
+    -------
+    dict
+        ``exactly`` and ``up_to`` hold the samples of the test part that go wrong, by size from 1;
+        ``exactly_on_search`` the same on the search part.
+    """
+    search, test, rng = draws(everything, n_search, repeat, seed)
+    problem = posed(everything.pool, search, method)
+    offer = searched(problem, method, budget, rng)
+    judge = Problem("test", everything.pool, test, None, problem.objectives).on_search  # selection is over
+    one = offer.recommended[None]
+    return {
+        "n_test": test.n_samples,
+        "exactly": judge(offer.exactly).errors.tolist(),
+        "exactly_on_search": problem.on_search(offer.exactly).errors.tolist(),
+        "up_to": judge(offer.up_to).errors.tolist(),
+        "recommended": np.flatnonzero(offer.recommended).tolist(),
+        "recommended_errors": int(judge(one).errors[0]),
+        "recommended_errors_on_search": int(problem.on_search(one).errors[0]),
+        "evaluations": offer.evaluations,
+        "seconds": round(offer.seconds, 4),
+    }
+
+
+def posed(pool: Pool, search: Votes, method: Method) -> Problem:
+    """What a method is asked: its criterion against the number of members, without a test split."""
+    goals = tuple(objectives.find(name, pool) for name in (method.criterion, "n_members"))
+    return Problem("unseen", pool, search, None, goals)
+
+
+def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
+    """Count the slow way, sample by sample: most votes win, ties go to the lowest class."""
+    wrong = 0
+    for answers, right in zip(votes.labels[np.asarray(subset, bool)].T.tolist(), votes.truth.tolist(), strict=True):
+        wrong += max(range(votes.n_classes), key=answers.count) != right
+    return wrong
+
+
+def check(everything: Everything, n_search: int, methods: Sequence[Method], *, budget: int, seed: int) -> None:
+    """Recompute one repeat of every method by hand.
+
+    Raises
+    ------
+    InputError
+        Some number differs.
+    """
+    search, test, _ = draws(everything, n_search, 0, seed)
+    best_first = sorted(range(len(everything.pool)), key=lambda m: wrong_by_hand(search, _only([m], search)))
+    for method in methods:
+        _, _, rng = draws(everything, n_search, 0, seed)
+        offer = searched(posed(everything.pool, search, method), method, budget, rng)
+        told = played(everything, n_search, 0, method, budget=budget, seed=seed)
+        by_hand: Mapping[str, Any] = {
+            "exactly": [wrong_by_hand(test, subset) for subset in offer.exactly],
+            "exactly_on_search": [wrong_by_hand(search, subset) for subset in offer.exactly],
+            "up_to": [wrong_by_hand(test, subset) for subset in offer.up_to],
+            "recommended_errors": wrong_by_hand(test, offer.recommended),
+        }
+        if method.name == "backward_elimination":
+            sizes = range(1, everything.largest_size + 1)
+            by_hand = {**by_hand, "exactly": [wrong_by_hand(test, _only(best_first[:k], test)) for k in sizes]}
+        for what, expected in by_hand.items():
+            if told[what] != expected:
+                raise InputError(f"{method.name}: '{what}' is {told[what]}; by hand it is {expected}.")
+
+
+def _sources(modules: list[ModuleType]) -> dict[str, str]:
+    """SHA-256 of the source of some modules, and of every selector's and objective's module that they use."""
+    digests: dict[str, str] = {}
+    while modules:
+        module = modules.pop()
+        if module.__name__ not in digests:
+            digests[module.__name__] = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+            used = {getattr(value, "__module__", None) or "" for value in vars(module).values()}
+            modules += [sys.modules[name] for name in used if name.startswith(FAMILIES)]
+    return digests
+
+
+def _only(members: Sequence[int], votes: Votes) -> np.ndarray:
+    return np.isin(np.arange(votes.n_members), members)
+
+
+def _joined(parts: Sequence[Votes]) -> Votes:
+    labels = np.concatenate([part.labels for part in parts], axis=1)
+    return Votes(labels, np.concatenate([part.truth for part in parts]), parts[0].n_classes, "search")
+
+
+def _part(votes: Votes, samples: np.ndarray, split: str) -> Votes:
+    return Votes(votes.labels[:, samples], votes.truth[samples], votes.n_classes, split)
+
+
+def _rng(seed: np.random.SeedSequence) -> np.random.Generator:
+    return np.random.default_rng(seed)
