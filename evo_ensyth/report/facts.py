@@ -130,7 +130,8 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
         "search split."
     )
     rivals = [rival for rival in RIVALS if rival in beside and (entry.size > 1 or rival != "best_k")]
-    verdicts = []
+    itself = run.is_single_best(entry) or (beside and "best_k" not in beside)
+    verdicts = [f"It is simply {rival_name('best_k', entry.size)}."] if itself else []
     for rival in rivals:
         comparison, name = beside[rival], rival_name(rival, entry.size)
         words = {

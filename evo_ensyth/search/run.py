@@ -172,6 +172,10 @@ class Run:
         """Error on the test split minus that on the search split; NaN without a test split."""
         return self.error(entry, "test") - self.error(entry, "search")
 
+    def is_single_best(self, entry: Entry) -> bool:
+        """Whether an entry is the member with the fewest errors on the search split, alone."""
+        return entry.indices == self.marks["single_best"].indices
+
     @cached_property
     def comparisons(self) -> list[dict[str, Comparison]]:
         """What each entry of ``found`` is worth beside its rivals."""
@@ -185,8 +189,7 @@ class Run:
     def warnings_of(self, index: int) -> tuple[Caution, ...]:
         """What must be known before an entry of ``found`` is trusted."""
         entry = self.found.entries[index]
-        is_single_best = entry.indices == self.marks["single_best"].indices
-        return cautions(entry.size, is_single_best, self.comparisons[index], tested=bool(self.n_test))
+        return cautions(entry.size, self.is_single_best(entry), self.comparisons[index], tested=bool(self.n_test))
 
     def brief(self, entry: Entry, beside: Mapping[str, Comparison]) -> dict[str, Any]:
         """What ``--json`` prints of one ensemble, which may have comparisons."""

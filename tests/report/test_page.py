@@ -112,6 +112,18 @@ def test_the_first_lines_answer_what_a_stranger_asks():
     assert not warnings[1].startswith("**Warning:**")  # the loss to the parent is no surprise
 
 
+def test_the_first_lines_say_where_there_was_nothing_to_search_for():
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    whole = found.marks["whole_pool"]
+    versus = {"single_best": Versus((2, 8), (5, 6))}
+    for entry, text in (
+        (found.marks["single_best"], "It is simply the best single member."),
+        (replace(whole, versus=versus), "It is simply the best 5 members. Whether it beats the best single member is"),
+    ):
+        forged = replace(found, found=replace(found.found, entries=(entry,)), chosen=0)
+        assert text in page(gather([forged])).split("\n\n")[1]
+
+
 def test_what_is_simpler_to_have_is_compared_point_by_point():
     found = searched(["ant", "bee", "cow", "dog", "eel"], criterion=error)
     text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
