@@ -18,8 +18,8 @@ among what lies on its way.)
 ``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
 or, where there is none, by its smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The mean of
 its test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same of at most k
-members. *Recommended*: the smallest of its front within one standard error of the front's lowest error on the search
-part, the same rule for every method.
+members. *Recommended*: of a method that goes by the error what has the lowest of its front on the search part; of one
+that is led by another criterion what the package recommends.
 
 How differences are averaged over pools, and what a win is, is told in `paired.py`. *Seconds* are those of the search
 alone; with several jobs they are those of a busy machine.
@@ -296,7 +296,8 @@ def facts(cells: Sequence[Cell], scopes: Sequence[Sequence[Cell]], options: argp
                 "measure": measure,
                 "method": method,
                 "baseline": baseline,
-                "overall": _points(compared.overall),
+                "these_pools": _points(compared.here),
+                "any_pools": _points(compared.overall),
                 "wins_draws_losses": compared.score,
                 "cells": [
                     {"pool": cell.pool, "n_search": cell.n_search, **_points(difference)}

@@ -5,11 +5,13 @@ Two methods are compared draw by draw: the spread of the draws, which is larger 
 *One pool*: a t interval of the mean difference over the draws. Draws of one pool overlap, so the interval speaks of
 other draws from this pool, and not of other data.
 
-*All pools*: every pool has the same weight, however many samples it has, and the interval is the t interval of the
-pools' mean differences, with one degree of freedom less than there are pools. The spread between pools holds the noise
-of the draws as well as what differs from pool to pool, so it says what to expect of one more pool. A hierarchical
-bootstrap would ask the same, but from a handful of pools it draws intervals that are too narrow. It is a harsh judge:
-one pool in which a method gains much widens the interval.
+*These pools*: every pool has the same weight, however many samples it has. The interval comes from the spread of the
+draws within the pools, and speaks of the mean over these very pools.
+
+*Any pools*: the t interval of the pools' mean differences, with one degree of freedom less than there are pools. The
+spread between pools holds the noise of the draws as well as what differs from pool to pool, so it speaks of the mean
+over all pools that these are a sample of. A hierarchical bootstrap would ask the same, but from a handful of pools it
+draws intervals that are too narrow. It is a harsh judge: one pool in which a method gains much widens the interval.
 
 A *win* is a pool whose interval lies below zero, a *loss* one whose interval lies above; all else is a *draw*.
 """
@@ -94,6 +96,19 @@ class Difference:
         mean = float(differences.mean())
         return cls(mean, mean - half, mean + half)
 
+    @classmethod
+    def of_means(cls, groups: Sequence[np.ndarray]) -> "Difference":
+        """Mean of the groups' means, with Welch and Satterthwaite's t interval from the spread within them."""
+        mean = float(np.mean([values.mean() for values in groups]))
+        if min(map(len, groups)) < 2:
+            return cls(mean, float("nan"), float("nan"))
+        parts = np.array([values.var(ddof=1) / len(values) for values in groups])
+        if not parts.any():
+            return cls(mean, mean, mean)
+        freedom = parts.sum() ** 2 / (parts**2 / [len(values) - 1 for values in groups]).sum()
+        half = float(stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(parts.sum()) / len(groups))
+        return cls(mean, mean - half, mean + half)
+
     @property
     def verdict(self) -> str:
         """``win``, ``loss``, or ``draw``."""
@@ -113,7 +128,9 @@ class Comparison:
     Attributes
     ----------
     overall : Difference
-        Over all pools with equal weight; of one pool, over its draws.
+        Over any pools; of one pool, over its draws.
+    here : Difference
+        Over these pools.
     cells : tuple of Difference
     """
 
@@ -121,6 +138,7 @@ class Comparison:
     baseline: str
     measure: str
     overall: Difference
+    here: Difference
     cells: tuple[Difference, ...]
 
     @classmethod
@@ -132,7 +150,19 @@ class Comparison:
             by_pool.setdefault(cell.pool, []).append(values)
         draws = [np.mean(values, axis=0) for values in by_pool.values()]
         overall = Difference.of(draws[0] if len(draws) == 1 else np.array([values.mean() for values in draws]))
-        return cls(method, baseline, measure, overall, tuple(map(Difference.of, differences)))
+        return cls(
+            method, baseline, measure, overall, Difference.of_means(draws), tuple(map(Difference.of, differences))
+        )
+
+    @property
+    def spread(self) -> str:
+        """Half the width of the interval over any pools."""
+        return f"± {(self.overall.high - self.overall.low) / 2:.2f}"
+
+    @property
+    def tally(self) -> str:
+        """Wins, draws and losses in words."""
+        return "/".join(map(str, self.score))
 
     @property
     def score(self) -> tuple[int, int, int]:
@@ -219,10 +249,11 @@ def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) 
     rows = []
     for method in sorted(cells[0].records, key=lambda name: np.mean([c.errors(name, measure).mean() for c in cells])):
         compared = [Comparison.of(cells, method, baseline, measure) for baseline in baselines]
-        texts = ("" if c.method == c.baseline else f"{c.overall.text}\n{'/'.join(map(str, c.score))}" for c in compared)
+        texts = ("" if c.method == c.baseline else f"{c.here.text} ({c.spread})\n{c.tally}" for c in compared)
         rows.append((method, *texts))
     return Sheet(
-        f"{_scope(cells)}: {MEASURES[measure]}, minus that of a baseline, in points; wins/draws/losses",
+        f"{_scope(cells)}: {MEASURES[measure]}, minus that of a baseline, in points, ± for these pools "
+        "(± for any pools); wins/draws/losses",
         ("method", *baselines),
         tuple(rows),
     )

@@ -23,7 +23,7 @@ from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.statistics import smallest_within_one_standard_error
+from evo_ensyth.search.statistics import smallest_as_good
 
 LARGEST_SIZE = 20
 # Fewer samples than these tell too little, and more than those tell little more.
@@ -216,14 +216,16 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """Choose the one ensemble that a method recommends: bool, (n_members,).
+    """Choose the one ensemble that a method recommends from its front: bool, (n_members,).
 
-    The same rule for all of them: the smallest of its front whose error on the search part is within one standard
-    error of the front's lowest.
+    A method that goes by the error recommends, as published, what has the lowest on the search part; of equals the
+    smallest. One that is led by another criterion recommends as the package does.
     """
     front = search.front.subsets
     on_search = problem.on_search(front)
-    return front[smallest_within_one_standard_error(on_search.errors, on_search.sizes, problem.search.n_samples)]
+    if problem.criterion.name == "error":
+        return front[np.lexsort((on_search.sizes, on_search.errors))[0]]
+    return front[smallest_as_good(on_search.winners != problem.search.truth, on_search.sizes)]
 
 
 def played(

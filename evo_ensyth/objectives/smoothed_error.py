@@ -26,8 +26,8 @@ def smoothed_error(ensembles: Ensembles) -> np.ndarray:
 
 def smoothed_errors(ensembles: Ensembles) -> np.ndarray:
     """Sum of the losses over the samples, in steps of 2^-20: int64, (n_ensembles,)."""
-    losses = np.stack([_losses(int(size), ensembles.subsets.shape[1]) for size in ensembles.sizes])
-    return np.asarray((ensembles.margin_counts * losses).sum(axis=1))
+    n_members = ensembles.votes.n_members
+    return ensembles.planes.margin_losses(ensembles.subsets, lambda size: _losses(size, n_members))
 
 
 @lru_cache(maxsize=4096)

@@ -501,16 +501,15 @@ def choose(condition, yes, no):
 
 
 @compiled
-def count_values(digits, n_digits, counts, masks, values, sizes):
+def count_values(digits, n_digits, counts, masks, values, sizes, depth):
     """Add to ``counts`` how often each number occurs among 512, given by its digits, the lowest first.
 
-    The samples are divided by their highest digit, then by the next; no sample, no division. ``masks``, ``values`` and
-    ``sizes`` are room for one more than ``n_digits``.
+    The samples are divided by their highest digit, then by the next; no sample, no division. What is still to be
+    divided waits in ``masks``, ``values``, ``sizes`` and ``depth`` (digits not yet looked at): room for one more than
+    ``n_digits``.
     """
     store(masks, 0, ~zero())
-    values[0], sizes[0] = 0, UNIT
-    depth = np.zeros(n_digits + 1, np.int64)  # digits that are still to be looked at
-    depth[0] = n_digits
+    values[0], sizes[0], depth[0] = 0, UNIT, n_digits
     top = 0
     while top >= 0:
         if depth[top] == 0:
@@ -532,6 +531,41 @@ def count_values(digits, n_digits, counts, masks, values, sizes):
 
 
 @compiled
+def unit_margins(words, first_slot, unit, members, size, n_members, space, counts, stack):
+    """Add to ``counts`` the margins of a unit, truth less strongest rival, plus ``2 ** counter_bits(size)``.
+
+    ``space`` and ``stack`` are room to work in, from `room_for_margins`.
+    """
+    n_bits = counter_bits(size)
+    truth, rival, most, masks = space
+    slot_0 = first_slot[unit]
+    count_votes(words, slot_0 * n_members * WORDS, members, size, truth, n_bits)
+    for bit in range(0, n_bits * WORDS, WORDS):
+        store(most, bit, zero())
+    for slot in range(slot_0 + 1, first_slot[unit + 1]):
+        count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
+        larger = zero()
+        for bit in range(0, n_bits * WORDS, WORDS):
+            larger = beats(load(most, bit), load(rival, bit), larger)
+        for bit in range(0, n_bits * WORDS, WORDS):
+            store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
+    carry = ~zero()  # to subtract is to add the complement and one
+    for bit in range(0, n_bits * WORDS, WORDS):
+        digit, carry = add(load(truth, bit), ~load(most, bit), carry)
+        store(truth, bit, digit)
+    store(truth, n_bits * WORDS, carry)
+    count_values(truth, n_bits + 1, counts, masks, stack[0], stack[1], stack[2])
+
+
+@compiled
+def room_for_margins(n_members):
+    """Room for `unit_margins` and its counts."""
+    n = counter_bits(n_members) + 2
+    space = (room(n), room(n), room(n), room(n))
+    return space, np.zeros(2 << n, np.int64), np.zeros((3, n), np.int64)
+
+
+@compiled
 def count_margins(words, first_slot, first, last, subsets):
     """How often each margin occurs in units ``first`` to ``last - 1``, room of units that is not used included.
 
@@ -543,42 +577,48 @@ def count_margins(words, first_slot, first, last, subsets):
     together = max(1, 8192 // n_members)
     members = np.empty((together, n_members), np.int64)
     sizes = np.empty(together, np.int64)
-    most_bits = counter_bits(n_members) + 1
-    truth, rival, most = room(most_bits), room(most_bits), room(most_bits)
-    masks = room(most_bits + 1)
-    values, counts_at = np.zeros(most_bits + 1, np.int64), np.zeros(most_bits + 1, np.int64)
-    counts = np.zeros(2 << most_bits, np.int64)
+    space, counts, stack = room_for_margins(n_members)
     for start in range(0, n_subsets, together):
         n = min(together, n_subsets - start)
         for i in range(n):
             sizes[i] = list_members(subsets[start + i], members[i])
         for unit in range(first, last):
-            slot_0 = first_slot[unit]
             for i in range(n):
                 size = sizes[i]
-                n_bits = counter_bits(size)
-                count_votes(words, slot_0 * n_members * WORDS, members[i], size, truth, n_bits)
-                for bit in range(0, n_bits * WORDS, WORDS):
-                    store(most, bit, zero())
-                for slot in range(slot_0 + 1, first_slot[unit + 1]):
-                    count_votes(words, slot * n_members * WORDS, members[i], size, rival, n_bits)
-                    larger = zero()
-                    for bit in range(0, n_bits * WORDS, WORDS):
-                        larger = beats(load(most, bit), load(rival, bit), larger)
-                    for bit in range(0, n_bits * WORDS, WORDS):
-                        store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
-                # truth - most + 2 ** n_bits, which is never negative: add the complement and one
-                carry = ~zero()
-                for bit in range(0, n_bits * WORDS, WORDS):
-                    digit, carry = add(load(truth, bit), ~load(most, bit), carry)
-                    store(truth, bit, digit)
-                store(truth, n_bits * WORDS, carry)
-                count_values(truth, n_bits + 1, counts, masks, values, counts_at)
-                middle = 1 << n_bits
+                middle = 1 << counter_bits(size)
+                unit_margins(words, first_slot, unit, members[i], size, n_members, space, counts, stack)
                 for margin in range(-size, size + 1):
                     found[start + i, n_members + margin] += counts[middle + margin]
                     counts[middle + margin] = 0
     return found
+
+
+@compiled
+def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
+    """Sum over the samples of units ``first`` to ``last - 1`` of what each margin costs: int64, (n_subsets,).
+
+    ``losses[row_of[size], n_members + d]`` is the loss for a margin of d in an ensemble of a size.
+    """
+    n_subsets, n_members = subsets.shape
+    sums = np.zeros(n_subsets, np.int64)
+    together = max(1, 8192 // n_members)
+    members = np.empty((together, n_members), np.int64)
+    sizes = np.empty(together, np.int64)
+    space, counts, stack = room_for_margins(n_members)
+    for start in range(0, n_subsets, together):
+        n = min(together, n_subsets - start)
+        for i in range(n):
+            sizes[i] = list_members(subsets[start + i], members[i])
+        for unit in range(first, last):
+            for i in range(n):
+                size = sizes[i]
+                middle = 1 << counter_bits(size)
+                row = losses[row_of[size]]
+                unit_margins(words, first_slot, unit, members[i], size, n_members, space, counts, stack)
+                for margin in range(-size, size + 1):
+                    sums[start + i] += counts[middle + margin] * row[n_members + margin]
+                    counts[middle + margin] = 0
+    return sums
 
 
 # --- Answers --------------------------------------------------------------------------------------------------------

@@ -140,20 +140,36 @@ class Planes:
         int64, (n_subsets, 2 * n_members + 1)
             Column ``n_members + d`` counts the samples with margin d. Rows add up to the number of samples.
         """
-        subsets = np.ascontiguousarray(subsets)
         sizes = np.count_nonzero(subsets, axis=1)
-        n_threads = min(len(subsets), self._threads(2 * int(sizes.sum())))
-        parts = [slice(i, None, n_threads) for i in range(n_threads)]
-        counts = np.empty((len(subsets), 2 * self.n_members + 1), np.int64)
-
-        def count(part: slice) -> None:
-            some = np.ascontiguousarray(subsets[part])
-            counts[part] = kernels.count_margins(self.words, self.first_slot, 0, self._n_units, some)
-
-        _side_by_side(count, parts)
-        counts[:, self.n_members] -= self._n_units * UNIT - self.n_contested  # nobody votes where there is no sample
+        counts = self._over_subsets(kernels.count_margins, subsets)
+        counts[:, self.n_members] -= self._n_unused
         counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - self.n_contested
         return counts
+
+    def margin_losses(self, subsets: np.ndarray, losses: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Sum over the samples of what their margins cost.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+        losses : function of a size to int64, (2 * n_members + 1,)
+            For ensembles of that size: entry ``n_members + d`` is the loss for margin d.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+        """
+        sizes = np.count_nonzero(subsets, axis=1)
+        different = np.unique(sizes)
+        table = np.stack([losses(size) for size in different.tolist()])
+        row_of = np.zeros(self.n_members + 1, np.int64)
+        row_of[different] = np.arange(len(different))
+        rows = row_of[sizes]
+        sums = self._over_subsets(kernels.sum_losses, subsets, table, row_of)
+        sums -= self._n_unused * table[rows, self.n_members]
+        sums += (self.n_samples - self.n_contested) * table[rows, self.n_members + sizes]
+        return sums
 
     def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
@@ -212,6 +228,11 @@ class Planes:
     def _n_units(self) -> int:
         return len(self.closest)
 
+    @property
+    def _n_unused(self) -> int:
+        """Room for samples in the units that is not used: nobody votes there, so its margin is 0."""
+        return self._n_units * UNIT - self.n_contested
+
     def _threads(self, n_votes: int) -> int:
         work = n_votes * len(self.leads)
         return min(threads(), 1 + work // THREAD_PLANES)
@@ -221,6 +242,20 @@ class Planes:
     ) -> np.ndarray:
         n_threads = self._threads(work or len(members) + self.n_members)
         return self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+
+    def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
+        """What a kernel finds for each subset; threads share the subsets."""
+        n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
+        layout = (self.words, self.first_slot, 0, self._n_units)
+        # Interleaved, so that every thread gets small and large subsets alike.
+        parts = [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)]
+        found = _side_by_side(lambda part: kernel(*layout, part, *arguments), parts)
+        if n_threads == 1:
+            return np.asarray(found[0])
+        together = np.empty((len(subsets), *found[0].shape[1:]), np.int64)
+        for i, part in enumerate(found):
+            together[i::n_threads] = part
+        return together
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
