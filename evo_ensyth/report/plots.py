@@ -18,6 +18,7 @@ from evo_ensyth.search.run import Entry, Run
 # Okabe and Ito's colours, told apart by people who see few; the first is for what the report is about.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TITLES = {"search": "search split: chosen here, so it flatters", "test": "test split: never seen by the search"}
+LEGEND_WIDTH = 2.0  # inches
 LONGEST_NAME = 60  # characters: a longer one would leave no room for the axes
 STYLE = {
     "axes.spines.top": False,
@@ -35,13 +36,14 @@ STYLE = {
 def write_front(facts: Facts, folder: Path) -> None:
     """Write ``front.png`` and ``front.svg``; the same facts give the same bytes."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.2 * len(facts.splits), 4.4), layout="constrained")
+        figure = Figure(figsize=(5.2 * len(facts.splits) + LEGEND_WIDTH, 4.4), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(facts.splits), sharex=True, sharey=True, squeeze=False)[0]
         for axes, split in zip(panels, facts.splits, strict=True):
             draw_front(axes, facts, split)
         panels[0].set_ylabel(_label(facts, facts.axes[1]))
-        panels[-1].legend(frameon=False, fontsize=9)
+        # Beside the panels: inside, it would lie on the intervals.
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
         title = f"{_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
         figure.suptitle(title, x=0.01, ha="left")
         notes = [f"Warning: {warning.text}" for warning in facts.main.warnings]
