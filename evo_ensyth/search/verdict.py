@@ -5,7 +5,6 @@ Everything follows from a few counts of each ensemble and rival: the samples tha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -108,6 +107,8 @@ def beside_rivals(search: Ensembles, test: Ensembles | None, parent: Parent | No
     list of mappings of rival to Versus, one for each ensemble
         Without a rival that is the ensemble itself, or whose answers are not known.
     """
+    splits = {ensembles.votes.split for ensembles in (search, test) if ensembles}
+    parent = parent if parent and splits <= set(parent.labels) else None
     on_search = _counted(search, search.votes.member_errors, parent)
     on_test = _counted(test, search.votes.member_errors, parent) if test else None
     return [
@@ -132,11 +133,12 @@ def compared(rows: Sequence[Mapping[str, Versus]], n_search: int, n_test: int | 
         p_values = np.array([mcnemar(*versus.test) for _, versus in having if versus.test])
         corrected = holm(p_values)
         for place, (i, versus) in enumerate(having):
-            comparison = partial(Comparison, (versus.search[0] - versus.search[1]) / n_search)
+            on_search = (versus.search[0] - versus.search[1]) / n_search
             if versus.test is None or not n_test:
-                told[i][rival] = comparison()
+                told[i][rival] = Comparison(on_search)
                 continue
-            told[i][rival] = comparison(
+            told[i][rival] = Comparison(
+                on_search,
                 on_test=(versus.test[0] - versus.test[1]) / n_test,
                 interval=paired_interval(*versus.test, n_test),
                 p_value=float(p_values[place]),
@@ -198,7 +200,7 @@ def _counted(
     rank = np.argsort(best_first, kind="stable")
     single_best = rank < 1
     wrong_single = _wrong(votes, single_best)
-    wrong_parent = parent.labels[votes.split] != votes.truth if parent and votes.split in parent.labels else None
+    wrong_parent = parent.labels[votes.split] != votes.truth if parent else None
     counts: list[dict[str, tuple[int, int]]] = [{} for _ in range(len(ensembles))]
     for size in np.unique(ensembles.sizes):
         best_k = rank < size

@@ -150,3 +150,12 @@ def test_answers_of_a_parent_must_fit_the_split(make_problem):
         InputError, match=r"the parent's answers on the test split have shape \(7,\); expected \(120,\)"
     ):
         replace(problem, parent=parent)
+
+
+def test_a_parent_that_answered_on_one_split_alone_is_no_rival(make_problem):
+    problem = make_problem(with_parent=True)
+    subsets = np.eye(8, dtype=bool)
+    for split in ("search", "test"):
+        half = replace(problem.parent, labels={split: problem.parent.labels[split]})
+        counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), half)
+        assert not any("parent" in versus for versus in counts)
