@@ -347,7 +347,7 @@ def refused(call, tree):
         (["--against", "backward"], "no selector called 'backward'"),
         (
             ["--objectives", "eror,n_members"],
-            "no objective called 'eror'. Did you mean 'error'? There is bytes, error, ",
+            "no objective called 'eror'. Did you mean 'error'? There is ",
         ),
         (["--objectives", "error,"], "no objective called ''"),
         (["--objectives", ""], "no objective called ''"),

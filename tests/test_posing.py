@@ -140,7 +140,7 @@ def test_the_name_of_a_problem_is_not_mistaken_for_a_file(pose, tmp_path):
         ("nowhere/votes.npz", r"nowhere/votes\.npz does not exist"),
         ("nowhere/pool", "nowhere/pool does not exist"),
         ("mine.py", r"mine\.py does not exist"),
-        ("votes.csv", r"there is no file votes\.csv, and no problem called .*No module named 'votes'"),
+        ("answers.csv", r"there is no file answers\.csv, and no problem called .*No module named 'answers'"),
         ("os.path", "os.path has no function 'problem'"),
         ("..x", "there is no file"),
         ("x" * 300, "cannot be looked up: File name too long"),

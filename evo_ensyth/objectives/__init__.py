@@ -9,6 +9,9 @@ own is a function in one's problem module::
         return ensembles.largest("latency_ms")
 
 Any cost that a pool carries is an objective by its name as well: its sum over the members.
+
+Measures of diversity are turned so that they, too, are minimised: 1 stands for members who are all alike, and for a
+single one. They say nothing of how good an ensemble is; ask for them beside ``error``.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,9 +11,9 @@ from evo_ensyth.errors import InputError
 MOST_CLASSES = 2**16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Votes:
-    """What the members of a pool answer on one split. Checks itself when built.
+    """What the members of a pool answer on one split. Checks itself when built, and is equal to itself alone.
 
     Attributes
     ----------

@@ -60,7 +60,8 @@ def margins_by_hand(votes, subsets):
 @pytest.mark.parametrize("accuracy", [0.05, 0.6, 0.95])
 def test_margins_equal_those_counted_by_hand(shape, accuracy):
     votes, subsets = drawn(*shape, accuracy)
-    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+    some = subsets[:: 1 + votes.n_samples // 40]  # by hand is slow
+    assert_array_equal(Planes.of(votes).margin_counts(some), margins_by_hand(votes, some))
 
 
 @pytest.mark.parametrize("n_samples", [1, 511, 512, 513])

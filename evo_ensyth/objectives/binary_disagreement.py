@@ -1,0 +1,12 @@
+"""How often two members are right together, or wrong together."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="1 - disagreement")
+def binary_disagreement(ensembles: Ensembles) -> np.ndarray:
+    """Share of samples on which both of a pair are right or both wrong, averaged over the pairs; 1 for one member."""
+    return Diversity.of(ensembles.votes).likeness("binary_disagreement", ensembles.subsets)

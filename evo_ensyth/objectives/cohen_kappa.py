@@ -1,0 +1,12 @@
+"""How much more often two members give the same label than by chance."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="kappa")
+def cohen_kappa(ensembles: Ensembles) -> np.ndarray:
+    """Cohen's kappa of the labels, averaged over the pairs; 1 for one member."""
+    return Diversity.of(ensembles.votes).likeness("cohen_kappa", ensembles.subsets)

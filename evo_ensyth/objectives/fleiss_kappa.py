@@ -1,0 +1,12 @@
+"""How much more often members give the same label than by chance, all of them at once."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="kappa")
+def fleiss_kappa(ensembles: Ensembles) -> np.ndarray:
+    """Fleiss' kappa of the labels; 1 for one member."""
+    return Diversity.of(ensembles.votes).likeness("fleiss_kappa", ensembles.subsets)

@@ -1,0 +1,12 @@
+"""How likely a second member is wrong where a first one is, on the errors of each member in turn."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="1 - diversity")
+def focal_diversity(ensembles: Ensembles) -> np.ndarray:
+    """One less generalised diversity on the errors of a member, averaged over the members; 1 for one member."""
+    return Diversity.of(ensembles.votes).likeness("generalised_diversity", ensembles.subsets, focal=True)

@@ -1,0 +1,12 @@
+"""How likely a second member is wrong where a first one is."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="1 - diversity")
+def generalised_diversity(ensembles: Ensembles) -> np.ndarray:
+    """One less generalised diversity; 1 for one member, and where nobody errs."""
+    return Diversity.of(ensembles.votes).likeness("generalised_diversity", ensembles.subsets)

@@ -1,0 +1,12 @@
+"""Whether two members are right on the same samples."""
+
+import numpy as np
+
+from evo_ensyth.objectives import Ensembles, objective
+from evo_ensyth.voting import Diversity
+
+
+@objective(unit="Q")
+def q_statistic(ensembles: Ensembles) -> np.ndarray:
+    """Yule's Q of being right, averaged over the pairs; 1 for one member."""
+    return Diversity.of(ensembles.votes).likeness("q_statistic", ensembles.subsets)
