@@ -2,13 +2,15 @@
 
     python benchmarks/baselines.py [--members 1000 --samples 50000 --classes 100] [--threads 2]
 
-First, on a small pool, every selector must take the path that plain recomputation takes.
+First, on a small pool, every greedy selector must find what plain recomputation of its path finds, and local search
+must leave no neighbour that would enter its front.
 """
 
 import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--members", type=int, default=1_000)
@@ -29,9 +31,11 @@ from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.selectors.caruana import Caruana
 from evo_ensyth.voting.planes import threads
 
 NAMES = ("backward_elimination", "caruana", "forward_greedy", "backward_wrapper", "local_search")
+CARUANA_ROUNDS = Caruana().rounds
 
 
 def posed(votes: Votes) -> Problem:
@@ -48,40 +52,63 @@ def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:
     return search, time.perf_counter() - start
 
 
-def plurality_errors(votes: Votes, subset: np.ndarray) -> int:
-    """Count the slow way: a histogram for every sample."""
-    counts = (votes.labels[subset][:, :, None] == np.arange(votes.n_classes)).sum(axis=0)
+def plurality_errors(votes: Votes, bag: np.ndarray) -> int:
+    """Count the slow way: a histogram for every sample. Entry i of the bag says how many votes member i has."""
+    counts = (bag[:, None, None] * (votes.labels[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
     return int(np.count_nonzero(counts.argmax(axis=1) != votes.truth))
 
 
-def check(votes: Votes) -> None:
-    """Compare both wrappers with steps that are recomputed."""
+def path(votes: Votes, name: str) -> list[np.ndarray]:
+    """Bags on the way of a greedy selector, each step recomputed."""
     n = votes.n_members
-    for name, subset in (("forward_greedy", np.zeros(n, bool)), ("backward_wrapper", np.ones(n, bool))):
-        fewest = {}
-        while True:
-            if subset.any():
-                fewest[int(subset.sum())] = plurality_errors(votes, subset)
-            movable = np.flatnonzero(subset if name == "backward_wrapper" else ~subset)
-            if len(movable) == 0 or (name == "backward_wrapper" and len(movable) == 1):
-                break
-            after = []
-            for member in movable:
-                other = subset.copy()
-                other[member] ^= True
-                after.append(plurality_errors(votes, other))
-            # of equals forward takes the first, and backward the last
-            order = range(len(movable)) if name == "forward_greedy" else reversed(range(len(movable)))
-            subset[movable[min(order, key=after.__getitem__)]] ^= True
+    single = np.eye(n, dtype=int)
+    if name == "backward_elimination":
+        best_first = sorted(range(n), key=lambda member: plurality_errors(votes, single[member]))
+        return [single[best_first[:size]].sum(axis=0) for size in range(1, n + 1)]
+    backward = name == "backward_wrapper"
+    bags = [np.full(n, int(backward))]
+    for _ in range({"forward_greedy": n, "backward_wrapper": n - 1, "caruana": CARUANA_ROUNDS}[name]):
+        bag = bags[-1]
+        # of equals forward selections take the first, and the backward one the last
+        movable = np.flatnonzero(bag)[::-1] if backward else np.flatnonzero(bag == 0 if name != "caruana" else bag >= 0)
+        after = [bag - single[member] if backward else bag + single[member] for member in movable]
+        bags.append(min(after, key=lambda bag: plurality_errors(votes, bag)))
+    return [bag for bag in bags if bag.any()]
+
+
+def check(votes: Votes) -> None:
+    """Compare the greedy selectors with their recomputed paths, and look for neighbours that local search missed."""
+    for name in NAMES:
         search, _ = searched(posed(votes), name)
-        for values in search.front.values:
-            if round(values[0] * votes.n_samples) != fewest[int(values[1])]:
-                sys.exit(f"{name} finds other errors at size {int(values[1])} than recomputation")
+        found = fewest_errors(votes, search.front.subsets)
+        if name != "local_search":
+            expected = fewest_errors(votes, [bag > 0 for bag in path(votes, name)])
+        else:
+            neighbours = [subset ^ flips for subset in search.front.subsets for flips in one_and_two(subset)]
+            expected = np.minimum(found, fewest_errors(votes, neighbours))
+        if (found != expected).any():
+            sys.exit(f"{name} does not find what recomputation finds")
+
+
+def one_and_two(subset: np.ndarray) -> list[np.ndarray]:
+    """Flips that add, drop or swap members without leaving nobody."""
+    single = np.eye(len(subset), dtype=bool)
+    swaps = [single[i] | single[j] for i in np.flatnonzero(subset) for j in np.flatnonzero(~subset)]
+    return [flips for flips in (*single, *swaps) if (subset ^ flips).any()]
+
+
+def fewest_errors(votes: Votes, subsets: Iterable[np.ndarray]) -> np.ndarray:
+    """Fewest errors of these subsets up to every size, (n_members,); more than all samples where there is none."""
+    fewest = np.full(votes.n_members, votes.n_samples + 1)
+    for subset in subsets:
+        size = np.count_nonzero(subset)
+        fewest[size - 1] = min(fewest[size - 1], plurality_errors(votes, subset.astype(int)))
+    return np.minimum.accumulate(fewest)
 
 
 def main() -> None:
     """Check, then print one table."""
-    check(draw_votes(12, 300, 5))
+    check(draw_votes(20, 300, 5))
     votes = draw_votes(options.members, options.samples, options.classes)
     problem = posed(votes)
     problem.on_search(np.ones((1, votes.n_members), bool)).errors  # noqa: B018 - lays out the planes

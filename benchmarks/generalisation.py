@@ -3,7 +3,7 @@
 ::
 
     python benchmarks/generalisation.py --pools runs/digits/pool more/pools --search-samples 500 1000 --repeats 20
-    python benchmarks/generalisation.py --pools a.npz --methods local_search nsga2@shrunk_error
+    python benchmarks/generalisation.py --pools a.npz --methods local_search forward_greedy@shrunk_error
 
 A pool is a file of predictions, a stored pool (a folder with ``pool.json``), or a folder of files. Its search and test
 samples are put together. Then, again and again: a search part is drawn at random, a method chooses by it and sees
@@ -11,24 +11,25 @@ nothing else, and what it offers is judged on the rest, the test part. Draws dep
 the search part and the repeat, not on the method: all methods are compared on the same ones.
 
 A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@CRITERION``, which searches by another
-objective and size. (Where a selector goes by errors and nothing else, as ``caruana`` does, the criterion only decides
-among what lies on its way.)
+objective and size. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with the criterion that leads it by default is what the
+package does unless told otherwise; both are always among the methods. (Where a selector goes by errors and nothing
+else, as ``caruana`` does, a criterion only decides among what lies on its way.)
 
 *Size k*: the best by the method's criterion on the search part among all subsets of k members that it had judged; for
 ``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
 or, where there is none, by its smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The mean of
 its test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same of at most k
-members. *Recommended*: of a method that goes by the error what has the lowest of its front on the search part; of one
-that is led by another criterion what the package recommends.
+members. *Recommended*: what has the lowest error of its front on the search part, whatever led the search; of equals
+the smallest.
 
 How differences are averaged over pools, and what a win is, is told in `paired.py`. *Seconds* are those of the search
 alone; with several jobs they are those of a busy machine.
 
 Each finished search is a line of ``results.jsonl`` in the folder of results, under a key of all that determines it:
 the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the sources
-of the selector and of its criterion with what they use of their kind. Only what is missing is searched, and Ctrl-C
-keeps what is done. After a change elsewhere in the package start a new folder. Before anything is measured, one draw of
-a small pool is recomputed by hand.
+of the selector, of its criterion with what they use of their kind, and of the rule that recommends. Only what is
+missing is searched, and Ctrl-C keeps what is done. After a change elsewhere in the package start a new folder. Before
+anything is measured, one draw of a small pool is recomputed by hand.
 """
 
 import os
@@ -52,17 +53,18 @@ from generation import machine
 from paired import MEASURES, Cell, Comparison, Record, cell_sheet, picture, summary_sheet, versus_sheet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from unseen import FEWEST_TEST, Everything, Method, check, played, read
+from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, played, read
 from votes import draw_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_json, write_whole
 from evo_ensyth.pool import Pool
+from evo_ensyth.search import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
 REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")
+DEFAULT = f"nsga2@{selectors.criterion(selectors.load('nsga2'))}"
 RESULTS = Path("runs") / "benchmark-generalisation"
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def main() -> None:
     options = parsed()
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
-        methods = [Method(name) for name in dict.fromkeys((*REFERENCES, *options.methods))]
+        methods = [Method(name) for name in dict.fromkeys((*REFERENCES, DEFAULT, *options.methods))]
         pools = {path: read(path) for path in found(options.pools)}
         tasks = list(asked(pools, methods, options, console))
         check(drawn(), 120, methods, budget=2_000, seed=options.seed)
@@ -106,7 +108,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--pools", type=Path, nargs="+", required=True, metavar="PATH")
     parser.add_argument("--search-samples", type=int, nargs="+", default=[500, 1_000, 5_000], metavar="N")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--methods", nargs="+", default=[], help="besides " + ", ".join(REFERENCES))
+    parser.add_argument("--methods", nargs="+", default=[], help="besides " + ", ".join((*REFERENCES, DEFAULT)))
     parser.add_argument("--budget", type=int, default=20_000, help="evaluations; more where the baselines need more")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
@@ -151,7 +153,9 @@ def asked(
     """
     names = [everything.name for everything in pools.values()]
     if len(set(names)) < len(names):
-        raise InputError(f"two pools are called '{max(names, key=names.count)}'; the draws go by name.")
+        raise InputError(
+            f"two pools are called '{max(names, key=names.count)}'; draws go by name, so judge them apart."
+        )
     keys = {path: _pool_key(everything) for path, everything in pools.items()}
     about = {(path, method.name): method.about(pools[path].pool) for path in pools for method in methods}
     pairs = []

@@ -20,11 +20,12 @@ import evo_ensyth
 from evo_ensyth import catalogue, objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
-from evo_ensyth.search import selectors
+from evo_ensyth.search import selectors, statistics
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.statistics import smallest_as_good
 
+# Another one whenever `played` comes to say something else: results of before are not taken for those of now.
+FORMAT = 2
 LARGEST_SIZE = 20
 # Fewer samples than these tell too little, and more than those tell little more.
 FEWEST_TEST = 300
@@ -76,7 +77,7 @@ class Method:
         return self.name.partition("@")[2] or "error"
 
     def about(self, pool: Pool) -> dict[str, Any]:
-        """What its choice depends on: settings, the package's version, and the sources of selector and criterion.
+        """What its choice depends on: settings, and the sources of selector, criterion and the rule that recommends.
 
         Raises
         ------
@@ -85,7 +86,7 @@ class Method:
         """
         selector = selectors.load(self.selector)
         objectives.find(self.criterion, pool)
-        modules = [sys.modules[type(selector).__module__]]
+        modules = [statistics, sys.modules[type(selector).__module__]]
         if self.criterion in objectives.names():
             modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
         return {
@@ -93,6 +94,7 @@ class Method:
             "settings": asdict(selector) if is_dataclass(selector) else {},
             "version": evo_ensyth.__version__,
             "sources": _sources(modules),
+            "rule": inspect.getsource(recommended),
         }
 
 
@@ -216,16 +218,9 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """Choose the one ensemble that a method recommends from its front: bool, (n_members,).
-
-    A method that goes by the error recommends, as published, what has the lowest on the search part; of equals the
-    smallest. One that is led by another criterion recommends as the package does.
-    """
-    front = search.front.subsets
-    on_search = problem.on_search(front)
-    if problem.criterion.name == "error":
-        return front[np.lexsort((on_search.sizes, on_search.errors))[0]]
-    return front[smallest_as_good(on_search.winners != problem.search.truth, on_search.sizes)]
+    """Choose the one ensemble that a method recommends from its front, as the package does: bool, (n_members,)."""
+    front = problem.on_search(search.front.subsets)
+    return front.subsets[statistics.lowest(front.errors, front.sizes)]
 
 
 def played(

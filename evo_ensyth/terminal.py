@@ -50,7 +50,7 @@ def print_run(run: Run, folder: str) -> None:
             console,
             "p: McNemar's exact test, corrected by Holm for all points of the front; intervals are in report.md",
         )
-    _say(console, "recommended (*): the smallest that the search split cannot tell from the best")
+    _say(console, "recommended (*): the lowest error on the search split")
     _say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
 
 

@@ -77,13 +77,10 @@ def check_by_hand(said: dict, path: Path, costs: dict[str, np.ndarray] | None = 
         for name, entries in ((said["selector"], said["front"]), *said["against"].items()):
             front = [[entry["search"]["error"], entry["search"]["n_members"]] for entry in entries]
             assert said["hypervolume"][name] == pytest.approx(area(front, said["reference"]))
-    labels, truth = splits["search"]
-    subsets = [np.isin(np.arange(said["n_members"]), entry["indices"]) for entry in said["front"]]
-    wrong = [naive.plurality(subset, labels, n_classes) != truth for subset in subsets]
-    best = min(zip(map(sum, wrong), (subset.sum() for subset in subsets), range(len(wrong)), strict=True))[2]
-    differences = [each.astype(float) - wrong[best] for each in wrong]
-    good = [d.mean() <= 0.5 * d.std() / truth.size**0.5 + 1e-12 for d in differences]
-    assert subsets[said["chosen"]].sum() == min(subset.sum() for subset, ok in zip(subsets, good, strict=True) if ok)
+    if "error" in said["objectives"]:
+        ranked = sorted((entry["search"]["error"], len(entry["indices"])) for entry in said["front"])
+        chosen = said["front"][said["chosen"]]
+        assert (chosen["search"]["error"], len(chosen["indices"])) == ranked[0]
 
 
 def check_comparisons(said: dict, splits: dict[str, tuple[np.ndarray, np.ndarray]], n_classes: int) -> None:

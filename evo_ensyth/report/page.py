@@ -61,8 +61,7 @@ def _beside_marks(facts: Facts) -> str:
     run = facts.main
     entry = run.found.entries[run.chosen]
     lines = [
-        "The recommended ensemble is the smallest one whose error on the search split is within half a standard error, "
-        "of the difference, of the lowest.",
+        "The recommended ensemble is the one with the lowest error on the search split.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",

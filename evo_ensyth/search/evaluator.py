@@ -182,9 +182,11 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self._spend(int(np.count_nonzero(candidates)))
-        errors = self._ensembles(subset[None]).planes.neighbour_errors(subset)
-        return np.where(candidates, errors, self.votes.n_samples + 1)
+        movers = np.flatnonzero(candidates)
+        self._spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = self._ensembles(subset[None]).planes.neighbour_errors(subset, movers)
+        return errors
 
     def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Value of the criterion when one of the candidates joins or leaves a subset.
@@ -248,9 +250,11 @@ class Evaluator:
         int64, (n_members,)
             More than all samples for members that are no candidates.
         """
-        self._spend(int(np.count_nonzero(candidates)))
-        errors = self._ensembles((bag > 0)[None]).planes.joined_errors(bag)
-        return np.where(candidates, errors, self.votes.n_samples + 1)
+        movers = np.flatnonzero(candidates)
+        self._spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = self._ensembles((bag > 0)[None]).planes.joined_errors(bag, movers)
+        return errors
 
     def count(self, n_subsets: int, best: np.ndarray) -> None:
         """Count ensembles that were judged by other means than `evaluate`, and keep the best of them.

@@ -30,7 +30,7 @@ from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
-from evo_ensyth.search.statistics import interval, smallest_as_good
+from evo_ensyth.search.statistics import interval, lowest
 from evo_ensyth.search.verdict import RIVALS, Caution, Comparison, Versus, beside_rivals, cautions, compared
 from evo_ensyth.voting import Ensembles, kernels
 
@@ -114,8 +114,8 @@ class Run:
     against : tuple of Selection
         The same problem, budget and seed with other selectors.
     chosen : int
-        Index of the recommended entry of ``found``: the smallest ensemble whose error on the search split is within
-        half a standard error, of the difference, of the lowest.
+        Index of the recommended entry of ``found``: the ensemble with the lowest error on the search split; of equals
+        the smallest.
     marks : mapping
         ``single_best`` and ``whole_pool``, for comparison.
     lowest_errors : tuple of int, optional
@@ -451,7 +451,7 @@ def _judged(
         n_test=problem.test.n_samples if problem.test else None,
         found=found,
         against=tuple(selections.values()),
-        chosen=smallest_as_good(front.winners != problem.search.truth, front.sizes),
+        chosen=lowest(front.errors, front.sizes),
         marks={name: next(entries) for name in MARKS},
         fingerprints={votes.split: votes.fingerprint for votes in (problem.search, problem.test) if votes},
         source=source,

@@ -119,29 +119,9 @@ def smallest_within_one_standard_error(errors: np.ndarray, sizes: np.ndarray, n_
     return int(good[np.lexsort((errors[good], sizes[good]))[0]])
 
 
-def smallest_as_good(wrong: np.ndarray, sizes: np.ndarray, standard_errors: float = 0.5) -> int:
-    """Index of the smallest ensemble whose error is at most half a standard error above the lowest.
-
-    It is the standard error of the difference between the two, sample by sample: far less than that of either, for they
-    are wrong on mostly the same samples. Ties go to the lower error, then to the earlier one.
-
-    Parameters
-    ----------
-    wrong : bool, (n, n_samples)
-        Where each ensemble is wrong.
-    sizes : int64, (n,)
-        Members of each.
-    standard_errors : float
-        How many of them.
-    """
-    errors = np.count_nonzero(wrong, axis=1)
-    n_samples = wrong.shape[1]
-    best = wrong[np.lexsort((sizes, errors))[0]]
-    more = errors - np.count_nonzero(best)
-    differing = np.count_nonzero(wrong != best, axis=1)
-    bound = standard_errors * np.sqrt(differing - more**2 / n_samples)
-    good = np.flatnonzero(more <= bound)
-    return int(good[np.lexsort((errors[good], sizes[good]))[0]])
+def lowest(errors: np.ndarray, sizes: np.ndarray) -> int:
+    """Index of the ensemble with the fewest errors; of equals the smallest, then the first: int64 (n,), twice."""
+    return int(np.lexsort((sizes, errors))[0])
 
 
 def knee(values: np.ndarray) -> int | None:

@@ -427,32 +427,44 @@ def live_slots(leads, first_slot, unit, left_out):
 
 
 @compiled
-def neighbour_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, leaves, n_members):
-    """Errors of units ``first`` to ``last - 1`` once each member has joined, or left if it ``leaves``: (n_members,).
+def room_for_tables(first_slot, n_bits):
+    """Room for the counters of a unit, and for the three tables made of them."""
+    n_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    return room(n_slots * n_bits), room(n_slots), room(n_slots), room(n_slots)
 
-    ``members`` vote, as places in a slot; one may stand there several times. No neighbour leaves out more than
-    ``left_out``. A member costs one pass over its own planes, through tables that say what each vote would change.
+
+@compiled
+def count_slots(words, at, stride, n_slots, members, counters, n_bits):
+    """Count the votes for each of ``n_slots`` slots, the first of which begins at ``at``."""
+    for slot in range(n_slots):
+        count_votes(words, at + slot * stride, members, members.size, counters[slot * n_bits * WORDS :], n_bits)
+
+
+@compiled
+def neighbour_errors(
+    words, ties, leads, first_slot, closest, lost, first, last, members, left_out, movers, leaves, n_members
+):
+    """Errors of units ``first`` to ``last - 1`` once each mover has joined, or left if it ``leaves``: (n_movers,).
+
+    ``members`` vote; they and the ``movers`` are places in a slot. One may stand there several times. No neighbour
+    leaves out more than ``left_out``. A mover costs one pass over its own planes, through tables that say what each
+    vote would change.
     """
-    errors = np.zeros(n_members, np.int64)
+    errors = np.zeros(movers.size, np.int64)
     n_bits = counter_bits(members.size + 1)  # one vote more must fit
-    step = n_bits * WORDS
     stride = n_members * WORDS
-    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
-    counters = room(most_slots * n_bits)
-    joining, leaving, level = room(most_slots), room(most_slots), room(most_slots)
+    counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
     for unit in range(first, last):
         if left_out < closest[unit]:
             errors += lost[unit]
             continue
         slot_0 = first_slot[unit]
         n_slots = live_slots(leads, first_slot, unit, left_out)
-        for slot in range(n_slots):
-            at = (slot_0 + slot) * stride
-            count_votes(words, at, members, members.size, counters[slot * step :], n_bits)
+        count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
         wrong = tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level)
-        for member in range(n_members):
-            table = leaving if leaves[member] else joining
-            errors[member] += wrong_with(words, slot_0 * stride + member * WORDS, stride, n_slots, table, wrong)
+        for i in range(movers.size):
+            table = leaving if leaves[i] else joining
+            errors[i] += wrong_with(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong)
     return errors
 
 
@@ -466,18 +478,15 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
     n_bits = counter_bits(members.size + 1)
     step = n_bits * WORDS
     stride = n_members * WORDS
-    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
-    counters, fewer = room(most_slots * n_bits), room(most_slots * n_bits)
-    joining, leaving, level = room(most_slots), room(most_slots), room(most_slots)
+    counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
+    fewer = room(counters.size // WORDS)
     for unit in range(first, last):
         if left_out < closest[unit]:
             errors += lost[unit]
             continue
         slot_0 = first_slot[unit]
         n_slots = live_slots(leads, first_slot, unit, left_out)
-        for slot in range(n_slots):
-            at = (slot_0 + slot) * stride
-            count_votes(words, at, members, members.size, counters[slot * step :], n_bits)
+        count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
         for i in range(members.size):
             for slot in range(n_slots):
                 borrow = load(words, (slot_0 + slot) * stride + members[i])

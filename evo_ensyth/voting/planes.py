@@ -171,41 +171,47 @@ class Planes:
         sums += (self.n_samples - self.n_contested) * table[rows, self.n_members + sizes]
         return sums
 
-    def neighbour_errors(self, subset: np.ndarray) -> np.ndarray:
+    def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
 
         Parameters
         ----------
         subset : bool, (n_members,)
+        movers : int64, (n_movers,), optional
+            The members to flip, one at a time; all of them if not given.
 
         Returns
         -------
-        int64, (n_members,)
-            Entry i belongs to the subset with member i flipped; all samples where that leaves nobody.
+        int64, (n_movers,)
+            Entry i belongs to the subset with mover i flipped; all samples where that leaves nobody.
         """
+        movers = np.arange(self.n_members) if movers is None else movers
         members = np.flatnonzero(subset)
         left_out = self.n_members - len(members) + 1
-        errors = self._moved(kernels.neighbour_errors, members, left_out, np.ascontiguousarray(subset))
+        leaves = subset[movers]
+        errors = self._moved(kernels.neighbour_errors, members, left_out, movers, leaves)
         if len(members) == 1:
-            errors[subset] = self.n_samples
+            errors[leaves] = self.n_samples
         return errors
 
-    def joined_errors(self, bag: np.ndarray) -> np.ndarray:
+    def joined_errors(self, bag: np.ndarray, movers: np.ndarray) -> np.ndarray:
         """Samples that go wrong when a member joins a bag, in which some may have several votes.
 
         Parameters
         ----------
         bag : int64, (n_members,)
             How often each is in it.
+        movers : int64, (n_movers,)
+            The members that may join.
 
         Returns
         -------
-        int64, (n_members,)
-            Entry i belongs to the bag with one vote more for member i.
+        int64, (n_movers,)
+            Entry i belongs to the bag with one vote more for mover i.
         """
         # In a bag, a lead in the whole pool says nothing: all members may be left out, and more.
         members = np.repeat(np.arange(self.n_members), bag)
-        return self._moved(kernels.neighbour_errors, members, self.n_members, np.zeros(self.n_members, bool))
+        return self._moved(kernels.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.
@@ -219,10 +225,9 @@ class Planes:
         int64, (size, n_members - size)
             Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
         """
-        members = np.flatnonzero(subset)
+        members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
         left_out = self.n_members - len(members) + 1
-        work = len(members) * self.n_members
-        return self._moved(kernels.swap_errors, members, left_out, np.flatnonzero(~subset) * WORDS, work)
+        return self._moved(kernels.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
 
     @property
     def _n_units(self) -> int:
@@ -238,10 +243,16 @@ class Planes:
         return min(threads(), 1 + work // THREAD_PLANES)
 
     def _moved(
-        self, kernel: Callable[..., np.ndarray], members: np.ndarray, left_out: int, movers: np.ndarray, work: int = 0
+        self,
+        kernel: Callable[..., np.ndarray],
+        members: np.ndarray,
+        left_out: int,
+        movers: np.ndarray,
+        *leaves: np.ndarray,
+        work: int = 0,
     ) -> np.ndarray:
-        n_threads = self._threads(work or len(members) + self.n_members)
-        return self._over_units(kernel, n_threads, members * WORDS, left_out, movers, self.n_members)
+        n_threads = self._threads(work or len(members) + len(movers))
+        return self._over_units(kernel, n_threads, members * WORDS, left_out, movers * WORDS, *leaves, self.n_members)
 
     def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """What a kernel finds for each subset; threads share the subsets."""
@@ -260,7 +271,8 @@ class Planes:
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
-        ends = np.linspace(0, self._n_units, max(1, min(n_threads, self._n_units)) + 1).astype(np.int64)
+        n_parts = max(1, min(n_threads, self._n_units))
+        ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
         counted = _side_by_side(lambda part: kernel(*layout, *part, *arguments), list(itertools.pairwise(ends)))
         return np.asarray(sum(counted))
 

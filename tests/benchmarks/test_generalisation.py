@@ -14,7 +14,15 @@ from evo_ensyth.pool import Pool, Votes
 
 ROOT = Path(__file__).parents[2]
 
-METHODS = ("backward_elimination", "forward_greedy", "caruana", "single_best", "whole_pool", "nsga2")
+METHODS = (
+    "backward_elimination",
+    "forward_greedy",
+    "caruana",
+    "single_best",
+    "whole_pool",
+    "nsga2",
+    "nsga2@shrunk_error",
+)
 
 
 @pytest.fixture
@@ -50,16 +58,16 @@ def without_seconds(facts: dict) -> dict:
 
 def test_numbers_do_not_depend_on_jobs_and_only_what_is_missing_is_searched(referee, tmp_path):
     said, first = referee("--jobs", 1)
-    assert "0 searches are there, 14 are missing" in said
+    assert "0 searches are there, 16 are missing" in said
     lines = tmp_path / "results" / "results.jsonl"
     kept = lines.read_text().splitlines(keepends=True)
     lines.write_text("".join(kept[:3]) + kept[3][:40])  # the last line was cut short when it was written
     said, again = referee("--jobs", 2, "--methods", "single_best@smoothed_error", "--markdown")
-    assert "3 searches are there, 13 are missing" in said
+    assert "3 searches are there, 15 are missing" in said
     assert "| single_best@smoothed_error |" in said
     assert len(again["cells"][0]["records"].pop("single_best@smoothed_error")) == 2
     assert without_seconds(again)["cells"] == without_seconds(first)["cells"]
-    assert len(lines.read_text().splitlines()) == 3 + 1 + 13  # the cut line swallowed none
+    assert len(lines.read_text().splitlines()) == 3 + 1 + 15  # the cut line swallowed none
 
 
 def test_search_part_and_test_part_share_no_sample():
@@ -116,10 +124,10 @@ def test_sizes_without_an_ensemble_are_filled_by_smaller_ones():
 
 
 def test_recorder_keeps_the_best_of_every_size(make_problem):
-    problem = make_problem(n_members=5)
+    problem = make_problem(n_members=5, n_samples=12)  # with many ties
     search = unseen.Recorder(problem, 31)
     subsets = (np.arange(1, 32)[:, None] >> np.arange(5) & 1).astype(bool)
-    values = search.evaluate(subsets)[:, 0]
+    values = np.concatenate([search.evaluate(some)[:, 0] for some in np.split(subsets, [10, 20])])
     sizes = subsets.sum(axis=1)
     for size in range(1, 6):
         first = np.flatnonzero(sizes == size)[values[sizes == size].argmin()]
@@ -133,6 +141,18 @@ def cell(pool: str, wrong: dict[str, list[list[int]]]) -> paired.Cell:
         for method, rows in wrong.items()
     }
     return paired.Cell(pool, 2, 50, 100, records)
+
+
+def test_interval_over_these_pools_comes_from_the_draws_within_them():
+    groups = [np.array([1.0, 2.0, 3.0]), np.array([11.0, 12.0, 13.0])]
+    here = paired.Difference.of_means(groups)
+    # of equal variances, 1, and equal numbers of draws: four degrees of freedom, and 2.7764 standard errors
+    assert here.mean == 7.0
+    assert here.high - here.mean == pytest.approx(2.7764 * np.sqrt(1 / 3 + 1 / 3) / 2, rel=1e-4)
+    one, plain = paired.Difference.of_means(groups[:1]), paired.Difference.of(groups[0])
+    assert (one.low, one.high) == pytest.approx((plain.low, plain.high))
+    same = paired.Difference.of_means([np.ones(3), np.zeros(3)])
+    assert (same.low, same.high, same.verdict) == (0.5, 0.5, "loss")
 
 
 def test_pools_weigh_the_same_and_verdicts_follow_the_intervals():

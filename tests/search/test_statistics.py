@@ -10,9 +10,9 @@ from evo_ensyth.search.statistics import (
     holm,
     interval,
     knee,
+    lowest,
     mcnemar,
     paired_interval,
-    smallest_as_good,
     smallest_within_one_standard_error,
 )
 
@@ -38,27 +38,8 @@ def test_without_any_error_only_the_best_will_do():
     assert smallest_within_one_standard_error(np.array([1, 0, 0]), np.array([1, 4, 3]), 50) == 2
 
 
-def wrong(*errors, n_samples=100):
-    """Ensembles that are wrong on the first so many samples, or on those that are listed."""
-    return np.array([np.isin(np.arange(n_samples), range(e) if isinstance(e, int) else e) for e in errors])
-
-
-def test_the_smallest_that_differs_by_half_a_standard_error_is_taken():
-    shares_few = [*range(5), *range(20, 26)]  # 11 wrong, 5 of them where the best is: differs in 11, bound 1.66
-    assert smallest_as_good(wrong(shares_few, 10), np.array([2, 5])) == 0
-    assert smallest_as_good(wrong(11, 10), np.array([2, 5])) == 1  # differs in 1: bound 0.5
-    assert smallest_as_good(wrong(11, 10), np.array([2, 5]), standard_errors=2) == 0
-
-
-def test_the_rule_is_that_of_the_paired_differences():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        some = rng.random((6, 200)) < rng.uniform(0.1, 0.3, (6, 1))
-        sizes = rng.permutation(6)
-        best = some[some.sum(axis=1).argmin()].astype(float)
-        difference = some - best
-        as_good = difference.mean(axis=1) <= 0.5 * difference.std(axis=1) / np.sqrt(200)
-        assert sizes[smallest_as_good(some, sizes)] == sizes[as_good].min()
+def test_of_equally_good_ones_the_smallest_is_lowest():
+    assert lowest(np.array([5, 3, 3, 4]), np.array([1, 6, 4, 2])) == 2
 
 
 # --- Two ensembles on the same samples -------------------------------------------------------------------------------

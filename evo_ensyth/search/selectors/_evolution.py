@@ -109,6 +109,11 @@ class Evolution:
         self._queue_at = np.array([self._size])
         self._keep(pack(start), values)
 
+    @property
+    def population(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those who survived, bool (population, n_members), and their values, (population, n_objectives)."""
+        return unpack(self._population, self._n_members), self._values
+
     def generations(self) -> Iterator[np.ndarray]:
         """Yield the children of each generation, none judged before; ends when no new ones can be found."""
         while True:

@@ -39,13 +39,32 @@ class Nsga2(Evolving):
         return Evolution(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
-        """Walk from some subset of the front; what is judged on the way competes with the population."""
+        """Walk from a good subset; what is judged on the way competes with the population."""
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
         if not self.walk or rng.random() >= share:
             return
         assert isinstance(steps, Evolution)
-        path = walk(search, search.front.subsets[rng.integers(len(search.front))], self.walk, rng)
+        path = walk(search, _start(search, steps, rng), self.walk, rng)
         path = path[steps.judged.add(path)]
         if len(path):
             steps.join(path, search.evaluate(path))
+
+
+def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
+    """Where a walk starts, bool (n_members,): three kinds of places have equal chances.
+
+    The subset that is best by the criterion is the front's at all larger sizes too, so it counts most of all, and among
+    large ensembles there is most to find. All of the front brings small ensembles, too. And the better half of the
+    population has subsets beside the front, from which other valleys are reached.
+    """
+    front = search.front
+    column = search.objectives.index(search.criterion)
+    kind = rng.integers(3)
+    if kind == 0:
+        return np.asarray(front.subsets[front.values[:, column].argmin()])
+    if kind == 1:
+        return np.asarray(front.subsets[rng.integers(len(front))])
+    subsets, values = steps.population
+    better_half = np.argsort(values[:, column], kind="stable")[: len(values) // 2]
+    return np.asarray(subsets[rng.choice(better_half)])

@@ -118,3 +118,13 @@ def test_bags_of_parts_of_the_pool(make_problem):
 def test_settings_out_of_range_are_refused(selector, settings):
     with pytest.raises(InputError):
         selector(**settings)
+
+
+def test_a_bag_takes_in_as_many_as_there_are_rounds(make_problem, monkeypatch):
+    largest = []
+    joined_errors = Evaluator.joined_errors
+    monkeypatch.setattr(
+        Evaluator, "joined_errors", lambda *asked: largest.append(int(asked[1].sum())) or joined_errors(*asked)
+    )
+    Caruana(rounds=7, initial=3).select(Evaluator(make_problem(n_members=9)), np.random.default_rng(0))
+    assert largest == [3, 4, 5, 6]

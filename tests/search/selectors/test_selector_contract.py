@@ -71,6 +71,37 @@ def test_three_objectives_work(name, make_problem):
     assert sorted(map(tuple, search.front.values)) == naive.non_dominated(search.front.values)
 
 
+@pytest.fixture(scope="module")
+def enumerated():
+    """Fewest errors of the ensembles of each size, counted by hand, for each pool that is asked for."""
+    known = {}
+
+    def fewest(votes):
+        if votes.fingerprint not in known:
+            fewest = dict.fromkeys(range(1, votes.n_members + 1), votes.n_samples)
+            for subset in naive.all_subsets(votes.n_members):
+                size = int(subset.sum())
+                fewest[size] = min(fewest[size], naive.errors(subset, votes.labels, votes.truth, votes.n_classes))
+            known[votes.fingerprint] = fewest
+        return known[votes.fingerprint]
+
+    return fewest
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("n_members", "seed"), [(6, 0), (8, 1)])
+def test_nobody_claims_more_than_his_ensembles_do_or_beats_the_enumeration(
+    name, n_members, seed, make_problem, enumerated
+):
+    problem = make_problem(n_members=n_members, n_samples=60, seed=seed)
+    votes = problem.search
+    search = searched(name, problem, seed)
+    for subset, (error, size) in zip(search.front.subsets, search.front.values, strict=True):
+        errors = naive.errors(subset, votes.labels, votes.truth, votes.n_classes)
+        assert (errors / votes.n_samples, subset.sum()) == (error, size)
+        assert errors >= enumerated(votes)[int(size)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_random_numbers_come_from_the_generator_alone(name, make_problem):
     np.random.seed(5)  # noqa: NPY002 - the point is that nobody touches it

@@ -49,6 +49,22 @@ def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem):
     assert 35 < search.spent <= 55
 
 
+def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(make_problem, monkeypatch):
+    lowest, on_the_front = [], []
+
+    def recorded(search, subset, n_steps, rng):
+        errors = search.front.values[:, 0]
+        on_the_front.append((search.front.subsets == subset).all(axis=1).any())
+        lowest.append((subset == search.front.subsets[errors.argmin()]).all())
+        return _walk.walk(search, subset, n_steps, rng)
+
+    monkeypatch.setattr("evo_ensyth.search.selectors.nsga2.walk", recorded)
+    search = Evaluator(make_problem(n_members=30, n_samples=200))
+    Nsga2(generations=300, patience=300, walk=5).select(search, np.random.default_rng(0))
+    assert 0.33 < np.mean(lowest) < 0.5
+    assert np.mean(lowest) + 0.15 < np.mean(on_the_front) < 0.85
+
+
 def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
     children = []
     evaluate = Evaluator.evaluate
