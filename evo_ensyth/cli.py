@@ -1,4 +1,4 @@
-"""The commands: search, pool, report. They parse, call and print, and decide nothing."""
+"""The commands: search, pool, report, pick. They parse, call and print, and decide nothing."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evo_ensyth import __version__
-from evo_ensyth.errors import EvoEnsythError, one_line
+from evo_ensyth.errors import EvoEnsythError, InputError, one_line
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
@@ -190,6 +190,46 @@ def report(
         print(json.dumps([run.summary() for run in found], allow_nan=False))
     elif not quiet:
         terminal.print_comparison(found, str(folder))
+
+
+@app.command()
+def pick(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    size: Annotated[int | None, typer.Option(min=1, help="The best ensemble of this many members.")] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COST=X", help="The best one that costs no more, such as bytes=2e6; repeatable."),
+    ] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The one farthest below the line between the ends.")] = False,
+    within_one_standard_error: Annotated[
+        bool,
+        typer.Option("--within-one-standard-error", help="The smallest within one standard error of the best."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell of one ensemble of a run, chosen on the search split: the recommended one if no rule is given."""
+    from evo_ensyth import terminal
+    from evo_ensyth.search import picking
+    from evo_ensyth.search.run import read_run
+
+    limits = dict(picking.limit(text) for text in at_most or ())
+    if sum((size is not None, bool(limits), knee, within_one_standard_error)) > 1:
+        raise InputError("--size, --at-most, --knee and --within-one-standard-error are one rule each: give one.")
+    found = read_run(folder)
+    if size is not None:
+        rule, index = f"the best of size {size}", picking.of_size(found, size)
+    elif limits:
+        rule, index = f"the best with at most {', '.join(at_most or ())}", picking.at_most(found, limits)
+    elif knee:
+        rule, index = "at the knee", picking.at_knee(found)
+    elif within_one_standard_error:
+        rule, index = "the smallest within one standard error", picking.within_one_standard_error(found)
+    else:
+        rule, index = "recommended", found.chosen
+    if as_json:
+        print(json.dumps(picking.summary(found, index, rule), allow_nan=False))
+    else:
+        terminal.print_pick(found, index, rule)
 
 
 def _version(wanted: bool) -> None:

@@ -243,7 +243,7 @@ def _posed_by(module: ModuleType, target: str) -> Problem:
 
 def _about_pool(name: str, stored: StoredPool, objective_names: tuple[str, ...]) -> Problem:
     goals = tuple(objectives.find(goal, stored.pool) for goal in objective_names)
-    return Problem(name, stored.pool, stored.search, stored.test, goals)
+    return Problem(name, stored.pool, stored.search, stored.test, goals, stored.parent)
 
 
 def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:

@@ -10,20 +10,30 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import MARKS, Facts, gather, ranges
+from evo_ensyth.report.facts import MARKS, Facts, gather, headline, p_value, ranges
 from evo_ensyth.search.evaluator import Milestone
+from evo_ensyth.search.picking import VOTE, costs_of
 from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.verdict import RIVALS, Comparison
 
 # Where there is no terminal, one plain line at most so often.
 SECONDS_BETWEEN_LINES = 5.0
 MEMBERS_SHOWN = 6
+RIVAL_COLUMNS = {"best_k": "best k", "single_best": "best", "parent": "parent"}
 
 
 def print_run(run: Run, folder: str) -> None:
     """Print a run: its front, and how the others compare."""
     console = _console()
     facts = gather([run])
+    entry = run.found.entries[run.chosen]
+    quality, *others = headline(run, run.chosen)
+    _say(console, f"recommended (*): {entry.size} of {run.n_members} members. {quality}")
+    if others:
+        _say(console, " ".join(others))
     console.print(_front_table(run))
+    for warning in run.warnings:
+        _say(console, f"warning (!): {warning.text}")
     for line in facts.lines[1:]:
         for split in facts.splits:
             dominated, points = line.dominated[split]
@@ -34,12 +44,38 @@ def print_run(run: Run, folder: str) -> None:
     if run.found.certified_sizes:
         sizes = ranges(run.found.certified_sizes)
         _say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
+    if run.n_test:
+        _say(console, "minus best k: test error minus that of as many members, the best on the search split, in points")
+        _say(
+            console,
+            "p: McNemar's exact test, corrected by Holm for all points of the front; intervals are in report.md",
+        )
     _say(console, "recommended (*): the lowest error on the search split")
     if run.bounds_in_words:
         _say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
-    if not run.n_test:
-        _say(console, "no test split: nobody knows how much of this is luck")
     _say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
+
+
+def print_pick(run: Run, index: int, rule: str) -> None:
+    """Print one ensemble of a run: who votes, how well, at what cost, and beside what."""
+    console = _console()
+    entry = run.found.entries[index]
+    _say(console, f"{run.problem}: {entry.size} of {run.n_members} members, {rule}")
+    for name, position in zip(entry.members, entry.indices, strict=True):
+        _say(console, f"  {name} ({position})")
+    _say(console, f"they vote by {VOTE}")
+    low, high = run.search_interval(entry)
+    _say(
+        console, f"search error % (95 %): {100 * run.error(entry, 'search'):.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    )
+    _say(console, f"test error % (95 %): {_test(run, entry)}")
+    for cost, value in costs_of(entry).items():
+        if cost not in ("error", "n_members"):
+            _say(console, f"{cost}: {value:,.12g}")
+    for sentence in headline(run, index):
+        _say(console, sentence)
+    for warning in run.warnings_of(index):
+        _say(console, f"warning: {warning.text}")
 
 
 def print_comparison(runs: list[Run], folder: str) -> None:
@@ -124,22 +160,32 @@ def _front_table(run: Run) -> Table:
     others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
     title = f"{run.problem}: {run.found.selector}, seed {run.seed}" + (" (interrupted)" if run.interrupted else "")
     table = Table(title=one_line(title), title_justify="left")
-    columns = ("", "size", "search error %", "test error % (95 %)", *others)
+    rivals = [rival for rival in RIVALS if run.n_test and any(rival in beside for beside in run.comparisons)]
+    columns = ["", "size", "search error %", "test error % (95 %)"]
+    columns += [f"minus {RIVAL_COLUMNS[rival]}, p" for rival in rivals] + others
     for column in columns:
         table.add_column(one_line(column), justify="right")
     table.add_column("members", overflow="fold")
     for i, entry in enumerate(run.found.entries):
         mark = ("=" if entry.size in run.found.certified_sizes else "") + ("*" if i == run.chosen else "")
-        table.add_row(mark, *_row(run, entry, others), one_line(_members(entry)))
+        mark += "!" if i == run.chosen and run.warnings else ""
+        beside = [_difference(run.comparisons[i].get(rival)) for rival in rivals]
+        table.add_row(mark, *_row(run, entry, beside, others), one_line(_members(entry)))
     table.add_section()
     for name, entry in run.marks.items():
-        table.add_row("", *_row(run, entry, others), f"({MARKS[name]})")
+        table.add_row("", *_row(run, entry, [""] * len(rivals), others), f"({MARKS[name]})")
     return table
 
 
-def _row(run: Run, entry: Entry, others: list[str]) -> list[str]:
+def _row(run: Run, entry: Entry, beside: list[str], others: list[str]) -> list[str]:
     search = f"{100 * run.error(entry, 'search'):.2f}"
-    return [str(entry.size), search, _test(run, entry), *(f"{entry.search[goal]:,.6g}" for goal in others)]
+    return [str(entry.size), search, _test(run, entry), *beside, *(f"{entry.search[goal]:,.6g}" for goal in others)]
+
+
+def _difference(comparison: Comparison | None) -> str:
+    if comparison is None or comparison.on_test is None:
+        return "the same"
+    return f"{100 * comparison.on_test:+.2f}, {p_value(comparison.corrected)}"
 
 
 def _test(run: Run, entry: Entry) -> str:

@@ -39,7 +39,8 @@ def problem() -> Problem:
     """Error against the latency of members that run side by side."""
     stored = stored_pool("digits")
     pool = stored.pool.with_cost("latency_ms", _latencies(stored))
-    return Problem("digits_latency", pool, stored.search, stored.test, (error, latency_parallel))
+    goals = (error, latency_parallel)
+    return Problem("digits_latency", pool, stored.search, stored.test, goals, stored.parent)
 
 
 def _latencies(stored: StoredPool) -> list[float]:

@@ -13,8 +13,8 @@ import pytest
 from naive import random_votes
 
 from evo_ensyth import cli, objectives
-from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.pool.store import Answers, write_manifest, write_member, write_truth
+from evo_ensyth.pool import Parent, Pool, Votes
+from evo_ensyth.pool.store import Answers, write_manifest, write_member, write_parent_labels, write_truth
 from evo_ensyth.search.problem import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -110,8 +110,10 @@ def _pool_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for split, (_, truth) in votes.items():
         write_truth(folder, split, truth)
+        write_parent_labels(folder, split, truth)
     (folder / "parent.safetensors").write_bytes(b"not read")
-    write_manifest(folder, names, problem="by-hand", n_classes=3, about={"dataset": "none"})
+    about = {"dataset": "none", "parent": {"bytes": 400, "accuracy": {"test": 1.0}}}
+    write_manifest(folder, names, problem="by-hand", n_classes=3, about=about)
     return folder
 
 
@@ -141,14 +143,20 @@ def environment() -> dict[str, str]:
 def make_problem():
     """A function that draws a problem; the same arguments give the same one."""
 
-    def make(n_members=8, n_samples=120, n_classes=4, seed=0, goals=("error", "n_members"), with_test=True):
+    def make(
+        n_members=8, n_samples=120, n_classes=4, seed=0, goals=("error", "n_members"), with_test=True, with_parent=False
+    ):
         rng = np.random.default_rng(seed)
         labels, truth = naive.random_votes(rng, n_members, 2 * n_samples, n_classes, 0.65)
         costs = {name: rng.integers(1, 50, n_members) for name in ("bytes", "parameters", "macs")}
         pool = Pool(tuple(f"m{i}" for i in range(n_members)), costs=costs)
         search = Votes(labels[:, :n_samples], truth[:n_samples], n_classes, "search")
         test = Votes(labels[:, n_samples:], truth[n_samples:], n_classes, "test") if with_test else None
-        return Problem("drawn", pool, search, test, tuple(objectives.find(goal, pool) for goal in goals))
+        parent = None
+        if with_parent:  # a little better than the members
+            answers = np.where(rng.random(2 * n_samples) < 0.3, truth, labels[0])
+            parent = Parent({"bytes": 90.0}, {"search": answers[:n_samples], "test": answers[n_samples:]})
+        return Problem("drawn", pool, search, test, tuple(objectives.find(goal, pool) for goal in goals), parent)
 
     return make
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,11 @@ from evo_ensyth import cli, terminal
 
 KEYS = [
     "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "bounds", "reference",
-    "hypervolume", "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error",
+    "hypervolume", "n_members", "front", "chosen", "against", "certified_sizes", "lowest_error", "warnings",
+    "parent_costs",
+]  # fmt: skip
+ENTRY_KEYS = [
+    "indices", "members", "search", "test", "search_interval", "test_interval", "optimism", "costs", "versus",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 
@@ -47,7 +52,7 @@ def check_by_hand(said: dict, path: Path, costs: dict[str, np.ndarray] | None = 
         assert entries
         assert [len(entry["indices"]) for entry in entries] == sorted(len(entry["indices"]) for entry in entries)
         for entry in entries:
-            assert list(entry) == ["indices", "members", "search", "test"]
+            assert list(entry) == ENTRY_KEYS
             assert entry["indices"] == sorted(set(entry["indices"]))
             subset = np.isin(np.arange(said["n_members"]), entry["indices"])
             assert ("test" in splits) == (entry["test"] is not None)
@@ -61,6 +66,7 @@ def check_by_hand(said: dict, path: Path, costs: dict[str, np.ndarray] | None = 
                     assert values.pop("n_members") == len(entry["indices"])
                 for cost, value in values.items():
                     assert value == pytest.approx(costs[cost][subset].sum())
+    check_comparisons(said, splits, n_classes)
     if said["criterion"] == "error" or "error" not in said["objectives"]:
         points = [[entry["search"][goal] for goal in said["objectives"]] for entry in said["front"]]
         assert len(naive.non_dominated(points)) == len(points)
@@ -75,6 +81,27 @@ def check_by_hand(said: dict, path: Path, costs: dict[str, np.ndarray] | None = 
         ranked = sorted((entry["search"]["error"], len(entry["indices"])) for entry in said["front"])
         chosen = said["front"][said["chosen"]]
         assert (chosen["search"]["error"], len(chosen["indices"])) == ranked[0]
+
+
+def check_comparisons(said: dict, splits: dict[str, tuple[np.ndarray, np.ndarray]], n_classes: int) -> None:
+    """Differences to the best k members and to the best one, and which of them are told."""
+    labels, truth = splits["search"]
+    best_first = np.argsort([(row != truth).sum() for row in labels], kind="stable")
+    for i, entry in enumerate(said["front"]):
+        rivals = {"best_k": best_first[: len(entry["indices"])], "single_best": best_first[:1]}
+        assert list(entry["versus"]) == [r for r, who in rivals.items() if sorted(who.tolist()) != entry["indices"]]
+        for rival, told in entry["versus"].items():
+            subsets = [np.isin(np.arange(said["n_members"]), who) for who in (entry["indices"], rivals[rival])]
+            for split, (votes, right) in splits.items():
+                ours, theirs = (naive.errors(subset, votes, right, n_classes) for subset in subsets)
+                assert told[f"on_{split}"] == pytest.approx((ours - theirs) / len(right), abs=1e-12)
+            if "test" in splits:
+                assert told["interval"][0] <= told["on_test"] <= told["interval"][1]
+                assert 0 < told["p_value"] <= told["corrected"] <= 1
+        codes = [warning["code"] for warning in said["warnings"]]
+        assert ("no_test_split" in codes) == ("test" not in splits)
+        if i == said["chosen"]:
+            assert ("single_best_is_all" in codes) == (entry["indices"] == [best_first[0]])
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -183,8 +210,12 @@ def test_a_person_sees_a_table_and_quiet_is_quiet(call, npz, arrays):
     path = npz(arrays)
     said = call("search", path, "--criterion", "error")
     assert said.status == 0
-    for text in ("votes: nsga2, seed 1", "recommended (*)", "hypervolume on the search split", "(whole pool)", "eel"):
+    for text in ("votes: nsga2, seed 1", "hypervolume on the search split", "(whole pool)", "eel", "warning (!)"):
         assert text in said.out
+    first, second = said.out.splitlines()[:2]
+    assert first.startswith("recommended (*): ")
+    assert "On unseen samples it errs on" in first
+    assert "members" in second
     quiet = call("search", path, "--quiet")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
 
@@ -456,10 +487,81 @@ def test_runs_that_cannot_be_compared_are_refused(refused, call, npz, arrays, tm
     assert "nowhere/run.json does not exist" in refused("report", "nowhere")
     assert "one exists already" in refused("report", "one", "--out", "one")
     (tmp_path / "two" / "run.json").write_text("{}")
-    assert "two/run.json: field 'format' is not 1" in refused("report", "two")
+    assert "two/run.json: field 'format' is not 1 or 2" in refused("report", "two")
     record = json.loads((tmp_path / "one" / "run.json").read_text())
     (tmp_path / "two" / "run.json").write_text(json.dumps({**record, "problem": "../../elsewhere"}))
     assert "'../../elsewhere' has no folder under runs" in refused("report", "two")
+
+
+# --- pick ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(call, npz) -> dict:
+    labels, truth = naive.random_votes(np.random.default_rng(3), 9, 400, 4)
+    costs = {"cost_watts": np.arange(1, 10), "cost_ms": np.linspace(0.5, 4.5, 9)}
+    return call("search", npz({"labels": labels, "truth": truth, **costs}), "--json", "--out", "run").json
+
+
+def test_the_recommended_ensemble_is_picked_where_no_rule_is_given(call, searched):
+    said = call("pick", "run", "--json")
+    assert said.status == 0
+    entry = searched["front"][searched["chosen"]]
+    assert {key: said.json[key] for key in ENTRY_KEYS} == entry
+    assert said.json["warnings"] == searched["warnings"]
+    assert said.json["vote"] == "plurality, ties to the lowest class"
+    again = call("pick", "run", "--within-one-standard-error", "--json").json
+    assert again["indices"] == entry["indices"]
+
+
+def test_an_ensemble_is_picked_by_size_and_by_cost(call, searched):
+    for entry in searched["front"]:
+        assert call("pick", "run", "--size", len(entry["indices"]), "--json").json["indices"] == entry["indices"]
+        watts, ms = entry["costs"]["watts"], entry["costs"]["ms"]
+        assert watts == sum(i + 1 for i in entry["indices"])
+        picked = call("pick", "run", "--at-most", f"watts={watts}", "--at-most", f"ms={ms}", "--json").json
+        assert picked["search"]["error"] <= entry["search"]["error"]
+        assert picked["costs"]["watts"] <= watts
+        assert picked["costs"]["ms"] <= ms
+
+
+def test_a_person_sees_who_votes_how_well_and_beside_what(call, searched):
+    entry = max(searched["front"], key=lambda entry: len(entry["indices"]))
+    size = len(entry["indices"])
+    said = call("pick", "run", "--size", size).out
+    for name in entry["members"]:
+        assert f"  {name} (" in said
+    low, high = entry["test_interval"]
+    for text in (
+        f"votes: {size} of 9 members, the best of size {size}",
+        "they vote by plurality, ties to the lowest class",
+        f"test error % (95 %): {100 * entry['test']['error']:.2f} ({100 * low:.2f} to {100 * high:.2f})",
+        f"the best {size} members",
+        f"watts: {entry['costs']['watts']:g}",
+    ):
+        assert text in said
+
+
+def test_the_knee_lies_between_the_ends(call, searched):
+    sizes = [len(entry["indices"]) for entry in searched["front"]]
+    assert min(sizes) < len(call("pick", "run", "--knee", "--json").json["indices"]) < max(sizes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere/run.json does not exist"),
+        (["votes.npz"], "votes.npz/run.json"),
+        (["run", "--size", "0"], "--size"),
+        (["run", "--size", "99"], "no ensemble of 99 members is on this front; the nearest in size has "),
+        (["run", "--at-most", "watts=0"], "no ensemble of this front costs so little; the nearest has watts="),
+        (["run", "--at-most", "wats=5"], "no cost in this run called 'wats'. Did you mean 'watts'?"),
+        (["run", "--at-most", "watts"], "a limit is 'watts'; expected a cost and a number"),
+        (["run", "--size", "2", "--knee"], "are one rule each: give one"),
+    ],
+)
+def test_what_cannot_be_picked_takes_one_line(refused, searched, arguments, message):
+    assert message in refused("pick", *arguments)
 
 
 # --- Hostile names -------------------------------------------------------------------------------------------------
@@ -482,7 +584,8 @@ def test_hostile_names_are_shown_as_they_are(call, npz, arrays, name):
     assert name.removesuffix(".npz").replace("\x1b", "\\x1b").replace(" ", "").replace("\u0378", "\\u0378") in flat
     (folder,) = Path("runs").glob("*/*")
     for row in table(folder / "front.csv"):
-        assert not [cell for cell in row.values() if cell[:1] in tuple("=+-@\t")], "a spreadsheet would calculate"
+        texts = [cell for cell in row.values() if not re.fullmatch(r"-?[\d.e-]+", cell)]
+        assert not [cell for cell in texts if cell[:1] in tuple("=+-@\t")], "a spreadsheet would calculate"
 
 
 def test_a_terminal_that_knows_only_ascii_is_enough(npz, arrays, tmp_path, environment):
@@ -617,7 +720,9 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(long_search, tmp_path):
 # --- What is imported ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["--help"], ["search", "--help"], ["report", "--help"], ["pool", "--help"]])
+@pytest.mark.parametrize(
+    "command", [[], ["--help"], ["search", "--help"], ["report", "--help"], ["pool", "--help"], ["pick", "--help"]]
+)
 def test_help_comes_without_the_heavy_libraries(tmp_path, environment, command):
     said = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "evo_ensyth", *command],

@@ -6,9 +6,20 @@ knows torch.
 """
 
 from evo_ensyth.pool.interchange import read_predictions
+from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool, SharedPart
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.store import StoredPool, read_pool, read_scores
 from evo_ensyth.pool.votes import Votes
 
-__all__ = ["Pool", "Scores", "SharedPart", "StoredPool", "Votes", "read_pool", "read_predictions", "read_scores"]
+__all__ = [
+    "Parent",
+    "Pool",
+    "Scores",
+    "SharedPart",
+    "StoredPool",
+    "Votes",
+    "read_pool",
+    "read_predictions",
+    "read_scores",
+]

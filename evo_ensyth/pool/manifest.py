@@ -31,6 +31,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if manifest["sha256"] != fingerprint({key: value for key, value in manifest.items() if key != "sha256"}):
         raise InputError(f"{path}: field 'sha256' does not fit the rest of the file; it was changed by hand.")
     check_keys(f"{path}: truth:", manifest["truth"], dict.fromkeys(SPLITS, str))
+    if "parent_labels" in manifest:  # pools of earlier versions have none
+        check_keys(f"{path}: parent_labels:", manifest["parent_labels"], dict.fromkeys(SPLITS, str))
     for i, member in enumerate(manifest["members"]):
         where = f"{path}: member {i}:"
         check_keys(where, member, {"name": str, "origin": dict, "layers": list, "files": dict})

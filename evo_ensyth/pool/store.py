@@ -4,7 +4,7 @@
 
     pool.json                     written last; a pool without it is not finished
     search.truth.npy  test.truth.npy
-    parent.safetensors
+    parent.safetensors            parent.search.labels.npy  parent.test.labels.npy
     members/NAME/member.json      origin, costs, layers, digests of the files beside it
     members/NAME/weights.safetensors
     members/NAME/search.labels.npy  search.scores.npy  test.labels.npy  test.scores.npy
@@ -24,7 +24,8 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
-from evo_ensyth.pool.manifest import FORMAT, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
+from evo_ensyth.pool.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
+from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool, shared_parts
 from evo_ensyth.pool.scores import Scores, mapped_scores
 from evo_ensyth.pool.votes import Votes
@@ -43,6 +44,7 @@ class StoredPool:
     search, test : Votes
     about : mapping
         What the manifest says of the data set, the parent and the recipe.
+    parent : Parent
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class StoredPool:
     search: Votes
     test: Votes
     about: Mapping[str, Any]
+    parent: Parent
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,18 @@ def write_truth(folder: Path, split: str, truth: np.ndarray) -> None:
     write_whole(folder / f"{split}.truth.npy", _npy(truth))
 
 
+def write_parent_labels(folder: Path, split: str, labels: np.ndarray) -> None:
+    """Write what the parent answers on a split, (n_samples,)."""
+    write_whole(folder / f"parent.{split}.labels.npy", _npy(labels))
+
+
 def write_manifest(
     folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]
 ) -> None:
     """Close a pool: list its members, in order, with the digest of everything that belongs to it."""
     members = [_member_entry(folder, name) for name in names]
     truth = {split: sha256((folder / f"{split}.truth.npy").read_bytes()) for split in SPLITS}
+    parent_labels = {split: sha256((folder / f"parent.{split}.labels.npy").read_bytes()) for split in SPLITS}
     content = {
         "format": FORMAT,
         "problem": problem,
@@ -141,6 +150,7 @@ def write_manifest(
         "about": about,
         "truth": truth,
         "parent": sha256((folder / "parent.safetensors").read_bytes()),
+        "parent_labels": parent_labels,
         "members": members,
     }
     write_json(folder / "pool.json", {**content, "sha256": fingerprint(content)})
@@ -170,7 +180,15 @@ def read_pool(folder: Path | str) -> StoredPool:
     except InputError as error:
         raise InputError(f"{path}: field 'members': {error}") from error
     votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
-    return StoredPool(folder, manifest["problem"], pool, votes["search"], votes["test"], manifest["about"])
+    return StoredPool(
+        folder=folder,
+        problem=manifest["problem"],
+        pool=pool,
+        search=votes["search"],
+        test=votes["test"],
+        about=manifest["about"],
+        parent=_read_parent(folder, manifest, pool, votes),
+    )
 
 
 def read_scores(stored: StoredPool, split: str) -> Scores:
@@ -222,6 +240,26 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
         return Votes(np.array(rows), truth, n_classes, split, scores)
     except InputError as error:
         raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
+
+
+def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Pool, votes: Mapping[str, Votes]) -> Parent:
+    told = manifest["about"].get("parent")
+    costs = {
+        cost: float(told[cost])
+        for cost in pool.costs
+        if isinstance(told, dict) and type(told.get(cost)) in (int, float) and 0 <= told[cost] < LARGEST_COST
+    }
+    labels = {}
+    for split in SPLITS if "parent_labels" in manifest else ():
+        path = folder / f"parent.{split}.labels.npy"
+        labels[split] = read_checked(path, manifest["parent_labels"][split], _from_npy)
+        truth = votes[split].truth
+        if labels[split].shape != truth.shape or labels[split].dtype.kind not in "iu":
+            raise InputError(
+                f"{path} has shape {labels[split].shape} and type {labels[split].dtype}; expected whole numbers, "
+                f"{truth.shape}."
+            )
+    return Parent(costs, labels)
 
 
 def _npy(values: np.ndarray) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.front import dominates
 from evo_ensyth.search.run import Entry, Run, Selection
+from evo_ensyth.search.verdict import RIVALS, rival_name
 
 MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}
 
@@ -53,6 +54,8 @@ class Facts:
     splits : tuple of str
     axes : tuple of str
         The two objectives that are drawn: horizontally, vertically.
+    parent : mapping of split to float
+        Error of the network that the members were made from, where its answers are known.
     """
 
     problem: str
@@ -60,6 +63,7 @@ class Facts:
     marks: dict[str, Entry]
     splits: tuple[str, ...]
     axes: tuple[str, str]
+    parent: dict[str, float]
 
     @property
     def main(self) -> Run:
@@ -97,7 +101,51 @@ def gather(runs: Sequence[Run]) -> Facts:
     upwards = "error" if "error" in names else names[0]
     axes = (next((name for name in names if name != upwards), upwards), upwards)
     splits = ("search", "test") if first.n_test else ("search",)
-    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes)
+    parent = {split: error for split in splits if (error := _parent_error(first, split)) is not None}
+    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes, parent)
+
+
+def headline(run: Run, index: int) -> tuple[str, ...]:
+    """Say of one ensemble how good it is on unseen samples, whether it is worth the search, and what it costs.
+
+    Parameters
+    ----------
+    run : Run
+    index : int
+        Of an entry of ``run.found``.
+
+    Returns
+    -------
+    tuple of str
+        Sentences in plain text.
+    """
+    entry, beside = run.found.entries[index], run.comparisons[index]
+    interval = run.test_interval(entry)
+    if interval is None:
+        return ("Nobody knows how good it is on unseen samples: there is no test split.", *_costs(run, entry))
+    error, optimism = run.error(entry, "test"), run.optimism(entry)
+    quality = (
+        f"On unseen samples it errs on {100 * error:.2f} % (95 % interval: {100 * interval[0]:.2f} to "
+        f"{100 * interval[1]:.2f}), {100 * abs(optimism):.2f} points {'less' if optimism < 0 else 'more'} than on the "
+        "search split."
+    )
+    rivals = [rival for rival in RIVALS if rival in beside and (entry.size > 1 or rival != "best_k")]
+    itself = run.is_single_best(entry) or (beside and "best_k" not in beside)
+    verdicts = [f"It is simply {rival_name('best_k', entry.size)}."] if itself else []
+    for rival in rivals:
+        comparison, name = beside[rival], rival_name(rival, entry.size)
+        words = {
+            "better": f"It beats {name}",
+            "worse": f"It is worse than {name}",
+            "open": f"Whether it beats {name} is open",
+        }
+        verdicts.append(f"{words[comparison.verdict]}: {comparison} points, p {p_value(comparison.p_value)}.")
+    return (quality, *verdicts, *_costs(run, entry))
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value with as many digits as are of use."""
+    return "-" if p is None else "below 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def ranges(sizes: Sequence[int]) -> str:
@@ -109,6 +157,25 @@ def ranges(sizes: Sequence[int]) -> str:
         else:
             parts.append([size])
     return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def _costs(run: Run, entry: Entry) -> tuple[str, ...]:
+    both = [name for name in entry.costs if run.parent_costs.get(name, 0) > 0]
+    if not both:
+        return ()
+    times = ", ".join(f"{entry.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
+    return (f"Beside the parent it has {times}.",)
+
+
+def _parent_error(run: Run, split: str) -> float | None:
+    """Follows from any entry's errors and the samples on which only one of the two is wrong."""
+    n_samples = run.n_search if split == "search" else run.n_test
+    for entry in run.found.entries:
+        versus = entry.versus.get("parent")
+        counts = versus and (versus.search if split == "search" else versus.test)
+        if counts and n_samples:
+            return run.error(entry, split) + (counts[1] - counts[0]) / n_samples
+    return None
 
 
 def _dominated(first: Run, run: Run, selection: Selection) -> dict[str, tuple[int, int]]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
-from evo_ensyth.report.facts import MARKS, Facts, ranges
+from evo_ensyth.report.facts import MARKS, Facts, headline, p_value, ranges
 from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.verdict import RIVALS, Comparison, rival_name
 
 # What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
 # letters is none of these, and net_trim stays readable in the source.
@@ -24,10 +25,12 @@ def page(facts: Facts) -> str:
     run = facts.main
     parts = [
         f"# {_text(facts.problem)}: {_text(run.found.selector)}, seed {run.seed}",
+        _recommendation(run),
         _question(run),
         "![The front on both splits](front.svg)",
-        _recommendation(facts),
+        _beside_marks(facts),
         "## Every ensemble of the front\n\n" + _front_table(run) + _proven(run),
+        *_rivals(run),
         "## Beside the others\n\n" + _comparison(facts),
         "## How it was made\n\n" + _made(run),
     ]
@@ -46,12 +49,21 @@ def _question(run: Run) -> str:
     )
 
 
-def _recommendation(facts: Facts) -> str:
+def _recommendation(run: Run) -> str:
+    entry = run.found.entries[run.chosen]
+    lines = [
+        f"**Recommended: {entry.size} {'member' if entry.size == 1 else 'members'}** of {run.n_members}, "
+        f"{_names(entry)}. " + _text(" ".join(headline(run, run.chosen))),
+        *(f"**Warning:** {_text(warning.text)}" for warning in run.warnings),
+    ]
+    return "\n\n".join(lines)
+
+
+def _beside_marks(facts: Facts) -> str:
     run = facts.main
     entry = run.found.entries[run.chosen]
     lines = [
-        f"**Recommended: {entry.size} {'member' if entry.size == 1 else 'members'}**, {_names(entry)}. It is the "
-        "ensemble with the lowest error on the search split.",
+        "The recommended ensemble is the one with the lowest error on the search split.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",
@@ -59,22 +71,21 @@ def _recommendation(facts: Facts) -> str:
     for name, other in (("recommended", entry), *((MARKS[name], mark) for name, mark in facts.marks.items())):
         errors = " | ".join(_error(run, other, split) for split in facts.splits)
         lines.append(f"| {name} | {other.size} | {errors} |")
-    if not run.n_test:
-        lines += ["", "There is no test split, so nobody knows how much of this is luck."]
     return "\n".join(lines)
 
 
 def _front_table(run: Run) -> str:
     others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
-    header = ["", "size", "search error", "test error, 95 % interval", *map(_text, others), "members"]
+    header = ["", "size", "search error", "test error, 95 % interval", "optimism", *map(_text, others), "members"]
     rows = []
     for i, entry in enumerate(run.found.entries):
         values = [f"{entry.search[goal]:,.6g}" for goal in others]
         marks = ["**recommended**"] if i == run.chosen else []
+        marks += ["see the warnings"] if marks and run.warnings else []
         mark = ", ".join(marks + ["proven"] * (entry.size in run.found.certified_sizes))
-        rows.append(
-            [mark, str(entry.size), _error(run, entry, "search"), _error(run, entry, "test"), *values, _names(entry)]
-        )
+        optimism = "-" if entry.test_errors is None else f"{100 * run.optimism(entry):+.2f}"
+        errors = [_error(run, entry, "search"), _error(run, entry, "test"), optimism]
+        rows.append([mark, str(entry.size), *errors, *values, _names(entry)])
     return _table(header, rows)
 
 
@@ -85,6 +96,33 @@ def _proven(run: Run) -> str:
         f"\n\nProven, by going through all subsets of {ranges(run.found.certified_sizes)} members: none of them has a "
         "lower error on the search split than the ensembles shown up to its size."
     )
+
+
+def _rivals(run: Run) -> list[str]:
+    """Tell, where it can be told, what each ensemble is worth beside what is simpler to have."""
+    rivals = [rival for rival in RIVALS if any(rival in beside for beside in run.comparisons)]
+    if not rivals or not run.n_test:
+        return []
+    header = [
+        "size",
+        *(f"minus {rival_name(rival, 1) if rival != 'best_k' else 'the best k members'}" for rival in rivals),
+    ]
+    rows = []
+    for i, (entry, beside) in enumerate(zip(run.found.entries, run.comparisons, strict=True)):
+        size = f"**{entry.size}**" if i == run.chosen else str(entry.size)
+        rows.append([size, *(_versus(beside.get(rival)) for rival in rivals)])
+    return [
+        "## Is it worth the search?\n\n" + _table(header, rows),
+        "Test error minus that of what is simpler to have, in percentage points: below 0, the ensemble is better. In "
+        "brackets Tango's 95 % interval for the same samples, as if this were the only comparison. p is that of "
+        "McNemar's exact test, corrected by Holm for the points of this front; in the first lines of this page it is "
+        "not, for the recommended ensemble was chosen before. The best k members, as many as the ensemble has and by "
+        "error on the search split, are what backward elimination leaves.",
+    ]
+
+
+def _versus(comparison: Comparison | None) -> str:
+    return "the same" if comparison is None else f"{comparison}, p {p_value(comparison.corrected)}"
 
 
 def _comparison(facts: Facts) -> str:

@@ -18,6 +18,7 @@ from evo_ensyth.search.run import Entry, Run
 # Okabe and Ito's colours, told apart by people who see few; the first is for what the report is about.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TITLES = {"search": "search split: chosen here, so it flatters", "test": "test split: never seen by the search"}
+LEGEND_WIDTH = 2.0  # inches
 LONGEST_NAME = 60  # characters: a longer one would leave no room for the axes
 STYLE = {
     "axes.spines.top": False,
@@ -35,15 +36,19 @@ STYLE = {
 def write_front(facts: Facts, folder: Path) -> None:
     """Write ``front.png`` and ``front.svg``; the same facts give the same bytes."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.2 * len(facts.splits), 4.4), layout="constrained")
+        figure = Figure(figsize=(5.2 * len(facts.splits) + LEGEND_WIDTH, 4.4), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(facts.splits), sharex=True, sharey=True, squeeze=False)[0]
         for axes, split in zip(panels, facts.splits, strict=True):
             draw_front(axes, facts, split)
         panels[0].set_ylabel(_label(facts, facts.axes[1]))
-        panels[-1].legend(frameon=False, fontsize=9)
+        # Beside the panels: inside, it would lie on the intervals.
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
         title = f"{_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
         figure.suptitle(title, x=0.01, ha="left")
+        notes = [f"Warning: {warning.text}" for warning in facts.main.warnings]
+        if notes:
+            figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize=8)
         with warnings.catch_warnings():
             # The reader sees a box instead of the character; the SVG has the character.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -60,6 +65,8 @@ def draw_front(axes: Axes, facts: Facts, split: str) -> None:
     for (name, entry), marker in zip(facts.marks.items(), ("*", "s"), strict=False):
         point = _point(facts, facts.main, entry, split)
         axes.plot(*point, marker, color="black", markersize=9, markerfacecolor="none", label=MARKS[name], zorder=4)
+    if split in facts.parent and facts.axes[1] == "error":
+        axes.axhline(100 * facts.parent[split], color="black", linestyle=":", linewidth=1, label="parent", zorder=1)
     axes.set_title(TITLES[split], loc="left", fontsize=10)
     axes.set_xlabel(_label(facts, facts.axes[0]))
     if facts.main.n_members > 12 and facts.axes[0] == "n_members":
@@ -74,11 +81,13 @@ def _draw_line(axes: Axes, facts: Facts, line: Line, split: str, colour: str, *,
     look: dict[str, Any] = {"color": colour, "label": _name(line.label), "zorder": 3 if main else 2}
     axes.plot(x, y, "o-" if main else "o--", markersize=5 if main else 3.5, linewidth=1.8 if main else 1.1, **look)
     if main and split == "test" and facts.axes[1] == "error":
-        for entry in line.selection.entries:
+        for i, entry in enumerate(line.selection.entries):
             interval = line.run.test_interval(entry)
             assert interval is not None
             position = _point(facts, line.run, entry, split)[0]
-            axes.plot([position, position], [100 * end for end in interval], color=colour, linewidth=0.8, alpha=0.6)
+            ends = [100 * end for end in interval]
+            bar: dict[str, Any] = {"color": colour, "linewidth": 0.8, "alpha": 0.6, "markersize": 6}
+            axes.plot([position, position], ends, "_-", label="" if i else "95 % interval", **bar)
     proven = [point for point, entry in zip(points, line.selection.entries, strict=True)
               if entry.size in line.selection.certified_sizes]  # fmt: skip
     if main and proven and split == "search":

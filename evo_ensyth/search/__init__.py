@@ -1,5 +1,6 @@
 """Choosing subsets.
 
 ``problem`` is what is asked; ``evaluator`` is the one door through which a selector has subsets judged; ``selectors``
-propose them; ``front`` is what remains; ``statistics`` says what it is worth; ``run`` puts them together.
+propose them; ``front`` is what remains; ``statistics`` and ``verdict`` say what it is worth; ``run`` puts them
+together; ``picking`` takes one ensemble from what a run found.
 """

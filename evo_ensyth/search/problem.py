@@ -9,7 +9,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Parent, Pool, Votes
 from evo_ensyth.search.bounds import Bound
 from evo_ensyth.voting import Planes, SoftVotes
 
@@ -29,6 +29,8 @@ class Problem:
         The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
     objectives : tuple of Objective
         Smaller is better.
+    parent : Parent, optional
+        What the members were made from, to compare ensembles with once they are chosen.
     bounds : tuple of Bound
         What ensembles have to keep to on the search split; those that do not are never chosen.
 
@@ -43,6 +45,7 @@ class Problem:
     search: Votes
     test: Votes | None
     objectives: tuple[Objective, ...]
+    parent: Parent | None = None
     bounds: tuple[Bound, ...] = ()
 
     def __post_init__(self) -> None:
@@ -51,6 +54,12 @@ class Problem:
                 raise InputError(
                     f"problem '{self.name}': the {votes.split} split holds {votes.n_members} members, "
                     f"the pool {len(self.pool)}."
+                )
+            answers = self.parent.labels.get(votes.split) if self.parent else None
+            if answers is not None and answers.shape != votes.truth.shape:
+                raise InputError(
+                    f"problem '{self.name}': the parent's answers on the {votes.split} split have shape "
+                    f"{answers.shape}; expected {votes.truth.shape}."
                 )
         if not self.objectives:
             raise InputError(f"problem '{self.name}' has no objective; give it at least one.")

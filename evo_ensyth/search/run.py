@@ -11,8 +11,8 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,11 @@ from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.statistics import interval, lowest
-from evo_ensyth.voting import kernels
+from evo_ensyth.search.verdict import RIVALS, Caution, Comparison, Versus, beside_rivals, cautions, compared
+from evo_ensyth.voting import Ensembles, kernels
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 had neither costs nor comparisons
 MARKS = ("single_best", "whole_pool")
 BOUND_SIDES = {"at_most": False, "at_least": True}
 # What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
@@ -56,6 +58,10 @@ class Entry:
         ``test`` is None where there is no test split.
     search_errors, test_errors : int
         Samples on which the vote is wrong, whatever the objectives are.
+    costs : mapping of str to float
+        Every cost of the pool, added up; what members share counts once.
+    versus : mapping of rival to Versus
+        Where it differs from what is simpler to have; only for what was found.
     """
 
     indices: tuple[int, ...]
@@ -64,6 +70,8 @@ class Entry:
     test: Mapping[str, float] | None
     search_errors: int
     test_errors: int | None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    versus: Mapping[str, Versus] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -120,6 +128,8 @@ class Run:
         Of the votes; runs that can be compared have the same.
     source : mapping
         What was searched, and how it was split.
+    parent_costs : mapping of str to float
+        Of the network that the members were made from.
     """
 
     problem: str
@@ -142,6 +152,7 @@ class Run:
     versions: Mapping[str, str]
     lowest_errors: tuple[int, ...] | None = None
     bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    parent_costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -163,9 +174,50 @@ class Run:
             return entry.search_errors / self.n_search
         return float("nan") if entry.test_errors is None or not self.n_test else entry.test_errors / self.n_test
 
+    def search_interval(self, entry: Entry) -> tuple[float, float]:
+        """Wilson's 95 % interval for an entry's search error, as if it had not been chosen by it."""
+        return interval(entry.search_errors, self.n_search)
+
     def test_interval(self, entry: Entry) -> tuple[float, float] | None:
         """Wilson's 95 % interval for an entry's test error."""
         return interval(entry.test_errors, self.n_test) if entry.test_errors is not None and self.n_test else None
+
+    def optimism(self, entry: Entry) -> float:
+        """Error on the test split minus that on the search split; NaN without a test split."""
+        return self.error(entry, "test") - self.error(entry, "search")
+
+    def is_single_best(self, entry: Entry) -> bool:
+        """Whether an entry is the member with the fewest errors on the search split, alone."""
+        return entry.indices == self.marks["single_best"].indices
+
+    @cached_property
+    def comparisons(self) -> list[dict[str, Comparison]]:
+        """What each entry of ``found`` is worth beside its rivals."""
+        return compared([entry.versus for entry in self.found.entries], self.n_search, self.n_test)
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]:
+        """What must be known before the recommended ensemble is trusted."""
+        return self.warnings_of(self.chosen)
+
+    def warnings_of(self, index: int) -> tuple[Caution, ...]:
+        """What must be known before an entry of ``found`` is trusted."""
+        entry = self.found.entries[index]
+        return cautions(entry.size, self.is_single_best(entry), self.comparisons[index], tested=bool(self.n_test))
+
+    def brief(self, entry: Entry, beside: Mapping[str, Comparison]) -> dict[str, Any]:
+        """What ``--json`` prints of one ensemble, which may have comparisons."""
+        return {
+            "indices": list(entry.indices),
+            "members": list(entry.members),
+            "search": dict(entry.search),
+            "test": None if entry.test is None else dict(entry.test),
+            "search_interval": self.search_interval(entry),
+            "test_interval": self.test_interval(entry),
+            "optimism": None if entry.test is None else self.optimism(entry),
+            "costs": dict(entry.costs),
+            "versus": {rival: asdict(comparison) for rival, comparison in beside.items()},
+        }
 
     def summary(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -182,11 +234,13 @@ class Run:
             "reference": list(self.reference),
             "hypervolume": {selection.selector: selection.hypervolume for selection in self.selections},
             "n_members": self.n_members,
-            "front": [_brief(entry) for entry in self.found.entries],
+            "front": list(map(self.brief, self.found.entries, self.comparisons)),
             "chosen": self.chosen,
-            "against": {selection.selector: [_brief(e) for e in selection.entries] for selection in self.against},
+            "against": {s.selector: [self.brief(entry, {}) for entry in s.entries] for s in self.against},
             "certified_sizes": list(self.found.certified_sizes),
             "lowest_error": self.lowest_errors and [errors / self.n_search for errors in self.lowest_errors],
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "parent_costs": dict(self.parent_costs),
         }
 
 
@@ -317,8 +371,9 @@ def read_run(folder: Path) -> Run:
 
     path = folder / "run.json"
     content = read_json(path)
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise InputError(f"{path}: field 'format' is not {FORMAT}; no run that this version can read.")
+    if not isinstance(content, dict) or content.pop("format", None) not in READABLE:
+        known = " or ".join(map(str, READABLE))
+        raise InputError(f"{path}: field 'format' is not {known}; no run that this version can read.")
     try:
         found = TypeAdapter(Run).validate_python(content)
     except ValidationError as error:
@@ -389,7 +444,8 @@ def _judged(
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
     plain = np.stack([best, np.ones_like(best)])
     subsets = np.concatenate([evaluator.front.subsets for evaluator in searched.values()] + [plain])
-    entries = iter(_entries(problem, subsets))
+    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    entries = iter(_entries(problem, on_search, on_test))
     selections = {}
     for name, evaluator in searched.items():
         own = tuple(itertools.islice(entries, len(evaluator.front)))
@@ -405,8 +461,9 @@ def _judged(
             certified_sizes=tuple(evaluator.certified),
             criterion=evaluator.criterion.name,
         )
-    found = selections.pop(main)
-    front = problem.on_search(searched[main].front.subsets)
+    front = replace(on_search, subsets=searched[main].front.subsets)
+    front_on_test = replace(on_test, subsets=front.subsets) if on_test else None
+    found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.parent))
     return Run(
         problem=problem.name,
         seed=seed,
@@ -431,16 +488,17 @@ def _judged(
             side: {bound.measure.name: bound.limit for bound in problem.bounds if bound.at_least == is_least}
             for side, is_least in BOUND_SIDES.items()
         },
+        parent_costs=problem.parent.costs if problem.parent else {},
     )
 
 
-def _entries(problem: Problem, subsets: np.ndarray) -> list[Entry]:
+def _entries(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Entry]:
     names = [objective.name for objective in problem.objectives]
-    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    costs = {cost: on_search.total(cost) for cost in problem.pool.costs}
     search_values = judge(problem.objectives, on_search)
     test_values = judge(problem.objectives, on_test) if on_test else None
     entries = []
-    for row, subset in enumerate(subsets):
+    for row, subset in enumerate(on_search.subsets):
         indices = tuple(np.flatnonzero(subset).tolist())
         entries.append(
             Entry(
@@ -450,9 +508,15 @@ def _entries(problem: Problem, subsets: np.ndarray) -> list[Entry]:
                 test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
                 search_errors=int(on_search.errors[row]),
                 test_errors=int(on_test.errors[row]) if on_test else None,
+                costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )
     return entries
+
+
+def _with_versus(found: Selection, counts: Sequence[Mapping[str, Versus]]) -> Selection:
+    pairs = zip(found.entries, counts, strict=True)
+    return replace(found, entries=tuple(replace(entry, versus=versus) for entry, versus in pairs))
 
 
 def _settings(selector: Any) -> dict[str, Any]:
@@ -468,19 +532,12 @@ def _versions() -> dict[str, str]:
     return {"evo_ensyth": evo_ensyth.__version__, "python": platform.python_version(), **versions}
 
 
-def _brief(entry: Entry) -> dict[str, Any]:
-    return {
-        "indices": list(entry.indices),
-        "members": list(entry.members),
-        "search": dict(entry.search),
-        "test": None if entry.test is None else dict(entry.test),
-    }
-
-
 def _front_table(result: Run) -> bytes:
     goals = result.objectives
     header = ["selector", "size", "chosen", "search_error", "test_error", "test_low", "test_high"]
+    compared_by = ("difference", "low", "high", "p", "p_corrected")
     header += [f"{split}_{goal}" for split in ("search", "test") for goal in goals if goal != "error"]
+    header += [f"{rival}_{what}" for rival in RIVALS for what in compared_by]
     header += ["indices", "members"]
     rows = []
     for selection in result.selections:
@@ -491,6 +548,15 @@ def _front_table(result: Run) -> bytes:
             row += ["" if entry.test_errors is None else result.error(entry, "test"), low, high]
             for values in (entry.search, entry.test):
                 row += [values[goal] if values else "" for goal in goals if goal != "error"]
+            beside = result.comparisons[i] if selection is result.found else {}
+            for rival in RIVALS:
+                comparison = beside.get(rival, Comparison(0.0))
+                row += [
+                    comparison.on_test,
+                    *(comparison.interval or ("", "")),
+                    comparison.p_value,
+                    comparison.corrected,
+                ]
             row += [" ".join(map(str, entry.indices)), _text(" ".join(entry.members))]
             rows.append(row)
     return _csv(header, rows)
@@ -535,5 +601,25 @@ def _check_run(path: Path, found: Run) -> None:
         for values, errors, n_samples in splits:
             if set(values) != goals or not np.isfinite(list(values.values())).all() or not 0 <= errors <= n_samples:
                 raise InputError(f"{path}: the entry {list(entry.indices)} has values that cannot be.")
+        if not _can_be(entry, found.n_search, found.n_test):
+            raise InputError(f"{path}: the entry {list(entry.indices)} has costs or comparisons that cannot be.")
     if not all(selection.entries for selection in found.selections):
         raise InputError(f"{path}: a selector has no entries.")
+    if len({tuple(entry.costs) for entry in found.found.entries}) > 1:
+        raise InputError(f"{path}: the entries of '{found.found.selector}' have different costs.")
+    if not np.isfinite(list(found.parent_costs.values())).all():
+        raise InputError(f"{path}: field 'parent_costs' holds what is not finite.")
+
+
+def _can_be(entry: Entry, n_search: int, n_test: int | None) -> bool:
+    """Whether costs are finite, and counts of an entry's own errors and of its rivals' are such as may be counted."""
+    for versus in entry.versus.values():
+        if (versus.test is None) != (n_test is None):
+            return False
+        for pair, errors, n in (
+            (versus.search, entry.search_errors, n_search),
+            (versus.test, entry.test_errors, n_test),
+        ):
+            if pair and not (0 <= pair[0] <= (errors or 0) and 0 <= pair[1] <= (n or 0) - (errors or 0)):
+                return False
+    return set(entry.versus) <= set(RIVALS) and bool(np.isfinite(list(entry.costs.values())).all())

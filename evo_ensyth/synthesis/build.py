@@ -25,7 +25,13 @@ from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, write_json, write_whole
 from evo_ensyth.pool.manifest import SPLITS
-from evo_ensyth.pool.store import read_member, write_manifest, write_member, write_truth
+from evo_ensyth.pool.store import (
+    read_member,
+    write_manifest,
+    write_member,
+    write_parent_labels,
+    write_truth,
+)
 from evo_ensyth.synthesis import datasets, measure, networks
 from evo_ensyth.synthesis.compression import Compressor, Material
 from evo_ensyth.synthesis.forms import saved, with_state
@@ -77,9 +83,10 @@ class _Build:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "recipe.json", _claim(self.recipe, problem))
         (self.work / "variants").mkdir(parents=True, exist_ok=True)
-        self._parent()
+        parent = self._parent()
         for split in SPLITS:
             write_truth(self.folder, split, self.splits[split].labels)
+            write_parent_labels(self.folder, split, measure.answers(parent, self.splits[split]).labels)
         placed = [(self.folder, member) for member in self.members]
         placed += [(self.folder / "controls", control) for control in self.controls]
         for folder, member in placed:

@@ -14,9 +14,22 @@ import pytest
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
 from evo_ensyth.pool import StoredPool, read_pool
-from evo_ensyth.pool.store import Answers, read_member, write_manifest, write_member, write_truth
+from evo_ensyth.pool.store import (
+    Answers,
+    read_member,
+    write_manifest,
+    write_member,
+    write_parent_labels,
+    write_truth,
+)
 
-READ = ("search.truth.npy", "test.truth.npy", "members/a/search.labels.npy", "members/d_2.x/test.labels.npy")
+READ = (
+    "search.truth.npy",
+    "test.truth.npy",
+    "parent.test.labels.npy",
+    "members/a/search.labels.npy",
+    "members/d_2.x/test.labels.npy",
+)
 ANSWERS = {split: Answers(np.zeros(20, np.uint8), np.ones((20, 3), np.float32)) for split in ("search", "test")}
 
 
@@ -45,7 +58,10 @@ def forged(pool_folder: Path) -> Callable[[Callable[[dict], object]], Path]:
 def test_a_pool_is_read_as_it_was_written(pool_folder):
     stored = read_pool(pool_folder)
     assert (stored.problem, stored.folder) == ("by-hand", pool_folder)
-    assert stored.about == {"dataset": "none"}
+    assert stored.about == {"dataset": "none", "parent": {"bytes": 400, "accuracy": {"test": 1.0}}}
+    assert stored.parent.costs == {"bytes": 400.0}
+    for votes in (stored.search, stored.test):
+        np.testing.assert_array_equal(stored.parent.labels[votes.split], votes.truth)  # it is always right
     assert stored.pool.names == ("a", "b", "c-1", "d_2.x")
     assert stored.pool.origins[2] == {"method": "hand", "step": 2}
     assert {name: (values.dtype.name, values.tolist()) for name, values in stored.pool.costs.items()} == {
@@ -58,6 +74,11 @@ def test_a_pool_is_read_as_it_was_written(pool_folder):
             np.testing.assert_array_equal(row, written)
         np.testing.assert_array_equal(votes.truth, np.load(pool_folder / f"{votes.split}.truth.npy"))
         assert votes.n_classes == 3
+
+
+def test_a_pool_of_an_earlier_version_has_no_answers_of_its_parent(forged):
+    stored = read_pool(forged(lambda manifest: manifest.pop("parent_labels")))
+    assert (stored.parent.costs, stored.parent.labels) == ({"bytes": 400.0}, {})
 
 
 def test_layers_of_the_same_chain_are_shared(pool_folder):
@@ -192,6 +213,10 @@ FORGED: dict[str, tuple[Callable[[dict], object], str]] = {
     "another format": (lambda m: m.update(format=2), "field 'format' is 2; this version reads 1"),
     "format true": (lambda m: m.update(format=True), "field 'format' is missing or not int"),
     "no truth": (lambda m: m["truth"].pop("test"), "truth: field 'test' is missing or not str"),
+    "a parent with one split": (
+        lambda m: m["parent_labels"].pop("test"),
+        "parent_labels: field 'test' is missing or not str",
+    ),
     "no labels": (
         lambda m: m["members"][1]["files"].pop("search.labels.npy"),
         r"member 1: files: field 'search\.labels\.npy' is missing",
@@ -254,6 +279,15 @@ def test_votes_that_do_not_fit_are_refused_even_if_they_are_listed(pool_folder, 
     (pool_folder / "pool.json").write_text(json.dumps(sealed(manifest)))
     with pytest.raises(InputError, match=message):
         read_pool(pool_folder)
+
+
+@pytest.mark.parametrize("values", [np.zeros(19, np.uint8), np.zeros((20, 1), np.uint8), np.zeros(20)])
+def test_answers_of_a_parent_that_do_not_fit_are_refused_even_if_they_are_listed(forged, pool_folder, values):
+    path = pool_folder / "parent.test.labels.npy"
+    np.save(path, values)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(InputError, match=r"parent\.test\.labels\.npy has shape .*; expected whole numbers, \(20,\)"):
+        read_pool(forged(lambda manifest: manifest["parent_labels"].update(test=digest)))
 
 
 def test_an_unfinished_member_is_told_from_a_broken_one(pool_folder):
@@ -335,6 +369,7 @@ def test_a_pool_of_one_member_and_one_sample_is_a_pool(tmp_path):
     write_member(folder, "only", origin={}, layers=[], report={}, answers=answers, weights=b"")
     for split in ("search", "test"):
         write_truth(folder, split, np.zeros(1, np.uint8))
+        write_parent_labels(folder, split, np.zeros(1, np.uint8))
     (folder / "parent.safetensors").write_bytes(b"")
     write_manifest(folder, ["only"], problem="small", n_classes=1, about={})
     stored = read_pool(folder)

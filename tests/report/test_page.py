@@ -8,11 +8,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from evo_ensyth import objectives
+from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import Run, run
+from evo_ensyth.search.verdict import Versus
 
 HOSTILE = [
     "**bold** and __bold__ and _so_ on",
@@ -86,10 +88,57 @@ def test_the_page_says_what_the_run_says():
         assert name in text
 
 
+def test_the_first_lines_answer_what_a_stranger_asks():
+    """Which ensemble, how good on unseen samples and how sure, is it worth it, and what is it beside the parent."""
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    entry = replace(
+        found.found.entries[0],
+        indices=(0, 2), members=("ant", "cow"), search_errors=4, test_errors=6, costs={"bytes": 30.0},
+        versus={"best_k": Versus((2, 8), (1, 12)), "single_best": Versus((2, 8), (5, 6)),
+                "parent": Versus((2, 1), (12, 1))},
+    )  # fmt: skip
+    found = replace(found, found=replace(found.found, entries=(entry,)), chosen=0, parent_costs={"bytes": 40.0})
+    first, *warnings = page(gather([found])).split("\n\n")[1:4]
+    for text in (
+        "**Recommended: 2 members** of 5, ant, cow.",
+        "On unseen samples it errs on 15.00 % (95 % interval: 7.06 to 29.07), 5.00 points more than on the search",
+        "It beats the best 2 members: -27.50 (",
+        "Whether it beats the best single member is open: -2.50 (",
+        "It is worse than the parent: +27.50 (",
+        "Beside the parent it has 0.75 times the bytes.",
+    ):
+        assert text in first
+    assert warnings[0].startswith("**Warning:** The gain over the best single member may be luck: -15.00 points on")
+    assert not warnings[1].startswith("**Warning:**")  # the loss to the parent is no surprise
+
+
+def test_the_first_lines_say_where_there_was_nothing_to_search_for():
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    whole = found.marks["whole_pool"]
+    versus = {"single_best": Versus((2, 8), (5, 6))}
+    for entry, text in (
+        (found.marks["single_best"], "It is simply the best single member."),
+        (replace(whole, versus=versus), "It is simply the best 5 members. Whether it beats the best single member is"),
+    ):
+        forged = replace(found, found=replace(found.found, entries=(entry,)), chosen=0)
+        assert text in page(gather([forged])).split("\n\n")[1]
+
+
+def test_what_is_simpler_to_have_is_compared_point_by_point():
+    found = searched(["ant", "bee", "cow", "dog", "eel"], criterion=error)
+    text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == len(found.found.entries)
+    for row, beside in zip(rows, found.comparisons, strict=True):
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+        for rival, cell in zip(("best_k", "single_best"), cells, strict=True):
+            assert cell.startswith(str(beside[rival]) if rival in beside else "the same")
+
+
 def test_every_table_has_as_many_cells_in_each_row():
-    text = page(gather([searched(HOSTILE[:6], "a | b")]))
+    text = page(gather([searched(HOSTILE[:6], "a | b", criterion=error)]))
     html = MarkdownIt("commonmark").enable("table").render(text)
-    assert html.count("<table>") == 3
+    assert html.count("<table>") == 4
     for table in html.split("<table>")[1:]:
         rows = [row.count("</td>") + row.count("</th>") for row in table.split("</table>")[0].split("<tr>")[1:]]
         assert len(set(rows)) == 1, table

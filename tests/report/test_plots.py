@@ -1,6 +1,7 @@
 """Pictures: what is drawn are the facts, and no name can spoil them."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,7 @@ from evo_ensyth.report.facts import Facts, gather
 from evo_ensyth.report.plots import draw_front, write_front
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
+from evo_ensyth.search.verdict import Versus
 
 
 def facts(
@@ -60,6 +62,29 @@ def test_the_test_panel_shows_the_interval_of_each_ensemble():
     drawn = {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 2 and line.get_alpha()}
     expected = {tuple(100 * x for x in shown.main.test_interval(entry)) for entry in shown.main.found.entries}
     assert drawn == expected
+
+
+def test_warnings_stand_below_the_picture(tmp_path):
+    shown = facts(test=False)
+    write_front(shown, tmp_path)
+    assert shown.main.warnings
+    for warning in shown.main.warnings:
+        assert f"Warning: {warning.text}" in texts(tmp_path / "front.svg")
+
+
+def test_the_parent_is_a_line_where_its_answers_are_known():
+    shown = facts()
+    assert shown.parent == {}
+    found = shown.main
+    entry = found.found.entries[0]
+    versus = {**entry.versus, "parent": Versus((entry.search_errors, 3), (entry.test_errors, 9))}
+    entries = (replace(entry, versus=versus), *found.found.entries[1:])
+    shown = gather([replace(found, found=replace(found.found, entries=entries))])
+    for split, height in (("search", 5.0), ("test", 15.0)):  # 3 and 9 of 60
+        axes = Figure().subplots()
+        draw_front(axes, shown, split)
+        (line,) = (line for line in axes.get_lines() if line.get_label() == "parent")
+        np.testing.assert_allclose(line.get_ydata(), height)
 
 
 def test_both_pictures_are_whole_and_come_out_the_same_twice(tmp_path):

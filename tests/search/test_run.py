@@ -1,6 +1,7 @@
 """A run from end to end, and back from its files."""
 
 import json
+from dataclasses import replace
 
 import moocore
 import naive
@@ -11,9 +12,14 @@ from numpy.testing import assert_allclose
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
+from evo_ensyth.pool import Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
 from evo_ensyth.search.run import read_run, run, write_run
+
+ENTRY_KEYS = {
+    "indices", "members", "search", "test", "search_interval", "test_interval", "optimism", "costs", "versus",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -56,13 +62,15 @@ def test_the_summary_is_what_was_promised(found):
         "against",
         "certified_sizes",
         "lowest_error",
+        "warnings",
+        "parent_costs",
     ]
     assert set(summary["against"]) == {"backward_elimination", "random"}
     assert set(summary["hypervolume"]) == {"nsga2", "backward_elimination", "random"}
     for entries in (summary["front"], *summary["against"].values()):
         sizes = [len(entry["indices"]) for entry in entries]
         assert sizes == sorted(sizes)
-        assert all(set(entry) == {"indices", "members", "search", "test"} for entry in entries)
+        assert all(set(entry) == ENTRY_KEYS for entry in entries)
     assert 0 <= summary["chosen"] < len(summary["front"])
 
 
@@ -154,6 +162,57 @@ def test_the_test_split_is_read_when_selection_is_over(make_problem, monkeypatch
     monkeypatch.setattr(module, "_search", lambda *a: order.append("search") or search(*a))
     run(make_problem(), "nsga2", against=["random", "whole_pool"], budget=300)
     assert order == ["search", "search", "search", "test"]
+
+
+@pytest.mark.parametrize("selector", ["nsga2", "backward_wrapper", "local_search", "exact"])
+def test_what_is_found_and_chosen_does_not_depend_on_the_test_split(make_problem, selector):
+    """Whatever stands there: the truth turned round, and answers that nobody gave."""
+    problem = make_problem(n_members=10, with_parent=True)
+    rng = np.random.default_rng(7)
+    garbage = Votes(rng.integers(0, 4, problem.test.labels.shape), 3 - problem.test.truth, 4, "test")
+    other_parent = replace(problem.parent, labels={**problem.parent.labels, "test": 3 - problem.test.truth})
+    seen = []
+    for test, parent in ((problem.test, problem.parent), (garbage, other_parent), (None, None)):
+        found = run(replace(problem, test=test, parent=parent), selector, against=["random"], budget=1100)
+        on_search = [
+            [(e.indices, e.search, e.search_errors, e.costs) for e in selection.entries]
+            for selection in found.selections
+        ]
+        rivals = [[(r, v.search) for r, v in e.versus.items() if r != "parent"] for e in found.found.entries]
+        marks = {name: entry.indices for name, entry in found.marks.items()}
+        seen.append((on_search, rivals, found.chosen, marks, found.lowest_errors, found.found.hypervolume))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_costs_and_the_parents_costs_are_kept(make_problem, tmp_path):
+    problem = make_problem(n_members=8, with_parent=True)
+    found = run(problem, "nsga2", budget=400)
+    write_run(found, tmp_path)
+    for told in (found, read_run(tmp_path)):
+        assert told.parent_costs == {"bytes": 90.0}
+        for entry in told.found.entries:
+            assert entry.costs == {
+                name: values[list(entry.indices)].sum() for name, values in problem.pool.costs.items()
+            }
+            assert "parent" in entry.versus
+
+
+def test_a_run_of_format_1_is_read_without_what_it_lacks(found, tmp_path):
+    write_run(found, tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content["format"] == 2
+    content["format"] = 1
+    del content["parent_costs"]
+    for selection in (content["found"], *content["against"]):
+        for entry in selection["entries"]:
+            del entry["costs"], entry["versus"]
+    for entry in content["marks"].values():
+        del entry["costs"], entry["versus"]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    back = read_run(tmp_path)
+    assert [warning.code for warning in back.warnings] == ["not_compared"]
+    assert "an earlier version" in page(gather([back]))
+    assert [e["versus"] for e in back.summary()["front"]] == [{}] * len(found.found.entries)
 
 
 def test_a_stop_keeps_what_was_found(make_problem):

@@ -121,8 +121,9 @@ def test_the_grid_of_ensyth_has_36_names(tmp_path):
 
 
 def test_nothing_half_made_is_left(whole):
-    places = ["controls", "members", "parent.safetensors", "pool.json", "recipe.json"]
-    assert sorted(path.name for path in whole.iterdir()) == [*places, "search.truth.npy", "test.truth.npy"]
+    labels = ["parent.search.labels.npy", "parent.test.labels.npy"]
+    places = ["controls", "members", "parent.safetensors", *labels, "pool.json", "recipe.json"]
+    assert sorted(path.name for path in whole.iterdir()) == sorted([*places, "search.truth.npy", "test.truth.npy"])
     assert not list(whole.rglob("*.part"))
 
 
@@ -168,6 +169,10 @@ def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
     assert about["recipe"] == plain(RECIPE) == json.loads(json.dumps(plain(RECIPE)))
     assert about["parent"]["parameters"] == 15_010
     assert about["parent"]["accuracy"]["test"] > 0.6
+    parent = read_pool(whole).parent
+    assert parent.costs == {cost: about["parent"][cost] for cost in ("parameters", "bytes", "macs", "sparse_macs")}
+    for votes in (read_pool(whole).search, read_pool(whole).test):
+        assert np.mean(parent.labels[votes.split] == votes.truth) == about["parent"]["accuracy"][votes.split]
     assert [control["name"] for control in about["controls"]] == ["like-smallest-0.3-set1", "like-smallest-0.6-set1"]
     for control in about["controls"]:
         member = read_member(whole / "controls", control["name"])
