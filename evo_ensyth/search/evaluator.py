@@ -19,6 +19,7 @@ from evo_ensyth.search.bounds import excess
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
+from evo_ensyth.voting.kernels import drawn
 
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
 BLOCK_ANSWERS = 64_000_000
@@ -232,6 +233,53 @@ class Evaluator:
             neighbours[np.arange(len(movers)), movers] ^= True
             values[movers] = judge((self.criterion,), self._ensembles(neighbours))[:, 0]
         return values
+
+    def warm_walk(
+        self, subset: np.ndarray, joining: bool, chances: np.ndarray, warmth: float
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Walk by the criterion: members join and leave in turns, as `Planes.warm_walk` has it.
+
+        Each neighbour counts as one evaluation. They do not enter the front: evaluate what is given back.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Where it starts; not empty.
+        joining : bool
+            Whether the first step lets somebody join.
+        chances : float64, (n_steps,)
+            Drawn evenly from 0 to 1.
+        warmth : float
+            Temperature, as a share of the standard deviation among the neighbours.
+
+        Returns
+        -------
+        bool, (n steps, n_members)
+            The best neighbour at each step, whether taken or not; fewer steps where the budget does not cover more.
+        bool, (n_members,)
+            Where it ended.
+        bool
+            Whether the next step lets somebody join.
+        """
+        planes = self._ensembles(subset[None]).planes
+        if self.criterion.name == error.name and planes.alone:
+            self.go_on()
+            best, end, joining, n = planes.warm_walk(subset, joining, chances, warmth, self.left)
+            self.spent += n
+            return best, end, joining
+        end, best = subset.copy(), np.empty((len(chances), len(subset)), bool)
+        for step in range(len(chances)):
+            size = int(np.count_nonzero(end))
+            joining = (joining or size == 1) and size < len(end)
+            movers = np.flatnonzero(end != joining)
+            if len(movers) > self.left:
+                return best[:step], end, joining
+            values = self.neighbour_values(end, end != joining)[movers]
+            best[step] = end
+            best[step, movers[values.argmin()]] = joining
+            end[movers[drawn(values, chances[step], warmth)]] = joining
+            joining = not joining
+        return best, end, joining
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.

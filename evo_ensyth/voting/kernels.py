@@ -5,6 +5,7 @@ One file, because numba's cache does not notice a change in a function of anothe
 of its own, and left to vectorise loops over words, LLVM moves every intermediate counter through memory.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -539,6 +540,53 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
             for j in range(joiners.size):
                 errors[i, j] += wrong_with(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
     return errors
+
+
+@compiled
+def drawn(values, chance, warmth):
+    """Draw a place from the Boltzmann distribution of some values, by a ``chance`` between 0 and 1.
+
+    The temperature is ``warmth`` times their standard deviation.
+    """
+    mean = values.sum() / values.size
+    variance = 0.0
+    for value in values:
+        variance += (value - mean) ** 2
+    temperature = warmth * math.sqrt(variance / values.size)
+    lowest = values.min()
+    shares = np.empty(values.size)
+    total = 0.0
+    for i in range(values.size):
+        total += math.exp((lowest - values[i]) / temperature) if temperature > 0 else 1.0
+        shares[i] = total
+    return min(np.searchsorted(shares, chance * total, side="right"), values.size - 1)
+
+
+@compiled
+def warm_walk(words, ties, leads, first_slot, closest, lost, n_samples, subset, joining, chances, warmth, most, best):
+    """Let members join and leave ``subset`` in turns, each drawn from the errors of all who may.
+
+    A step for each of the ``chances``, as long as all steps look at ``most`` neighbours, at most. The best neighbour at
+    each goes into ``best``. Returns the number of steps, whether it is a member's turn to join, and the neighbours.
+    """
+    n_members = subset.size
+    counted = 0
+    for step in range(chances.size):
+        members = np.flatnonzero(subset)
+        joining = (joining or members.size == 1) and members.size < n_members
+        movers = np.flatnonzero(~subset) if joining else members
+        if counted + movers.size > most:
+            return step, joining, counted
+        counted += movers.size
+        errors = neighbour_errors(
+            words, ties, leads, first_slot, closest, lost, 0, closest.size, members * WORDS,
+            n_members - members.size + 1, movers * WORDS, np.full(movers.size, not joining), n_members,
+        )  # fmt: skip
+        best[step] = subset
+        best[step, movers[errors.argmin()]] = joining
+        subset[movers[drawn(errors / n_samples, chances[step], warmth)]] = joining
+        joining = not joining
+    return chances.size, joining, counted
 
 
 # --- Margins --------------------------------------------------------------------------------------------------------

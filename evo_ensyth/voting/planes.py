@@ -263,6 +263,47 @@ class Planes:
         left_out = self.n_members - len(members) + 1
         return self._moved(kernels.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
 
+    def warm_walk(
+        self, subset: np.ndarray, joining: bool, chances: np.ndarray, warmth: float, most: float
+    ) -> tuple[np.ndarray, np.ndarray, bool, int]:
+        """Walk from neighbour to neighbour on one thread: members join and leave in turns.
+
+        Who does is drawn from the Boltzmann distribution of what each would make of the error rate, at a temperature
+        of ``warmth`` standard deviations of it.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Where it starts; not empty.
+        joining : bool
+            Whether the first step lets somebody join.
+        chances : float64, (n_steps,)
+            Drawn evenly from 0 to 1.
+        warmth : float
+        most : float
+            Neighbours that may be looked at; fewer steps where they do not suffice.
+
+        Returns
+        -------
+        bool, (n steps, n_members)
+            The best neighbour at each step, whether taken or not.
+        bool, (n_members,)
+            Where it ended.
+        bool
+            Whether the next step lets somebody join.
+        int
+            Neighbours looked at.
+        """
+        subset, best = subset.copy(), np.empty((len(chances), len(subset)), bool)
+        layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost, self.n_samples)
+        n_steps, joining, n = kernels.warm_walk(*layout, subset, joining, chances, warmth, float(most), best)
+        return best[:n_steps], subset, joining, n
+
+    @property
+    def alone(self) -> bool:
+        """Whether the neighbours of a subset are counted on one thread, since there are few."""
+        return self._threads(2 * self.n_members) == 1
+
     @property
     def _n_units(self) -> int:
         return len(self.closest)

@@ -1,9 +1,10 @@
-"""NSGA-II on subsets, started from the baselines, with short walks from its front, led by the shrunk error.
+"""NSGA-II on subsets, started from the baselines, with warm walks from its front, led by the shrunk error.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +16,9 @@ from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
 from evo_ensyth.search.selectors._walk import walk
 
+# A walk takes about one of so many parts of what was judged so far: the longer the search, the further it goes.
+LEGS = 50
+
 
 @dataclass(frozen=True)
 class Nsga2(Evolving):
@@ -23,8 +27,8 @@ class Nsga2(Evolving):
     Attributes
     ----------
     walk : int
-        Steps of the walk that follows each generation, from a subset of the front; 0 for none. With a budget,
-        neighbours and children get about equal shares of it.
+        Steps of one leg of a walk; 0 for no walks. There is about one leg for each generation, and walks have more legs
+        the longer the search takes. With a budget, neighbours and children get about equal shares of it.
     """
 
     walk: int = 100
@@ -39,16 +43,20 @@ class Nsga2(Evolving):
         return Evolution(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
-        """Walk from a good subset; what is judged on the way competes with the population."""
+        """Walk from a good subset; what is best on the way competes with the population."""
+        if not self.walk or len(search.front) == 0:
+            return
         neighbours = self.walk * len(search.pool) / 2
-        share = min(1.0, self.population / neighbours) if search.budget is not None and self.walk else 1.0
-        if not self.walk or rng.random() >= share or len(search.front) == 0:
+        share = min(1.0, self.population / neighbours) if search.budget is not None else 1.0
+        n_legs = 1 + int(search.spent / (LEGS * neighbours))
+        if rng.random() >= share / n_legs:
             return
         assert isinstance(steps, Evolution)
-        path = walk(search, _start(search, steps, rng), self.walk, rng)
-        path = path[steps.judged.add(path)]
-        if len(path):
-            steps.join(path, search.evaluate(path))
+        legs = walk(search, _start(search, steps, rng), self.walk, rng)
+        for path in itertools.islice(legs, n_legs):
+            new = path[steps.judged.add(path)]
+            if len(new):
+                steps.join(new, search.evaluate(new))
 
 
 def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
