@@ -43,7 +43,7 @@ BOUND_SIDES = {"at_most": False, "at_least": True}
 # the search had a time limit.
 PROVEN_PER_EVALUATION = 8
 PROVEN_TIME = 0.1
-LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy")
+LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy", "deap", "cma")
 
 
 @dataclass(frozen=True)

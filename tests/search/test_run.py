@@ -74,6 +74,10 @@ def test_the_summary_is_what_was_promised(found):
     assert 0 <= summary["chosen"] < len(summary["front"])
 
 
+def test_versions_are_those_of_all_that_selectors_use(found):
+    assert {"evo_ensyth", "python", "numpy", "numba", "pymoo", "deap", "cma"} <= set(found.versions)
+
+
 def test_the_reference_is_a_tenth_beyond_the_worst_of_singles_and_the_whole_pool(make_problem, found):
     problem = make_problem(n_members=12)
     worst = problem.search.member_errors.max() / problem.search.n_samples

@@ -1,10 +1,7 @@
-"""Walks from neighbour to neighbour that stay warm: mostly to a better one, now and then to a worse one.
+"""Walks from neighbour to neighbour: short ones that go down, and long ones that stay warm.
 
-Members leave and join in turns, so that the size stays. Who moves is drawn from the Boltzmann distribution over all
-who may: Geman, Geman, "Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images", IEEE
-Transactions on Pattern Analysis and Machine Intelligence 6(6), 1984; here in its style, since who leaves is drawn by
-what remains. All neighbours of a subset are counted in one pass over the votes, so a step costs little more than
-judging one child.
+All neighbours of a subset are counted in one pass over the votes, so a step costs little more than judging one child,
+and chooses among all members.
 """
 
 from collections.abc import Iterator
@@ -13,13 +10,63 @@ import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluator
 
-# Temperature, as a share of the standard deviation among the neighbours. Below a quarter walks are caught in a valley,
-# from a half on they seldom come down.
+# A member that moved stays where it is for so many steps, at least and at most.
+REST = (2, 6)
+# Joining and leaving take turns, which swaps members; with this probability a turn is repeated, and the size drifts.
+DRIFT = 0.5
+# Temperature of a warm walk, as a share of the standard deviation among the neighbours. From a fifth down it is caught
+# in a valley, from a half up it seldom comes down.
 WARMTH = 0.35
 
 
-def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Walk on and on from a subset, by the criterion, leg after leg.
+def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Walk from a subset: each step takes the member whose joining, or leaving, is best by the criterion.
+
+    It leaves a local optimum because members may not turn back at once: Glover, "Tabu search, part I", ORSA Journal on
+    Computing 1(3), 1989.
+
+    Parameters
+    ----------
+    search : Evaluator
+        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+    subset : bool, (n_members,)
+    n_steps : int
+    rng : Generator
+
+    Returns
+    -------
+    bool, (at most n_steps, n_members)
+        The subsets on the way. They have not been evaluated.
+    """
+    subset = subset.copy()
+    rests_until = np.zeros(len(subset), np.int64)
+    rests = rng.integers(REST[0], REST[1] + 1, n_steps)
+    repeats = rng.random(n_steps) < DRIFT
+    joining = bool(rng.random() < 0.5)
+    path = np.empty((n_steps, len(subset)), bool)
+    for step in range(n_steps):
+        size = int(np.count_nonzero(subset))
+        joining = (joining or size == 1) and size < len(subset)
+        movable = ~subset if joining else subset
+        candidates = movable & (rests_until <= step)
+        if not candidates.any():
+            candidates = movable
+        if np.count_nonzero(candidates) > search.left:
+            return path[:step]
+        moves = search.neighbour_values(subset, candidates).argmin()
+        subset[moves] ^= True
+        rests_until[moves] = step + 1 + rests[step]
+        path[step] = subset
+        joining ^= not repeats[step]
+    return path
+
+
+def warm_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Walk on and on from a subset, leg after leg: mostly to a better neighbour, now and then to a worse one.
+
+    Members leave and join in turns, so that the size stays. Who moves is drawn from the Boltzmann distribution of the
+    criterion over all who may, in the style of Geman, Geman, "Stochastic relaxation, Gibbs distributions, and the
+    Bayesian restoration of images", IEEE Transactions on Pattern Analysis and Machine Intelligence 6(6), 1984.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""NSGA-II on subsets, started from the baselines, with warm walks from its front, led by the shrunk error.
+"""NSGA-II on subsets, started from the baselines, with walks from its front, led by the shrunk error.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
@@ -14,10 +14,12 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
-from evo_ensyth.search.selectors._walk import walk
+from evo_ensyth.search.selectors._walk import walk, warm_walk
 
-# A walk takes about one of so many parts of what was judged so far: the longer the search, the further it goes.
-LEGS = 50
+# Walks are warm once the front has stood still for the time of so many steps of all kinds, counted in legs.
+QUIET = 5
+# A warm walk takes one of so many parts of all that was judged: the longer the search, the further it goes.
+PARTS = 50
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Nsga2(Evolving):
     Attributes
     ----------
     walk : int
-        Steps of one leg of a walk; 0 for no walks. There is about one leg for each generation, and walks have more legs
-        the longer the search takes. With a budget, neighbours and children get about equal shares of it.
+        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Where the front stands
+        still, walks become longer as the search goes on, and fewer. With a budget, neighbours and children get about
+        equal shares of it.
     """
 
     walk: int = 100
@@ -43,16 +46,18 @@ class Nsga2(Evolving):
         return Evolution(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
-        """Walk from a good subset; what is best on the way competes with the population."""
+        """Walk from a good subset; what is judged on the way competes with the population."""
         if not self.walk or len(search.front) == 0:
             return
         neighbours = self.walk * len(search.pool) / 2
         share = min(1.0, self.population / neighbours) if search.budget is not None else 1.0
-        n_legs = 1 + int(search.spent / (LEGS * neighbours))
+        quiet = search.spent - search.history[-1].evaluations >= QUIET * neighbours
+        n_legs = 1 + int(search.spent / (PARTS * neighbours)) if quiet else 1
         if rng.random() >= share / n_legs:
             return
         assert isinstance(steps, Evolution)
-        legs = walk(search, _start(search, steps, rng), self.walk, rng)
+        start = _start(search, steps, rng)
+        legs = warm_walk(search, start, self.walk, rng) if quiet else iter([walk(search, start, self.walk, rng)])
         for path in itertools.islice(legs, n_legs):
             new = path[steps.judged.add(path)]
             if len(new):

@@ -17,6 +17,82 @@ from evo_ensyth.voting.planes import Planes
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkeypatch, seed):
+    monkeypatch.setattr(_walk, "REST", (2, 2))
+    problem = make_problem(n_members=9, n_samples=80, seed=seed)
+    votes = problem.search
+    before = np.arange(9) % 3 == 0
+    path = _walk.walk(Evaluator(problem), before, 25, np.random.default_rng(seed))
+    assert len(path) == 25
+    moved = []
+    for after in path:
+        (member,) = np.flatnonzero(before != after)
+        candidates = [i for i in np.flatnonzero(before == before[member]) if i not in moved[-2:]]
+        neighbours = [before ^ (np.arange(9) == i) for i in candidates or np.flatnonzero(before == before[member])]
+        assert naive.errors(after, votes.labels, votes.truth, 4) == min(
+            naive.errors(n, votes.labels, votes.truth, 4) for n in neighbours if n.any()
+        )
+        assert after.any()
+        moved.append(member)
+        before = after
+
+
+@pytest.mark.parametrize("n_members", [2, 3])
+def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
+    path = _walk.walk(
+        Evaluator(make_problem(n_members=n_members)), np.ones(n_members, bool), 40, np.random.default_rng(0)
+    )
+    assert len(path) == 40
+    assert path.any(axis=1).all()
+
+
+def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem):
+    search = Evaluator(make_problem(n_members=20), budget=55)
+    path = _walk.walk(search, np.arange(20) < 10, 40, np.random.default_rng(0))
+    assert 1 < len(path) < 10
+    assert 35 < search.spent <= 55
+
+
+def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(make_problem, monkeypatch):
+    lowest, on_the_front = [], []
+
+    def recording(way):
+        def recorded(search, subset, n_steps, rng):
+            errors = search.front.values[:, 0]
+            on_the_front.append((search.front.subsets == subset).all(axis=1).any())
+            lowest.append((subset == search.front.subsets[errors.argmin()]).all())
+            return way(search, subset, n_steps, rng)
+
+        return recorded
+
+    for way in (_walk.walk, _walk.warm_walk):
+        monkeypatch.setattr(f"evo_ensyth.search.selectors.nsga2.{way.__name__}", recording(way))
+    search = Evaluator(make_problem(n_members=30, n_samples=200))
+    Nsga2(generations=300, patience=300, walk=5).select(search, np.random.default_rng(0))
+    assert 0.3 < np.mean(lowest) < 0.5
+    assert np.mean(lowest) + 0.15 < np.mean(on_the_front) < 0.85
+
+
+def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
+    children = []
+    evaluate = Evaluator.evaluate
+    monkeypatch.setattr(Evaluator, "evaluate", lambda self, some: children.append(len(some)) or evaluate(self, some))
+    search = Evaluator(make_problem(n_members=60, n_samples=40), budget=60_000)
+    with contextlib.suppress(SearchOver):
+        Nsga2().select(search, np.random.default_rng(0))
+    assert search.spent == 60_000
+    assert 20_000 < sum(children) < 50_000
+
+
+def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_problem):
+    """Of 20 members those with the fewest bytes stay, and join."""
+    problem = make_problem(n_members=20, goals=("bytes", "macs"))
+    path = _walk.walk(Evaluator(problem), np.ones(20, bool), 30, np.random.default_rng(0))
+    dearest = problem.pool.costs["bytes"].argmax()
+    assert not path[0, dearest]
+
+
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_leg_gives_the_best_neighbour_at_each_step_and_moves_as_chance_has_it(make_problem, monkeypatch, seed, alone):
     monkeypatch.setattr(Planes, "alone", alone)
@@ -60,25 +136,25 @@ def test_both_ways_to_walk_are_the_same_walk(make_problem, monkeypatch):
     for alone in (True, False):
         monkeypatch.setattr(Planes, "alone", alone)
         search = Evaluator(problem, budget=5_000)
-        path = list(itertools.islice(_walk.walk(search, np.arange(40) < 20, 30, np.random.default_rng(3)), 9))
+        path = list(itertools.islice(_walk.warm_walk(search, np.arange(40) < 20, 30, np.random.default_rng(3)), 9))
         walked.append((np.concatenate(path), search.spent))
     assert_array_equal(walked[0][0], walked[1][0])
     assert walked[0][1] == walked[1][1]
 
 
 @pytest.mark.parametrize("n_members", [2, 3])
-def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
+def test_a_warm_walk_stays_inside_tiny_pools(make_problem, n_members):
     search = Evaluator(make_problem(n_members=n_members))
-    path = next(_walk.walk(search, np.ones(n_members, bool), 40, np.random.default_rng(0)))
+    path = next(_walk.warm_walk(search, np.ones(n_members, bool), 40, np.random.default_rng(0)))
     assert len(path) == 40
     assert path.any(axis=1).all()
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem, monkeypatch, alone):
+def test_a_warm_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem, monkeypatch, alone):
     monkeypatch.setattr(Planes, "alone", alone)
     search = Evaluator(make_problem(n_members=20), budget=55)
-    legs = list(_walk.walk(search, np.arange(20) < 10, 4, np.random.default_rng(0)))
+    legs = list(_walk.warm_walk(search, np.arange(20) < 10, 4, np.random.default_rng(0)))
     assert [len(leg) for leg in legs] == [4, 1]
     assert 35 < search.spent <= 55
 
@@ -87,58 +163,23 @@ def test_where_all_neighbours_are_alike_each_may_move():
     assert [drawn(np.full(4, 0.25), chance, 0.3) for chance in (0.0, 0.3, 0.6, 0.99)] == [0, 1, 2, 3]
 
 
-def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(make_problem, monkeypatch):
-    lowest, on_the_front = [], []
-
-    def recorded(search, subset, n_steps, rng):
-        errors = search.front.values[:, 0]
-        on_the_front.append((search.front.subsets == subset).all(axis=1).any())
-        lowest.append((subset == search.front.subsets[errors.argmin()]).all())
-        return _walk.walk(search, subset, n_steps, rng)
-
-    monkeypatch.setattr("evo_ensyth.search.selectors.nsga2.walk", recorded)
-    search = Evaluator(make_problem(n_members=30, n_samples=200))
-    Nsga2(generations=300, patience=300, walk=5).select(search, np.random.default_rng(0))
-    assert 0.29 < np.mean(lowest) < 0.5
-    assert np.mean(lowest) + 0.15 < np.mean(on_the_front) < 0.85
-
-
-def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
-    children = []
-    evaluate = Evaluator.evaluate
-    monkeypatch.setattr(Evaluator, "evaluate", lambda self, some: children.append(len(some)) or evaluate(self, some))
-    search = Evaluator(make_problem(n_members=60, n_samples=40), budget=60_000)
-    with contextlib.suppress(SearchOver):
-        Nsga2().select(search, np.random.default_rng(0))
-    assert search.spent == 60_000
-    assert 20_000 < sum(children) < 50_000
-
-
-def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_problem):
-    """Of 20 members those with the fewest bytes stay, and join."""
-    problem = make_problem(n_members=20, goals=("bytes", "macs"))
-    path = next(_walk.walk(Evaluator(problem), np.ones(20, bool), 30, np.random.default_rng(0)))
-    dearest = problem.pool.costs["bytes"].argmax()
-    assert not path[0, dearest]
-
-
-def test_walks_become_longer_as_the_search_goes_on(make_problem, monkeypatch):
-    """Of all that is judged, long walks get no larger a share than short ones: there are fewer of them."""
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+def test_walks_become_longer_once_the_front_stands_still(make_problem, monkeypatch):
+    """Walks do not get a larger share of the time by that: there are fewer of them."""
     legs = []
 
     def recorded(*arguments):
         legs.append(0)
-        for leg in _walk.walk(*arguments):
+        for leg in _walk.warm_walk(*arguments):
             legs[-1] += 1
             yield leg
 
-    monkeypatch.setattr("evo_ensyth.search.selectors.nsga2.walk", recorded)
+    monkeypatch.setattr("evo_ensyth.search.selectors.nsga2.warm_walk", recorded)
     search = Evaluator(make_problem(n_members=20, n_samples=60))
-    Nsga2(generations=600, patience=600, walk=10).select(search, np.random.default_rng(0))
-    assert legs[:20] == [1] * 20
-    assert legs[-1] > 4
-    assert 400 < sum(legs) < 800
+    Nsga2(generations=900, patience=900, walk=10).select(search, np.random.default_rng(0))
+    walked = [n for n in legs if n]
+    assert walked[0] == 1
+    assert walked[-1] > 4
+    assert 450 < sum(walked) < 1_350
 
 
 def test_walks_can_be_left_out(make_problem, monkeypatch):
