@@ -5,6 +5,7 @@ Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymo
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,10 +17,10 @@ from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
 from evo_ensyth.search.selectors._walk import walk, warm_walk
 
-# Walks are warm once the front has stood still for the time of so many steps of all kinds, counted in legs.
-QUIET = 5
+# Walks are warm once the front has stood still for the time of so many legs of a walk.
+QUIET = 20
 # A warm walk takes one of so many parts of all that was judged: the longer the search, the further it goes.
-PARTS = 50
+PARTS = 200
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,12 @@ class Nsga2(Evolving):
             return
         assert isinstance(steps, Evolution)
         start = _start(search, steps, rng)
-        legs = warm_walk(search, start, self.walk, rng) if quiet else iter([walk(search, start, self.walk, rng)])
-        for path in itertools.islice(legs, n_legs):
+        legs: Iterable[np.ndarray]
+        if quiet:
+            legs = itertools.islice(warm_walk(search, _grown(start, rng), self.walk, rng), n_legs)
+        else:
+            legs = [walk(search, start, self.walk, rng)]
+        for path in legs:
             new = path[steps.judged.add(path)]
             if len(new):
                 steps.join(new, search.evaluate(new))
@@ -81,3 +86,12 @@ def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.
     subsets, values = steps.population
     better_half = np.argsort(values[:, column], kind="stable")[: len(values) // 2]
     return np.asarray(subsets[rng.choice(better_half)])
+
+
+def _grown(subset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Let up to half as many others join: warm walks keep their size, and what is best may be larger than the front."""
+    others = np.flatnonzero(~subset)
+    n = int(rng.integers(min(int(np.count_nonzero(subset)) // 2, len(others)) + 1))
+    grown = subset.copy()
+    grown[rng.permutation(others)[:n]] = True
+    return grown
