@@ -1,9 +1,10 @@
 """Magnitude pruning: the largest weights stay. Of the whole network or of each layer, at once or little by little.
 
-Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015; the gradual
-schedule is that of Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model compression",
-arXiv 1710.01878 (2017), equation 1. As a control, to the layer densities of Net-Trim as in Aghasi, Abdi, Romberg (SIAM
-J. Math. Data Sci. 2(1), 2020), who call it HPTD.
+After Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015; the
+gradual schedule in the style of Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model
+compression", arXiv 1710.01878 (2017): its cubic rise is widely known, the paper's text was not at hand. As a control,
+to the layer densities of Net-Trim as in the code of Aghasi, Abdi, Romberg (SIAM J. Math. Data Sci. 2(1), 2020), which
+calls it HPTD.
 """
 
 import copy
@@ -38,8 +39,8 @@ class Gradual:
 
     Notes
     -----
-    The paper prunes in the course of one training. Here each step is a fine-tuning of its own, so that its rate begins
-    anew, and what became zero stays zero.
+    The original prunes in the course of one training. Here each step is a fine-tuning of its own, so that its rate
+    begins anew, and what became zero stays zero.
     """
 
     tuning: FineTuning

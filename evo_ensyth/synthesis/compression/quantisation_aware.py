@@ -1,7 +1,8 @@
 """Quantisation-aware fine-tuning: the network computes with rounded weights while weights and steps go on learning.
 
-Esser, McKinstry, Bablani, Appuswamy, Modha, "Learned Step Size Quantization", ICLR 2020 (arXiv 1902.08153); gradients
-pass through the rounding as if it were not there (Bengio, Leonard, Courville, arXiv 1308.3432).
+In the style of Esser, McKinstry, Bablani, Appuswamy, Modha, "Learned Step Size Quantization", ICLR 2020 (arXiv
+1902.08153), whose rules were read in other people's code, not in the paper; gradients pass through the rounding as if
+it were not there (Bengio, Leonard, Courville, arXiv 1308.3432).
 """
 
 import copy
@@ -42,7 +43,7 @@ class QuantisationAware:
 
     Notes
     -----
-    The paper has one step for each layer and a level more below zero than above; here each output has its own step, and
+    LSQ has one step for each layer and a level more below zero than above; here each output has its own step, and
     levels are symmetric. Steps start from those of least squared error, and their logarithm is learned, which keeps
     them positive and suits any optimiser.
     """
@@ -97,7 +98,7 @@ class QuantisationAware:
 
 
 class LearnedSteps(nn.Module):
-    """Rounds weights, (n_outputs, ...), to whole steps of their output; section 2 of the paper.
+    """Rounds weights, (n_outputs, ...), to whole steps of their output, as LSQ does.
 
     Of what comes out, v, with codes from -L to L: dv/dw is 1 where |w / s| is at most L, and 0 beyond; dv/ds is
     round(w / s) - w / s there, and -L or L beyond. The latter is scaled by 1 / sqrt(L times the number of weights).
