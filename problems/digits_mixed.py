@@ -1,4 +1,4 @@
-"""Digits, mixed: 42 copies of one small network by five methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 45 copies of one small network by six methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def recipe() -> Recipe:
     """How the pool is made: of what is pruned, every member is there a second time, quantised."""
     from evo_ensyth.synthesis import (
+        APoZ,
         DropNet,
         FineTuning,
         Gradual,
@@ -45,6 +46,7 @@ def recipe() -> Recipe:
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle)),
             Route(DropNet("random_layer", n_cycles=4, training=cycle)),
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle, start="continue")),
+            Route(APoZ(tuned, n_cycles=3)),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

@@ -5,6 +5,7 @@ The work goes through the files in this order: ``datasets`` and ``networks``, ``
 """
 
 from evo_ensyth.synthesis.build import build
+from evo_ensyth.synthesis.compression.apoz import APoZ
 from evo_ensyth.synthesis.compression.dropnet import DropNet
 from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
@@ -14,6 +15,7 @@ from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 __all__ = [
+    "APoZ",
     "DropNet",
     "FineTuning",
     "Gradual",
