@@ -1,4 +1,4 @@
-"""Digits, mixed: 45 copies of one small network by six methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 51 copies of one small network by seven methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def recipe() -> Recipe:
     """How the pool is made: of what is pruned, every member is there a second time, quantised."""
     from evo_ensyth.synthesis import (
         APoZ,
+        CloneAndPrune,
         DropNet,
         FineTuning,
         Gradual,
@@ -47,6 +48,7 @@ def recipe() -> Recipe:
             Route(DropNet("random_layer", n_cycles=4, training=cycle)),
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle, start="continue")),
             Route(APoZ(tuned, n_cycles=3)),
+            Route(CloneAndPrune(n_clones=6), (tuned,)),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

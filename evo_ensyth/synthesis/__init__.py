@@ -6,6 +6,7 @@ The work goes through the files in this order: ``datasets`` and ``networks``, ``
 
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression.apoz import APoZ
+from evo_ensyth.synthesis.compression.clone_and_prune import CloneAndPrune
 from evo_ensyth.synthesis.compression.dropnet import DropNet
 from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
@@ -16,6 +17,7 @@ from evo_ensyth.synthesis.training import FineTuning, Training
 
 __all__ = [
     "APoZ",
+    "CloneAndPrune",
     "DropNet",
     "FineTuning",
     "Gradual",
