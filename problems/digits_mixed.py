@@ -1,4 +1,4 @@
-"""Digits, mixed: 51 copies of one small network by seven methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 58 copies of one small network by nine methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ def recipe() -> Recipe:
         QuantisationAware,
         Recipe,
         Route,
+        SparseEvolution,
+        StrategicSynthesis,
         Training,
     )
 
     tuned = FineTuning(name="tuned", epochs=8, batch=32, optimiser="adam", learning_rate=1e-2)
     between = FineTuning(name="between", epochs=3, batch=32, optimiser="adam", learning_rate=3e-3)
     in_4_bits = (Quantisation(bits=(4,)),)
+    event = Training(epochs=3, batch=32, learning_rate=3e-3)
     cycle = Training(epochs=40, batch=64, learning_rate=3e-3)
     return Recipe(
         dataset="digits",
@@ -49,6 +52,10 @@ def recipe() -> Recipe:
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle, start="continue")),
             Route(APoZ(tuned, n_cycles=3)),
             Route(CloneAndPrune(n_clones=6), (tuned,)),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2))),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2), start="pruned")),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2), growth="random")),
+            Route(SparseEvolution(event, densities=(0.2,))),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

@@ -12,6 +12,8 @@ from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, Magni
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
+from evo_ensyth.synthesis.compression.sparse_evolution import SparseEvolution
+from evo_ensyth.synthesis.compression.strategic_synthesis import StrategicSynthesis
 from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -28,6 +30,8 @@ __all__ = [
     "QuantisationAware",
     "Recipe",
     "Route",
+    "SparseEvolution",
+    "StrategicSynthesis",
     "Training",
     "build",
     "ensyth_regimes",
