@@ -1,4 +1,4 @@
-"""Digits, mixed: 58 copies of one small network by nine methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 62 copies of one small network by ten methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def recipe() -> Recipe:
         DropNet,
         FineTuning,
         Gradual,
+        HceStyle,
         Magnitude,
         NetTrim,
         Quantisation,
@@ -56,6 +57,8 @@ def recipe() -> Recipe:
             Route(StrategicSynthesis(event, capacities=(0.1, 0.2), start="pruned")),
             Route(StrategicSynthesis(event, capacities=(0.1, 0.2), growth="random")),
             Route(SparseEvolution(event, densities=(0.2,))),
+            Route(HceStyle(between, strengths=(0.3,))),
+            Route(HceStyle(between, diversity="together")),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

@@ -8,6 +8,7 @@ from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression.apoz import APoZ
 from evo_ensyth.synthesis.compression.clone_and_prune import CloneAndPrune
 from evo_ensyth.synthesis.compression.dropnet import DropNet
+from evo_ensyth.synthesis.compression.hce_style import HceStyle
 from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
@@ -23,6 +24,7 @@ __all__ = [
     "DropNet",
     "FineTuning",
     "Gradual",
+    "HceStyle",
     "Magnitude",
     "MagnitudeControl",
     "NetTrim",
