@@ -1,4 +1,4 @@
-"""Digits, mixed: 62 copies of one small network by ten methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 64 copies of one small network by ten methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def recipe() -> Recipe:
             Route(SparseEvolution(event, densities=(0.2,))),
             Route(HceStyle(between, strengths=(0.3,))),
             Route(HceStyle(between, diversity="together")),
+            Route(NetTrim(epsilons=(0.1, 0.3), layers=("conv2", "fc1", "fc2")), (tuned,)),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

@@ -50,7 +50,7 @@ def whole(tmp_path_factory):
 def test_the_recipe_makes_the_members_that_it_names(whole):
     names = read_pool(whole).pool.names
     assert names == tuple(member.name for member in RECIPE.members()) == posing.planned_members("digits_mixed")
-    assert len(names) == 62
+    assert len(names) == 64
     assert names[6:8] == ("net_trim-0.1-tuned", "net_trim-0.1-tuned-quantisation-4")
     assert sorted(path.name for path in (whole / "members").iterdir()) == sorted(names)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import Compressor, Material, Told, Variant, silent
@@ -128,7 +127,7 @@ class Magnitude:
 
 @dataclass(frozen=True)
 class MagnitudeControl:
-    """For each variant of another method, the parent with as many of its largest weights in each dense layer.
+    """For each variant of another method, the parent with as many of its largest weights in each layer.
 
     Attributes
     ----------
@@ -155,11 +154,10 @@ class MagnitudeControl:
         for variant in self.of.variants(parent, material, seed=seed, scratch=scratch, progress=progress):
             model = copy.deepcopy(parent)
             layers: dict[str, Any] = {}
-            for name, layer in model.named_modules():
-                if isinstance(layer, nn.Linear):
-                    kept = sum(int(part.count_nonzero()) for part in variant.model.get_submodule(name).parameters())
-                    keep_largest(list(layer.parameters()), kept)
-                    layers[name] = _told(*layer.parameters())
+            for name, layer in weighted_layers(model).items():
+                kept = sum(int(part.count_nonzero()) for part in variant.model.get_submodule(name).parameters())
+                keep_largest(list(layer.parameters()), kept)
+                layers[name] = _told(*layer.parameters())
             origin: Mapping[str, Any] = {"method": "magnitude", "like": dict(variant.origin)}
             yield Variant(f"magnitude-like-{variant.name}", origin, model, {"layers": layers})
 
