@@ -143,6 +143,18 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
     return (quality, *verdicts, *_costs(run, entry))
 
 
+def leading(run: Run) -> str:
+    """Say what led the search, where it was not the error that is shown; else nothing."""
+    criterion = run.found.criterion
+    if criterion == "error" or "error" not in run.objectives:
+        return ""
+    return (
+        f"The search was led by {criterion} in the place of the error, for the lowest errors found on a search split "
+        f"owe much to luck: every ensemble shown has the lowest {criterion} up to its size, and its error may be above "
+        "that of a smaller one. The plain front: --criterion error."
+    )
+
+
 def p_value(p: float | None) -> str:
     """Write a p-value with as many digits as are of use."""
     return "-" if p is None else "below 0.001" if p < 0.001 else f"{p:.2g}"
