@@ -13,7 +13,7 @@ from evo_ensyth.errors import one_line
 from evo_ensyth.report.facts import MARKS, Facts, gather, headline, leading, p_value, ranges
 from evo_ensyth.search.evaluator import Milestone
 from evo_ensyth.search.picking import VOTE, costs_of
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.verdict import RIVALS, Comparison
 
 # Where there is no terminal, one plain line at most so often.

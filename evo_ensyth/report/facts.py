@@ -7,7 +7,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.front import dominates
-from evo_ensyth.search.run import Entry, Run, Selection
+from evo_ensyth.search.result import Entry, Run, Selection
 from evo_ensyth.search.verdict import RIVALS, rival_name
 
 MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
 from evo_ensyth.report.facts import MARKS, Facts, headline, leading, p_value, ranges
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.verdict import RIVALS, Comparison, rival_name
 
 # What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
