@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from evo_ensyth.search.run import Run
+from evo_ensyth.search.result import Run
 
 
 def write_report(runs: Sequence[Run], folder: Path) -> None:
