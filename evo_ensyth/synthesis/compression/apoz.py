@@ -4,6 +4,7 @@ After Hu, Peng, Tai, Tang, "Network Trimming: A Data-Driven Neuron Pruning Appro
 Architectures", arXiv 1607.03250 (2016), by the rule of its first author's public code; the paper was not at hand.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -60,7 +61,7 @@ class APoZ:
             object.__setattr__(self, "layers", tuple(self.layers))
         if self.n_cycles < 1:
             raise InputError(f"n_cycles is {self.n_cycles}; it must be 1 or more.")
-        if not self.excess >= 0:
+        if not 0 <= self.excess < math.inf:
             raise InputError(f"excess is {self.excess}; it must be 0 or more standard deviations.")
 
     def names(self) -> tuple[str, ...]:

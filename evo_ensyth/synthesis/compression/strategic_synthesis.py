@@ -162,21 +162,23 @@ class StrategicSynthesis:
                 continue
             n_pruned = round(self.pruned_share * n_edges)
             n_new = min(max(n_pruned + 1, round(self.growth_share * n_edges)), most[name] - n_edges + n_pruned)
-            masks[name] = self._rewired(layer.weight.detach().numpy(), masks[name], n_pruned, n_new, rng)
-            layer.weight.data[torch.from_numpy(~masks[name])] = 0
+            weights, masks[name] = self._rewired(layer.weight.detach().numpy(), masks[name], n_pruned, n_new, rng)
+            layer.weight.data.copy_(torch.from_numpy(weights))
         return network, masks
 
     def _rewired(
         self, weights: np.ndarray, mask: np.ndarray, n_pruned: int, n_new: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Return the edges of a layer, (n_outputs, n_inputs), without its smallest ones and with new ones."""
-        left: np.ndarray = mask & ~smallest_edges(weights, mask, n_pruned)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights and edges of a layer, (n_outputs, n_inputs), without its smallest ones and with new ones.
+
+        One that goes may come back at once, but without its weight.
+        """
+        left = mask & ~smallest_edges(weights, mask, n_pruned)
         if self.growth == "random":
             new = drawn_edges(~left, n_new, rng)
         else:
             new = strategic_edges(weights, left, n_new, self.target_share, rng)
-        rewired: np.ndarray = left | new
-        return rewired
+        return np.where(left, weights, 0), left | new
 
 
 def strategic_edges(

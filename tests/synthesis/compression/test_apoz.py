@@ -157,6 +157,7 @@ def test_origin_and_report_are_plain_json(small, material):
         ({"n_cycles": 0}, "n_cycles is 0; it must be 1 or more"),
         ({"excess": -0.1}, r"excess is -0\.1; it must be 0 or more standard deviations"),
         ({"excess": float("nan")}, "excess is nan"),
+        ({"excess": float("inf")}, "excess is inf"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, complaint):
