@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint
 from evo_ensyth.synthesis.compression import Compressor
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -41,9 +42,7 @@ class Route:
                 name = variant if fine_tuning is None else f"{variant}-{fine_tuning.name}"
                 members.append(Planned(name, variant, self.compressor, fine_tuning))
                 for later in self.then:
-                    members += [
-                        Planned(f"{name}-{copy}", f"{name}-{copy}", later, None, of=name) for copy in later.names()
-                    ]
+                    members += [Planned(f"{name}-{copy}", copy, later, None, of=name) for copy in later.names()]
         return tuple(members)
 
 
@@ -53,13 +52,16 @@ class Planned:
 
     Attributes
     ----------
-    name, variant : str
-        Of the member, and of the compressed network that it is before fine-tuning.
+    name : str
+    variant : str
+        What its compressor calls the network that it is before fine-tuning.
     compressor : Compressor
         What makes the variant.
     fine_tuning : FineTuning, optional
     of : str, optional
         The member that is compressed; the parent by default.
+    place : str
+        Folder that it lies in, below the pool's: ``members``, or ``controls/members``.
     """
 
     name: str
@@ -67,6 +69,12 @@ class Planned:
     compressor: Compressor
     fine_tuning: FineTuning | None
     of: str | None = None
+    place: str = "members"
+
+    @property
+    def path(self) -> str:
+        """Its own folder below the pool's: no two of a recipe have the same."""
+        return f"{self.place}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +139,17 @@ class Recipe:
 
     def planned_controls(self) -> tuple[Planned, ...]:
         """Controls to be kept beside them; errors as in `members`."""
-        return _planned(self.controls, self.fine_tunings[:1])
+        controls = _planned(self.controls, self.fine_tunings[:1])
+        return tuple(replace(control, place="controls/members") for control in controls)
+
+    def descriptions(self) -> dict[str, str]:
+        """For every member and control, by its path: a digest of all that makes it differ from the others."""
+        described: dict[str, str] = {}
+        for member in (*self.members(), *self.planned_controls()):
+            of = None if member.of is None else described[f"{member.place}/{member.of}"]
+            steps = (member.variant, plain(member.compressor), plain(member.fine_tuning), of)
+            described[member.path] = fingerprint(steps)
+        return described
 
 
 def _planned(compressors: Sequence[Compressor | Route], fine_tunings: tuple[FineTuning, ...]) -> tuple[Planned, ...]:

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from torch import nn
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import read_pool
 from evo_ensyth.pool.store import read_member
-from evo_ensyth.synthesis import datasets, measure, networks
+from evo_ensyth.synthesis import Quantisation, datasets, measure, networks
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression import Variant, silent
-from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes, plain
+from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes, plain
+from evo_ensyth.synthesis.standing import Standing, standing
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
 
 
@@ -231,6 +233,70 @@ def test_another_seed_gives_other_members(whole, tmp_path):
     assert not any(one[file] == other[file] for file in one if file.endswith((".safetensors", "scores.npy")))
 
 
+# More of it
+
+
+def test_what_a_recipe_is_added_is_made_and_nothing_else(whole, tmp_path):
+    folder = tmp_path / "pool"
+    smaller = replace(RECIPE, compressors=(Wrapped(Smallest()),), fine_tunings=REGIMES[::2], controls=())
+    build(smaller, folder, problem="tiny")
+    larger = replace(smaller, compressors=(Smallest(), *smaller.compressors), fine_tunings=REGIMES, controls=())
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("members/*/*")}
+    assert standing(larger, folder, problem="tiny") == Standing(
+        made=("like-smallest-0.3-set1", "like-smallest-0.3-set3", "like-smallest-0.6-set1", "like-smallest-0.6-set3"),
+        missing=(*MEMBERS, "like-smallest-0.3-set2", "like-smallest-0.6-set2"),
+        failed={},
+        closed=False,
+    )
+    told = []
+    build(larger, folder, problem="tiny", progress=lambda *what: told.append(what))
+    assert [what[0] for what in told if what[2] in MEMBERS] == [4, 5, 6, 7, 8, 9]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert list(read_pool(folder).pool.names)[:6] == MEMBERS
+    build(larger, tmp_path / "at-once", problem="tiny")
+    assert contents(folder) == contents(tmp_path / "at-once")
+
+
+def test_a_pool_to_which_members_are_being_added_can_be_searched_as_it_was(whole, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "pool"))
+
+    def interrupt(done, total, text):
+        raise InterruptionError
+
+    larger = replace(RECIPE, compressors=(Smallest(), Route(Smallest((0.4,), "more"))))
+    with pytest.raises(InterruptionError):
+        build(larger, folder, problem="tiny", progress=interrupt)
+    assert list(read_pool(folder).pool.names) == MEMBERS
+    assert standing(larger, folder, problem="tiny").missing == ("more-0.4",)
+
+
+def test_what_is_not_made_yet_may_change(whole, tmp_path):
+    """Even if something of the kind has been begun."""
+    calls = []
+
+    def interrupt(done, total, text):
+        calls.append(text)
+        if text == "smallest-0.6":
+            raise InterruptionError
+
+    other = replace(RECIPE, compressors=(Smallest((0.3, 0.5, 0.6)),))
+    with pytest.raises(InterruptionError):
+        build(other, tmp_path / "pool", problem="tiny", progress=interrupt)
+    assert (tmp_path / "pool" / "work").exists()
+    build(RECIPE, tmp_path / "pool", problem="tiny")
+    assert contents(tmp_path / "pool") == contents(whole)
+
+
+def test_a_folder_of_an_earlier_version_is_known_by_its_recipe_alone(whole, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "pool"))
+    claimed = json.loads((folder / "recipe.json").read_text())
+    del claimed["members"]
+    (folder / "recipe.json").write_text(json.dumps(claimed))
+    build(RECIPE, folder, problem="tiny")
+    with pytest.raises(InputError, match="was begun with another recipe"):
+        build(replace(RECIPE, compressors=(*RECIPE.compressors, Quantisation())), folder, problem="tiny")
+
+
 class InterruptionError(Exception):
     pass
 
@@ -316,6 +382,15 @@ def test_a_pool_that_was_made_for_another_problem_is_refused(whole):
 def test_a_folder_begun_with_another_recipe_is_refused(whole, change):
     with pytest.raises(InputError, match=r"pool was begun with another recipe; remove it, or name another folder"):
         build(replace(RECIPE, **change), whole, problem="tiny")
+
+
+def test_what_is_made_already_cannot_be_asked_for_in_another_way(whole):
+    less = replace(RECIPE, fine_tunings=REGIMES[:2])
+    with pytest.raises(InputError, match=r"but smallest-0\.3-set3 and 1 more would now be made in another way, or not"):
+        standing(less, whole, problem="tiny")
+    other = replace(RECIPE, controls=())
+    with pytest.raises(InputError, match=r"but controls/like-smallest-0\.3-set1 and 1 more would now be made"):
+        build(other, whole, problem="tiny")
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
