@@ -1,4 +1,4 @@
-"""The commands: search, pool, report, pick. They parse, call and print, and decide nothing."""
+"""The commands: search, report, pick, and those of `pool_cli`. They parse, call and print, and decide nothing."""
 
 import io
 import json
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evo_ensyth import __version__
-from evo_ensyth.errors import EvoEnsythError, InputError, one_line
+from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError, one_line
+from evo_ensyth.pool_cli import Json, Quiet, pool
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
     from evo_ensyth.search.run import Run
 
+UNFINISHED = 1
 # What a shell says of a command that Ctrl-C ended, or the end of the pipe that it wrote to.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -32,8 +34,7 @@ app = typer.Typer(
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+app.add_typer(pool, name="pool")
 
 
 @app.command()
@@ -134,46 +135,6 @@ def search(
 
 
 @app.command()
-def pool(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which members there would be, and make nothing.")
-    ] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train the parent and make the members; goes on where it was interrupted."""
-    from evo_ensyth import posing
-    from evo_ensyth.pool import read_pool
-
-    if dry_run:
-        planned = posing.planned_members(problem)
-        if as_json:
-            print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned}))
-        elif not quiet:
-            print("\n".join([*planned, f"{len(planned)} members"]))
-        return
-    folder = _make_pool(problem, quiet)
-    made = read_pool(folder)
-    errors = made.test.member_errors / made.test.n_samples
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "problem": made.problem,
-                    "folder": str(folder),
-                    "n_members": len(made.pool),
-                    "members": list(made.pool.names),
-                    "test_error": errors.tolist(),
-                    "about": made.about,
-                }
-            )
-        )
-    elif not quiet:
-        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
-
-
-@app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of one problem.")],
     out: Out = None,
@@ -266,6 +227,8 @@ def run(arguments: list[str]) -> int:
     """Run a command and give its exit status. What is wrong with the input is said in one line, with status 2."""
     try:
         status = app(arguments or ["--help"], prog_name="evo_ensyth", standalone_mode=False)
+    except UnfinishedError as error:
+        return _complain(str(error), UNFINISHED)
     except EvoEnsythError as error:
         return _complain(str(error), 2)
     except KeyboardInterrupt:

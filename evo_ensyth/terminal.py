@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -107,6 +107,24 @@ def print_comparison(runs: list[Run], folder: str) -> None:
     console.print(table)
     _say(console, "size and errors are those of the recommended ensemble")
     _say(console, f"written to {folder}: front.png, front.svg, report.md")
+
+
+def print_standing(
+    *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
+) -> None:
+    """Print how far a pool is: what is made, what could not be made, and what is missing."""
+    console = _console()
+    table = Table(title=one_line(f"{problem}: {folder}"), title_justify="left")
+    for column in ("", "member", "why"):
+        table.add_column(column, overflow="fold")
+    for state, names in (("made", made), ("failed", failed), ("missing", missing)):
+        for name in names:
+            table.add_row(state, one_line(name), one_line(failed.get(name, "")))
+    if made or failed or missing:
+        console.print(table)
+    _say(console, f"{len(made)} made, {len(failed)} failed, {len(missing)} missing")
+    words = "it can be searched" if closed else "it cannot be searched yet"
+    _say(console, words if not (failed or missing) else f"{words}; python -m evo_ensyth pool {problem} goes on")
 
 
 @contextmanager
