@@ -14,7 +14,7 @@ import typer
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError, one_line
-from evo_ensyth.pool_cli import Json, Quiet, pool
+from evo_ensyth.pool_cli import Json, Out, Quiet, pool
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
@@ -33,7 +33,6 @@ app = typer.Typer(
 )
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
-Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
 app.add_typer(pool, name="pool")
 
 
@@ -83,7 +82,7 @@ def search(
     """Search for the ensembles that trade error against cost best."""
     from evo_ensyth import objectives as known
     from evo_ensyth import posing, terminal
-    from evo_ensyth.files import check_new_folder
+    from evo_ensyth.files import check_new_folder, next_free
     from evo_ensyth.search import run as runs
     from evo_ensyth.search import selectors
     from evo_ensyth.search.bounds import read_bounds
@@ -100,7 +99,7 @@ def search(
     problem = posed.problem
 
     def place() -> Path:
-        return out or _next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
+        return out or next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
 
     check_new_folder(place())
     if objectives is not None:
@@ -143,10 +142,11 @@ def report(
 ) -> None:
     """Compare several runs of one problem: table, picture, page."""
     from evo_ensyth import posing, terminal
+    from evo_ensyth.files import next_free
     from evo_ensyth.search.run import read_run
 
     found = [read_run(folder) for folder in folders]
-    folder = _write(found, out or _next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
+    folder = _write(found, out or next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
     if as_json:
         print(json.dumps([run.summary() for run in found], allow_nan=False))
     elif not quiet:
@@ -264,14 +264,6 @@ def _write(found: "list[Run]", target: Path, *, with_run: bool = True) -> Path:
             write_run(found[0], folder)
         write_report(found, folder)
     return target
-
-
-def _next_free(folder: Path) -> Path:
-    number, free = 1, folder
-    while os.path.lexists(free):
-        number += 1
-        free = folder.with_name(f"{folder.name}.{number}")
-    return free
 
 
 @contextmanager

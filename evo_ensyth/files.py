@@ -63,6 +63,15 @@ def check_new_folder(folder: Path) -> None:
         pass
 
 
+def next_free(folder: Path) -> Path:
+    """Path of a folder that does not exist yet: this one, or the same with the next number behind it."""
+    number, free = 1, folder
+    while os.path.lexists(free):
+        number += 1
+        free = folder.with_name(f"{folder.name}.{number}")
+    return free
+
+
 @contextmanager
 def folder_written_whole(folder: Path) -> Iterator[Path]:
     """Hand out a temporary folder that becomes ``folder`` when the block ends well and vanishes when it does not.

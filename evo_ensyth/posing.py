@@ -26,6 +26,7 @@ __all__ = [
     "Posed",
     "Problem",
     "make_pool",
+    "named_pool",
     "planned_members",
     "pool_folder",
     "pool_standing",
@@ -90,6 +91,20 @@ def stored_pool(problem: str) -> StoredPool:
     if not (folder / "pool.json").exists():
         raise PoolMissingError(problem)
     return read_pool(folder)
+
+
+def named_pool(target: str) -> StoredPool:
+    """Pool of a problem, or one in a folder.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
+        return read_pool(target)
+    problem_module(target)  # so that a name which nobody knows is said to be one
+    return stored_pool(_problem_name(target))
 
 
 def stored_problem(name: str, objective_names: tuple[str, ...] = DEFAULT_OBJECTIVES) -> Problem:

@@ -45,6 +45,8 @@ class StoredPool:
     about : mapping
         What the manifest says of the data set, the parent and the recipe.
     parent : Parent
+    layers : tuple of n_members sequences of mappings
+        What the manifest says of the members layer by layer, see `shared_parts`.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class StoredPool:
     test: Votes
     about: Mapping[str, Any]
     parent: Parent
+    layers: tuple[Sequence[Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,7 @@ def read_pool(folder: Path | str) -> StoredPool:
         test=votes["test"],
         about=manifest["about"],
         parent=_read_parent(folder, manifest, pool, votes),
+        layers=tuple(member["layers"] for member in members),
     )
 
 
