@@ -8,6 +8,8 @@ from evo_ensyth.errors import one_line
 from evo_ensyth.report.pool_facts import PoolFacts
 from evo_ensyth.terminal import new_console, say
 
+SHARED_SHOWN = 3
+
 
 def print_standing(
     *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
@@ -36,6 +38,14 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
     if facts.pairs:
         console.print(_pairs(facts))
     say(console, facts.verdict)
+    largest = sorted(facts.shared, key=lambda part: -part.members.sum())[:SHARED_SHOWN]
+    for part in largest:
+        costs = ", ".join(f"{value:,.6g} {cost}" for cost, value in part.costs.items())
+        say(console, f"{part.members.sum()} members share {part.name}, which an ensemble of them pays once: {costs}")
+    if len(facts.shared) > len(largest):
+        say(console, f"and {len(facts.shared) - len(largest)} more parts are shared; see pool-shown.json")
+    elif not largest:
+        say(console, "no two members share a layer: each has been changed from the first one on")
     say(console, "all but the test error is from the search split; disagreement is the share of different answers")
     files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
     say(console, f"written to {folder}: {files}")

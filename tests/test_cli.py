@@ -490,13 +490,21 @@ def test_a_pool_is_made_by_workers_with_a_method_of_ones_own(call, tmp_path):
 def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
     said = call("pool", "show", pool_folder)
     assert said.status == 0
-    for text in ("by-hand: 4 members by 1 methods", "c-1", "(the parent)", "cannot be said", "runs/by-hand/pool-shown"):
+    for text in (
+        "by-hand: 4 members by 1 methods",
+        "c-1",
+        "(the parent)",
+        "cannot be said",
+        "runs/by-hand/pool-shown",
+        "3 members share conv, which an ensemble of them pays once: 100 bytes, 7.5 macs",
+    ):
         assert text in said.out
     files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json"]
     assert sorted(path.name for path in Path("runs/by-hand/pool-shown").iterdir()) == files
     told = call("pool", "show", pool_folder, "--json", "--cost", "macs", "--out", "there").json
     assert told == json.loads(Path("there/pool-shown.json").read_text())
     assert told["cost"] == "macs"
+    assert told["shared"] == [{"layers": "conv", "n_members": 3, "costs": {"bytes": 100, "macs": 7.5}}]
     assert call("pool", "show", pool_folder, "--quiet").out == ""
     assert Path("runs/by-hand/pool-shown.2").exists()
 

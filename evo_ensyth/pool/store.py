@@ -117,6 +117,13 @@ def write_member(
         write_json(made / "member.json", about)
 
 
+def amend_member(folder: Path, name: str, *, layers: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
+    """Tell more of a member that is there: other costs of its layers, another report."""
+    member = read_member(folder, name)
+    assert member is not None
+    write_json(folder / "members" / name / "member.json", {**member, "layers": layers, "report": report})
+
+
 def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
     """What ``member.json`` says of a member, or None if the pool has no such member yet."""
     path = folder / "members" / name / "member.json"

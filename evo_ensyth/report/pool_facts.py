@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import StoredPool
+from evo_ensyth.pool import SharedPart, StoredPool
 from evo_ensyth.voting.diversity import Diversity
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
@@ -84,6 +84,8 @@ class PoolFacts:
     pairs : tuple of PairKind
     matched : tuple of Matched
         Empty where no three members can be compared.
+    shared : tuple of SharedPart
+        What members have in common bit for bit, so that an ensemble pays it once.
     parent : mapping of str to float
         Costs of the parent, and its errors as ``search`` and ``test``, as far as they are known.
     n_samples : mapping of split to int
@@ -100,6 +102,7 @@ class PoolFacts:
     curves: Mapping[str, tuple[int, ...]]
     pairs: tuple[PairKind, ...]
     matched: tuple[Matched, ...]
+    shared: tuple[SharedPart, ...]
     parent: Mapping[str, float]
     n_samples: Mapping[str, int]
 
@@ -147,6 +150,10 @@ class PoolFacts:
             "pairs": [vars(pair) for pair in self.pairs],
             "equal_errors": EQUAL_ERRORS,
             "matched": [vars(part) for part in self.matched],
+            "shared": [
+                {"layers": part.name, "n_members": int(part.members.sum()), "costs": dict(part.costs)}
+                for part in self.shared
+            ],
             "disagreement": self.disagreement.tolist(),
         }
 
@@ -195,6 +202,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         curves={method: _curve(where, pool.costs[cost], errors["search"]) for method, where in positions.items()},
         pairs=_pairs(kinds, disagreement, errors["search"]),
         matched=tuple(_matched(kinds, search.labels, errors["search"])),
+        shared=pool.shared,
         parent={**stored.parent.costs, **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in (search, stored.test)},
     )

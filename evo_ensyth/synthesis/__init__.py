@@ -11,6 +11,7 @@ from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, Magni
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
+from evo_ensyth.synthesis.measure import Latency
 from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -18,6 +19,7 @@ __all__ = [
     "DropNet",
     "FineTuning",
     "Gradual",
+    "Latency",
     "Magnitude",
     "MagnitudeControl",
     "NetTrim",

@@ -23,7 +23,7 @@ from evo_ensyth.pool.store import read_member, write_manifest
 from evo_ensyth.synthesis import measure
 from evo_ensyth.synthesis.recipe import Planned, Recipe, plain
 from evo_ensyth.synthesis.standing import check_begun, claim, failures, is_closed, keep_failures, told_name
-from evo_ensyth.synthesis.steps import Workshop, is_made, planned, steps_left
+from evo_ensyth.synthesis.steps import Workshop, is_made, planned, steps_left, with_latencies
 from evo_ensyth.synthesis.training import Progress, reproducible
 from evo_ensyth.synthesis.workers import Schedule, work_here, work_in_processes
 
@@ -100,6 +100,8 @@ def _make(workshop: Workshop, progress: Progress, workers: int, prepare: Callabl
     else:
         work_here(schedule, workshop)
     keep_failures(folder, schedule.failures)
+    if recipe.latency is not None:
+        workshop.measure_latencies(recipe.latency, progress)
     if not schedule.failures:
         progress(len(everything), len(everything), "all members")
 
@@ -124,12 +126,15 @@ def _close(workshop: Workshop, problem: str, *, without_failed: bool) -> None:
 def _about(workshop: Workshop) -> dict[str, Any]:
     """Tell in the manifest where a pool comes from and what it may be compared with."""
     recipe, parent = workshop.recipe, workshop.parent()
+    layers = measure.layers(parent)
+    if recipe.latency is not None:
+        layers = with_latencies(layers, measure.layer_latencies(parent, recipe.latency, {}))
     return {
         "dataset": recipe.dataset,
         "network": recipe.network,
         "samples": {split: len(data) for split, data in workshop.splits.items()},
         "recipe": plain(recipe),
-        "parent": {"accuracy": workshop.accuracies(parent), **_total_costs(measure.layers(parent))},
+        "parent": {"accuracy": workshop.accuracies(parent), **_total_costs(layers)},
         "controls": [
             _described(workshop.folder / "controls", control)
             for control in recipe.planned_controls()
@@ -161,7 +166,7 @@ def _described(folder: Path, control: Planned) -> dict[str, Any]:
     }
 
 
-def _total_costs(layers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _total_costs(layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {cost: sum(layer["costs"][cost] for layer in layers) for cost in layers[0]["costs"]}
 
 

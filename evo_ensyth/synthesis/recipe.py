@@ -2,16 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
 from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.measure import Latency
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
+# Marks a setting that recipes and methods of earlier versions did not have: left out of their JSON where it has its
+# default, so that pools which were begun without it are known again.
+LATER = {"later": True}
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Recipe:
     seed : int
     threads : int
         Part of the recipe, since sums in another number of threads have other last bits.
+    latency : Latency, optional
+        How to measure what members take, as the cost ``latency_ms``; not measured by default. It may be added later.
 
     Raises
     ------
@@ -117,6 +123,7 @@ class Recipe:
     controls: tuple[Compressor, ...] = ()
     seed: int = 1
     threads: int = 1
+    latency: Latency | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         for name in ("compressors", "fine_tunings"):
@@ -195,8 +202,11 @@ def plain(value: Any) -> Any:
     """Recipe, compressor or setting as JSON values; a dataclass says of what kind it is."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("evo_ensyth.synthesis.")
-        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"kind": kind, **fields}
+        settings = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
+        for part in dataclasses.fields(value):
+            if part.metadata.get("later") and settings[part.name] == part.default:
+                del settings[part.name]
+        return {"kind": kind, **{name: plain(setting) for name, setting in settings.items()}}
     if isinstance(value, Mapping):
         return {str(key): plain(content) for key, content in value.items()}
     if isinstance(value, list | tuple):

@@ -78,8 +78,12 @@ def check_begun(folder: Path, claimed: Mapping[str, Any]) -> None:
     if all(begun[key] == claimed[key] for key in ("problem", "recipe")):
         return
     refusal = f"{folder} was begun with another recipe; remove it, or name another folder."
-    if begun["problem"] != claimed["problem"] or any(
-        begun["recipe"].get(name) != claimed["recipe"][name] for name in COMMON
+    before, now = begun["recipe"], claimed["recipe"]
+    measured = before.get("latency")
+    if (
+        begun["problem"] != claimed["problem"]
+        or any(before.get(name) != now[name] for name in COMMON)
+        or (measured is not None and measured != now.get("latency"))
     ):
         raise InputError(refusal)
     how = begun.get("members", {})  # Folders of earlier versions do not say.

@@ -9,7 +9,7 @@ depends neither on where it was interrupted nor on who did what when. For the st
     work/variants/METHOD-DIGEST/       what it made: NAME.json, origin and report, written after NAME.safetensors
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from safetensors.torch import load_file
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, write_json, write_whole
 from evo_ensyth.pool.manifest import SPLITS
-from evo_ensyth.pool.store import read_member, write_member, write_parent_labels, write_truth
+from evo_ensyth.pool.store import amend_member, read_member, write_member, write_parent_labels, write_truth
 from evo_ensyth.synthesis import datasets, measure, networks
 from evo_ensyth.synthesis.compression import Compressor, Material
 from evo_ensyth.synthesis.forms import saved, with_state
+from evo_ensyth.synthesis.measure import Latency
 from evo_ensyth.synthesis.networks import Network
 from evo_ensyth.synthesis.recipe import Planned, Recipe, plain
 from evo_ensyth.synthesis.training import Progress, derived_seed, fine_tune, train
@@ -153,6 +154,25 @@ class Workshop:
             for split in SPLITS
         }
 
+    def measure_latencies(self, how: Latency, progress: Progress) -> None:
+        """Measure all members that are there and were not measured in this way yet; nothing else should be at work."""
+        runtime, known, unmeasured = how.runtime(), dict[str, float](), []
+        for planned_member in self.recipe.members():
+            member = read_member(self.folder, planned_member.name)
+            if member is None:
+                continue
+            if member["report"].get("latency") == runtime:
+                known |= {layer["chain"]: layer["costs"]["latency_ms"] for layer in member["layers"]}
+            else:
+                unmeasured.append(member)
+        for done, member in enumerate(unmeasured):
+            name = member["name"]
+            progress(done, len(unmeasured), f"measuring {name}")
+            network = self._read_network(self.folder / "members" / name / "weights.safetensors")
+            known |= measure.layer_latencies(network, how, known)
+            layers = with_latencies(member["layers"], known)
+            amend_member(self.folder, name, layers=layers, report={**member["report"], "latency": runtime})
+
     def _train(self, progress: Progress) -> None:
         path = self.folder / "parent.safetensors"
         if not path.exists():
@@ -262,6 +282,11 @@ class Workshop:
         n_train = len(self.splits["train"])
         if self.recipe.n_calibration > n_train:
             raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
+
+
+def with_latencies(layers: Sequence[Mapping[str, Any]], known: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Layers as the manifest has them, with one cost more, which is known of their chains."""
+    return [{**layer, "costs": {**layer["costs"], "latency_ms": known[layer["chain"]]}} for layer in layers]
 
 
 def _label(member: Planned) -> str:

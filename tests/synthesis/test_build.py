@@ -21,12 +21,13 @@ from torch import nn
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import read_pool
 from evo_ensyth.pool.store import read_member
-from evo_ensyth.synthesis import Quantisation, datasets, measure, networks
+from evo_ensyth.synthesis import Latency, Quantisation, datasets, measure, networks
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression import Variant, silent
 from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes, plain
 from evo_ensyth.synthesis.standing import Standing, standing
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
+from evo_ensyth.voting import Ensembles, Planes
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,58 @@ def test_members_with_frozen_convolutions_share_their_trunk(tmp_path):
     assert shared.name == "conv1+conv2"
     assert shared.members.all()
     assert shared.costs["parameters"] == 1_248
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A pool with frozen convolutions whose latency was measured after it was made."""
+    folder = tmp_path_factory.mktemp("runs") / "pool"
+    frozen = tuple(replace(regime, convolutions=False) for regime in REGIMES[:2])
+    recipe = replace(RECIPE, fine_tunings=frozen, controls=())
+    build(recipe, folder, problem="tiny")
+    before = contents(folder)
+    recipe = replace(recipe, latency=Latency(batch=2, repeats=3))
+    build(recipe, folder, problem="tiny")
+    return recipe, folder, before
+
+
+def test_latency_is_a_cost_of_which_a_shared_trunk_has_its_part(measured):
+    stored = read_pool(measured[1])
+    (shared,) = stored.pool.shared
+    latency = stored.pool.costs["latency_ms"]
+    assert (latency > shared.costs["latency_ms"]).all()
+    assert shared.costs["latency_ms"] > 0
+    assert stored.parent.costs["latency_ms"] > 0
+    both = np.array([[True, True, False, False]])
+    total = Ensembles(both, stored.pool, stored.search, Planes.of(stored.search)).total("latency_ms")
+    np.testing.assert_allclose(total, latency[:2].sum() - shared.costs["latency_ms"])
+
+
+def test_latency_is_measured_once_and_changes_nothing_else(measured):
+    recipe, folder, before = measured
+    after = contents(folder)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"pool.json", "recipe.json", *(f"members/{m}/member.json" for m in read_pool(folder).pool.names)}
+    assert after.keys() == before.keys()
+    build(recipe, folder, problem="tiny")
+    assert contents(folder) == after
+    (folder / "pool.json").unlink()
+    build(recipe, folder, problem="tiny")
+    assert {name for name in after if contents(folder)[name] != after[name]} <= {"pool.json"}  # the parent's, once more
+
+
+def test_a_member_tells_with_what_its_latency_was_measured(measured):
+    report = read_member(measured[1], "smallest-0.3-set1")["report"]
+    assert report["latency"] == Latency(batch=2, repeats=3).runtime()
+    assert report["latency"]["runtime"] == f"torch {torch.__version__}"
+    assert report["accuracy"]["search"] > 0.5
+
+
+def test_latencies_that_were_measured_are_not_mixed_with_others(measured):
+    recipe, folder, _ = measured
+    for latency in (None, Latency(batch=3)):
+        with pytest.raises(InputError, match="was begun with another recipe"):
+            build(replace(recipe, latency=latency), folder, problem="tiny")
 
 
 # Once and again
