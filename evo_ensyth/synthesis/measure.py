@@ -108,7 +108,7 @@ def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Latency:
-    """How the latency of members is measured: medians of so many calls with so many images, in one thread.
+    """How the latency of members is measured: medians of so many calls with so many images, see `latency_ms`.
 
     Dense kernels do not skip zeros: what is masked takes as long as before, and so do weights of few bits.
 
@@ -153,13 +153,16 @@ def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) 
 
 
 def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> float:
-    """Median time in milliseconds to answer one batch of prepared images in one thread, after unmeasured warm-ups."""
+    """Median time in milliseconds to answer one batch of prepared images in one thread, after unmeasured warm-ups.
+
+    It is the thread's own time on the processor: what other programs take of it meanwhile does not count.
+    """
     seconds = []
     with reproducible(threads=1), torch.inference_mode():
         for _ in range(WARM_UPS + repeats):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             network(images)
-            seconds.append(time.perf_counter() - begin)
+            seconds.append(time.thread_time() - begin)
     return float(np.median(seconds[WARM_UPS:]) * 1000)
 
 

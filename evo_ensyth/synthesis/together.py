@@ -37,6 +37,7 @@ class Together(nn.Module):
                     self._behind[chain] = before
                 before = chain
             self._ends.append(before)
+        self._last_reader = {before: chain for chain, before in self._behind.items()}
         self.eval()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -53,5 +54,8 @@ class Together(nn.Module):
         """
         values: dict[str | None, torch.Tensor] = {None: images}
         for chain, part in self.parts.items():
-            values[chain] = part(values[self._behind[chain]])
+            before = self._behind[chain]
+            values[chain] = part(values[before])
+            if self._last_reader[before] == chain:
+                del values[before]  # Its memory is needed again: fresh memory takes longer than many a layer.
         return torch.stack([values[end] for end in self._ends])
