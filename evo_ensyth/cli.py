@@ -18,7 +18,7 @@ from evo_ensyth.pool_cli import Json, Out, Quiet, pool
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
-    from evo_ensyth.search.run import Run
+    from evo_ensyth.search.result import Run
 
 UNFINISHED = 1
 # What a shell says of a command that Ctrl-C ended, or the end of the pipe that it wrote to.
@@ -143,7 +143,7 @@ def report(
     """Compare several runs of one problem: table, picture, page."""
     from evo_ensyth import posing, terminal
     from evo_ensyth.files import next_free
-    from evo_ensyth.search.run import read_run
+    from evo_ensyth.search.run_folder import read_run
 
     found = [read_run(folder) for folder in folders]
     folder = _write(found, out or next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
@@ -171,7 +171,7 @@ def pick(
     """Tell of one ensemble of a run, chosen on the search split: the recommended one if no rule is given."""
     from evo_ensyth import terminal
     from evo_ensyth.search import picking
-    from evo_ensyth.search.run import read_run
+    from evo_ensyth.search.run_folder import read_run
 
     limits = dict(picking.limit(text) for text in at_most or ())
     if sum((size is not None, bool(limits), knee, within_one_standard_error)) > 1:
@@ -257,7 +257,7 @@ def _write(found: "list[Run]", target: Path, *, with_run: bool = True) -> Path:
     """Write results into a new folder, whole or not at all."""
     from evo_ensyth.files import folder_written_whole
     from evo_ensyth.report import write_report
-    from evo_ensyth.search.run import write_run
+    from evo_ensyth.search.run_folder import write_run
 
     with folder_written_whole(target) as folder:
         if with_run:

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import MARKS, Facts, gather, headline, p_value, ranges
+from evo_ensyth.report.facts import MARKS, Facts, gather, headline, leading, p_value, ranges
 from evo_ensyth.search.evaluator import Milestone
 from evo_ensyth.search.picking import VOTE, costs_of
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.verdict import RIVALS, Comparison
 
 # Where there is no terminal, one plain line at most so often.
@@ -50,7 +50,9 @@ def print_run(run: Run, folder: str) -> None:
             console,
             "p: McNemar's exact test, corrected by Holm for all points of the front; intervals are in report.md",
         )
-    say(console, "recommended (*): the lowest error on the search split")
+    say(console, "recommended (*): the lowest error on the search split; of equals, the smallest")
+    if leading(run):
+        say(console, leading(run))
     if run.bounds_in_words:
         say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
     say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")

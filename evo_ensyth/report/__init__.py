@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evo_ensyth.report.pool_facts import PoolFacts
-from evo_ensyth.search.run import Run
+from evo_ensyth.search.result import Run
 
 
 def write_report(runs: Sequence[Run], folder: Path) -> None:
