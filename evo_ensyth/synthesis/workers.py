@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,8 @@ class _Worker:
         self.connection, other_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(other_end, prepare), daemon=True)
         # Ctrl-C reaches all processes of a terminal. It is for this one to end the others, without a word of theirs.
+        # The tracker is begun before: in doing so multiprocessing would lift the block.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()

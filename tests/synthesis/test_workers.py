@@ -101,46 +101,71 @@ def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(w
     assert not (tmp_path / "pool" / "failed.json").exists()
 
 
-def running(process):
-    """Whether a process is there, and is not merely waiting for somebody to hear that it has ended."""
+@dataclass(frozen=True)
+class Sleepy:
+    """Falls asleep, and tells nothing any more, before its second variant where the environment says so."""
+
+    of: Smallest = field(default_factory=Smallest)
+
+    def names(self):
+        return self.of.names()
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+        for number, variant in enumerate(self.of.variants(parent, material, seed=seed, scratch=scratch)):
+            if number == 1 and "SLEEPY" in os.environ:
+                (scratch / "asleep").touch()
+                time.sleep(100)
+            yield variant
+
+
+SLEEPY = replace(RECIPE, compressors=(Sleepy(),))
+
+
+def status(process):
+    """What Linux says of a process; nothing if it is gone, or has ended and nobody has asked how."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+        told = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     except FileNotFoundError:
-        return False
+        return {}
+    return {} if told["State"].startswith("Z") else told
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux who the children of a process are")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environment, end):
+def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environment, request, end):
     folder = tmp_path / "pool"
     program = (
-        "import test_build\n"
-        f"if __name__ == '__main__': test_build.build(test_build.RECIPE, {str(folder)!r}, problem='tiny', workers=1)"
+        "import test_workers\n"
+        "if __name__ == '__main__':\n"
+        f"    test_workers.build(test_workers.SLEEPY, {str(folder)!r}, problem='tiny', workers=1)\n"
     )
     (tmp_path / "program.py").write_text(program)
-    path = os.pathsep.join([environment["PYTHONPATH"], str(Path(__file__).parent)])
+    path = os.pathsep.join([environment["PYTHONPATH"], *(str(Path(__file__).parents[up]) for up in (0, 1))])
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "program.py"], env={**environment, "PYTHONPATH": path},
+        [sys.executable, tmp_path / "program.py"], env={**environment, "PYTHONPATH": path, "SLEEPY": "1"},
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("members/*/member.json")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.005)
+    request.addfinalizer(process.kill)
+    deadline = time.monotonic() + 100
+    while not list(folder.glob("work/*/asleep")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2  # a worker, and who looks after the semaphores of multiprocessing
+    deaf = [int(status(child)["SigBlk"], 16) | int(status(child)["SigIgn"], 16) for child in children]
+    assert all(signals >> (signal.SIGINT - 1) & 1 for signals in deaf)
     if end == signal.SIGINT:
         os.killpg(process.pid, end)  # as a terminal does
     else:
         process.send_signal(end)
-    said = process.communicate(timeout=10)[1]
+    said = process.communicate(timeout=20)[1]
     assert said.count("KeyboardInterrupt") == (end == signal.SIGINT), said  # not one for each worker
-    assert len(children) >= 2
     deadline = time.monotonic() + 5
-    while any(map(running, children)) and time.monotonic() < deadline:
+    while any(map(status, children)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not any(map(running, children))
+    assert not any(map(status, children))
     assert not (folder / "pool.json").exists()
-    build(RECIPE, folder, problem="tiny")
-    assert contents(folder) == contents(whole)
+    build(SLEEPY, folder, problem="tiny")
+    assert contents(folder / "members") == contents(whole / "members")
 
 
 TWENTY_KILLS = """
@@ -148,7 +173,8 @@ import os, random, signal, sys, time
 from dataclasses import replace
 from pathlib import Path
 import test_build
-recipe = replace(test_build.RECIPE, fine_tunings=test_build.REGIMES[:1])
+training = test_build.Training(epochs=2, batch=100)
+recipe = replace(test_build.RECIPE, training=training, fine_tunings=test_build.REGIMES[:1], n_calibration=10)
 
 def begin(folder):
     process = os.fork()
