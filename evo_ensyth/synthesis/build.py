@@ -18,11 +18,11 @@ import torch
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError, UnfinishedError
-from evo_ensyth.files import held_folder, write_json
+from evo_ensyth.files import held_folder
 from evo_ensyth.pool.store import read_member, write_manifest
 from evo_ensyth.synthesis import measure
 from evo_ensyth.synthesis.recipe import Planned, Recipe, plain
-from evo_ensyth.synthesis.standing import check_begun, claim, failures, is_closed, keep_failures, told_name
+from evo_ensyth.synthesis.standing import check_begun, claim, failures, is_closed, keep_claim, keep_failures, told_name
 from evo_ensyth.synthesis.steps import Workshop, is_made, planned, steps_left, with_latencies
 from evo_ensyth.synthesis.training import Progress, reproducible
 from evo_ensyth.synthesis.workers import Schedule, work_here, work_in_processes
@@ -76,10 +76,11 @@ def build(
             workshop = Workshop(recipe, folder)
             folder.mkdir(parents=True, exist_ok=True)
             with held_folder(folder):
-                write_json(folder / "recipe.json", claimed)
+                keep_claim(folder, claimed)
                 workshop.work.mkdir(exist_ok=True)
                 _make(workshop, progress or _silent, workers, prepare)
                 _close(workshop, problem, without_failed=without_failed)
+    keep_claim(folder, claimed)  # Earlier versions said less.
     _tidy(folder)
 
 

@@ -96,6 +96,13 @@ def check_begun(folder: Path, claimed: Mapping[str, Any]) -> None:
         )
 
 
+def keep_claim(folder: Path, claimed: Mapping[str, Any]) -> None:
+    """Write down what a folder is for, unless it says just that."""
+    path = folder / "recipe.json"
+    if not path.exists() or read_json(path) != claimed:
+        write_json(path, claimed)
+
+
 def is_closed(folder: Path, recipe: Recipe) -> bool:
     """Whether a folder holds a pool that can be searched, with all that a recipe names and could be made."""
     path = folder / "pool.json"

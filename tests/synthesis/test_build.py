@@ -341,14 +341,18 @@ def test_what_is_not_made_yet_may_change(whole, tmp_path):
     assert contents(tmp_path / "pool") == contents(whole)
 
 
-def test_a_folder_of_an_earlier_version_is_known_by_its_recipe_alone(whole, tmp_path):
+def test_a_folder_of_an_earlier_version_is_known_by_its_recipe_and_then_by_its_members(whole, tmp_path):
     folder = Path(shutil.copytree(whole, tmp_path / "pool"))
     claimed = json.loads((folder / "recipe.json").read_text())
     del claimed["members"]
     (folder / "recipe.json").write_text(json.dumps(claimed))
-    build(RECIPE, folder, problem="tiny")
+    larger = replace(RECIPE, compressors=(*RECIPE.compressors, Route(Quantisation((4,)))))
     with pytest.raises(InputError, match="was begun with another recipe"):
-        build(replace(RECIPE, compressors=(*RECIPE.compressors, Quantisation())), folder, problem="tiny")
+        build(larger, folder, problem="tiny")
+    build(RECIPE, folder, problem="tiny")
+    assert contents(folder) == contents(whole)
+    build(larger, folder, problem="tiny")
+    assert list(read_pool(folder).pool.names) == [*MEMBERS, "quantisation-4"]
 
 
 class InterruptionError(Exception):
