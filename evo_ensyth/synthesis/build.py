@@ -71,17 +71,17 @@ def build(
         raise InputError(f"workers is {workers}; it must be 0 or more.")
     claimed = claim(recipe, problem)
     check_begun(folder, claimed)
-    if not is_closed(folder, recipe) or failures(folder):
-        with reproducible(recipe.threads):
-            workshop = Workshop(recipe, folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            with held_folder(folder):
-                keep_claim(folder, claimed)
+    with reproducible(recipe.threads):
+        done = is_closed(folder, recipe) and not failures(folder)
+        workshop = None if done else Workshop(recipe, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder):
+            keep_claim(folder, claimed)  # Of a pool that is done as well: earlier versions said less.
+            if workshop is not None:
                 workshop.work.mkdir(exist_ok=True)
                 _make(workshop, progress or _silent, workers, prepare)
                 _close(workshop, problem, without_failed=without_failed)
-    keep_claim(folder, claimed)  # Earlier versions said less.
-    _tidy(folder)
+            _tidy(folder)
 
 
 def default_workers(recipe: Recipe) -> int:
