@@ -1,4 +1,4 @@
-"""The commands about pools: ``pool PROBLEM``, short for ``pool make PROBLEM``, ``pool status`` and ``pool show``."""
+"""The commands about pools: ``pool PROBLEM``, short for ``pool make PROBLEM``, and ``status``, ``show``, ``export``."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from evo_ensyth.errors import UnfinishedError
+from evo_ensyth.errors import InputError, UnfinishedError
 
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+Target = Annotated[
+    str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is made, or a pool's folder.")
+]
 Problem = Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")]
 
 
@@ -100,9 +103,7 @@ def status(problem: Problem, as_json: Json = False) -> None:
 
 @pool.command()
 def show(
-    target: Annotated[
-        str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is made, or a pool's folder.")
-    ],
+    target: Target,
     cost: Annotated[str | None, typer.Option(help="The cost to draw errors against. [default: bytes]")] = None,
     out: Out = None,
     as_json: Json = False,
@@ -125,6 +126,29 @@ def show(
         print(json.dumps(summary, allow_nan=False))
     elif not quiet:
         pool_terminal.print_pool(facts, str(place))
+
+
+@pool.command()
+def export(
+    target: Target,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, NAME.npz.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write what the members answer and cost as a file of predictions, which 'search' reads where there is no pool."""
+    from evo_ensyth import posing
+    from evo_ensyth.pool import write_predictions
+
+    if file.suffix != ".npz":
+        raise InputError(f"{file} does not end with .npz, by which 'search' knows predictions; name it so.")
+    if file.exists():
+        raise InputError(f"{file} is there already; remove it, or name another file.")
+    stored = posing.named_pool(target)
+    write_predictions(file, stored.pool, stored.search, stored.test)
+    if as_json:
+        print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
+    elif not quiet:
+        print(f"{file}: {len(stored.pool)} members, {file.stat().st_size:,} bytes")
 
 
 def _standing(problem: str) -> dict[str, Any]:

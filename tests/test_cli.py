@@ -487,6 +487,19 @@ def test_a_pool_is_made_by_workers_with_a_method_of_ones_own(call, tmp_path):
     assert call("pool", "status", "mine.py").out.splitlines()[-1] == "it can be searched"
 
 
+def test_an_exported_pool_is_searched_as_the_pool_is(call, pool_folder, refused):
+    assert call("pool", "export", pool_folder, "votes.npz", "--json").json["n_members"] == 4
+    fronts = [call("search", target, "--json").json["front"] for target in (pool_folder, "votes.npz")]
+    assert [[entry[what] for entry in fronts[0]] for what in ("members", "search", "test")] == [
+        [entry[what] for entry in fronts[1]] for what in ("members", "search", "test")
+    ]
+    assert "is there already" in refused("pool", "export", pool_folder, "votes.npz")
+    assert "does not end with .npz" in refused("pool", "export", pool_folder, "votes")
+    assert "nowhere/votes.npz cannot be written: No such file" in refused(
+        "pool", "export", pool_folder, "nowhere/votes.npz"
+    )
+
+
 def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
     said = call("pool", "show", pool_folder)
     assert said.status == 0
