@@ -101,6 +101,11 @@ def write_predictions(path: Path | str, pool: Pool, search: Votes, test: Votes |
     pool : Pool
     search, test : Votes
         Of this pool.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written there.
     """
     arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
     shared = {cost for part in pool.shared for cost in part.costs}
@@ -111,7 +116,10 @@ def write_predictions(path: Path | str, pool: Pool, search: Votes, test: Votes |
             arrays[f"{votes.split}_groups"] = votes.groups
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
-    write_whole(Path(path), file.getvalue())
+    try:
+        write_whole(Path(path), file.getvalue())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,9 @@ class FineTuning(Training):
     name : str
         Ends the name of a member.
     convolutions : bool
-        Whether they are trained too. Members whose convolutions are not stay equal to the parent's there, bit for bit.
+        Whether they are trained too. If not, members keep the convolutions that their method left them, bit for bit.
+        Of a method that leaves those of the parent alone, as Net-Trim does, all members share this trunk, and an
+        ensemble pays for it once. A method that prunes, drops or quantises convolutions leaves each variant its own.
     """
 
     name: str

@@ -12,7 +12,6 @@ import copy
 import hashlib
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -193,7 +192,6 @@ class _Walk:
         weights: dict[str, torch.Tensor] = {}
         report: dict[str, Any] = {}
         for name in self.names:
-            started = time.perf_counter()
             where = f"net_trim-{epsilon:g}, {name}"
             self.progress(where)
             if self.settings.scheme == "parallel" or not weights:
@@ -209,8 +207,7 @@ class _Walk:
                 radius = math.sqrt(self.settings.gamma) * missed
                 solved, _, told = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
-            seconds = time.perf_counter() - started
-            report[name] = {**told, **_standing(program, weights[name].double(), radius), "seconds": seconds}
+            report[name] = {**told, **_standing(program, weights[name].double(), radius)}
         return weights, {"layers": report}
 
     def _shared(self, name: str) -> tuple[LayerProgram, LayerSolver | None]:
