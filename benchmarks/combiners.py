@@ -14,7 +14,6 @@ must make the errors that `Ensembles` counts.
 import argparse
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,12 @@ from generation import machine
 from paired import Difference
 from rich.console import Console
 from rich.table import Table
+from unseen import Everything, read
 
 from evo_ensyth import combining
 from evo_ensyth.combining import Combiner
-from evo_ensyth.pool import Pool, Scores, Votes
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.voting import Ensembles, Planes
 
 PLURALITY = "plurality"
@@ -41,55 +42,37 @@ COMBINERS: dict[str, Combiner] = {
 }
 
 
-@dataclass(frozen=True)
-class Answers:
-    """All samples of a pool, whatever splits its file has."""
-
-    name: str
-    labels: np.ndarray
-    truth: np.ndarray
-    scores: np.ndarray | None
-    n_classes: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Answers":
-        """Read a file of predictions, and put its splits together."""
-        with np.load(path, allow_pickle=False) as file:
-            prefixes = ("search_", "test_") if "search_truth" in file else ("",)
-            truth = np.concatenate([file[f"{prefix}truth"] for prefix in prefixes])
-            labels = np.concatenate([file[f"{prefix}labels"] for prefix in prefixes], axis=1)
-            scores = None
-            if f"{prefixes[0]}scores" in file:
-                scores = np.concatenate([file[f"{prefix}scores"] for prefix in prefixes], axis=1)
-        return cls(path.stem, labels, truth, scores, int(max(labels.max(), truth.max())) + 1)
-
-    def part(self, samples: np.ndarray, split: str) -> tuple[Votes, Scores | None]:
-        """Votes, and scores if there are any, on some samples."""
-        truth = self.truth[samples]
-        votes = Votes(self.labels[:, samples], truth, self.n_classes, split)
-        return votes, None if self.scores is None else Scores(self.scores[:, samples], truth, split)
-
-
-def one_split(pool: Answers, n_search: int, size: int, rng: np.random.Generator) -> dict[str, tuple[float, ...]]:
+def one_split(
+    everything: Everything, n_search: int, size: int, rng: np.random.Generator
+) -> dict[str, tuple[float, ...]]:
     """Error on the search part, cross-fitted error there, and error on the rest, of every combiner, in percent."""
-    order = rng.permutation(len(pool.truth))
-    search, test = pool.part(order[:n_search], "search"), pool.part(order[n_search:], "test")
-    subset = np.zeros(len(pool.labels), bool)
-    subset[np.argsort(search[0].member_errors, kind="stable")[:size]] = True
+    votes = everything.votes
+    order = rng.permutation(votes.n_samples)
+    search, test = votes.part(samples=order[:n_search]), votes.part(samples=order[n_search:], split="test")
+    subset = np.zeros(votes.n_members, bool)
+    subset[np.argsort(search.member_errors, kind="stable")[:size]] = True
     errors = {}
     for name, combiner in COMBINERS.items():
-        if combiner.adds == "scores" and pool.scores is None:
+        if combiner.adds == "scores" and not has_scores(votes):
             continue
-        fitted = combining.fit(combiner, *search, subset)
-        counts = (fitted.errors(*search), combining.cross_fitted_errors(combiner, *search, subset))
-        errors[name] = (*(100 * n / n_search for n in counts), 100 * fitted.errors(*test) / test[0].n_samples)
-    check(errors[PLURALITY], subset, search[0], test[0])
+        fitted = combining.fit(combiner, search, subset)
+        counts = (fitted.errors(search), combining.cross_fitted_errors(combiner, search, subset))
+        errors[name] = (*(100 * n / n_search for n in counts), 100 * fitted.errors(test) / test.n_samples)
+    check(errors[PLURALITY], subset, everything.pool, search, test)
     return errors
 
 
-def check(of_combiner: tuple[float, ...], subset: np.ndarray, search: Votes, test: Votes) -> None:
+def has_scores(votes: Votes) -> bool:
+    """Whether a pool says more than labels."""
+    try:
+        votes.scores  # noqa: B018
+    except InputError:
+        return False
+    return True
+
+
+def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Pool, search: Votes, test: Votes) -> None:
     """Stop unless plurality through a combiner is plurality."""
-    pool = Pool(tuple(f"m{i}" for i in range(len(subset))))
     for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
         counted = Ensembles(subset[None], pool, votes, Planes.of(votes)).errors[0]
         if round(found * votes.n_samples / 100) != counted:
@@ -99,7 +82,7 @@ def check(of_combiner: tuple[float, ...], subset: np.ndarray, search: Votes, tes
 def main() -> None:
     """Print one table: every pool, then all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pools", nargs="+", type=Path, required=True, help="files of predictions, .npz")
+    parser.add_argument("--pools", nargs="+", type=Path, required=True, help="stored pools, or files of predictions")
     parser.add_argument("--search-samples", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--size", type=int, default=10)
@@ -115,15 +98,16 @@ def main() -> None:
         table.add_column(column, justify="left" if i < 2 else "right")
     over_pools = defaultdict(list)
     for path in options.pools:
-        pool = Answers.of(path)
-        n_search = min(options.search_samples, len(pool.truth) // 2)
+        everything = read(path)
+        n_samples = everything.votes.n_samples
+        n_search = min(options.search_samples, n_samples // 2)
         rng = np.random.default_rng(options.seed)
-        splits = [one_split(pool, n_search, options.size, rng) for _ in range(options.repeats)]
+        splits = [one_split(everything, n_search, options.size, rng) for _ in range(options.repeats)]
         for i, name in enumerate(splits[0]):
             errors = np.array([split[name] for split in splits])
             gain = errors[:, 2] - [split[PLURALITY][2] for split in splits]
             over_pools[name].append(gain.mean())
-            what = f"{pool.name}: {n_search:,} + {len(pool.truth) - n_search:,}" if i == 0 else ""
+            what = f"{everything.name}: {n_search:,} + {n_samples - n_search:,}" if i == 0 else ""
             means = [f"{mean:.3f}" for mean in errors.mean(axis=0)]
             table.add_row(what, name, *means, "" if name == PLURALITY else Difference.of(gain).text)
         table.add_section()

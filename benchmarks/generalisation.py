@@ -13,7 +13,8 @@ the search part and the repeat, not on the method: all methods are compared on t
 A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@CRITERION``, which searches by another
 objective and size. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with the criterion that leads it by default is what the
 package does unless told otherwise; both are always among the methods. (Where a selector goes by errors and nothing
-else, as ``caruana`` does, a criterion only decides among what lies on its way.)
+else, as ``caruana`` does, a criterion only decides among what lies on its way.) ``+COMBINER`` behind either says how
+those vote who were chosen: fitted to the search part, as everything is.
 
 *Size k*: the best by the method's criterion on the search part among all subsets of k members that it had judged; for
 ``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
@@ -45,12 +46,13 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from generation import machine
-from paired import MEASURES, Cell, Comparison, Record, cell_sheet, picture, summary_sheet, versus_sheet
+from paired import MEASURES, Cell, Comparison, Record, cell_sheet, grid_sheet, picture, summary_sheet, versus_sheet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, played, read
@@ -58,7 +60,7 @@ from votes import draw_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_json, write_whole
-from evo_ensyth.pool import Pool
+from evo_ensyth.pool import Pool, Scores
 from evo_ensyth.search import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
@@ -179,7 +181,9 @@ def asked(
 def drawn() -> Everything:
     """Make up a small pool, to check the arithmetic on."""
     votes = draw_votes(24, 500, 4)
-    return Everything("check", Pool(tuple(f"m{i}" for i in range(votes.n_members))), votes)
+    # Scores that say no more than the labels, for methods that ask for some.
+    scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.labels], votes.truth, votes.split))
+    return Everything("check", Pool(tuple(f"m{i}" for i in range(votes.n_members))), scored)
 
 
 def finished(file: Path) -> dict[str, Record]:
@@ -270,6 +274,7 @@ def tell(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -
     for scope in scopes:
         sheets.append(summary_sheet(scope, TO_BEAT))
         sheets += [versus_sheet(scope, REFERENCES, measure) for measure in MEASURES]
+    sheets += [grid_sheet(cells, measure) for measure in MEASURES]
     page = "\n".join(sheet.markdown() for sheet in sheets)
     if options.markdown:
         print(page)

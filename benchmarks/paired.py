@@ -259,6 +259,25 @@ def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) 
     )
 
 
+def grid_sheet(cells: Sequence[Cell], measure: str) -> Sheet:
+    """Test errors of every method in every cell; of recommended ensembles with their sizes."""
+    methods = list(cells[0].records)
+    errors = {method: [cell.errors(method, measure).mean() for cell in cells] for method in methods}
+    sizes = {method: [cell.size(method) for cell in cells] for method in methods}
+
+    def text(error: float, size: float) -> str:
+        return f"{error:.2f}" + (f" ({size:.1f})" if measure == "recommended" else "")
+
+    rows = [
+        (f"{cell.pool}, {cell.n_search:,}", *(text(errors[method][i], sizes[method][i]) for method in methods))
+        for i, cell in enumerate(cells)
+    ]
+    means = (text(_over_pools(cells, errors[method]), _over_pools(cells, sizes[method])) for method in methods)
+    note = " (members)" if measure == "recommended" else ""
+    title = f"{_scope(cells)}: {MEASURES[measure]} in %{note}"
+    return Sheet(title, ("pool, search samples", *methods), (*rows, ("mean over the pools", *means)))
+
+
 def picture(cells: Sequence[Cell]) -> bytes:
     """Test error against exact size for each method, one panel a cell: a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # not at the top: every process imports this module

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import evo_ensyth
-from evo_ensyth import catalogue, objectives
+from evo_ensyth import catalogue, combining, objectives
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Votes, read_pool, read_predictions
+from evo_ensyth.pool import Pool, Scores, Votes, read_pool, read_predictions
 from evo_ensyth.search import selectors, statistics
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
@@ -27,6 +27,7 @@ from evo_ensyth.search.problem import Problem
 # Another one whenever `played` comes to say something else: results of before are not taken for those of now.
 FORMAT = 2
 LARGEST_SIZE = 20
+PLURALITY = "plurality"
 # Fewer samples than these tell too little, and more than those tell little more.
 FEWEST_TEST = 300
 MOST_TEST = 20_000
@@ -56,12 +57,12 @@ class Everything:
 
 @dataclass(frozen=True)
 class Method:
-    """A selector, and the objective that takes the place of the error while it searches.
+    """A selector, the objective that takes the place of the error while it searches, and how the chosen vote.
 
     Attributes
     ----------
     name : str
-        ``SELECTOR`` or ``SELECTOR@CRITERION``.
+        ``SELECTOR``, ``SELECTOR@CRITERION``, ``SELECTOR+COMBINER`` or ``SELECTOR@CRITERION+COMBINER``.
     """
 
     name: str
@@ -69,12 +70,17 @@ class Method:
     @property
     def selector(self) -> str:
         """Who chooses."""
-        return self.name.partition("@")[0]
+        return self.name.partition("+")[0].partition("@")[0]
 
     @property
     def criterion(self) -> str:
         """By what, beside the number of members."""
-        return self.name.partition("@")[2] or "error"
+        return self.name.partition("+")[0].partition("@")[2] or "error"
+
+    @property
+    def combiner(self) -> str:
+        """How those who were chosen vote."""
+        return self.name.partition("+")[2] or PLURALITY
 
     def about(self, pool: Pool) -> dict[str, Any]:
         """What its choice depends on: settings, and the sources of selector, criterion and the rule that recommends.
@@ -82,11 +88,11 @@ class Method:
         Raises
         ------
         InputError
-            There is no such selector or objective.
+            There is no such selector, objective or combiner.
         """
-        selector = selectors.load(self.selector)
+        selector, combiner = selectors.load(self.selector), combining.load(self.combiner)
         objectives.find(self.criterion, pool)
-        modules = [statistics, sys.modules[type(selector).__module__]]
+        modules = [statistics, *(sys.modules[type(each).__module__] for each in (selector, combiner))]
         if self.criterion in objectives.names():
             modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
         return {
@@ -178,7 +184,8 @@ def draws(everything: Everything, n_search: int, repeat: int, seed: int) -> tupl
     for_parts, for_search = np.random.SeedSequence([seed, name, n_search, repeat]).spawn(2)
     order = np.random.default_rng(for_parts).permutation(everything.votes.n_samples)
     search, test = np.sort(order[:n_search]), np.sort(order[n_search : n_search + MOST_TEST])
-    return _part(everything.votes, search, "search"), _part(everything.votes, test, "test"), _rng(for_search)
+    votes = everything.votes
+    return votes.part(samples=search, split="search"), votes.part(samples=test, split="test"), _rng(for_search)
 
 
 def searched(problem: Problem, method: Method, budget: int, rng: np.random.Generator) -> Offer:
@@ -237,16 +244,21 @@ def played(
     search, test, rng = draws(everything, n_search, repeat, seed)
     problem = posed(everything.pool, search, method)
     offer = searched(problem, method, budget, rng)
-    judge = Problem("test", everything.pool, test, None, problem.objectives).on_search  # selection is over
+    vote = combining.load(method.combiner)
+
+    def errors(subsets: np.ndarray, part: Votes) -> list[int]:
+        """Fit the combiner to the search part, whichever part it is judged on."""
+        return [combining.fit(vote, search, subset).errors(part) for subset in subsets]
+
     one = offer.recommended[None]
     return {
         "n_test": test.n_samples,
-        "exactly": judge(offer.exactly).errors.tolist(),
-        "exactly_on_search": problem.on_search(offer.exactly).errors.tolist(),
-        "up_to": judge(offer.up_to).errors.tolist(),
+        "exactly": errors(offer.exactly, test),
+        "exactly_on_search": errors(offer.exactly, search),
+        "up_to": errors(offer.up_to, test),
         "recommended": np.flatnonzero(offer.recommended).tolist(),
-        "recommended_errors": int(judge(one).errors[0]),
-        "recommended_errors_on_search": int(problem.on_search(one).errors[0]),
+        "recommended_errors": errors(one, test)[0],
+        "recommended_errors_on_search": errors(one, search)[0],
         "evaluations": offer.evaluations,
         "seconds": round(offer.seconds, 4),
     }
@@ -267,7 +279,7 @@ def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
 
 
 def check(everything: Everything, n_search: int, methods: Sequence[Method], *, budget: int, seed: int) -> None:
-    """Recompute one repeat of every method by hand.
+    """Recompute one repeat of every method by hand, those apart whose members do not vote by plurality.
 
     Raises
     ------
@@ -277,6 +289,8 @@ def check(everything: Everything, n_search: int, methods: Sequence[Method], *, b
     search, test, _ = draws(everything, n_search, 0, seed)
     best_first = sorted(range(len(everything.pool)), key=lambda m: wrong_by_hand(search, _only([m], search)))
     for method in methods:
+        if method.combiner != PLURALITY:
+            continue
         _, _, rng = draws(everything, n_search, 0, seed)
         offer = searched(posed(everything.pool, search, method), method, budget, rng)
         told = played(everything, n_search, 0, method, budget=budget, seed=seed)
@@ -311,12 +325,19 @@ def _only(members: Sequence[int], votes: Votes) -> np.ndarray:
 
 
 def _joined(parts: Sequence[Votes]) -> Votes:
+    """All samples as one split."""
     labels = np.concatenate([part.labels for part in parts], axis=1)
-    return Votes(labels, np.concatenate([part.truth for part in parts]), parts[0].n_classes, "search")
+    truth = np.concatenate([part.truth for part in parts])
 
+    def read_scores() -> Scores:
+        by_member = zip(*(part.scores.members for part in parts), strict=True)
+        return Scores([np.concatenate(rows) for rows in by_member], truth, "search")
 
-def _part(votes: Votes, samples: np.ndarray, split: str) -> Votes:
-    return Votes(votes.labels[:, samples], votes.truth[samples], votes.n_classes, split)
+    scored = all(part.read_scores for part in parts)
+    groups = [part.groups for part in parts if part.groups is not None]
+    joined_groups = np.concatenate(groups) if len(groups) == len(parts) else None
+    n_classes = parts[0].n_classes
+    return Votes(labels, truth, n_classes, "search", read_scores if scored else None, joined_groups)
 
 
 def _rng(seed: np.random.SeedSequence) -> np.random.Generator:

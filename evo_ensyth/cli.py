@@ -1,4 +1,4 @@
-"""The commands: search, pool, report, pick. They parse, call and print, and decide nothing."""
+"""The commands: search, report, pick, and those of `pool_cli`. They parse, call and print, and decide nothing."""
 
 import io
 import json
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evo_ensyth import __version__
-from evo_ensyth.errors import EvoEnsythError, InputError, one_line
+from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError, one_line
+from evo_ensyth.pool_cli import Json, Out, Quiet, pool
 
 if TYPE_CHECKING:
     from evo_ensyth.search.evaluator import Evaluator
-    from evo_ensyth.search.run import Run
+    from evo_ensyth.search.result import Run
 
+UNFINISHED = 1
 # What a shell says of a command that Ctrl-C ended, or the end of the pipe that it wrote to.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -31,9 +33,7 @@ app = typer.Typer(
 )
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
-Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+app.add_typer(pool, name="pool")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def search(
     """Search for the ensembles that trade error against cost best."""
     from evo_ensyth import objectives as known
     from evo_ensyth import posing, terminal
-    from evo_ensyth.files import check_new_folder
+    from evo_ensyth.files import check_new_folder, next_free
     from evo_ensyth.search import run as runs
     from evo_ensyth.search import selectors
     from evo_ensyth.search.bounds import read_bounds
@@ -99,7 +99,7 @@ def search(
     problem = posed.problem
 
     def place() -> Path:
-        return out or _next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
+        return out or next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
 
     check_new_folder(place())
     if objectives is not None:
@@ -134,46 +134,6 @@ def search(
 
 
 @app.command()
-def pool(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which members there would be, and make nothing.")
-    ] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train the parent and make the members; goes on where it was interrupted."""
-    from evo_ensyth import posing
-    from evo_ensyth.pool import read_pool
-
-    if dry_run:
-        planned = posing.planned_members(problem)
-        if as_json:
-            print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned}))
-        elif not quiet:
-            print("\n".join([*planned, f"{len(planned)} members"]))
-        return
-    folder = _make_pool(problem, quiet)
-    made = read_pool(folder)
-    errors = made.test.member_errors / made.test.n_samples
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "problem": made.problem,
-                    "folder": str(folder),
-                    "n_members": len(made.pool),
-                    "members": list(made.pool.names),
-                    "test_error": errors.tolist(),
-                    "about": made.about,
-                }
-            )
-        )
-    elif not quiet:
-        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
-
-
-@app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of one problem.")],
     out: Out = None,
@@ -182,10 +142,11 @@ def report(
 ) -> None:
     """Compare several runs of one problem: table, picture, page."""
     from evo_ensyth import posing, terminal
-    from evo_ensyth.search.run import read_run
+    from evo_ensyth.files import next_free
+    from evo_ensyth.search.run_folder import read_run
 
     found = [read_run(folder) for folder in folders]
-    folder = _write(found, out or _next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
+    folder = _write(found, out or next_free(posing.results_folder(found[0].problem) / "report"), with_run=False)
     if as_json:
         print(json.dumps([run.summary() for run in found], allow_nan=False))
     elif not quiet:
@@ -210,7 +171,7 @@ def pick(
     """Tell of one ensemble of a run, chosen on the search split: the recommended one if no rule is given."""
     from evo_ensyth import terminal
     from evo_ensyth.search import picking
-    from evo_ensyth.search.run import read_run
+    from evo_ensyth.search.run_folder import read_run
 
     limits = dict(picking.limit(text) for text in at_most or ())
     if sum((size is not None, bool(limits), knee, within_one_standard_error)) > 1:
@@ -266,6 +227,8 @@ def run(arguments: list[str]) -> int:
     """Run a command and give its exit status. What is wrong with the input is said in one line, with status 2."""
     try:
         status = app(arguments or ["--help"], prog_name="evo_ensyth", standalone_mode=False)
+    except UnfinishedError as error:
+        return _complain(str(error), UNFINISHED)
     except EvoEnsythError as error:
         return _complain(str(error), 2)
     except KeyboardInterrupt:
@@ -294,21 +257,13 @@ def _write(found: "list[Run]", target: Path, *, with_run: bool = True) -> Path:
     """Write results into a new folder, whole or not at all."""
     from evo_ensyth.files import folder_written_whole
     from evo_ensyth.report import write_report
-    from evo_ensyth.search.run import write_run
+    from evo_ensyth.search.run_folder import write_run
 
     with folder_written_whole(target) as folder:
         if with_run:
             write_run(found[0], folder)
         write_report(found, folder)
     return target
-
-
-def _next_free(folder: Path) -> Path:
-    number, free = 1, folder
-    while os.path.lexists(free):
-        number += 1
-        free = folder.with_name(f"{folder.name}.{number}")
-    return free
 
 
 @contextmanager

@@ -1,8 +1,12 @@
-"""The two errors a caller may want to catch, and how a message stays on its one line."""
+"""The errors that a caller may want to catch, and how a message stays on its one line."""
 
 
 class EvoEnsythError(Exception):
     """Anything this package says on purpose. The command line prints it as one line and exits with status 2."""
+
+
+class UnfinishedError(EvoEnsythError):
+    """Some of what was asked for could not be made, and the rest is kept. The command line exits with status 1."""
 
 
 class InputError(EvoEnsythError, ValueError):

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and the fingerprints by which they are known again."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -62,6 +63,15 @@ def check_new_folder(folder: Path) -> None:
         pass
 
 
+def next_free(folder: Path) -> Path:
+    """Path of a folder that does not exist yet: this one, or the same with the next number behind it."""
+    number, free = 1, folder
+    while os.path.lexists(free):
+        number += 1
+        free = folder.with_name(f"{folder.name}.{number}")
+    return free
+
+
 @contextmanager
 def folder_written_whole(folder: Path) -> Iterator[Path]:
     """Hand out a temporary folder that becomes ``folder`` when the block ends well and vanishes when it does not.
@@ -80,6 +90,28 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
             _sync_folder(folder.parent)
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Have a folder to oneself among the processes that ask for it; however a process ends, it lets go.
+
+    Raises
+    ------
+    InputError
+        Another process has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process is at work in {folder}; wait until it has ended.") from None
+        except OSError:
+            pass  # A file system without locks: two processes would only do the same work twice.
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sha256(content: bytes) -> str:

@@ -5,6 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,17 @@ from evo_ensyth.search.problem import Problem
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import Recipe
+    from evo_ensyth.synthesis.standing import Standing
 
 __all__ = [
     "PoolMissingError",
     "Posed",
     "Problem",
     "make_pool",
+    "named_pool",
     "planned_members",
+    "pool_folder",
+    "pool_standing",
     "pose",
     "results_folder",
     "stored_pool",
@@ -88,6 +93,20 @@ def stored_pool(problem: str) -> StoredPool:
     return read_pool(folder)
 
 
+def named_pool(target: str) -> StoredPool:
+    """Pool of a problem, or one in a folder.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
+        return read_pool(target)
+    problem_module(target)  # so that a name which nobody knows is said to be one
+    return stored_pool(_problem_name(target))
+
+
 def stored_problem(name: str, objective_names: tuple[str, ...] = DEFAULT_OBJECTIVES) -> Problem:
     """Pose a problem about its own pool in ``runs/<name>/pool``, by objectives of the package."""
     return _about_pool(name, stored_pool(name), objective_names)
@@ -131,7 +150,13 @@ def pose(target: str | None, *, make: Callable[[str], object], test_share: float
     return Posed(problem, (*own, *problem.objectives), {"kind": "module", "name": path.name})
 
 
-def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
+def make_pool(
+    name: str,
+    progress: Callable[[int, int, str], None],
+    *,
+    workers: int | None = None,
+    without_failed: bool = False,
+) -> Path:
     """Make, or go on making, the pool of a problem in ``runs/<problem>/pool``, by its recipe.
 
     Parameters
@@ -139,6 +164,10 @@ def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
     name : str
         Problem, as for `pose`.
     progress : function of (done, total, text)
+    workers : int, optional
+        Processes that make members, 0 for this one alone; as many as keep the processors busy if not given.
+    without_failed : bool
+        Do without members that cannot be made.
 
     Returns
     -------
@@ -149,14 +178,36 @@ def make_pool(name: str, progress: Callable[[int, int, str], None]) -> Path:
     ------
     InputError
         No such problem, or one without a recipe.
+    UnfinishedError
+        Some members could not be made.
     """
     recipe = _recipe(name)
-    from evo_ensyth.synthesis import build  # torch, which a search does without
+    from evo_ensyth.synthesis import build, default_workers  # torch, which a search does without
 
-    problem = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
-    folder = results_folder(problem) / "pool"
-    build(recipe, folder, problem=problem, progress=progress)
+    folder = pool_folder(name)
+    build(
+        recipe,
+        folder,
+        problem=_problem_name(name),
+        progress=progress,
+        workers=default_workers(recipe) if workers is None else workers,
+        prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
+        without_failed=without_failed,
+    )
     return folder
+
+
+def pool_folder(name: str) -> Path:
+    """Where the pool of a problem lies, or will lie."""
+    return results_folder(_problem_name(name)) / "pool"
+
+
+def pool_standing(name: str) -> "Standing":
+    """How far the pool of a problem is; errors as in `make_pool`."""
+    recipe = _recipe(name)
+    from evo_ensyth.synthesis.standing import standing
+
+    return standing(recipe, pool_folder(name), problem=_problem_name(name))
 
 
 def planned_members(name: str) -> tuple[str, ...]:
@@ -198,6 +249,10 @@ def problem_module(target: str) -> ModuleType:
     except Exception as error:
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}.") from error
     return module
+
+
+def _problem_name(name: str) -> str:
+    return Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
 
 
 def _recipe(name: str) -> "Recipe":

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import MARKS, Facts, gather, headline, p_value, ranges
+from evo_ensyth.report.facts import MARKS, Facts, gather, headline, leading, p_value, ranges
 from evo_ensyth.search.evaluator import Milestone
 from evo_ensyth.search.picking import VOTE, costs_of
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.verdict import RIVALS, Comparison
 
 # Where there is no terminal, one plain line at most so often.
@@ -24,63 +24,63 @@ RIVAL_COLUMNS = {"best_k": "best k", "single_best": "best", "parent": "parent"}
 
 def print_run(run: Run, folder: str) -> None:
     """Print a run: its front, and how the others compare."""
-    console = _console()
+    console = new_console()
     facts = gather([run])
     entry = run.found.entries[run.chosen]
     quality, *others = headline(run, run.chosen)
-    _say(console, f"recommended (*): {entry.size} of {run.n_members} members. {quality}")
+    say(console, f"recommended (*): {entry.size} of {run.n_members} members. {quality}")
     if others:
-        _say(console, " ".join(others))
+        say(console, " ".join(others))
     console.print(_front_table(run))
     for warning in run.warnings:
-        _say(console, f"warning (!): {warning.text}")
+        say(console, f"warning (!): {warning.text}")
     for line in facts.lines[1:]:
         for split in facts.splits:
             dominated, points = line.dominated[split]
-            _say(console, f"{split} split: dominates {dominated} of the {points} points of {line.label}")
-    _say(console, _hypervolumes(facts))
+            say(console, f"{split} split: dominates {dominated} of the {points} points of {line.label}")
+    say(console, _hypervolumes(facts))
     rate = run.found.evaluations / max(run.found.seconds, 1e-9)
-    _say(console, f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
+    say(console, f"{run.found.evaluations:,} ensembles judged in {run.found.seconds:.2f} s, {rate:,.0f} a second")
     if run.found.certified_sizes:
         sizes = ranges(run.found.certified_sizes)
-        _say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
+        say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
     if run.n_test:
-        _say(console, "minus best k: test error minus that of as many members, the best on the search split, in points")
-        _say(
+        say(console, "minus best k: test error minus that of as many members, the best on the search split, in points")
+        say(
             console,
             "p: McNemar's exact test, corrected by Holm for all points of the front; intervals are in report.md",
         )
-    _say(console, "recommended (*): the lowest error on the search split")
+    say(console, "recommended (*): the lowest error on the search split; of equals, the smallest")
+    if leading(run):
+        say(console, leading(run))
     if run.bounds_in_words:
-        _say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
-    _say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
+        say(console, f"all of them keep to the bounds on the search split: {run.bounds_in_words}")
+    say(console, f"written to {folder}: run.json, front.csv, history.csv, front.png, front.svg, report.md")
 
 
 def print_pick(run: Run, index: int, rule: str) -> None:
     """Print one ensemble of a run: who votes, how well, at what cost, and beside what."""
-    console = _console()
+    console = new_console()
     entry = run.found.entries[index]
-    _say(console, f"{run.problem}: {entry.size} of {run.n_members} members, {rule}")
+    say(console, f"{run.problem}: {entry.size} of {run.n_members} members, {rule}")
     for name, position in zip(entry.members, entry.indices, strict=True):
-        _say(console, f"  {name} ({position})")
-    _say(console, f"they vote by {VOTE}")
+        say(console, f"  {name} ({position})")
+    say(console, f"they vote by {VOTE}")
     low, high = run.search_interval(entry)
-    _say(
-        console, f"search error % (95 %): {100 * run.error(entry, 'search'):.2f} ({100 * low:.2f} to {100 * high:.2f})"
-    )
-    _say(console, f"test error % (95 %): {_test(run, entry)}")
+    say(console, f"search error % (95 %): {100 * run.error(entry, 'search'):.2f} ({100 * low:.2f} to {100 * high:.2f})")
+    say(console, f"test error % (95 %): {_test(run, entry)}")
     for cost, value in costs_of(entry).items():
         if cost not in ("error", "n_members"):
-            _say(console, f"{cost}: {value:,.12g}")
+            say(console, f"{cost}: {value:,.12g}")
     for sentence in headline(run, index):
-        _say(console, sentence)
+        say(console, sentence)
     for warning in run.warnings_of(index):
-        _say(console, f"warning: {warning.text}")
+        say(console, f"warning: {warning.text}")
 
 
 def print_comparison(runs: list[Run], folder: str) -> None:
     """Print several runs of one problem, one line for each."""
-    console = _console()
+    console = new_console()
     facts = gather(runs)
     table = Table(title=one_line(f"{facts.problem}: {len(facts.lines)} fronts"), title_justify="left")
     columns = (
@@ -105,8 +105,8 @@ def print_comparison(runs: list[Run], folder: str) -> None:
             *(told or ["", "", ""]),
         )  # fmt: skip
     console.print(table)
-    _say(console, "size and errors are those of the recommended ensemble")
-    _say(console, f"written to {folder}: front.png, front.svg, report.md")
+    say(console, "size and errors are those of the recommended ensemble")
+    say(console, f"written to {folder}: front.png, front.svg, report.md")
 
 
 @contextmanager
@@ -206,11 +206,13 @@ def _hypervolumes(facts: Facts) -> str:
     return f"hypervolume on the search split: {volumes} (reference point {reference})"
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Print one line, whatever is in it."""
     console.print(one_line(text), soft_wrap=True)  # the terminal may fold it; we never cut a path in two
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """Make a console for standard output that takes every text as it is."""
     # Names are shown as they are: [red] is no colour, and :bug: is no picture.
     # Off a terminal rich would fold at 80 columns; a file has no width.
     return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)

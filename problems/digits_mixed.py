@@ -1,4 +1,4 @@
-"""Digits, mixed: 42 copies of one small network by five methods and their combinations. The pool takes a minute."""
+"""Digits, mixed: 64 copies of one small network by ten methods and their combinations. The pool takes a minute."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ if TYPE_CHECKING:
 def recipe() -> Recipe:
     """How the pool is made: of what is pruned, every member is there a second time, quantised."""
     from evo_ensyth.synthesis import (
+        APoZ,
+        CloneAndPrune,
         DropNet,
         FineTuning,
         Gradual,
+        HceStyle,
         Magnitude,
         NetTrim,
         Quantisation,
         QuantisationAware,
         Recipe,
         Route,
+        SparseEvolution,
+        StrategicSynthesis,
         Training,
     )
 
     tuned = FineTuning(name="tuned", epochs=8, batch=32, optimiser="adam", learning_rate=1e-2)
     between = FineTuning(name="between", epochs=3, batch=32, optimiser="adam", learning_rate=3e-3)
     in_4_bits = (Quantisation(bits=(4,)),)
+    event = Training(epochs=3, batch=32, learning_rate=3e-3)
     cycle = Training(epochs=40, batch=64, learning_rate=3e-3)
     return Recipe(
         dataset="digits",
@@ -45,6 +51,15 @@ def recipe() -> Recipe:
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle)),
             Route(DropNet("random_layer", n_cycles=4, training=cycle)),
             Route(DropNet("minimum_layer", n_cycles=4, training=cycle, start="continue")),
+            Route(APoZ(tuned, n_cycles=3)),
+            Route(CloneAndPrune(n_clones=6), (tuned,)),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2))),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2), start="pruned")),
+            Route(StrategicSynthesis(event, capacities=(0.1, 0.2), growth="random")),
+            Route(SparseEvolution(event, densities=(0.2,))),
+            Route(HceStyle(between, strengths=(0.3,))),
+            Route(HceStyle(between, diversity="together")),
+            Route(NetTrim(epsilons=(0.1, 0.3), layers=("conv2", "fc1", "fc2")), (tuned,)),
         ),
         fine_tunings=(tuned,),
         n_calibration=797,

@@ -427,11 +427,107 @@ def test_a_dry_run_says_which_members_there_would_be_and_makes_nothing(call, tre
     said = call("pool", "digits_mixed", "--dry-run")
     lines = said.out.splitlines()
     assert said.status == 0
-    assert lines[-1] == "42 members"
-    assert len(lines) == 43
+    assert lines[-1] == "64 members"
+    assert len(lines) == 65
     told = call("pool", "digits_mixed", "--dry-run", "--json").json
-    assert told == {"problem": "digits_mixed", "n_members": 42, "members": lines[:-1]}
+    assert told == {"problem": "digits_mixed", "n_members": 64, "members": lines[:-1]}
     assert tree() == {}
+
+
+OWN_METHOD = """
+import copy, os
+from dataclasses import dataclass
+from pathlib import Path
+from evo_ensyth.synthesis import FineTuning, Recipe, Route, Training
+from evo_ensyth.synthesis.compression import Variant
+
+@dataclass(frozen=True)
+class Copying:
+    counts: tuple = (1, 2)
+
+    def names(self):
+        return tuple(f"copy-{count}" for count in self.counts)
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=print):
+        for count, name in zip(self.counts, self.names()):
+            if count == 2 and not Path("go").exists():
+                raise ZeroDivisionError("not yet")
+            yield Variant(name, {"method": "copying"}, copy.deepcopy(parent), {})
+
+def recipe():
+    return Recipe(
+        dataset="digits", n_search=500, network="small", training=Training(epochs=1), compressors=(Route(Copying()),),
+        fine_tunings=(FineTuning(name="none", epochs=0),), n_calibration=10,
+    )
+"""
+
+
+def test_a_pool_is_made_by_workers_with_a_method_of_ones_own(call, tmp_path):
+    """One member of it fails at first."""
+    (tmp_path / "mine.py").write_text(OWN_METHOD)
+    status = call("pool", "status", "mine.py", "--json").json
+    folder = "runs/mine/pool"
+    nothing = {"problem": "mine.py", "folder": folder, "closed": False, "made": [], "failed": {}}
+    assert status == {**nothing, "missing": ["copy-1", "copy-2"]}
+    said = call("pool", "mine.py", "--workers", "1", "--json", "--quiet")
+    assert said.status == 1
+    assert re.fullmatch(
+        r"evo_ensyth: runs/mine/pool: 1 of 2 could not be made: copy-2 \(it needs mine-\w+: ZeroDivisionError: not yet"
+        r"\)\. The others are kept; run it again to try these again, or with --without-failed to do without them\.\n",
+        said.err,
+    )
+    assert said.json == call("pool", "status", "mine.py", "--json").json
+    assert said.json["made"] == ["copy-1"]
+    assert list(said.json["failed"]) == ["copy-2"]
+    shown = call("pool", "status", "mine.py").out
+    for text in ("copy-1", "not yet", "1 made, 1 failed, 0 missing", "python -m evo_ensyth pool mine.py goes on"):
+        assert text in shown
+    (tmp_path / "go").touch()
+    assert call("pool", "mine.py", "--workers", "0", "--json").json["members"] == ["copy-1", "copy-2"]
+    assert call("pool", "status", "mine.py").out.splitlines()[-1] == "it can be searched"
+
+
+def test_an_exported_pool_is_searched_as_the_pool_is(call, pool_folder, refused):
+    assert call("pool", "export", pool_folder, "votes.npz", "--json").json["n_members"] == 4
+    fronts = [call("search", target, "--json").json["front"] for target in (pool_folder, "votes.npz")]
+    assert [[entry[what] for entry in fronts[0]] for what in ("members", "search", "test")] == [
+        [entry[what] for entry in fronts[1]] for what in ("members", "search", "test")
+    ]
+    assert "is there already" in refused("pool", "export", pool_folder, "votes.npz")
+    assert "does not end with .npz" in refused("pool", "export", pool_folder, "votes")
+    assert "nowhere/votes.npz cannot be written: No such file" in refused(
+        "pool", "export", pool_folder, "nowhere/votes.npz"
+    )
+
+
+def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
+    said = call("pool", "show", pool_folder)
+    assert said.status == 0
+    for text in (
+        "by-hand: 4 members by 1 methods",
+        "c-1",
+        "(the parent)",
+        "cannot be said",
+        "runs/by-hand/pool-shown",
+        "3 members share conv, which an ensemble of them pays once: 100 bytes, 7.5 macs",
+    ):
+        assert text in said.out
+    files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json"]
+    assert sorted(path.name for path in Path("runs/by-hand/pool-shown").iterdir()) == files
+    told = call("pool", "show", pool_folder, "--json", "--cost", "macs", "--out", "there").json
+    assert told == json.loads(Path("there/pool-shown.json").read_text())
+    assert told["cost"] == "macs"
+    assert told["shared"] == [{"layers": "conv", "n_members": 3, "costs": {"bytes": 100, "macs": 7.5}}]
+    assert call("pool", "show", pool_folder, "--quiet").out == ""
+    assert Path("runs/by-hand/pool-shown.2").exists()
+
+
+def test_what_cannot_be_shown_takes_one_line(refused, pool_folder):
+    assert "the pool of 'digits' is not made yet" in refused("pool", "show", "digits")
+    assert "no problem called 'digts'" in refused("pool", "show", "digts")
+    assert "no cost 'euros'" in refused("pool", "show", pool_folder, "--cost", "euros")
+    assert "no problem called 'digts'" in refused("pool", "status", "digts")
+    assert "--workers" in refused("pool", "digits", "--workers", "-1")
 
 
 def test_a_wrong_name_is_found_before_a_pool_is_made(refused, monkeypatch):
@@ -721,7 +817,18 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(long_search, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["--help"], ["search", "--help"], ["report", "--help"], ["pool", "--help"], ["pick", "--help"]]
+    "command",
+    [
+        [],
+        ["--help"],
+        ["search", "--help"],
+        ["report", "--help"],
+        ["pool", "--help"],
+        ["pick", "--help"],
+        ["pool", "make", "--help"],
+        ["pool", "show", "--help"],
+        ["pool", "status", "--help"],
+    ],
 )
 def test_help_comes_without_the_heavy_libraries(tmp_path, environment, command):
     said = subprocess.run(

@@ -15,6 +15,8 @@ from evo_ensyth.files import (
     check_new_folder,
     fingerprint,
     folder_written_whole,
+    held_folder,
+    next_free,
     read_checked,
     read_json,
     sha256,
@@ -255,3 +257,19 @@ def test_a_folder_where_one_may_not_write_is_said_in_one_line(tmp_path, environm
 def test_a_text_is_shown_on_one_line_without_anything_that_a_terminal_obeys(text, shown):
     assert one_line(text) == shown
     assert one_line(text).isprintable()
+
+
+def test_a_folder_is_held_by_one_at_a_time_and_let_go_whatever_happens(tmp_path):
+    with held_folder(tmp_path), pytest.raises(InputError, match="another process is at work in"), held_folder(tmp_path):
+        pytest.fail("two have it")
+    with pytest.raises(ZeroDivisionError), held_folder(tmp_path):
+        raise ZeroDivisionError
+    with held_folder(tmp_path):
+        pass
+
+
+def test_the_next_free_folder_does_not_exist(tmp_path):
+    assert next_free(tmp_path / "run") == tmp_path / "run"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run.2").symlink_to("nowhere")
+    assert next_free(tmp_path / "run") == tmp_path / "run.3"

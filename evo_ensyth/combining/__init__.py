@@ -10,7 +10,7 @@ It is a frozen dataclass, its fields are its settings, ``adds`` says whether it 
 
         adds: ClassVar[str] = "labels"
 
-        def weights(self, votes, scores):
+        def weights(self, votes):
             return votes.n_samples - votes.member_errors
 
 The file's name is the combiner's name; a dotted name is imported from anywhere. The sums are exact (see
@@ -25,7 +25,7 @@ import numpy as np
 
 from evo_ensyth import catalogue
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Votes
 from evo_ensyth.voting import SoftVotes
 
 __all__ = ["Combined", "Combiner", "cross_fitted_errors", "fit", "load", "names"]
@@ -41,15 +41,13 @@ class Combiner(Protocol):
         """``labels``, or ``scores``."""
         ...
 
-    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+    def weights(self, votes: Votes) -> np.ndarray:
         """How much the word of each member counts: numbers of at least 0, (n_members,).
 
         Parameters
         ----------
         votes : Votes
-            What the chosen members answer, and nobody else.
-        scores : Scores, optional
-            The same for their scores; there if it adds these.
+            What the chosen members answer, and nobody else, with their scores if it adds these.
         """
         ...
 
@@ -72,30 +70,28 @@ class Combined:
     weights: np.ndarray
     adds: str
 
-    def answers(self, votes: Votes, scores: Scores | None = None) -> np.ndarray:
+    def answers(self, votes: Votes) -> np.ndarray:
         """What the ensemble answers on a split: (n_samples,), type of the truth.
 
         Parameters
         ----------
         votes : Votes
             The whole pool's.
-        scores : Scores, optional
-            The whole pool's; needed if the combiner adds these.
 
         Raises
         ------
         InputError
-            Scores are needed and missing.
+            Scores are needed, and there are none.
         """
         voters = np.flatnonzero(self.weights)
-        some_votes, some_scores = _part(votes, _needed(self.adds, votes, scores), voters, slice(None))
-        soft = SoftVotes.of(some_votes if some_scores is None else some_scores)
+        theirs = votes.part(voters)
+        soft = SoftVotes.of(theirs.scores if self.adds == "scores" else theirs)
         answers: np.ndarray = soft.winners(np.ones((1, len(voters)), bool), self.weights[None, voters])[0]
         return answers
 
-    def errors(self, votes: Votes, scores: Scores | None = None) -> int:
-        """Samples of a split on which the ensemble is wrong; parameters as for `answers`."""
-        return int(np.count_nonzero(self.answers(votes, scores) != votes.truth))
+    def errors(self, votes: Votes) -> int:
+        """Samples of a split on which the ensemble is wrong; as for `answers`."""
+        return int(np.count_nonzero(self.answers(votes) != votes.truth))
 
 
 def names() -> tuple[str, ...]:
@@ -116,7 +112,7 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Combiner:
     return combiner
 
 
-def fit(combiner: Combiner, votes: Votes, scores: Scores | None, subset: np.ndarray) -> Combined:
+def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
     """Weigh the members of a subset by what they answer on the search split.
 
     Parameters
@@ -124,23 +120,20 @@ def fit(combiner: Combiner, votes: Votes, scores: Scores | None, subset: np.ndar
     combiner : Combiner
     votes : Votes
         The search split of the whole pool.
-    scores : Scores, optional
-        The same split; needed if the combiner adds scores.
     subset : bool, (n_members,)
         The chosen members. Where none of them earns any weight, all get the same.
 
     Raises
     ------
     InputError
-        No subset of this pool, or an empty one; scores that are needed and missing; weights that are none.
+        No subset of this pool, or an empty one; scores that are needed, and there are none; weights that are none.
     """
     subset = np.asarray(subset)
     if subset.dtype != np.bool_ or subset.shape != (votes.n_members,) or not subset.any():
         wanted = f"expected bool, ({votes.n_members},), with at least one member"
         raise InputError(f"the subset has type {subset.dtype} and shape {subset.shape}; {wanted}.")
     members = np.flatnonzero(subset)
-    chosen = _part(votes, _needed(combiner.adds, votes, scores), members, slice(None))
-    given = np.asarray(combiner.weights(*chosen))
+    given = np.asarray(combiner.weights(votes.part(members)))
     if given.shape != members.shape or given.dtype.kind not in "iuf" or not ((given >= 0) & (given < np.inf)).all():
         who = type(combiner).__name__
         raise InputError(
@@ -151,9 +144,7 @@ def fit(combiner: Combiner, votes: Votes, scores: Scores | None, subset: np.ndar
     return Combined(subset, weights, combiner.adds)
 
 
-def cross_fitted_errors(
-    combiner: Combiner, votes: Votes, scores: Scores | None, subset: np.ndarray, folds: int = 5
-) -> int:
+def cross_fitted_errors(combiner: Combiner, votes: Votes, subset: np.ndarray, folds: int = 5) -> int:
     """Errors on samples that had no part in the weights: each fold is judged by weights that the others gave.
 
     An honest estimate of what the weights are worth, from the search split alone. That the members themselves were
@@ -161,7 +152,7 @@ def cross_fitted_errors(
 
     Parameters
     ----------
-    combiner, votes, scores, subset
+    combiner, votes, subset
         As for `fit`.
     folds : int
         At least 2. Every class is dealt out evenly; nothing is drawn.
@@ -180,33 +171,5 @@ def cross_fitted_errors(
         raise InputError(f"{folds} folds of {votes.n_samples} samples; there are from 2 to as many as samples.")
     fold = np.empty(votes.n_samples, np.int64)
     fold[np.argsort(votes.truth, kind="stable")] = np.arange(votes.n_samples) % folds
-    everybody = np.arange(votes.n_members)
-    scores = _needed(combiner.adds, votes, scores)
-    errors = 0
-    for i in range(folds):
-        fitted = fit(combiner, *_part(votes, scores, everybody, fold != i), subset)
-        errors += fitted.errors(*_part(votes, scores, everybody, fold == i))
-    return errors
-
-
-def _needed(adds: str, votes: Votes, scores: Scores | None) -> Scores | None:
-    """Scores, if they are what is added."""
-    if adds == "labels":
-        return None
-    if scores is None:
-        raise InputError(
-            f"this combiner adds up scores, and of the {votes.split} split there are labels only; "
-            "use one that adds up labels."
-        )
-    return scores
-
-
-def _part(
-    votes: Votes, scores: Scores | None, members: np.ndarray, samples: np.ndarray | slice
-) -> tuple[Votes, Scores | None]:
-    """What some members, by their numbers, answer on some samples."""
-    truth = votes.truth[samples]
-    some_votes = Votes(votes.labels[members][:, samples], truth, votes.n_classes, votes.split)
-    if scores is None:
-        return some_votes, None
-    return some_votes, Scores([scores.members[i][samples] for i in members.tolist()], truth, votes.split)
+    fits = (fit(combiner, votes.part(samples=fold != i), subset) for i in range(folds))
+    return sum(fitted.errors(votes.part(samples=fold == i)) for i, fitted in enumerate(fits))

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Votes
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LogOdds:
 
     adds: ClassVar[str] = "labels"
 
-    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+    def weights(self, votes: Votes) -> np.ndarray:
         """Weigh each member by its own errors."""
         wrong_classes = max(1, votes.n_classes - 1)
         wrong = votes.member_errors.tolist()

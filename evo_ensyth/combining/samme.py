@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Votes
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Samme:
         if self.rounds < 1:
             raise InputError(f"{self.rounds} rounds of boosting; there must be 1 or more.")
 
-    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+    def weights(self, votes: Votes) -> np.ndarray:
         """Sum of the votes that each member gets, round by round."""
         wrong = votes.labels != votes.truth
         wrong_classes = max(1, votes.n_classes - 1)

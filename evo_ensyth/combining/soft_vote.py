@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Votes
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class SoftVote:
 
     adds: ClassVar[str] = "scores"
 
-    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+    def weights(self, votes: Votes) -> np.ndarray:
         """Count everybody once."""
         return np.ones(votes.n_members, np.int64)

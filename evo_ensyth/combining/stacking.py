@@ -40,8 +40,9 @@ class Stacking:
         if self.adds not in ("labels", "scores") or self.loss not in ("brier", "log"):
             raise InputError(f"{self} has a setting out of range: adds labels or scores, loss brier or log.")
 
-    def weights(self, votes: Votes, scores: Scores | None) -> np.ndarray:
+    def weights(self, votes: Votes) -> np.ndarray:
         """Solve the program; members that it does not need have weight 0."""
+        scores = votes.scores if self.adds == "scores" else None
         if scores is not None:
             _check_probabilities(scores)
         if self.loss == "log":

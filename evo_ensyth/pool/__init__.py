@@ -5,7 +5,7 @@ come from a folder that ``synthesis`` made (``store``) or from somebody else's f
 knows torch.
 """
 
-from evo_ensyth.pool.interchange import read_predictions
+from evo_ensyth.pool.interchange import read_predictions, write_predictions
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool, SharedPart
 from evo_ensyth.pool.scores import Scores
@@ -22,4 +22,5 @@ __all__ = [
     "read_pool",
     "read_predictions",
     "read_scores",
+    "write_predictions",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.manifest import check_no_link
-from evo_ensyth.pool.votes import MOST_CLASSES, checked_labels
+from evo_ensyth.pool.votes import MOST_CLASSES, Some, checked_labels
 
 # Scores to check at once.
 CHECKED = 2**20
@@ -74,6 +74,11 @@ class Scores:
     def n_classes(self) -> int:
         """Number of classes."""
         return int(self.members[0].shape[1])
+
+    def part(self, members: Some, samples: Some, split: str) -> "Scores":
+        """Those of some members on some samples; see `Votes.part`."""
+        chosen = np.arange(self.n_members)[members].tolist()
+        return Scores([self.members[i][samples] for i in chosen], self.truth[samples], split)
 
     def _check_shapes(self) -> None:
         first = self.members[0].shape

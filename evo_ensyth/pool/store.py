@@ -45,6 +45,8 @@ class StoredPool:
     about : mapping
         What the manifest says of the data set, the parent and the recipe.
     parent : Parent
+    layers : tuple of n_members sequences of mappings
+        What the manifest says of the members layer by layer, see `shared_parts`.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class StoredPool:
     test: Votes
     about: Mapping[str, Any]
     parent: Parent
+    layers: tuple[Sequence[Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,13 @@ def write_member(
         digests = {file: sha256(content) for file, content in files.items()}
         about = {"name": name, "origin": origin, "layers": layers, "report": report, "files": digests}
         write_json(made / "member.json", about)
+
+
+def amend_member(folder: Path, name: str, *, layers: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
+    """Tell more of a member that is there: other costs of its layers, another report."""
+    member = read_member(folder, name)
+    assert member is not None
+    write_json(folder / "members" / name / "member.json", {**member, "layers": layers, "report": report})
 
 
 def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
@@ -188,6 +198,7 @@ def read_pool(folder: Path | str) -> StoredPool:
         test=votes["test"],
         about=manifest["about"],
         parent=_read_parent(folder, manifest, pool, votes),
+        layers=tuple(member["layers"] for member in members),
     )
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 2**16
 
+Some = np.ndarray | slice
+EVERYTHING = slice(None)
+
 
 @dataclass(frozen=True, eq=False)
 class Votes:
@@ -103,6 +106,22 @@ class Votes:
             found = f"{scores.n_members} members and {scores.n_samples} samples"
             raise InputError(f"{self.split} scores are of {found}; the labels have shape {self.labels.shape}.")
         return scores
+
+    def part(self, members: Some = EVERYTHING, samples: Some = EVERYTHING, split: str = "") -> "Votes":
+        """What some members answer on some samples, with the scores and groups that belong to it.
+
+        Parameters
+        ----------
+        members, samples : bool, int64 or slice
+            Whatever indexes an axis.
+        split : str, optional
+            What the part is from now on; else what it was.
+        """
+        split = split or self.split
+        groups = None if self.groups is None else self.groups[samples]
+        read_scores = self.read_scores and (lambda: self.scores.part(members, samples, split))
+        labels = self.labels[members][:, samples]
+        return Votes(labels, self.truth[samples], self.n_classes, split, read_scores, groups)
 
     @cached_property
     def fingerprint(self) -> str:

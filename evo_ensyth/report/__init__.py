@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from evo_ensyth.search.run import Run
+from evo_ensyth.report.pool_facts import PoolFacts
+from evo_ensyth.search.result import Run
 
 
 def write_report(runs: Sequence[Run], folder: Path) -> None:
@@ -28,4 +29,12 @@ def write_report(runs: Sequence[Run], folder: Path) -> None:
     page.write_page(facts, folder)
 
 
-__all__ = ["write_report"]
+def write_pool_pictures(facts: PoolFacts, folder: Path) -> None:
+    """Write what `pool_facts` found in a pool into an existing folder."""
+    from evo_ensyth.report import pool_plots  # matplotlib
+
+    pool_plots.write_disagreement(facts, folder)
+    pool_plots.write_curves(facts, folder)
+
+
+__all__ = ["write_pool_pictures", "write_report"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.front import dominates
-from evo_ensyth.search.run import Entry, Run, Selection
+from evo_ensyth.search.result import Entry, Run, Selection
 from evo_ensyth.search.verdict import RIVALS, rival_name
 
 MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}
@@ -141,6 +141,18 @@ def headline(run: Run, index: int) -> tuple[str, ...]:
         }
         verdicts.append(f"{words[comparison.verdict]}: {comparison} points, p {p_value(comparison.p_value)}.")
     return (quality, *verdicts, *_costs(run, entry))
+
+
+def leading(run: Run) -> str:
+    """Say what led the search, where it was not the error that is shown; else nothing."""
+    criterion = run.found.criterion
+    if criterion == "error" or "error" not in run.objectives:
+        return ""
+    return (
+        f"The search was led by {criterion} in the place of the error, for the lowest errors found on a search split "
+        f"owe much to luck: every ensemble shown has the lowest {criterion} up to its size, and its error may be above "
+        "that of a smaller one. The plain front: --criterion error."
+    )
 
 
 def p_value(p: float | None) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
-from evo_ensyth.report.facts import MARKS, Facts, headline, p_value, ranges
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.report.facts import MARKS, Facts, headline, leading, p_value, ranges
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.verdict import RIVALS, Comparison, rival_name
 
 # What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
@@ -46,6 +46,7 @@ def _question(run: Run) -> str:
         f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}"
         f"{within}? "
         f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
+        + _text(f" {leading(run)}".rstrip())
     )
 
 
@@ -63,7 +64,7 @@ def _beside_marks(facts: Facts) -> str:
     run = facts.main
     entry = run.found.entries[run.chosen]
     lines = [
-        "The recommended ensemble is the one with the lowest error on the search split.",
+        "The recommended ensemble is the one with the lowest error on the search split; of equals, the smallest.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
 from evo_ensyth.report.facts import MARKS, Facts, Line
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 
 # Okabe and Ito's colours, told apart by people who see few; the first is for what the report is about.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -44,18 +44,23 @@ def write_front(facts: Facts, folder: Path) -> None:
         panels[0].set_ylabel(_label(facts, facts.axes[1]))
         # Beside the panels: inside, it would lie on the intervals.
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-        title = f"{_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
+        title = f"{shown_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
         figure.suptitle(title, x=0.01, ha="left")
         notes = [f"Warning: {warning.text}" for warning in facts.main.warnings]
         if notes:
             figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize=8)
-        with warnings.catch_warnings():
-            # The reader sees a box instead of the character; the SVG has the character.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-                file = io.BytesIO()
-                figure.savefig(file, format=kind, dpi=140, metadata=metadata)
-                write_whole(folder / f"front.{kind}", file.getvalue())
+        write_figure(figure, folder / "front")
+
+
+def write_figure(figure: Figure, stem: Path) -> None:
+    """Write a figure as ``.png`` and ``.svg``; the same figure gives the same bytes. To be called within `STYLE`."""
+    with warnings.catch_warnings():
+        # The reader sees a box instead of the character; the SVG has the character.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            file = io.BytesIO()
+            figure.savefig(file, format=kind, dpi=140, metadata=metadata)
+            write_whole(stem.with_name(f"{stem.name}.{kind}"), file.getvalue())
 
 
 def draw_front(axes: Axes, facts: Facts, split: str) -> None:
@@ -78,7 +83,7 @@ def draw_front(axes: Axes, facts: Facts, split: str) -> None:
 def _draw_line(axes: Axes, facts: Facts, line: Line, split: str, colour: str, *, main: bool) -> None:
     points = [_point(facts, line.run, entry, split) for entry in line.selection.entries]
     x, y = zip(*sorted(points), strict=True)
-    look: dict[str, Any] = {"color": colour, "label": _name(line.label), "zorder": 3 if main else 2}
+    look: dict[str, Any] = {"color": colour, "label": shown_name(line.label), "zorder": 3 if main else 2}
     axes.plot(x, y, "o-" if main else "o--", markersize=5 if main else 3.5, linewidth=1.8 if main else 1.1, **look)
     if main and split == "test" and facts.axes[1] == "error":
         for i, entry in enumerate(line.selection.entries):
@@ -110,10 +115,10 @@ def _label(facts: Facts, objective: str) -> str:
     if objective == "n_members":
         return "members"
     unit = facts.main.units[facts.main.objectives.index(objective)]
-    return f"{_name(objective)}, {_name(unit)}" if unit else _name(objective)
+    return f"{shown_name(objective)}, {shown_name(unit)}" if unit else shown_name(objective)
 
 
-def _name(text: str) -> str:
+def shown_name(text: str) -> str:
     """Shorten what would not fit, and leave out what could not be drawn."""
     text = one_line(text)
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."

@@ -2,5 +2,5 @@
 
 ``problem`` is what is asked; ``evaluator`` is the one door through which a selector has subsets judged; ``selectors``
 propose them; ``front`` is what remains; ``statistics`` and ``verdict`` say what it is worth; ``run`` puts them
-together; ``picking`` takes one ensemble from what a run found.
+together. ``result`` is what comes out, ``run_folder`` its files; ``picking`` takes one ensemble from it.
 """

@@ -42,6 +42,11 @@ class Bound:
         if not math.isfinite(self.limit):
             raise InputError(f"the bound of '{self.measure.name}' is {self.limit}; it must be a finite number.")
 
+    @property
+    def side(self) -> str:
+        """``at_most`` or ``at_least``."""
+        return "at_least" if self.at_least else "at_most"
+
     def excess(self, values: np.ndarray) -> np.ndarray:
         """How far values are beyond the limit, as a share of it unless it is 0: float64, as many; 0 if they keep it."""
         beyond = self.limit - values if self.at_least else values - self.limit

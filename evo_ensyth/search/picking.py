@@ -9,7 +9,7 @@ import numpy as np
 
 from evo_ensyth.catalogue import unknown
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.run import Entry, Run
+from evo_ensyth.search.result import Entry, Run
 from evo_ensyth.search.statistics import knee, smallest_within_one_standard_error
 
 VOTE = "plurality, ties to the lowest class"

@@ -2,13 +2,18 @@
 
 import hashlib
 import math
+import platform
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.pool.store import Answers
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.forms import quantised_bits
@@ -55,11 +60,25 @@ def layers(network: Network) -> list[dict[str, Any]]:
     InputError
         A layer is said to be quantised and is not.
     """
-    chains, positions = _chains(network), _positions(network)
+    digests, positions = chains(network), _positions(network)
     return [
-        {"name": name, "chain": chains[name], **_priced(layer, positions[name])}
+        {"name": name, "chain": digests[name], **_priced(layer, positions[name])}
         for name, layer in weighted_layers(network).items()
     ]
+
+
+def chains(network: Network) -> dict[str, str]:
+    """Digest of all there is from the input to each module: preparation, modules with their settings, parameters."""
+    chain = hashlib.sha256(repr(network.preparation).encode())
+    digests = {}
+    for name, module in network.named_children():
+        if isinstance(module, nn.Dropout):
+            continue  # Answers do not depend on it.
+        chain.update(repr(module).encode())
+        for tensor in module.state_dict().values():
+            chain.update(tensor.numpy().tobytes())
+        digests[name] = chain.hexdigest()
+    return digests
 
 
 def densities(network: Network) -> dict[str, float]:
@@ -87,14 +106,63 @@ def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
     return best, formats[best]
 
 
+@dataclass(frozen=True)
+class Latency:
+    """How the latency of members is measured: medians of so many calls with so many images, see `latency_ms`.
+
+    Dense kernels do not skip zeros: what is masked takes as long as before, and so do weights of few bits.
+
+    Raises
+    ------
+    InputError
+        A setting below 1.
+    """
+
+    batch: int = 1
+    repeats: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "repeats"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+
+    def runtime(self) -> dict[str, Any]:
+        """What a number means that was measured here and in this way, as JSON values."""
+        return {"runtime": f"torch {torch.__version__}", "processor": _processor(), "threads": 1, **asdict(self)}
+
+
+def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) -> dict[str, float]:
+    """Milliseconds that each layer takes for a batch, with all that follows it up to the next, by its ``chain``.
+
+    Parameters
+    ----------
+    network : Network
+        In evaluation mode.
+    how : Latency
+    known : mapping of chain to float
+        What is known already, and not measured again: a layer that members share has one latency.
+    """
+    names, found = chains(network), dict[str, float]()
+    values = torch.rand(how.batch, *network.preparation.shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for name, part in _parts(network).items():
+            chain = names[name]
+            found[chain] = known[chain] if chain in known else latency_ms(part, values, how.repeats)
+            values = part(values)
+    return found
+
+
 def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> float:
-    """Median time in milliseconds to answer one batch of prepared images in one thread, after unmeasured warm-ups."""
+    """Median time in milliseconds to answer one batch of prepared images in one thread, after unmeasured warm-ups.
+
+    It is the thread's own time on the processor: what other programs take of it meanwhile does not count.
+    """
     seconds = []
     with reproducible(threads=1), torch.inference_mode():
         for _ in range(WARM_UPS + repeats):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             network(images)
-            seconds.append(time.perf_counter() - begin)
+            seconds.append(time.thread_time() - begin)
     return float(np.median(seconds[WARM_UPS:]) * 1000)
 
 
@@ -111,20 +179,6 @@ def _priced(layer: nn.Conv2d | nn.Linear, positions: int) -> dict[str, Any]:
     return {"weights": {"format": best, "bits": bits}, "costs": costs}
 
 
-def _chains(network: Network) -> dict[str, str]:
-    """Digest of all there is from the input to each layer: preparation, modules with their settings, parameters."""
-    chain = hashlib.sha256(repr(network.preparation).encode())
-    chains = {}
-    for name, module in network.named_children():
-        if isinstance(module, nn.Dropout):
-            continue  # Answers do not depend on it.
-        chain.update(repr(module).encode())
-        for tensor in module.state_dict().values():
-            chain.update(tensor.numpy().tobytes())
-        chains[name] = chain.hexdigest()
-    return chains
-
-
 def _positions(network: Network) -> dict[str, int]:
     """How often each layer's weights are used for one image: once for dense, once per output pixel for convolutions."""
     positions = {}
@@ -134,6 +188,27 @@ def _positions(network: Network) -> dict[str, int]:
             values = module(values)
             positions[name] = math.prod(values.shape[2:])
     return positions
+
+
+def _parts(network: Network) -> dict[str, nn.Sequential]:
+    """Cut a network behind every layer and what follows it: the parts by the names of these layers, in order."""
+    parts: dict[str, list[nn.Module]] = {}
+    for name, module in network.named_children():
+        if name in weighted_layers(network):
+            parts[name] = []
+        if not isinstance(module, nn.Dropout):
+            parts[next(reversed(parts))].append(module)
+    return {name: nn.Sequential(*modules) for name, modules in parts.items()}
+
+
+def _processor() -> str:
+    """Name of the processor, as Linux tells it, or as much of it as Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _nonzero(tensor: torch.Tensor) -> int:

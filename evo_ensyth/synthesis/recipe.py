@@ -2,15 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint
 from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.measure import Latency
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
+# Marks a setting that recipes and methods of earlier versions did not have: left out of their JSON where it has its
+# default, so that pools which were begun without it are known again.
+LATER = {"later": True}
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,7 @@ class Route:
                 name = variant if fine_tuning is None else f"{variant}-{fine_tuning.name}"
                 members.append(Planned(name, variant, self.compressor, fine_tuning))
                 for later in self.then:
-                    members += [
-                        Planned(f"{name}-{copy}", f"{name}-{copy}", later, None, of=name) for copy in later.names()
-                    ]
+                    members += [Planned(f"{name}-{copy}", copy, later, None, of=name) for copy in later.names()]
         return tuple(members)
 
 
@@ -53,13 +56,16 @@ class Planned:
 
     Attributes
     ----------
-    name, variant : str
-        Of the member, and of the compressed network that it is before fine-tuning.
+    name : str
+    variant : str
+        What its compressor calls the network that it is before fine-tuning.
     compressor : Compressor
         What makes the variant.
     fine_tuning : FineTuning, optional
     of : str, optional
         The member that is compressed; the parent by default.
+    place : str
+        Folder that it lies in, below the pool's: ``members``, or ``controls/members``.
     """
 
     name: str
@@ -67,6 +73,12 @@ class Planned:
     compressor: Compressor
     fine_tuning: FineTuning | None
     of: str | None = None
+    place: str = "members"
+
+    @property
+    def path(self) -> str:
+        """Its own folder below the pool's: no two of a recipe have the same."""
+        return f"{self.place}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +104,8 @@ class Recipe:
     seed : int
     threads : int
         Part of the recipe, since sums in another number of threads have other last bits.
+    latency : Latency, optional
+        How to measure what members take, as the cost ``latency_ms``; not measured by default. It may be added later.
 
     Raises
     ------
@@ -109,6 +123,7 @@ class Recipe:
     controls: tuple[Compressor, ...] = ()
     seed: int = 1
     threads: int = 1
+    latency: Latency | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         for name in ("compressors", "fine_tunings"):
@@ -131,7 +146,17 @@ class Recipe:
 
     def planned_controls(self) -> tuple[Planned, ...]:
         """Controls to be kept beside them; errors as in `members`."""
-        return _planned(self.controls, self.fine_tunings[:1])
+        controls = _planned(self.controls, self.fine_tunings[:1])
+        return tuple(replace(control, place="controls/members") for control in controls)
+
+    def descriptions(self) -> dict[str, str]:
+        """For every member and control, by its path: a digest of all that makes it differ from the others."""
+        described: dict[str, str] = {}
+        for member in (*self.members(), *self.planned_controls()):
+            of = None if member.of is None else described[f"{member.place}/{member.of}"]
+            steps = (member.variant, plain(member.compressor), plain(member.fine_tuning), of)
+            described[member.path] = fingerprint(steps)
+        return described
 
 
 def _planned(compressors: Sequence[Compressor | Route], fine_tunings: tuple[FineTuning, ...]) -> tuple[Planned, ...]:
@@ -177,8 +202,11 @@ def plain(value: Any) -> Any:
     """Recipe, compressor or setting as JSON values; a dataclass says of what kind it is."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("evo_ensyth.synthesis.")
-        fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"kind": kind, **fields}
+        settings = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
+        for part in dataclasses.fields(value):
+            if part.metadata.get("later") and settings[part.name] == part.default:
+                del settings[part.name]
+        return {"kind": kind, **{name: plain(setting) for name, setting in settings.items()}}
     if isinstance(value, Mapping):
         return {str(key): plain(content) for key, content in value.items()}
     if isinstance(value, list | tuple):

@@ -32,6 +32,9 @@ from evo_ensyth.synthesis.networks import Network, weighted_layers
 Progress = Callable[[int, int, str], None]
 """Told what is done, of how much (0 while that is not known), and what is going on."""
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Mean loss over a batch, of what a network answers in float32 and the labels, (n_samples,)."""
+
 STEPS_BETWEEN_REPORTS = 25
 OPTIMISERS = ("adam", "sgd")
 
@@ -95,7 +98,9 @@ class FineTuning(Training):
     name : str
         Ends the name of a member.
     convolutions : bool
-        Whether they are trained too. Members whose convolutions are not stay equal to the parent's there, bit for bit.
+        Whether they are trained too. If not, members keep the convolutions that their method left them, bit for bit.
+        Of a method that leaves those of the parent alone, as Net-Trim does, all members share this trunk, and an
+        ensemble pays for it once. A method that prunes, drops or quantises convolutions leaves each variant its own.
     """
 
     name: str
@@ -149,7 +154,13 @@ def train(
 
 
 def fine_tune(
-    network: Network, data: Split, settings: FineTuning, *, seed: int, progress: Progress | None = None
+    network: Network,
+    data: Split,
+    settings: FineTuning,
+    *,
+    seed: int,
+    loss: Loss = functional.cross_entropy,
+    progress: Progress | None = None,
 ) -> Network:
     """Return a fine-tuned copy of a compressed network, in evaluation mode; what is zero in it stays exactly zero.
 
@@ -159,7 +170,7 @@ def fine_tune(
     frozen = [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     for layer in frozen:
         layer.requires_grad_(False)
-    descent = _Descent(network, data, settings, seed, zeros=_zeros(network), progress=progress)
+    descent = _Descent(network, data, settings, seed, zeros=_zeros(network), loss=loss, progress=progress)
     for epoch in range(settings.epochs):
         descent.run_epoch(epoch)
     return network.requires_grad_(True).eval()
@@ -199,6 +210,7 @@ class _Descent:
     settings: Training
     seed: int
     zeros: Mapping[nn.Parameter, torch.Tensor] = field(default_factory=dict)
+    loss: Loss = functional.cross_entropy
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -239,7 +251,7 @@ class _Descent:
             group["lr"] = rate
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.autocast):
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), labels)
+        loss = self.loss(logits.float(), labels)
         for weight, strength in self.penalties:
             loss = loss + 0.5 * strength * weight.square().sum()
         self.optimiser.zero_grad()

@@ -172,3 +172,17 @@ def test_pools_weigh_the_same_and_verdicts_follow_the_intervals():
     assert paired.Comparison.of([sure], "old", "new", "mean").score == (0, 0, 1)
     one = paired.Comparison.of([cell("a", {"new": [[3]], "old": [[2]]})], "new", "old", "recommended")
     assert (one.overall.mean, one.overall.text, one.score) == (1.0, "+1.00", (0, 1, 0))
+
+
+def test_a_grid_shows_every_cell_and_the_mean_over_pools():
+    def record(wrong, size):
+        return {"exactly": [wrong], "recommended_errors": wrong, "recommended": list(range(size))}
+
+    def cell(pool, n_search, a, b):
+        return paired.Cell(pool, 5, n_search, 200, {"a": [record(a, 2)], "b": [record(b, 3)]})
+
+    cells = [cell("one", 50, 10, 20), cell("one", 60, 20, 40), cell("two", 50, 6, 4)]
+    means = paired.grid_sheet(cells, "mean")
+    assert means.rows[:2] == (("one, 50", "5.00", "10.00"), ("one, 60", "10.00", "20.00"))
+    assert means.rows[-1] == ("mean over the pools", "5.25", "8.50")  # (7.5 + 3) / 2, (15 + 2) / 2
+    assert paired.grid_sheet(cells, "recommended").rows[2] == ("two, 50", "3.00 (2.0)", "2.00 (3.0)")

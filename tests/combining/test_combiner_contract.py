@@ -27,7 +27,12 @@ def drawn(n_members=6, n_samples=90, n_classes=3, *, seed=0, split="search"):
     rng = np.random.default_rng(seed)
     labels, truth = naive.random_votes(rng, n_members, n_samples, n_classes, 0.6)
     scores = rng.dirichlet(np.ones(n_classes), (n_members, n_samples)) + np.eye(n_classes)[labels]
-    return Votes(labels, truth, n_classes, split), Scores(scores / 2, truth, split)
+    return scored(labels, truth, scores / 2, split)
+
+
+def scored(labels, truth, scores, split="search"):
+    """Votes with scores."""
+    return Votes(labels, truth, scores.shape[-1], split, lambda: Scores(scores, truth, split))
 
 
 def everybody(n):
@@ -36,17 +41,16 @@ def everybody(n):
 
 @each_combiner
 def test_it_answers_what_a_loop_over_its_weights_answers(combiner):
-    votes, scores = drawn()
-    test_votes, test_scores = drawn(seed=1, split="test")
+    votes, test_votes = drawn(), drawn(seed=1, split="test")
     subset = np.array([1, 0, 1, 1, 1, 0], bool)
-    fitted = combining.fit(combiner, votes, scores, subset)
+    fitted = combining.fit(combiner, votes, subset)
     assert (fitted.weights >= 0).all()
     assert fitted.weights.any()
     assert not fitted.weights[~subset].any()
     if combiner.adds == "labels":
         ballots = np.eye(3)[test_votes.labels]
     else:  # as the scores are rounded before they are added
-        ballots = np.rint(np.array(test_scores.members) * 2**16)
+        ballots = np.rint(np.array(test_votes.scores.members) * 2**16)
     expected = [
         int(
             np.argmax(
@@ -55,114 +59,99 @@ def test_it_answers_what_a_loop_over_its_weights_answers(combiner):
         )
         for s in range(test_votes.n_samples)
     ]
-    assert_array_equal(fitted.answers(test_votes, test_scores), expected)
-    assert fitted.errors(test_votes, test_scores) == np.count_nonzero(expected != test_votes.truth)
+    assert_array_equal(fitted.answers(test_votes), expected)
+    assert fitted.errors(test_votes) == np.count_nonzero(expected != test_votes.truth)
 
 
 @each_combiner
 def test_identical_members_answer_what_one_of_them_does(combiner):
-    votes, scores = drawn(n_members=1)
-    votes = Votes(np.repeat(votes.labels, 4, axis=0), votes.truth, 3, "search")
-    scores = Scores(np.repeat(np.array(scores.members), 4, axis=0), votes.truth, "search")
-    fitted = combining.fit(combiner, votes, scores, everybody(4))
-    assert_array_equal(fitted.answers(votes, scores), votes.labels[0])
+    votes = drawn(n_members=1).part(np.zeros(4, int))
+    fitted = combining.fit(combiner, votes, everybody(4))
+    assert_array_equal(fitted.answers(votes), votes.labels[0])
 
 
 @each_combiner
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 def test_members_who_are_always_wrong_leave_an_ensemble_that_answers(combiner, n_members):
-    votes, _ = drawn(n_members)
-    votes = Votes(np.tile((votes.truth + 1) % 3, (n_members, 1)), votes.truth, 3, "search")
-    scores = Scores(np.eye(3)[votes.labels], votes.truth, "search")
-    fitted = combining.fit(combiner, votes, scores, everybody(n_members))
-    assert fitted.errors(votes, scores) == votes.n_samples
+    truth = drawn().truth
+    labels = np.tile((truth + 1) % 3, (n_members, 1))
+    votes = scored(labels, truth, np.eye(3)[labels])
+    fitted = combining.fit(combiner, votes, everybody(n_members))
+    assert fitted.errors(votes) == votes.n_samples
 
 
 @each_combiner
 def test_a_perfect_member_among_useless_ones_is_believed(combiner):
-    votes, _ = drawn(n_members=2)
-    labels = np.array([(votes.truth + 1) % 3, votes.truth])
-    scores = Scores(np.eye(3)[labels] * [[[0.9]], [[1.0]]] + [[[0.1 / 3]], [[0.0]]], votes.truth, "search")
-    votes = Votes(labels, votes.truth, 3, "search")
-    fitted = combining.fit(combiner, votes, scores, everybody(2))
+    truth = drawn().truth
+    labels = np.array([(truth + 1) % 3, truth])
+    votes = scored(labels, truth, np.eye(3)[labels] * [[[0.9]], [[1.0]]] + [[[0.1 / 3]], [[0.0]]])
+    fitted = combining.fit(combiner, votes, everybody(2))
     if type(combiner).__name__ == "Plurality":
         assert_array_equal(fitted.answers(votes), labels.min(axis=0))  # a tie
     else:
-        assert fitted.errors(votes, scores) == 0
+        assert fitted.errors(votes) == 0
 
 
 @each_combiner
 @pytest.mark.parametrize("n_samples", [1, 5])
 def test_one_class_works(combiner, n_samples):
-    votes = Votes(np.zeros((3, n_samples), int), np.zeros(n_samples, int), 1, "search")
-    scores = Scores(np.ones((3, n_samples, 1)), votes.truth, "search")
-    assert combining.fit(combiner, votes, scores, everybody(3)).errors(votes, scores) == 0
+    votes = scored(np.zeros((3, n_samples), int), np.zeros(n_samples, int), np.ones((3, n_samples, 1)))
+    assert combining.fit(combiner, votes, everybody(3)).errors(votes) == 0
 
 
 @each_combiner
 def test_ties_go_to_the_lowest_class(combiner):
     labels = np.array([[2, 1, 2, 1, 2, 1], [1, 2, 1, 2, 1, 2]])
-    votes = Votes(labels, [1, 1, 2, 2, 1, 2], 3, "search")  # both are right three times
-    scores = Scores(np.eye(3)[labels], votes.truth, "search")
-    fitted = combining.fit(combiner, votes, scores, everybody(2))
+    votes = scored(labels, np.array([1, 1, 2, 2, 1, 2]), np.eye(3)[labels])  # both are right three times
+    fitted = combining.fit(combiner, votes, everybody(2))
     if np.ptp(fitted.weights) == 0:  # SAMME takes one first, and need not be even-handed
-        assert_array_equal(fitted.answers(votes, scores), 1)
+        assert_array_equal(fitted.answers(votes), 1)
 
 
 @each_combiner
 def test_the_same_split_gives_the_same_weights_and_nothing_handed_in_changes(combiner):
-    votes, scores = drawn()
-    subset, before, first = everybody(6), votes.fingerprint, [member.copy() for member in scores.members]
-    weights = [combining.fit(combiner, votes, scores, subset).weights for _ in range(2)]
+    votes = drawn()
+    subset, before, first = everybody(6), votes.fingerprint, [member.copy() for member in votes.scores.members]
+    weights = [combining.fit(combiner, votes, subset).weights for _ in range(2)]
     assert_array_equal(*weights)
     assert subset.all()
     assert Votes(votes.labels, votes.truth, 3, "search").fingerprint == before
-    assert_array_equal(scores.members, first)
+    assert_array_equal(votes.scores.members, first)
 
 
 @each_combiner
 def test_what_the_others_answer_does_not_matter(combiner):
-    votes, scores = drawn()
+    votes = drawn()
     subset = np.array([0, 1, 0, 1, 1, 0], bool)
-    alone = combining.fit(
-        combiner,
-        Votes(votes.labels[subset], votes.truth, 3, "search"),
-        Scores(np.array(scores.members)[subset], votes.truth, "search"),
-        everybody(3),
-    )
-    assert_array_equal(combining.fit(combiner, votes, scores, subset).weights[subset], alone.weights)
+    theirs = np.array(votes.scores.members)[subset]
+    alone = combining.fit(combiner, scored(votes.labels[subset], votes.truth, theirs), everybody(3))
+    assert_array_equal(combining.fit(combiner, votes, subset).weights[subset], alone.weights)
 
 
 @each_combiner
 def test_cross_fitted_errors_are_those_of_folds_by_hand(combiner):
-    votes, scores = drawn(n_samples=31)
+    votes = drawn(n_samples=31)
     subset = np.array([1, 1, 1, 0, 1, 0], bool)
-    members, expected = np.array(scores.members), 0
+    members, expected = np.array(votes.scores.members), 0
     place = {sample: i for i, sample in enumerate(sorted(range(31), key=lambda s: (votes.truth[s], s)))}
     for fold in range(3):
         inside = np.array([place[sample] % 3 == fold for sample in range(31)])
-        parts = [
-            (
-                Votes(votes.labels[:, part], votes.truth[part], 3, "search"),
-                Scores(members[:, part], votes.truth[part], "search"),
-            )
-            for part in (~inside, inside)
-        ]
-        expected += combining.fit(combiner, *parts[0], subset).errors(*parts[1])
-    assert combining.cross_fitted_errors(combiner, votes, scores, subset, folds=3) == expected
+        parts = [scored(votes.labels[:, part], votes.truth[part], members[:, part]) for part in (~inside, inside)]
+        expected += combining.fit(combiner, parts[0], subset).errors(parts[1])
+    assert combining.cross_fitted_errors(combiner, votes, subset, folds=3) == expected
 
 
 @each_combiner
 def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(combiner):
-    votes, scores = drawn()
+    votes = drawn()
+    labels_only = Votes(votes.labels, votes.truth, 3, "search")
+    fitted = combining.fit(combiner, votes, everybody(6))
     if combiner.adds == "labels":
-        both = [combining.fit(combiner, votes, some, everybody(6)).weights for some in (None, scores)]
-        assert_array_equal(*both)
+        assert_array_equal(combining.fit(combiner, labels_only, everybody(6)).weights, fitted.weights)
+        assert_array_equal(fitted.answers(labels_only), fitted.answers(votes))
         return
-    with pytest.raises(InputError, match="adds up scores, and of the search split there are labels only; use one"):
-        combining.fit(combiner, votes, None, everybody(6))
-    with pytest.raises(InputError, match="adds up scores, and of the test split"):
-        combining.fit(combiner, votes, scores, everybody(6)).answers(drawn(split="test")[0])
+    with pytest.raises(InputError, match="the search split of this pool has labels only; this takes scores"):
+        fitted.answers(labels_only)
 
 
 @pytest.mark.parametrize(
@@ -170,13 +159,13 @@ def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(combiner):
 )
 def test_what_is_no_subset_is_refused(subset):
     with pytest.raises(InputError, match=r"expected bool, \(6,\), with at least one member"):
-        combining.fit(combining.load("plurality"), *drawn(), subset)
+        combining.fit(combining.load("plurality"), drawn(), subset)
 
 
 @pytest.mark.parametrize("folds", [1, 91])
 def test_folds_that_cannot_be_are_refused(folds):
     with pytest.raises(InputError, match=f"{folds} folds of 90 samples; there are from 2"):
-        combining.cross_fitted_errors(combining.load("plurality"), *drawn(), everybody(6), folds)
+        combining.cross_fitted_errors(combining.load("plurality"), drawn(), everybody(6), folds)
 
 
 @dataclass(frozen=True)
@@ -184,18 +173,18 @@ class Odd:
     given: tuple
     adds: ClassVar[str] = "labels"
 
-    def weights(self, votes, scores):
+    def weights(self, votes):
         return np.array(self.given)
 
 
 @pytest.mark.parametrize("given", [(1, 2), (1, 2, -1), (1, 2, np.nan), (1, 2, np.inf), ("a", "b", "c"), (True,) * 3])
 def test_weights_of_somebody_else_that_are_none_are_refused(given):
     with pytest.raises(InputError, match=r"Odd weighs 3 members with .*; expected 3 finite numbers of at least 0"):
-        combining.fit(Odd(given), *drawn(3), everybody(3))
+        combining.fit(Odd(given), drawn(3), everybody(3))
 
 
 def test_where_nobody_earns_a_weight_all_get_the_same():
-    assert_array_equal(combining.fit(Odd((0.0, 0.0, 0.0)), *drawn(3), everybody(3)).weights, 1)
+    assert_array_equal(combining.fit(Odd((0.0, 0.0, 0.0)), drawn(3), everybody(3)).weights, 1)
 
 
 def test_an_unknown_name_or_setting_is_told():

@@ -18,11 +18,16 @@ def drawn(n_members, n_samples=80, n_classes=3, *, seed=0):
     rng = np.random.default_rng(seed)
     labels, truth = naive.random_votes(rng, n_members, n_samples, n_classes, 0.6)
     scores = rng.dirichlet(np.ones(n_classes), (n_members, n_samples)) + np.eye(n_classes)[labels]
-    return Votes(labels, truth, n_classes, "search"), Scores(scores / 2, truth, "search")
+    return scored(labels, truth, scores / 2)
 
 
-def weights(name, votes, scores=None, **settings):
-    return combining.load(name, settings).weights(votes, scores)
+def scored(labels, truth, scores):
+    """Votes with scores."""
+    return Votes(labels, truth, scores.shape[-1], "search", lambda: Scores(scores, truth, "search"))
+
+
+def weights(name, votes, **settings):
+    return combining.load(name, settings).weights(votes)
 
 
 # --- Plurality and soft votes ---------------------------------------------------------------------------------------
@@ -30,19 +35,19 @@ def weights(name, votes, scores=None, **settings):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_plurality_makes_the_errors_that_planes_count(seed):
-    votes, _ = drawn(7, seed=seed)
+    votes = drawn(7, seed=seed)
     subset = np.random.default_rng(seed).random(7) < 0.6
     subset[0] = True
-    fitted = combining.fit(combining.load("plurality"), votes, None, subset)
+    fitted = combining.fit(combining.load("plurality"), votes, subset)
     assert fitted.errors(votes) == Planes.of(votes).errors(subset[None])[0]
 
 
 def test_a_soft_vote_is_the_largest_mean_score():
-    votes, scores = drawn(5)
+    votes = drawn(5)
     subset = np.array([1, 0, 1, 1, 0], bool)
-    answers = combining.fit(combining.load("soft_vote"), votes, scores, subset).answers(votes, scores)
+    answers = combining.fit(combining.load("soft_vote"), votes, subset).answers(votes)
     for sample, answer in enumerate(answers):
-        means = [np.mean([scores.members[i][sample, c] for i in (0, 2, 3)]) for c in range(3)]
+        means = [np.mean([votes.scores.members[i][sample, c] for i in (0, 2, 3)]) for c in range(3)]
         assert means[answer] >= max(means) - 2**-16
 
 
@@ -66,7 +71,7 @@ def test_of_independent_voters_log_odds_choose_the_likelier_class():
     """Bayes' rule by enumeration: two classes, equally frequent, members who err independently."""
     wrong = [5, 20, 30]
     votes = with_errors(wrong, 98, 2)
-    fitted = combining.fit(combining.load("log_odds"), votes, None, np.ones(3, bool))
+    fitted = combining.fit(combining.load("log_odds"), votes, np.ones(3, bool))
     right = [(98 - errors + 1) / 100 for errors in wrong]
     for ballot in itertools.product((0, 1), repeat=3):
         chances = [math.prod(p if said == c else 1 - p for p, said in zip(right, ballot, strict=True)) for c in (0, 1)]
@@ -97,12 +102,12 @@ def samme_by_hand(votes, rounds):
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("rounds", [1, 2, 7, 30])
 def test_samme_gives_the_weights_of_a_plain_loop(n_classes, rounds):
-    votes, _ = drawn(5, 60, n_classes)
+    votes = drawn(5, 60, n_classes)
     assert_allclose(weights("samme", votes, rounds=rounds), samme_by_hand(votes, rounds), rtol=1e-9)
 
 
 def test_samme_lets_a_perfect_member_decide_alone():
-    votes, _ = drawn(4)
+    votes = drawn(4)
     labels = votes.labels.copy()
     labels[2] = votes.truth
     assert_array_equal(weights("samme", Votes(labels, votes.truth, 3, "search")) > 0, [0, 0, 1, 0])
@@ -119,9 +124,9 @@ def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
 # --- Stacking -------------------------------------------------------------------------------------------------------
 
 
-def loss(kind, shares, votes, scores):
+def loss(kind, shares, votes, adds):
     """Brier or logarithm's loss of the weighted mean, leaving out samples on which nobody gives the truth a chance."""
-    ballots = np.eye(votes.n_classes)[votes.labels] if scores is None else np.array(scores.members)
+    ballots = np.eye(votes.n_classes)[votes.labels] if adds == "labels" else np.array(votes.scores.members)
     mean = np.einsum("i,isc->sc", shares, ballots)
     if kind == "brier":
         return ((mean - np.eye(votes.n_classes)[votes.truth]) ** 2).sum(axis=1).mean()
@@ -142,11 +147,10 @@ def simplex(n_members, steps):
 @pytest.mark.parametrize(("n_members", "steps"), [(2, 400), (3, 60)])
 @pytest.mark.parametrize("seed", range(2))
 def test_no_point_of_a_dense_grid_has_less_loss(kind, adds, n_members, steps, seed):
-    votes, scores = drawn(n_members, seed=seed)
-    some = scores if adds == "scores" else None
-    found = weights("stacking", votes, some, adds=adds, loss=kind)
-    lowest = min(loss(kind, shares, votes, some) for shares in simplex(n_members, steps))
-    assert loss(kind, found / found.sum(), votes, some) <= lowest + 1e-6
+    votes = drawn(n_members, seed=seed)
+    found = weights("stacking", votes, adds=adds, loss=kind)
+    lowest = min(loss(kind, shares, votes, adds) for shares in simplex(n_members, steps))
+    assert loss(kind, found / found.sum(), votes, adds) <= lowest + 1e-6
 
 
 def test_stacking_of_two_members_is_at_the_vertex_of_a_parabola():
@@ -160,28 +164,27 @@ def test_stacking_of_two_members_is_at_the_vertex_of_a_parabola():
 @pytest.mark.parametrize("kind", ["brier", "log"])
 @pytest.mark.parametrize("adds", ["labels", "scores"])
 def test_a_perfect_member_takes_all_the_weight(kind, adds):
-    votes, _ = drawn(3)
+    votes = drawn(3)
     labels = votes.labels.copy()
     labels[1] = votes.truth
-    votes = Votes(labels, votes.truth, 3, "search")
-    scores = Scores(np.eye(3)[labels], votes.truth, "search")
-    found = weights("stacking", votes, scores if adds == "scores" else None, adds=adds, loss=kind)
+    votes = scored(labels, votes.truth, np.eye(3)[labels])
+    found = weights("stacking", votes, adds=adds, loss=kind)
     assert_array_equal(found, [0, 1024, 0])
 
 
 @pytest.mark.parametrize("kind", ["brier", "log"])
 def test_identical_members_share_a_weight(kind):
-    votes, _ = drawn(2)
+    votes = drawn(2)
     votes = Votes(votes.labels[[0, 0, 0, 1]], votes.truth, 3, "search")
     found = weights("stacking", votes, loss=kind)
     assert np.ptp(found[:3]) <= 1
 
 
 def test_scores_that_are_no_probabilities_are_refused():
-    votes, scores = drawn(2)
-    twice = Scores(np.array(scores.members) * [[[1.0]], [[2.0]]], votes.truth, "search")
+    votes = drawn(2)
+    twice = scored(votes.labels, votes.truth, np.array(votes.scores.members) * [[[1.0]], [[2.0]]])
     with pytest.raises(InputError, match=r"search scores of member 1 add up to 2 for sample \d+; stacking needs prob"):
-        weights("stacking", votes, twice, adds="scores")
+        weights("stacking", twice, adds="scores")
 
 
 def test_unknown_settings_of_stacking_are_refused():

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool import Pool, SharedPart, Votes, read_predictions, write_predictions
 from evo_ensyth.pool import npz as npz_module
-from evo_ensyth.pool import read_predictions
 
 LABELS = np.array([[0, 1, 2, 1, 0, 1], [2, 1, 2, 0, 0, 1], [0, 0, 2, 1, 0, 2]])
 TRUTH = np.array([0, 1, 1, 1, 0, 2])
@@ -533,3 +533,24 @@ def test_labels_are_never_held_as_wide_as_they_lie_in_the_file(npz):
         tracemalloc.stop()
     np.testing.assert_array_equal(found.search.labels, labels)
     assert peak < labels.nbytes
+
+
+def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path):
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 3, 40)
+    labels = rng.integers(0, 3, (4, 40))
+    part = SharedPart("trunk", np.ones(4, bool), {"bytes": 5})
+    costs = {"euros": np.array([1.5, 2, 3, 4]), "bytes": np.array([7, 8, 9, 10])}
+    pool = Pool(("a", "b", "c", "d"), costs=costs, shared=(part,))
+    search = Votes(labels, truth, 3, "search", groups=rng.integers(0, 2, 40))
+    test = Votes(labels[:, ::-1], truth[::-1], 3, "test", groups=search.groups[::-1])
+    for name in ("once.npz", "again.npz"):
+        write_predictions(tmp_path / name, pool, search, test)
+    assert (tmp_path / "once.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+    found = read_predictions(tmp_path / "once.npz")
+    assert found.pool.names == pool.names
+    assert list(found.pool.costs) == ["euros"]
+    assert found.pool.costs["euros"].tolist() == [1.5, 2, 3, 4]
+    assert (found.search.fingerprint, found.test.fingerprint) == (search.fingerprint, test.fingerprint)
+    assert found.search.groups.tolist() == search.groups.tolist()
+    assert found.test.groups.tolist() == test.groups.tolist()

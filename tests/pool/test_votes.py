@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Votes
+from evo_ensyth.pool import Scores, Votes
 
 LABELS = np.array([[0, 1, 2, 1], [2, 1, 2, 0]])
 TRUTH = np.array([0, 1, 1, 1])
@@ -71,3 +71,24 @@ def test_the_fingerprint_knows_labels_truth_shape_and_classes_but_not_the_split(
 def test_votes_that_cannot_be_are_refused(labels, truth, n_classes, message):
     with pytest.raises(InputError, match=message):
         Votes(labels, truth, n_classes, "search")
+
+
+def test_a_part_has_the_labels_scores_and_groups_of_its_members_and_samples():
+    labels, truth = np.array([[0, 1, 2, 0], [2, 2, 1, 0], [1, 1, 1, 1]]), np.array([0, 1, 1, 2])
+    scores = np.arange(36.0).reshape(3, 4, 3)
+    votes = Votes(labels, truth, 3, "search", lambda: Scores(scores, truth, "search"), np.array([7, 7, 8, 9]))
+    members, samples = np.array([2, 0]), np.array([True, False, False, True])
+    part = votes.part(members, samples, "test")
+    np.testing.assert_array_equal(part.labels, [[1, 1], [0, 0]])
+    np.testing.assert_array_equal(part.truth, [0, 2])
+    np.testing.assert_array_equal(part.groups, [7, 9])
+    np.testing.assert_array_equal(part.scores.members, scores[members][:, samples])
+    assert (part.split, part.scores.split, part.n_classes) == ("test", "test", 3)
+    assert votes.part(samples=slice(1)).split == "search"
+
+
+def test_a_part_of_votes_without_scores_or_groups_has_none_either():
+    part = Votes(np.zeros((2, 3), int), np.zeros(3, int), 1, "search").part(samples=slice(2))
+    assert part.groups is None
+    with pytest.raises(InputError, match="labels only"):
+        part.scores  # noqa: B018

@@ -13,7 +13,8 @@ from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.page import page
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.run import Run, run
+from evo_ensyth.search.result import Run
+from evo_ensyth.search.run import run
 from evo_ensyth.search.verdict import Versus
 
 HOSTILE = [

@@ -14,7 +14,8 @@ from evo_ensyth.search import selectors
 from evo_ensyth.search.bounds import Bound, read_bounds
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.front import dominates
-from evo_ensyth.search.run import read_run, run, write_run
+from evo_ensyth.search.run import run
+from evo_ensyth.search.run_folder import read_run, write_run
 
 
 @pytest.fixture

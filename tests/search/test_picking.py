@@ -7,7 +7,8 @@ import pytest
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import picking
-from evo_ensyth.search.run import Run, run
+from evo_ensyth.search.result import Run
+from evo_ensyth.search.run import run
 
 
 @pytest.fixture

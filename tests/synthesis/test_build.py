@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +21,13 @@ from torch import nn
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import read_pool
 from evo_ensyth.pool.store import read_member
-from evo_ensyth.synthesis import datasets, measure, networks
+from evo_ensyth.synthesis import Latency, Quantisation, datasets, measure, networks
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression import Variant, silent
-from evo_ensyth.synthesis.recipe import Recipe, ensyth_regimes, plain
+from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes, plain
+from evo_ensyth.synthesis.standing import Standing, standing
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
+from evo_ensyth.voting import Ensembles, Planes
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Smallest:
 
     shares: tuple[float, ...] = (0.3, 0.6)
     name: str = "smallest"
+    beyond: float = 0.0
 
     def names(self):
         return tuple(f"{self.name}-{share:g}" for share in self.shares)
@@ -45,7 +49,7 @@ class Smallest:
             model = copy.deepcopy(parent)
             for layer in model.modules():
                 if isinstance(layer, nn.Linear):
-                    threshold = layer.weight.abs().quantile(share)
+                    threshold = layer.weight.abs().quantile(share + self.beyond)
                     layer.weight.data[layer.weight.abs() < threshold] = 0
                     layer.weight.data = layer.weight.data.T.contiguous().T  # A method may leave what is no plain array.
             yield Variant(
@@ -189,6 +193,58 @@ def test_members_with_frozen_convolutions_share_their_trunk(tmp_path):
     assert shared.costs["parameters"] == 1_248
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A pool with frozen convolutions whose latency was measured after it was made."""
+    folder = tmp_path_factory.mktemp("runs") / "pool"
+    frozen = tuple(replace(regime, convolutions=False) for regime in REGIMES[:2])
+    recipe = replace(RECIPE, fine_tunings=frozen, controls=())
+    build(recipe, folder, problem="tiny")
+    before = contents(folder)
+    recipe = replace(recipe, latency=Latency(batch=2, repeats=3))
+    build(recipe, folder, problem="tiny")
+    return recipe, folder, before
+
+
+def test_latency_is_a_cost_of_which_a_shared_trunk_has_its_part(measured):
+    stored = read_pool(measured[1])
+    (shared,) = stored.pool.shared
+    latency = stored.pool.costs["latency_ms"]
+    assert (latency > shared.costs["latency_ms"]).all()
+    assert shared.costs["latency_ms"] > 0
+    assert stored.parent.costs["latency_ms"] > 0
+    both = np.array([[True, True, False, False]])
+    total = Ensembles(both, stored.pool, stored.search, Planes.of(stored.search)).total("latency_ms")
+    np.testing.assert_allclose(total, latency[:2].sum() - shared.costs["latency_ms"])
+
+
+def test_latency_is_measured_once_and_changes_nothing_else(measured):
+    recipe, folder, before = measured
+    after = contents(folder)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"pool.json", "recipe.json", *(f"members/{m}/member.json" for m in read_pool(folder).pool.names)}
+    assert after.keys() == before.keys()
+    build(recipe, folder, problem="tiny")
+    assert contents(folder) == after
+    (folder / "pool.json").unlink()
+    build(recipe, folder, problem="tiny")
+    assert {name for name in after if contents(folder)[name] != after[name]} <= {"pool.json"}  # the parent's, once more
+
+
+def test_a_member_tells_with_what_its_latency_was_measured(measured):
+    report = read_member(measured[1], "smallest-0.3-set1")["report"]
+    assert report["latency"] == Latency(batch=2, repeats=3).runtime()
+    assert report["latency"]["runtime"] == f"torch {torch.__version__}"
+    assert report["accuracy"]["search"] > 0.5
+
+
+def test_latencies_that_were_measured_are_not_mixed_with_others(measured):
+    recipe, folder, _ = measured
+    for latency in (None, Latency(batch=3)):
+        with pytest.raises(InputError, match="was begun with another recipe"):
+            build(replace(recipe, latency=latency), folder, problem="tiny")
+
+
 # Once and again
 
 
@@ -229,6 +285,74 @@ def test_another_seed_gives_other_members(whole, tmp_path):
     one, other = (contents(folder) for folder in (whole, tmp_path / "pool"))
     assert one.keys() == other.keys()
     assert not any(one[file] == other[file] for file in one if file.endswith((".safetensors", "scores.npy")))
+
+
+# More of it
+
+
+def test_what_a_recipe_is_added_is_made_and_nothing_else(whole, tmp_path):
+    folder = tmp_path / "pool"
+    smaller = replace(RECIPE, compressors=(Wrapped(Smallest()),), fine_tunings=REGIMES[::2], controls=())
+    build(smaller, folder, problem="tiny")
+    larger = replace(smaller, compressors=(Smallest(), *smaller.compressors), fine_tunings=REGIMES, controls=())
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("members/*/*")}
+    assert standing(larger, folder, problem="tiny") == Standing(
+        made=("like-smallest-0.3-set1", "like-smallest-0.3-set3", "like-smallest-0.6-set1", "like-smallest-0.6-set3"),
+        missing=(*MEMBERS, "like-smallest-0.3-set2", "like-smallest-0.6-set2"),
+        failed={},
+        closed=False,
+    )
+    told = []
+    build(larger, folder, problem="tiny", progress=lambda *what: told.append(what))
+    assert [what[0] for what in told if what[2] in MEMBERS] == [4, 5, 6, 7, 8, 9]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert list(read_pool(folder).pool.names)[:6] == MEMBERS
+    build(larger, tmp_path / "at-once", problem="tiny")
+    assert contents(folder) == contents(tmp_path / "at-once")
+
+
+def test_a_pool_to_which_members_are_being_added_can_be_searched_as_it_was(whole, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "pool"))
+
+    def interrupt(done, total, text):
+        raise InterruptionError
+
+    larger = replace(RECIPE, compressors=(Smallest(), Route(Smallest((0.4,), "more"))))
+    with pytest.raises(InterruptionError):
+        build(larger, folder, problem="tiny", progress=interrupt)
+    assert list(read_pool(folder).pool.names) == MEMBERS
+    assert standing(larger, folder, problem="tiny").missing == ("more-0.4",)
+
+
+def test_what_is_not_made_yet_may_change(whole, tmp_path):
+    """Even if something of the kind has been begun."""
+    calls = []
+
+    def interrupt(done, total, text):
+        calls.append(text)
+        if text == "smallest-0.6":
+            raise InterruptionError
+
+    other = replace(RECIPE, compressors=(Smallest(beyond=0.1),))
+    with pytest.raises(InterruptionError):
+        build(other, tmp_path / "pool", problem="tiny", progress=interrupt)
+    assert (tmp_path / "pool" / "work").exists()
+    build(RECIPE, tmp_path / "pool", problem="tiny")
+    assert contents(tmp_path / "pool") == contents(whole)
+
+
+def test_a_folder_of_an_earlier_version_is_known_by_its_recipe_and_then_by_its_members(whole, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "pool"))
+    claimed = json.loads((folder / "recipe.json").read_text())
+    del claimed["members"]
+    (folder / "recipe.json").write_text(json.dumps(claimed))
+    larger = replace(RECIPE, compressors=(*RECIPE.compressors, Route(Quantisation((4,)))))
+    with pytest.raises(InputError, match="was begun with another recipe"):
+        build(larger, folder, problem="tiny")
+    build(RECIPE, folder, problem="tiny")
+    assert contents(folder) == contents(whole)
+    build(larger, folder, problem="tiny")
+    assert list(read_pool(folder).pool.names) == [*MEMBERS, "quantisation-4"]
 
 
 class InterruptionError(Exception):
@@ -316,6 +440,15 @@ def test_a_pool_that_was_made_for_another_problem_is_refused(whole):
 def test_a_folder_begun_with_another_recipe_is_refused(whole, change):
     with pytest.raises(InputError, match=r"pool was begun with another recipe; remove it, or name another folder"):
         build(replace(RECIPE, **change), whole, problem="tiny")
+
+
+def test_what_is_made_already_cannot_be_asked_for_in_another_way(whole):
+    less = replace(RECIPE, fine_tunings=REGIMES[:2])
+    with pytest.raises(InputError, match=r"but smallest-0\.3-set3 and 1 more would now be made in another way, or not"):
+        standing(less, whole, problem="tiny")
+    other = replace(RECIPE, controls=())
+    with pytest.raises(InputError, match=r"but controls/like-smallest-0\.3-set1 and 1 more would now be made"):
+        build(other, whole, problem="tiny")
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path):

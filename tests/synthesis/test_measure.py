@@ -219,7 +219,10 @@ def test_latency_is_the_median_in_one_thread_without_the_first_runs():
     class Slow(nn.Module):
         def forward(self, images):
             seen.append(torch.get_num_threads())
-            time.sleep(0.02 if len(seen) <= 5 else 0.002)
+            time.sleep(0.01)  # does not count
+            end = time.thread_time() + (0.02 if len(seen) <= 5 else 0.002)
+            while time.thread_time() < end:
+                pass
             return images
 
     threads = torch.get_num_threads()
@@ -230,4 +233,30 @@ def test_latency_is_the_median_in_one_thread_without_the_first_runs():
     finally:
         torch.set_num_threads(threads)
     assert seen == [1] * 8
-    assert 2 <= latency < 20
+    assert 2 <= latency < 10
+
+
+def test_latencies_of_layers_add_up_to_that_of_the_network(small, monkeypatch):
+    """Every module is in one part: time is counted in calls of modules."""
+    calls = []
+    for kind in {type(module) for module in small.children()}:
+
+        def counted(self, values, kind=kind, forward=kind.forward):
+            calls.append(kind)
+            return forward(self, values)
+
+        monkeypatch.setattr(kind, "forward", counted)
+    monkeypatch.setattr(measure.time, "thread_time", lambda: float(len(calls)))
+    found = measure.layer_latencies(small, measure.Latency(repeats=3), {})
+    assert list(found) == [layer["chain"] for layer in measure.layers(small)]
+    n_modules = sum(not isinstance(module, torch.nn.Dropout) for module in small.children())
+    assert sum(found.values()) == 1000 * n_modules
+    first, *others = found
+    again = measure.layer_latencies(small, measure.Latency(repeats=3), {first: 0.5})
+    assert again == {first: 0.5, **{chain: found[chain] for chain in others}}
+
+
+@pytest.mark.parametrize("setting", ["batch", "repeats"])
+def test_a_latency_that_nothing_measures_is_refused(setting):
+    with pytest.raises(InputError, match=f"{setting} is 0; it must be 1 or more"):
+        measure.Latency(**{setting: 0})

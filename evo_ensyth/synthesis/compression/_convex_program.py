@@ -1,4 +1,4 @@
-"""The convex program of one dense layer, how good an answer to it is, and its solution by a general convex solver.
+"""The convex program of one layer, how good an answer to it is, and its solution by a general convex solver.
 
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020.
 

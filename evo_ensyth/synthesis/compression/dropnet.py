@@ -12,22 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
 from evo_ensyth.synthesis.compression._scratch import made_once
+from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units, unit_means
 from evo_ensyth.synthesis.datasets import Split, stratified
 from evo_ensyth.synthesis.forms import keep_units
-from evo_ensyth.synthesis.networks import Network, weighted_layers
+from evo_ensyth.synthesis.networks import Network
 from evo_ensyth.synthesis.training import Training, derived_seed, train
 
 METRICS = ("minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer")
 STARTS = ("initial", "continue")
 PUBLISHED_TRAINING = Training(epochs=100, batch=32, optimiser="sgd", learning_rate=0.1, decay=1.0)
 HELD_OUT = 10  # one training sample in so many tells when to stop
-IMAGES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -120,18 +119,16 @@ class DropNet:
             begin = untrained if self.start == "initial" else keep_units(trained, kept)
             learn = partial(self._train, begin, fitted, held_out, derived_seed(seed, name, "training"), name, progress)
             trained = made_once(scratch, name, parent, learn)
-            units = {place: len(_layer(trained, place).weight) for place in layers}
+            units = {place: n_units(trained, place) for place in layers}
             chosen = {"metric": self.metric, "share": self.share, "start": self.start, "cycle": cycle}
             yield Variant(name, {"method": "dropnet", **chosen}, trained, {"units": units})
 
     def _checked_layers(self, parent: Network, untrained: Network) -> tuple[str, ...]:
-        names = tuple(weighted_layers(parent))[:-1]
-        for name in self.layers or ():
-            if name not in names:
-                raise InputError(f"layers names '{name}'; the parent's layers before the last are {', '.join(names)}.")
-        if any(len(_layer(parent, name).weight) < len(_layer(untrained, name).weight) for name in names):
+        layers = layers_before_the_last(parent, self.layers)
+        every = layers_before_the_last(parent, None)
+        if any(n_units(parent, name) < n_units(untrained, name) for name in every):
             raise InputError("the network has lost units already; DropNet takes one with all of them.")
-        return names if self.layers is None else self.layers
+        return layers
 
     def _train(self, begin: Network, fitted: Split, held_out: Split, seed: int, name: str, progress: Told) -> Network:
         return train(
@@ -153,39 +150,8 @@ class DropNet:
 
 
 def activity(network: Network, data: Split, layers: Sequence[str]) -> dict[str, np.ndarray]:
-    """Mean absolute value of what each unit says, behind its activation function, over images and positions.
-
-    Parameters
-    ----------
-    network : Network
-    data : Split
-    layers : sequence of str
-        Names of layers that are followed directly by their activation function.
-
-    Returns
-    -------
-    float64, (n_units,), for each layer
-    """
-    modules = dict(network.named_children())
-    order = list(modules)
-    sums = {name: torch.zeros(len(_layer(network, name).weight), dtype=torch.float64) for name in layers}
-
-    def count(name: str, output: torch.Tensor) -> None:
-        positions = output.flatten(2) if output.ndim > 2 else output[:, :, None]
-        sums[name] += positions.double().abs().mean(dim=2).sum(dim=0)
-
-    hooks = []
-    try:
-        for name in layers:
-            behind = modules[order[order.index(name) + 1]]
-            hooks.append(behind.register_forward_hook(lambda _, __, output, name=name: count(name, output)))
-        with torch.inference_mode():
-            for start in range(0, len(data), IMAGES_AT_ONCE):
-                network(network.prepare(torch.tensor(data.images[start : start + IMAGES_AT_ONCE])))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: (total / len(data)).numpy() for name, total in sums.items()}
+    """Mean absolute value of what each unit says; parameters and result as those of `unit_means`."""
+    return unit_means(network, data, layers, torch.abs)
 
 
 def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.random.Generator) -> dict[str, torch.Tensor]:
@@ -239,7 +205,3 @@ def _shared_out(data: Split, seed: int) -> tuple[Split, Split]:
     """Samples to train on, and one in `HELD_OUT`, of every class its share, to tell when to stop."""
     drawn = stratified(data.labels, math.ceil(len(data) / HELD_OUT), np.random.default_rng(seed))
     return data.take(~drawn), data.take(drawn)
-
-
-def _layer(network: Network, name: str) -> nn.Conv2d | nn.Linear:
-    return weighted_layers(network)[name]

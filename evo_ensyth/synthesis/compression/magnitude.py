@@ -1,9 +1,10 @@
 """Magnitude pruning: the largest weights stay. Of the whole network or of each layer, at once or little by little.
 
-Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015; the gradual
-schedule is that of Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model compression",
-arXiv 1710.01878 (2017), equation 1. As a control, to the layer densities of Net-Trim as in Aghasi, Abdi, Romberg (SIAM
-J. Math. Data Sci. 2(1), 2020), who call it HPTD.
+After Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015; the
+gradual schedule in the style of Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model
+compression", arXiv 1710.01878 (2017): its cubic rise is widely known, the paper's text was not at hand. As a control,
+to the layer densities of Net-Trim as in the code of Aghasi, Abdi, Romberg (SIAM J. Math. Data Sci. 2(1), 2020), which
+calls it HPTD.
 """
 
 import copy
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import Compressor, Material, Told, Variant, silent
@@ -38,8 +38,8 @@ class Gradual:
 
     Notes
     -----
-    The paper prunes in the course of one training. Here each step is a fine-tuning of its own, so that its rate begins
-    anew, and what became zero stays zero.
+    The original prunes in the course of one training. Here each step is a fine-tuning of its own, so that its rate
+    begins anew, and what became zero stays zero.
     """
 
     tuning: FineTuning
@@ -127,7 +127,7 @@ class Magnitude:
 
 @dataclass(frozen=True)
 class MagnitudeControl:
-    """For each variant of another method, the parent with as many of its largest weights in each dense layer.
+    """For each variant of another method, the parent with as many of its largest weights in each layer.
 
     Attributes
     ----------
@@ -154,11 +154,10 @@ class MagnitudeControl:
         for variant in self.of.variants(parent, material, seed=seed, scratch=scratch, progress=progress):
             model = copy.deepcopy(parent)
             layers: dict[str, Any] = {}
-            for name, layer in model.named_modules():
-                if isinstance(layer, nn.Linear):
-                    kept = sum(int(part.count_nonzero()) for part in variant.model.get_submodule(name).parameters())
-                    keep_largest(list(layer.parameters()), kept)
-                    layers[name] = _told(*layer.parameters())
+            for name, layer in weighted_layers(model).items():
+                kept = sum(int(part.count_nonzero()) for part in variant.model.get_submodule(name).parameters())
+                keep_largest(list(layer.parameters()), kept)
+                layers[name] = _told(*layer.parameters())
             origin: Mapping[str, Any] = {"method": "magnitude", "like": dict(variant.origin)}
             yield Variant(f"magnitude-like-{variant.name}", origin, model, {"layers": layers})
 

@@ -4,15 +4,14 @@ Aghasi, Abdi, Nguyen, Romberg, "Net-Trim: Convex Pruning of Deep Neural Networks
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020. The grid is
 EnSyth's (Alhalabi, Gaber, Basurra, IEEE SMC 2019).
 
-Dense layers only, each with its bias inside the program. Every dense layer but the last is taken to be followed
-directly by ReLU.
+Dense layers, each with its bias inside the program; convolutions where they are asked for, by the same program on what
+the filters see at each position. Every layer but the last is taken to be followed directly by ReLU.
 """
 
 import copy
 import hashlib
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
+from torch.nn import functional
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
@@ -35,6 +35,7 @@ from evo_ensyth.synthesis.compression._convex_program import (
     solve_with_cvxpy,
 )
 from evo_ensyth.synthesis.compression._splitting import State
+from evo_ensyth.synthesis.networks import weighted_layers
 
 EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SCHEMES = ("parallel", "cascade")
@@ -43,6 +44,7 @@ PRECISIONS = ("float32", "float64")
 TOLERANCES = 1e-4, 1e-2  # of small layers, and of large ones
 LARGE = 1e9  # multiplications of inputs with weights, all samples; LeNet's first dense layer at 5,000 has 8e9
 IMAGES_AT_ONCE = 500
+MOST_ROWS = 20_000  # of a convolution's program; every position of 5,000 images would be up to 4 million
 STATE_TENSORS = ("outputs", "sparse", "weights")
 
 
@@ -69,7 +71,7 @@ class NetTrim:
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
-        Names of the dense layers to prune; all of them by default.
+        Names of the layers to prune, dense or convolutional; all dense ones by default.
 
     Raises
     ------
@@ -82,6 +84,10 @@ class NetTrim:
     solution. Here a dual point certifies how far the answer may be from optimal, and the report tells it
     (``lower_bound`` beside ``objective``) with how far it is from feasible (``ball`` at most 1, ``overshoot`` 0). The
     objective is usually much nearer to the optimum than its certificate can tell.
+
+    The published code keeps the bias of a convolution as it is, and solves by conjugate gradients. Here the bias is
+    pruned as in a dense layer. Of every image, as many positions drawn at random enter a convolution's program as make
+    20,000 rows with all images.
     """
 
     epsilons: tuple[float, ...] = EPSILONS
@@ -113,8 +119,8 @@ class NetTrim:
             raise InputError(f"max_iterations is {self.max_iterations}; it must be 1 or more.")
 
     def names(self) -> tuple[str, ...]:
-        """Name the variants, such as ``net_trim-0.1``."""
-        return tuple(f"net_trim-{epsilon:g}" for epsilon in self.epsilons)
+        """Name the variants, such as ``net_trim-0.1``, or ``net_trim-conv2-fc1-0.1`` where layers are named."""
+        return tuple("-".join(("net_trim", *(self.layers or ()), f"{epsilon:g}")) for epsilon in self.epsilons)
 
     def variants(
         self,
@@ -130,7 +136,8 @@ class NetTrim:
         Raises
         ------
         InputError
-            ``layers`` names no dense layer, the parent has none, or ``scratch`` belongs to other settings or data.
+            ``layers`` names no layer of the parent, none are named and it has no dense one, or ``scratch`` belongs to
+            other settings or data.
         """
         walk = _Walk(self, parent, material.calibration, progress)
         shelf = None if scratch is None else _Shelf(scratch, walk.key())
@@ -157,16 +164,17 @@ class _Walk:
 
     def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Told) -> None:
         self.settings, self.parent, self.calibration, self.progress = settings, parent, calibration, progress
-        dense = [name for name, layer in parent.named_modules() if isinstance(layer, nn.Linear)]
-        if not dense:
-            raise InputError("the parent has no dense layer; Net-Trim prunes nothing else.")
+        layers = weighted_layers(parent)
         for name in settings.layers or ():
-            if name not in dense:
-                raise InputError(f"layers names '{name}'; the parent's dense layers are {', '.join(dense)}.")
-        self.last = dense[-1]
-        self.names = [name for name in dense if settings.layers is None or name in settings.layers]
+            if name not in layers:
+                raise InputError(f"layers names '{name}'; the parent's layers are {', '.join(layers)}.")
+        dense = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
+        self.names = [name for name in layers if name in (dense if settings.layers is None else settings.layers)]
+        if not self.names:
+            raise InputError("the parent has no dense layer; name the convolutions that Net-Trim shall prune.")
+        self.last = list(layers)[-1]
         self.states: dict[str, State] = {}
-        self._weights = {name: _stacked(_dense(parent, name)) for name in self.names}
+        self._weights = {name: _stacked(layers[name]) for name in self.names}
         self._inputs: dict[str, torch.Tensor] = {}
         self._prepared: dict[str, tuple[LayerProgram, LayerSolver | None]] = {}
 
@@ -184,7 +192,6 @@ class _Walk:
         weights: dict[str, torch.Tensor] = {}
         report: dict[str, Any] = {}
         for name in self.names:
-            started = time.perf_counter()
             where = f"net_trim-{epsilon:g}, {name}"
             self.progress(where)
             if self.settings.scheme == "parallel" or not weights:
@@ -200,8 +207,7 @@ class _Walk:
                 radius = math.sqrt(self.settings.gamma) * missed
                 solved, _, told = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
-            seconds = time.perf_counter() - started
-            report[name] = {**told, **_standing(program, weights[name].double(), radius), "seconds": seconds}
+            report[name] = {**told, **_standing(program, weights[name].double(), radius)}
         return weights, {"layers": report}
 
     def _shared(self, name: str) -> tuple[LayerProgram, LayerSolver | None]:
@@ -297,13 +303,21 @@ class _Shelf:
 
 
 def _layer_inputs(network: nn.Module, images: torch.Tensor, names: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Inputs of dense layers as float64, (n_samples, n_inputs), with a column of ones where a layer has a bias."""
+    """Inputs of layers as float64, (n_rows, n_inputs), with a column of ones where a layer has a bias.
+
+    A dense layer has a row for every image, a convolution one for every position that was drawn, the same in each call.
+    """
+    layers = weighted_layers(network)
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    rngs = {name: torch.Generator().manual_seed(0) for name in names}
+    positions = max(1, MOST_ROWS // len(images))
 
     def keep(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-        return lambda _, inputs: seen[name].append(inputs[0])
+        return lambda layer, inputs: seen[name].append(
+            unfolded(inputs[0], layer, positions, rngs[name]) if isinstance(layer, nn.Conv2d) else inputs[0]
+        )
 
-    hooks = [network.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
+    hooks = [layers[name].register_forward_pre_hook(keep(name)) for name in names]
     try:
         with torch.inference_mode():
             for batch in torch.split(images, IMAGES_AT_ONCE):
@@ -311,35 +325,58 @@ def _layer_inputs(network: nn.Module, images: torch.Tensor, names: Sequence[str]
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: _with_ones(torch.cat(seen[name]).double(), _dense(network, name)) for name in names}
+    return {name: _with_ones(torch.cat(seen[name]).double(), layers[name]) for name in names}
 
 
-def _with_ones(inputs: torch.Tensor, layer: nn.Linear) -> torch.Tensor:
+def unfolded(images: torch.Tensor, layer: nn.Conv2d, most: int, rng: torch.Generator) -> torch.Tensor:
+    """What the filters of a convolution see, a row for every position, so that ``rows @ filters`` are its answers.
+
+    Parameters
+    ----------
+    images : (n_images, channels, height, width)
+    layer : Conv2d
+        In one group, padded with zeros.
+    most : int
+        Of an image with more positions than that, so many are drawn.
+    rng : Generator
+
+    Returns
+    -------
+    (n_images times positions, channels times height times width of a filter)
+        The positions of an image follow one another from left to right and from top to bottom, or as they were drawn.
+    """
+    assert layer.groups == 1
+    assert layer.padding_mode == "zeros"
+    assert not isinstance(layer.padding, str)
+    windows = functional.unfold(images, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    rows = windows.transpose(1, 2)
+    if rows.shape[1] > most:
+        drawn = torch.rand(rows.shape[:2], generator=rng).argsort(dim=1, stable=True)[:, :most]
+        rows = rows.gather(1, drawn[:, :, None].expand(-1, -1, rows.shape[2]))
+    return rows.flatten(0, 1)
+
+
+def _with_ones(inputs: torch.Tensor, layer: nn.Conv2d | nn.Linear) -> torch.Tensor:
     return inputs if layer.bias is None else torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)
 
 
-def _stacked(layer: nn.Linear) -> torch.Tensor:
+def _stacked(layer: nn.Conv2d | nn.Linear) -> torch.Tensor:
     """Weights of a layer as the program has them, (n_inputs + 1, n_neurons) with the bias last, float64."""
-    parts = [layer.weight.detach().T] if layer.bias is None else [layer.weight.detach().T, layer.bias.detach()[None]]
-    return torch.cat(parts).double()
+    weights = layer.weight.detach().flatten(1).T
+    return (weights if layer.bias is None else torch.cat([weights, layer.bias.detach()[None]])).double()
 
 
 def _with_weights(parent: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
-    """Return a copy of the parent in which some dense layers have other weights."""
+    """Return a copy of the parent in which some layers have other weights."""
     model = copy.deepcopy(parent)
+    layers = weighted_layers(model)
     with torch.no_grad():
         for name, stacked in weights.items():
-            layer = _dense(model, name)
-            layer.weight.copy_(stacked[: layer.in_features].T)
+            layer = layers[name]
+            layer.weight.copy_(stacked[: layer.weight[0].numel()].T.reshape(layer.weight.shape))
             if layer.bias is not None:
                 layer.bias.copy_(stacked[-1])
     return model
-
-
-def _dense(network: nn.Module, name: str) -> nn.Linear:
-    layer = network.get_submodule(name)
-    assert isinstance(layer, nn.Linear)
-    return layer
 
 
 def _standing(program: LayerProgram, weights: torch.Tensor, radius: float) -> dict[str, Any]:

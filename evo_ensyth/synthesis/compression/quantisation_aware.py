@@ -1,11 +1,12 @@
 """Quantisation-aware fine-tuning: the network computes with rounded weights while weights and steps go on learning.
 
-Esser, McKinstry, Bablani, Appuswamy, Modha, "Learned Step Size Quantization", ICLR 2020 (arXiv 1902.08153); gradients
-pass through the rounding as if it were not there (Bengio, Leonard, Courville, arXiv 1308.3432).
+In the style of Esser, McKinstry, Bablani, Appuswamy, Modha, "Learned Step Size Quantization", ICLR 2020 (arXiv
+1902.08153), whose rules were read in other people's code, not in the paper; gradients pass through the rounding as if
+it were not there (Bengio, Leonard, Courville, arXiv 1308.3432).
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ class QuantisationAware:
 
     Notes
     -----
-    The paper has one step for each layer and a level more below zero than above; here each output has its own step, and
+    LSQ has one step for each layer and a level more below zero than above; here each output has its own step, and
     levels are symmetric. Steps start from those of least squared error, and their logarithm is learned, which keeps
     them positive and suits any optimiser.
     """
@@ -82,22 +83,44 @@ class QuantisationAware:
             yield Variant(name, {"method": "quantisation_aware", "bits": bits, "tuning": self.tuning.name}, model, {})
 
     def _tuned(self, parent: Network, bits: int, data: Split, seed: int) -> Network:
-        begin = copy.deepcopy(parent)
-        for layer in weighted_layers(begin).values():
-            parametrize.register_parametrization(layer, "weight", LearnedSteps(layer.weight.detach(), bits))
-        learned = weighted_layers(fine_tune(begin, data, self.tuning, seed=seed))
-        model = copy.deepcopy(parent)
-        for name, layer in weighted_layers(model).items():
-            weight, steps = _settled(learned[name], bits)
-            layer.weight.data.copy_(weight)
-            if layer.bias is not None:
-                layer.bias.data.copy_(learned[name].get_parameter("bias"))
+        begin = learning_steps(parent, dict.fromkeys(weighted_layers(parent), bits))
+        return settled(fine_tune(begin, data, self.tuning, seed=seed), parent)
+
+
+def learning_steps(network: Network, bits: Mapping[str, int]) -> Network:
+    """Return a copy in which some layers round their weights, to so many bits each, and learn how."""
+    network = copy.deepcopy(network)
+    for name, layer in weighted_layers(network).items():
+        if name in bits:
+            parametrize.register_parametrization(layer, "weight", LearnedSteps(layer.weight.detach(), bits[name]))
+    return network
+
+
+@torch.no_grad()
+def settled(learned: Network, like: Network) -> Network:
+    """Return what `learning_steps` began as it is stored: with codes, and with weights where no steps were learned.
+
+    Parameters
+    ----------
+    learned : Network
+    like : Network
+        With the same layers, none of which learns steps.
+    """
+    model, layers = copy.deepcopy(like), weighted_layers(learned)
+    for name, layer in weighted_layers(model).items():
+        if parametrize.is_parametrized(layers[name], "weight"):
+            weight, steps, bits = _codes(layers[name])
             mark_quantised(layer, steps, bits)
-        return model
+        else:
+            weight = layers[name].weight
+        layer.weight.copy_(weight)
+        if layer.bias is not None:
+            layer.bias.copy_(layers[name].get_parameter("bias"))
+    return model
 
 
 class LearnedSteps(nn.Module):
-    """Rounds weights, (n_outputs, ...), to whole steps of their output; section 2 of the paper.
+    """Rounds weights, (n_outputs, ...), to whole steps of their output, as LSQ does.
 
     Of what comes out, v, with codes from -L to L: dv/dw is 1 where |w / s| is at most L, and 0 beyond; dv/ds is
     round(w / s) - w / s there, and -L or L beyond. The latter is scaled by 1 / sqrt(L times the number of weights).
@@ -107,6 +130,7 @@ class LearnedSteps(nn.Module):
         super().__init__()
         _, steps = quantise(weight, bits, "least_squares")
         self.logarithms = nn.Parameter(steps.log())
+        self.bits = bits
         self.largest = largest_code(bits)
         self.pace = (self.largest * weight[0].numel()) ** -0.5
 
@@ -120,10 +144,10 @@ class LearnedSteps(nn.Module):
         return rounded.view_as(weight)
 
 
-@torch.no_grad()
-def _settled(layer: nn.Module, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights and steps of a layer as they are stored: exact multiples, see `quantisation.rounded_up`."""
-    learned = layer.get_submodule("parametrizations.weight")
-    weight, steps = learned.get_parameter("original"), rounded_up(learned.get_parameter("0.logarithms").exp())
-    codes = (weight.flatten(1) / steps[:, None]).round().clamp(-largest_code(bits), largest_code(bits))
-    return (codes * steps[:, None] + 0.0).view_as(weight), steps
+def _codes(layer: nn.Module) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Weights, steps and bits of a layer as they are stored: exact multiples, see `quantisation.rounded_up`."""
+    rounding = layer.get_submodule("parametrizations.weight.0")
+    assert isinstance(rounding, LearnedSteps)
+    weight, steps = layer.get_parameter("parametrizations.weight.original"), rounded_up(rounding.logarithms.exp())
+    codes = (weight.flatten(1) / steps[:, None]).round().clamp(-rounding.largest, rounding.largest)
+    return (codes * steps[:, None] + 0.0).view_as(weight), steps, rounding.bits

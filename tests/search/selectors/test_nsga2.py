@@ -94,7 +94,8 @@ import naive, numpy as np
 from evo_ensyth import objectives
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.run import run, _front_table
+from evo_ensyth.search.run import run
+from evo_ensyth.search.run_folder import _front_table
 rng = np.random.default_rng(0)
 labels, truth = naive.random_votes(rng, 40, 600, 5, 0.6)
 pool = Pool(tuple(f"m{{i}}" for i in range(40)), costs={{"ms": rng.random(40)}})

@@ -93,7 +93,7 @@ def test_biases_and_the_parent_stay_as_they_are(small, material):
 
 
 def test_the_schedule_is_the_cubic_one():
-    """Zhu and Gupta, equation 1, from no zeros: s (1 - (1 - t)^3)."""
+    """In the style of Zhu and Gupta, from no zeros: s (1 - (1 - t)^3)."""
     steps = Gradual(FineTuning(name="x", epochs=1), n_steps=4).sparsities(0.8)
     np.testing.assert_allclose(steps, [0.8 * (1 - 27 / 64), 0.8 * (1 - 8 / 64), 0.8 * (1 - 1 / 64), 0.8])
 

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material
+from evo_ensyth.synthesis.compression import Material, net_trim
 from evo_ensyth.synthesis.compression._convex_program import relu_program
-from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
+from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance, unfolded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -250,6 +251,114 @@ def test_scratch_of_another_parent_is_refused(tmp_path):
         all_variants(settings, network(seed=5), scratch=tmp_path)
 
 
+# Convolutions
+
+
+def convolutional(*, bias=True, stride=1, seed=0):
+    torch.manual_seed(seed)
+    layers = [
+        ("conv1", nn.Conv2d(1, 3, 3, padding=1, bias=bias)),
+        ("conv1_relu", nn.ReLU()),
+        ("conv2", nn.Conv2d(3, 4, (2, 3), padding=(0, 1), stride=stride, bias=bias)),
+        ("conv2_relu", nn.ReLU()),
+        ("flatten", nn.Flatten()),
+        ("fc1", nn.LazyLinear(5)),
+    ]
+    network = nn.Sequential(OrderedDict(layers)).eval()
+    network(images(1))
+    return network
+
+
+def seen_by_filters(values, layer):
+    """What each filter sees at each position, window by window."""
+    (high, wide), (down, right) = layer.kernel_size, layer.stride
+    padded = nn.functional.pad(values, (layer.padding[1], layer.padding[1], layer.padding[0], layer.padding[0]))
+    rows = []
+    for image in padded:
+        for top in range(0, image.shape[1] - high + 1, down):
+            lefts = range(0, image.shape[2] - wide + 1, right)
+            rows += [image[:, top : top + high, left : left + wide].flatten() for left in lefts]
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize(("name", "depth", "stride"), [("conv1", 0, 1), ("conv2", 2, 1), ("conv2", 2, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_is_pruned_like_a_dense_layer_that_sees_what_its_filters_see(name, depth, stride, bias):
+    parent = convolutional(bias=bias, stride=stride)
+    layer = parent.get_submodule(name)
+    with torch.no_grad():
+        rows = seen_by_filters(parent[:depth](images()), layer)
+    filters = nn.Linear(rows.shape[1], layer.out_channels, bias=bias)
+    filters.weight.data = layer.weight.detach().flatten(1).clone()
+    if bias:
+        filters.bias.data = layer.bias.detach().clone()
+    # A last layer would be met everywhere; this one is followed by ReLU.
+    layers = [("fc0", filters), ("relu", nn.ReLU()), ("fc1", nn.Linear(layer.out_channels, 2))]
+    dense = nn.Sequential(OrderedDict(layers))
+    grid = (0.1, 0.4)
+    found = all_variants(NetTrim(epsilons=grid, layers=(name,)), parent)
+    expected = all_variants(NetTrim(epsilons=grid, layers=("fc0",)), dense.eval(), rows)
+    for one, other in zip(found, expected, strict=True):
+        pruned, reference = one.model.get_submodule(name), other.model.fc0
+        np.testing.assert_array_equal(pruned.weight.detach().flatten(1), reference.weight.detach())
+        if bias:
+            np.testing.assert_array_equal(pruned.bias.detach(), reference.bias.detach())
+        told = {key: value for key, value in one.report["layers"][name].items() if key != "seconds"}
+        assert told == {key: value for key, value in other.report["layers"]["fc0"].items() if key != "seconds"}
+        for untouched in {"conv1", "conv2", "fc1"} - {name}:
+            assert_same_state(state_of(one.model.get_submodule(untouched)), state_of(parent.get_submodule(untouched)))
+    assert 0 < int((pruned.weight == 0).sum()) < pruned.weight.numel()
+
+
+def test_of_images_with_many_positions_as_many_of_each_are_drawn_and_the_same_every_time():
+    layer, rng = nn.Conv2d(2, 3, 3, padding=1), torch.Generator()
+    values = torch.rand(6, 2, 5, 5)
+    everything = seen_by_filters(values, layer)
+    np.testing.assert_array_equal(unfolded(values, layer, 25, rng), everything)
+    one, other = (unfolded(values, layer, 4, rng.manual_seed(3)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    # All rows differ, so that a row tells its position.
+    places = [
+        [position for row in rows for position in range(25) if torch.equal(row, known[position])]
+        for rows, known in zip(one.reshape(6, 4, -1), everything.reshape(6, 25, -1), strict=True)
+    ]
+    assert all(len(set(drawn)) == 4 for drawn in places)
+    assert len({tuple(sorted(drawn)) for drawn in places}) > 1
+
+
+def test_with_fewer_positions_the_program_is_smaller_and_answers_alike(monkeypatch):
+    parent = convolutional()
+    (whole,) = all_variants(NetTrim(epsilons=(0.1,), layers=("conv1",)), parent)
+    monkeypatch.setattr(net_trim, "MOST_ROWS", 8 * 120)  # half of the positions
+    (half,) = all_variants(NetTrim(epsilons=(0.1,), layers=("conv1",)), parent)
+    radii = [variant.report["layers"]["conv1"]["radius"] for variant in (whole, half)]
+    assert radii[1] == pytest.approx(radii[0] / 2**0.5, rel=0.05)
+    with torch.no_grad():
+        missed = (half.model[:2](images()) - parent[:2](images())).norm() / parent[:2](images()).norm()
+    assert float(missed) < 0.12
+
+
+@pytest.mark.parametrize("scheme", ["parallel", "cascade"])
+def test_convolutions_and_dense_layers_are_pruned_together(scheme):
+    settings = {"epsilons": (0.2,), "layers": ("fc1", "conv2", "conv1"), "scheme": scheme}
+    (variant,) = all_variants(NetTrim(**settings), convolutional())
+    assert variant.name == "net_trim-fc1-conv2-conv1-0.2"
+    assert list(variant.report["layers"]) == ["conv1", "conv2", "fc1"]
+    for told in variant.report["layers"].values():
+        assert told["ball"] <= 1 + 2e-4
+        assert told["density"] < 1
+
+
+def test_magnitude_is_its_control_in_convolutions_too():
+    parent, method = convolutional(), NetTrim(epsilons=(0.4,), layers=("conv1", "fc1"))
+    (variant,), (control,) = (all_variants(one, parent) for one in (method, MagnitudeControl(of=method)))
+    for name in ("conv1", "conv2", "fc1"):
+        parts = [list(one.model.get_submodule(name).parameters()) for one in (variant, control)]
+        counts = [sum(int(part.count_nonzero()) for part in both) for both in parts]
+        assert counts[0] == counts[1]
+    assert int((control.model.conv1.weight == 0).sum()) > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -273,7 +382,7 @@ def test_a_setting_out_of_its_range_is_refused(settings, message):
 
 
 def test_a_layer_that_does_not_exist_is_refused():
-    with pytest.raises(InputError, match="layers names 'fc9'; the parent's dense layers are fc1, fc2, fc3"):
+    with pytest.raises(InputError, match="layers names 'fc9'; the parent's layers are fc1, fc2, fc3"):
         all_variants(NetTrim(layers=("fc9",)))
 
 

@@ -1,0 +1,131 @@
+"""What an ensemble costs whose members share their convolutions: eight of them, eight that share nothing, and one.
+
+    python benchmarks/shared_trunks.py                  # digits: a minute
+    python benchmarks/shared_trunks.py fashion_mnist    # the same for any problem with a recipe
+
+Makes a pool by the problem's recipe with every fine-tuning twice, the second time with frozen convolutions, in
+``runs/PROBLEM/shared-trunks``. Of either kind the eight members with the lowest errors on the search split are
+compared, with the best one and with the parent. Bytes and multiplications are those of the objectives, which count
+shared layers once. Latencies are measured on the ensemble as one network, which computes shared layers once; it must
+answer like its members.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file
+
+from evo_ensyth import objectives, posing, terminal
+from evo_ensyth.pool import StoredPool, read_pool
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.synthesis import Recipe, Route, build, default_workers, networks
+from evo_ensyth.synthesis.forms import with_state
+from evo_ensyth.synthesis.measure import Latency, latency_ms
+from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.stored import member_network
+from evo_ensyth.synthesis.together import Together
+from evo_ensyth.synthesis.training import FineTuning
+
+SIZE = 8
+BATCHES = (1, 100)
+FROZEN = "-frozen"
+
+
+def both_ways(recipe: Recipe) -> Recipe:
+    """The same recipe with every fine-tuning a second time, with frozen convolutions, and without controls."""
+    routes = [part if isinstance(part, Route) else Route(part, recipe.fine_tunings) for part in recipe.compressors]
+    doubled = tuple(replace(route, fine_tunings=_doubled(route.fine_tunings), then=()) for route in routes)
+    return replace(recipe, compressors=doubled, controls=())
+
+
+def _doubled(tunings: Sequence[FineTuning]) -> tuple[FineTuning, ...]:
+    frozen = [replace(tuning, name=f"{tuning.name}{FROZEN}", convolutions=False) for tuning in tunings]
+    return (*tunings, *frozen)
+
+
+def made_pool(name: str) -> StoredPool:
+    """The pool of a problem made both ways."""
+    recipe = both_ways(posing.problem_module(name).recipe())
+    folder = posing.results_folder(name) / "shared-trunks"
+    with terminal.pool_progress(quiet=False) as progress:
+        build(recipe, folder, problem=name, progress=progress, workers=default_workers(recipe))
+    return read_pool(folder)
+
+
+def best(stored: StoredPool, *, frozen: bool) -> np.ndarray:
+    """Positions of the members of one kind, lowest search error first."""
+    kind = [i for i, name in enumerate(stored.pool.names) if name.endswith(FROZEN) == frozen]
+    return np.array(sorted(kind, key=lambda i: (stored.search.member_errors[i], i)))
+
+
+def row(stored: StoredPool, positions: np.ndarray) -> list[float]:
+    """Bytes, multiplications, latencies, and errors on the search and the test split."""
+    subset = np.zeros((1, len(stored.pool)), dtype=bool)
+    subset[0, positions] = True
+    goals = tuple(objectives.find(goal, stored.pool) for goal in ("bytes", "macs", "error"))
+    problem = Problem(stored.problem, stored.pool, stored.search, stored.test, goals, stored.parent)
+    tested = problem.on_test(subset)
+    assert tested is not None
+    *costs, error = objectives.judge(goals, problem.on_search(subset))[0]
+    test_error = objectives.judge(goals, tested)[0, -1]
+    members = [member_network(stored, stored.pool.names[i]) for i in positions]
+    return [*costs, *latencies(members), error, test_error]
+
+
+def latencies(members: Sequence[Network]) -> list[float]:
+    """Milliseconds for each of the batches."""
+    together = Together(members)
+    found = []
+    for batch in BATCHES:
+        images = torch.rand(batch, *members[0].preparation.shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            alone = torch.stack([member(images) for member in members])
+            assert torch.equal(together(images), alone)
+        found.append(latency_ms(together, images))
+    return found
+
+
+def parent_row(stored: StoredPool) -> list[float]:
+    """The same for the parent."""
+    untrained = networks.build(stored.about["network"], stored.search.n_classes, seed=0)
+    parent = with_state(untrained, load_file(stored.folder / "parent.safetensors"))
+    costs, labels = stored.parent.costs, stored.parent.labels
+    errors = [np.mean(labels[votes.split] != votes.truth) for votes in (stored.search, stored.test)]
+    return [costs["bytes"], costs["macs"], *latencies([parent]), *errors]
+
+
+def main(name: str = "digits") -> None:
+    """Print the table for one problem."""
+    stored = made_pool(Path(name).stem)
+    frozen, free = best(stored, frozen=True)[:SIZE], best(stored, frozen=False)[:SIZE]
+    rows = {
+        "the parent": parent_row(stored),
+        "one member": row(stored, free[:1]),
+        f"{len(free)} full members": row(stored, free),
+        f"{len(frozen)} members, one trunk": row(stored, frozen),
+    }
+    one = rows["one member"]
+    table = Table(title=f"{stored.problem}: in brackets, times what one member takes", title_justify="left")
+    table.add_column("")
+    for column in ("bytes", "MACs", *(f"ms for {batch}" for batch in BATCHES), "search error %", "test error %"):
+        table.add_column(column, justify="right")
+    for label, values in rows.items():
+        costs = [
+            f"{value:,.{digits}f} ({value / unit:.2f})"
+            for value, unit, digits in zip(values, one, (0, 0, 3, 3), strict=False)
+        ]
+        table.add_row(label, *costs, *(f"{100 * error:.2f}" for error in values[-2:]))
+    console = Console(width=140, highlight=False)
+    console.print(table)
+    runtime = Latency().runtime()
+    console.print(f"{runtime['runtime']}, one thread, {runtime['processor']}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,94 @@
+"""What a person sees of a pool: tables on standard output."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from evo_ensyth.errors import one_line
+from evo_ensyth.report.pool_facts import PoolFacts
+from evo_ensyth.terminal import new_console, say
+
+SHARED_SHOWN = 3
+
+
+def print_standing(
+    *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
+) -> None:
+    """Print how far a pool is: what is made, what could not be made, and what is missing."""
+    console = new_console()
+    table = Table(title=one_line(f"{problem}: {folder}"), title_justify="left")
+    for column in ("", "member", "why"):
+        table.add_column(column, overflow="fold")
+    for state, names in (("made", made), ("failed", failed), ("missing", missing)):
+        for name in names:
+            table.add_row(state, one_line(name), one_line(failed.get(name, "")))
+    if made or failed or missing:
+        console.print(table)
+    say(console, f"{len(made)} made, {len(failed)} failed, {len(missing)} missing")
+    words = "it can be searched" if closed else "it cannot be searched yet"
+    say(console, words if not (failed or missing) else f"{words}; python -m evo_ensyth pool {problem} goes on")
+
+
+def print_pool(facts: PoolFacts, folder: str) -> None:
+    """Print a pool: its members method by method, pairs of each kind, and what follows from them."""
+    console = new_console()
+    console.print(_members(facts))
+    for method, curve in facts.curves.items():
+        say(console, f"{method}: {len(facts.of_method(method))} members, {_offer(facts, curve)}")
+    if facts.pairs:
+        console.print(_pairs(facts))
+    say(console, facts.verdict)
+    largest = sorted(facts.shared, key=lambda part: -part.members.sum())[:SHARED_SHOWN]
+    for part in largest:
+        costs = ", ".join(f"{value:,.6g} {cost}" for cost, value in part.costs.items())
+        say(console, f"{part.members.sum()} members share {part.name}, which an ensemble of them pays once: {costs}")
+    if len(facts.shared) > len(largest):
+        say(console, f"and {len(facts.shared) - len(largest)} more parts are shared; see pool-shown.json")
+    elif not largest:
+        say(console, "no two members share a layer: each has been changed from the first one on")
+    say(console, "all but the test error is from the search split; disagreement is the share of different answers")
+    files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
+    say(console, f"written to {folder}: {files}")
+
+
+def _members(facts: PoolFacts) -> Table:
+    title = f"{facts.problem}: {len(facts.names)} members by {len(facts.curves)} methods"
+    table = Table(title=one_line(title), title_justify="left")
+    for column in ("method", "member"):
+        table.add_column(column, overflow="fold")
+    for column in ("search error %", "test error %", *map(one_line, facts.costs), "disagrees %"):
+        table.add_column(column, justify="right")
+    mean = facts.mean_disagreement()
+    for method in facts.curves:
+        for position, i in enumerate(facts.of_method(method)):
+            errors = [f"{100 * facts.errors[split][i]:.2f}" for split in ("search", "test")]
+            costs = [
+                f"{values[i]:,.6g}" if values.dtype.kind == "f" else f"{values[i]:,}" for values in facts.costs.values()
+            ]
+            first = "" if position else one_line(method)
+            table.add_row(first, one_line(facts.names[i]), *errors, *costs, f"{100 * mean[i]:.2f}")
+        table.add_section()
+    if facts.parent:
+        errors = [f"{100 * facts.parent[split]:.2f}" if split in facts.parent else "-" for split in ("search", "test")]
+        costs = [f"{facts.parent[cost]:,.12g}" if cost in facts.parent else "-" for cost in facts.costs]
+        table.add_row("", "(the parent)", *errors, *costs, "")
+    return table
+
+
+def _offer(facts: PoolFacts, curve: Sequence[int]) -> str:
+    """What a method has at its best, from the cheapest on."""
+    costs, errors = facts.costs[facts.cost], facts.errors["search"]
+    points = [f"{100 * errors[i]:.2f} % for {costs[i]:,.12g}" for i in curve]
+    return f"search error for {facts.cost}: {', '.join(points)}"
+
+
+def _pairs(facts: PoolFacts) -> Table:
+    table = Table(title="pairs of members", title_justify="left")
+    table.add_column("kinds")
+    for column in ("pairs", "disagreement %", "mean error %"):
+        table.add_column(column, justify="right")
+    for pair in facts.pairs:
+        one, other = pair.kinds
+        shares = (f"{100 * share:.2f}" for share in (pair.disagreement, pair.error))
+        table.add_row(f"{one} with {other}", f"{pair.n_pairs:,}", *shares)
+    return table

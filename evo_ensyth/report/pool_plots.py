@@ -1,0 +1,85 @@
+"""The pictures of a pool: who disagrees with whom, and what each method offers at what cost."""
+
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from evo_ensyth.report.plots import COLOURS, LEGEND_WIDTH, STYLE, shown_name, write_figure
+from evo_ensyth.report.pool_facts import PoolFacts
+
+MARKERS = "osD"
+# Colour, marker and line of a method, told apart up to 18 of them.
+LOOKS = [(colour, MARKERS[i], line) for i, line in enumerate(("-", "--", ":")) for colour in COLOURS]
+
+
+def write_disagreement(facts: PoolFacts, folder: Path) -> None:
+    """Write ``disagreement.png`` and ``disagreement.svg``."""
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.5, 6.2)
+        draw_disagreement(figure.subplots(), facts)
+        write_figure(figure, folder / "disagreement")
+
+
+def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
+    """Draw the share of samples on which each two members disagree, method by method."""
+    order = facts.by_method
+    shares = 100 * facts.disagreement[np.ix_(order, order)]
+    image = axes.imshow(shares, cmap="viridis", vmin=0, interpolation="nearest")
+    axes.figure.colorbar(image, ax=axes, shrink=0.75, label="samples with different answers, %")
+    sizes = [len(facts.of_method(method)) for method in facts.curves]
+    ends = np.cumsum(sizes)
+    for end in ends[:-1]:
+        for line in (axes.axhline, axes.axvline):
+            line(end - 0.5, color="white", linewidth=0.8)
+    axes.set_yticks(ends - np.array(sizes) / 2 - 0.5, [shown_name(method) for method in facts.curves])
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.set_title(
+        f"{shown_name(facts.problem)}: who disagrees with whom, on the search split", loc="left", fontsize=10
+    )
+
+
+def write_curves(facts: PoolFacts, folder: Path) -> None:
+    """Write ``curves.png`` and ``curves.svg``."""
+    with mpl.rc_context(STYLE):
+        figure = _figure(6.2 + LEGEND_WIDTH, 4.6)
+        axes = figure.subplots()
+        draw_curves(axes, facts)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+        write_figure(figure, folder / "curves")
+
+
+def draw_curves(axes: Axes, facts: PoolFacts) -> None:
+    """Draw error against cost: every member, and for each method a line through what it offers at its best."""
+    costs, errors = facts.costs[facts.cost], 100 * facts.errors["search"]
+    for (method, curve), look in zip(facts.curves.items(), cycle(LOOKS), strict=False):
+        colour, marker, line = look
+        members = facts.of_method(method)
+        axes.plot(costs[members], errors[members], marker, color=colour, markersize=4, alpha=0.35)
+        best = list(curve)
+        label = shown_name(method)
+        axes.plot(costs[best], errors[best], f"{marker}{line}", color=colour, markersize=4, label=label)
+    if facts.cost in facts.parent and "search" in facts.parent:
+        parent = facts.parent[facts.cost], 100 * facts.parent["search"]
+        axes.plot(*parent, "*", color="black", markersize=10, markerfacecolor="none", label="parent")
+    if (costs > 0).all():
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            set_formatter("{x:,.10g}")
+    axes.set_xlabel(shown_name(facts.cost))
+    axes.set_ylabel("error of a member on the search split, %")
+    axes.set_title(f"{shown_name(facts.problem)}: what each method offers", loc="left", fontsize=10)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

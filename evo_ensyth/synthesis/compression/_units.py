@@ -1,0 +1,72 @@
+"""What the units of a network, neurons and filters, say: means over images and positions."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.networks import Network, weighted_layers
+
+IMAGES_AT_ONCE = 500
+
+
+def unit_means(
+    network: Network, data: Split, layers: Sequence[str], of: Callable[[torch.Tensor], torch.Tensor]
+) -> dict[str, np.ndarray]:
+    """Mean of a function of what each unit says, behind its activation function, over images and positions.
+
+    Parameters
+    ----------
+    network : Network
+    data : Split
+    layers : sequence of str
+        Names of layers that are followed directly by their activation function.
+    of : function of a tensor
+        Entry by entry.
+
+    Returns
+    -------
+    float64, (n_units,), for each layer
+    """
+    modules = dict(network.named_children())
+    order = list(modules)
+    sums = {name: torch.zeros(n_units(network, name), dtype=torch.float64) for name in layers}
+
+    def count(name: str, output: torch.Tensor) -> None:
+        positions = output.flatten(2) if output.ndim > 2 else output[:, :, None]
+        sums[name] += of(positions).double().mean(dim=2).sum(dim=0)
+
+    hooks = []
+    try:
+        for name in layers:
+            behind = modules[order[order.index(name) + 1]]
+            hooks.append(behind.register_forward_hook(lambda _, __, output, name=name: count(name, output)))
+        with torch.inference_mode():
+            for start in range(0, len(data), IMAGES_AT_ONCE):
+                network(network.prepare(torch.tensor(data.images[start : start + IMAGES_AT_ONCE])))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: (total / len(data)).numpy() for name, total in sums.items()}
+
+
+def layers_before_the_last(parent: Network, named: Sequence[str] | None) -> tuple[str, ...]:
+    """Layers whose units may go: those that are named, all but the last by default.
+
+    Raises
+    ------
+    InputError
+        There is no such layer, or it is the last.
+    """
+    names = tuple(weighted_layers(parent))[:-1]
+    for name in named or ():
+        if name not in names:
+            raise InputError(f"layers names '{name}'; the parent's layers before the last are {', '.join(names)}.")
+    return names if named is None else tuple(named)
+
+
+def n_units(network: Network, name: str) -> int:
+    """Neurons or filters of one layer."""
+    return len(weighted_layers(network)[name].weight)

@@ -1,0 +1,142 @@
+"""Sparse evolutionary training (SET): as many edges all the time, of which the weakest make room for random ones.
+
+In the style of Mocanu, Mocanu, Stone, Nguyen, Gibescu, Liotta, "Scalable training of artificial neural networks with
+adaptive sparse connectivity inspired by network science", Nature Communications 9, 2383 (2018), whose rules were read
+in other people's words, not in the paper. Here it is a control of `strategic_synthesis` too.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
+from evo_ensyth.synthesis.compression._scratch import made_once
+from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.training import Training, derived_seed
+
+
+@dataclass(frozen=True)
+class SparseEvolution:
+    """One variant per density, in the order given; each is trained by itself from the untrained parent.
+
+    Attributes
+    ----------
+    training : Training
+        At the start and after every event. Convolutions, which have all their weights, are trained with the rest.
+    densities : tuple of float
+        Edges of all dense layers over their weights. Of a layer's weights the share is as n_inputs + n_outputs over
+        n_inputs n_outputs, as in an Erdos-Renyi graph, but at most one.
+    n_events : int
+    replaced : float
+        Share of a layer's positive weights, and of its negative ones, that go in an event: those nearest to zero.
+
+    Raises
+    ------
+    InputError
+        A setting out of its range.
+
+    Notes
+    -----
+    The number of edges is what an Erdos-Renyi graph has on average, not drawn. New edges weigh nothing at first.
+    """
+
+    training: Training
+    densities: tuple[float, ...] = (0.2,)
+    n_events: int = 10
+    replaced: float = 0.3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "densities", tuple(float(density) for density in self.densities))
+        if not self.densities or not all(0 < density < 1 for density in self.densities):
+            raise InputError(f"densities are {self.densities}; expected at least one, all above 0 and below 1.")
+        if self.n_events < 1:
+            raise InputError(f"n_events is {self.n_events}; it must be 1 or more.")
+        if not 0 < self.replaced < 1:
+            raise InputError(f"replaced is {self.replaced}; it must lie between 0 and 1.")
+        if self.training.l2:
+            raise InputError("training has l2 terms; weights that are not all there are trained without.")
+
+    def names(self) -> tuple[str, ...]:
+        """Name the variants, such as ``sparse_evolution-0.2``."""
+        return tuple(f"sparse_evolution-{density:g}" for density in self.densities)
+
+    def variants(
+        self,
+        parent: Network,
+        material: Material,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
+    ) -> Iterator[Variant]:
+        """Yield one variant per density, trained."""
+        for name, density in zip(self.names(), self.densities, strict=True):
+            model, masks = material.untrained, dict[str, np.ndarray]()
+            for event in range(self.n_events + 1):
+                progress(f"{name}, event {event} of {self.n_events}")
+                rng = np.random.default_rng(derived_seed(seed, name, "edges", event))
+                model, masks = self._rewired(model, masks, rng) if event else _begun(model, density, rng)
+                training_seed = derived_seed(seed, name, "training", event)
+                learn = partial(train_edges, model, masks, material.train, self.training, seed=training_seed)
+                model = made_once(scratch, f"{name}-{event}", parent, learn)
+            origin = {"method": "sparse_evolution", "density": density}
+            origin |= {"n_events": self.n_events, "replaced": self.replaced}
+            yield Variant(name, origin, model, {"layers": told(model, masks)})
+
+    def _rewired(
+        self, network: Network, masks: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> tuple[Network, dict[str, np.ndarray]]:
+        """Return what an event makes of weights and edges, before training."""
+        network, rewired = copy.deepcopy(network), {}
+        for name, layer in dense_layers(network).items():
+            weights, mask = layer.weight.detach().numpy(), masks[name]
+            left = mask & ~weakest_edges(weights, mask, self.replaced)
+            rewired[name] = left | drawn_edges(~left, int(mask.sum() - left.sum()), rng)
+            layer.weight.data[torch.from_numpy(~left)] = 0
+        return network, rewired
+
+
+def weakest_edges(weights: np.ndarray, mask: np.ndarray, share: float) -> np.ndarray:
+    """Mark a share, rounded down, of the edges of either sign, those nearest to zero: bool, like ``mask``.
+
+    An edge that weighs nothing counts among the positive ones.
+    """
+    signs = (mask & (weights >= 0), mask & (weights < 0))
+    weakest: np.ndarray = np.any([smallest_edges(weights, sign, int(share * sign.sum())) for sign in signs], axis=0)
+    return weakest
+
+
+def erdos_renyi_sizes(shapes: Mapping[str, tuple[int, int]], density: float) -> dict[str, int]:
+    """Edges of each layer, at least one and at most all, by its n_outputs and n_inputs; for the density of them all."""
+    full: set[str] = set()
+    total = density * sum(n_outputs * n_inputs for n_outputs, n_inputs in shapes.values())
+    while True:
+        others = {name: shape for name, shape in shapes.items() if name not in full}
+        left = total - sum(shapes[name][0] * shapes[name][1] for name in full)
+        pace = left / sum(map(sum, others.values()))
+        beyond = {name for name, shape in others.items() if pace * sum(shape) > shape[0] * shape[1]}
+        if not beyond:
+            break
+        full |= beyond
+    sizes = {name: max(1, round(pace * sum(shape))) for name, shape in others.items()}
+    return {name: sizes.get(name, shape[0] * shape[1]) for name, shape in shapes.items()}
+
+
+def _begun(untrained: Network, density: float, rng: np.random.Generator) -> tuple[Network, dict[str, np.ndarray]]:
+    """Return the first weights and edges; weights are the larger, the fewer inputs a layer's outputs have."""
+    network = copy.deepcopy(untrained)
+    layers = dense_layers(network)
+    shapes = {name: (layer.out_features, layer.in_features) for name, layer in layers.items()}
+    sizes = erdos_renyi_sizes(shapes, density)
+    masks = {}
+    for name, layer in layers.items():
+        masks[name] = drawn_edges(np.ones(tuple(layer.weight.shape), dtype=bool), sizes[name], rng)
+        layer.weight.data *= (layer.weight.numel() / sizes[name]) ** 0.5
+    return network, masks

@@ -1,0 +1,233 @@
+"""Strategic synthesis: a very sparse network grows where its weights are largest, until it has so many edges.
+
+In the style of Finlinson, Moschoyiannis, "Synthesis and Pruning as a Dynamic Compression Strategy for Efficient Deep
+Neural Networks", DataMod 2020 (arXiv 2011.11358), of which abstract and introduction were at hand, and no equation: the
+rules below are our own reading of them.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
+from evo_ensyth.synthesis.compression._scratch import made_once
+from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.training import Training, derived_seed
+
+STARTS = ("sparse", "pruned")
+GROWTHS = ("strategic", "random")
+
+
+@dataclass(frozen=True)
+class StrategicSynthesis:
+    """One variant per capacity, in the order given: stations on one way from few edges to many.
+
+    Attributes
+    ----------
+    training : Training
+        At the start and after every event. Convolutions, which have all their weights, are trained with the rest.
+    capacities : tuple of float
+        Shares of a dense layer's weights that become edges; rising.
+    start : str
+        ``sparse``: edges drawn at random, with the weights that the parent's training began with, enlarged as is due
+        to few inputs. ``pruned``: the parent's largest weights of every layer, which is pruning, then growing again.
+    start_density : float
+        Share of a dense layer's weights that it starts with.
+    growth : str
+        ``strategic``, see `strategic_edges`, or ``random``: anywhere, as a control.
+    growth_share, pruned_share : float
+        In an event every layer grows by so many of its edges, and loses those of so many of its smallest weights.
+    target_share : float
+        Of a layer's edges, how many of the largest draw new ones.
+
+    Raises
+    ------
+    InputError
+        A setting out of its range.
+
+    Notes
+    -----
+    New edges weigh nothing at first, so that growing alone changes no answer. For controls of equal density there are
+    ``growth="random"``, `SparseEvolution`, and `MagnitudeControl` of this method.
+    """
+
+    training: Training
+    capacities: tuple[float, ...] = (0.2,)
+    start: str = "sparse"
+    start_density: float = 0.05
+    growth: str = "strategic"
+    growth_share: float = 0.1
+    pruned_share: float = 0.0
+    target_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "capacities", tuple(float(capacity) for capacity in self.capacities))
+        shares = (self.start_density, *self.capacities, 1.0)
+        if len(shares) < 3 or not all(a < b for a, b in zip((0.0, *shares), shares, strict=False)):
+            raise InputError(
+                f"start_density is {self.start_density} and capacities are {self.capacities}; "
+                "expected at least one capacity, and shares that rise from above 0 to below 1."
+            )
+        for name, known in (("start", STARTS), ("growth", GROWTHS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
+        if not 0 <= self.pruned_share < self.growth_share <= 1:
+            raise InputError(
+                f"pruned_share is {self.pruned_share} and growth_share {self.growth_share}; "
+                "expected shares of which the second is larger, or no layer ever grows."
+            )
+        if not 0 < self.target_share <= 1:
+            raise InputError(f"target_share is {self.target_share}; it must be above 0 and at most 1.")
+        if self.training.l2:
+            raise InputError("training has l2 terms; weights that are not all there are trained without.")
+
+    def names(self) -> tuple[str, ...]:
+        """Name variants, such as ``strategic_synthesis-sparse-0.2``, or ``strategic_synthesis-random-pruned-0.2``."""
+        return tuple(f"{self._way()}-{capacity:g}" for capacity in self.capacities)
+
+    def _way(self) -> str:
+        growth = "" if self.growth == "strategic" else f"{self.growth}-"
+        return f"strategic_synthesis-{growth}{self.start}"
+
+    def variants(
+        self,
+        parent: Network,
+        material: Material,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Told = silent,
+    ) -> Iterator[Variant]:
+        """Yield one variant per capacity, trained.
+
+        Raises
+        ------
+        InputError
+            The parent is quantised.
+        """
+        model, masks = self._begun(parent, material.untrained, derived_seed(seed, self._way(), "start"))
+        event = 0
+
+        def trained() -> Network:
+            training_seed = derived_seed(seed, self._way(), "training", event)
+            learn = partial(train_edges, model, masks, material.train, self.training, seed=training_seed)
+            return made_once(scratch, f"{self._way()}-{event}", parent, learn)
+
+        progress(f"{self._way()}, start")
+        model = trained()
+        for name, capacity in zip(self.names(), self.capacities, strict=True):
+            most = {place: max(1, int(capacity * mask.size)) for place, mask in masks.items()}
+            while any(mask.sum() < most[place] for place, mask in masks.items()):
+                event += 1
+                progress(f"{name}, event {event}")
+                rng = np.random.default_rng(derived_seed(seed, self._way(), "edges", event))
+                model, masks = self._grown(model, masks, most, rng)
+                model = trained()
+            origin = {"method": "strategic_synthesis", "start": self.start, "growth": self.growth, "capacity": capacity}
+            shares = {f"{part}_share": getattr(self, f"{part}_share") for part in ("growth", "pruned", "target")}
+            origin |= {"start_density": self.start_density, **shares}
+            yield Variant(name, origin, model, {"events": event, "layers": told(model, masks)})
+
+    def _begun(self, parent: Network, untrained: Network, seed: int) -> tuple[Network, dict[str, np.ndarray]]:
+        """Return where the way begins: weights, and the edges of every dense layer."""
+        rng = np.random.default_rng(seed)
+        model = copy.deepcopy(untrained if self.start == "sparse" else parent)
+        masks = {}
+        for name, layer in dense_layers(model).items():
+            weights = layer.weight.detach().numpy()
+            everywhere = np.ones(weights.shape, dtype=bool)
+            count = max(1, round(self.start_density * weights.size))
+            if self.start == "sparse":
+                masks[name] = drawn_edges(everywhere, count, rng)
+                layer.weight.data *= self.start_density**-0.5
+            else:
+                masks[name] = ~smallest_edges(weights, everywhere, weights.size - count)
+        return model, masks
+
+    def _grown(
+        self, network: Network, masks: Mapping[str, np.ndarray], most: Mapping[str, int], rng: np.random.Generator
+    ) -> tuple[Network, dict[str, np.ndarray]]:
+        """Return what an event makes of weights and edges, before training."""
+        network, masks = copy.deepcopy(network), dict(masks)
+        for name, layer in dense_layers(network).items():
+            n_edges = int(masks[name].sum())
+            if n_edges >= most[name]:
+                continue
+            n_pruned = round(self.pruned_share * n_edges)
+            n_new = min(max(n_pruned + 1, round(self.growth_share * n_edges)), most[name] - n_edges + n_pruned)
+            weights, masks[name] = self._rewired(layer.weight.detach().numpy(), masks[name], n_pruned, n_new, rng)
+            layer.weight.data.copy_(torch.from_numpy(weights))
+        return network, masks
+
+    def _rewired(
+        self, weights: np.ndarray, mask: np.ndarray, n_pruned: int, n_new: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights and edges of a layer, (n_outputs, n_inputs), without its smallest ones and with new ones.
+
+        One that goes may come back at once, but without its weight.
+        """
+        left = mask & ~smallest_edges(weights, mask, n_pruned)
+        if self.growth == "random":
+            new = drawn_edges(~left, n_new, rng)
+        else:
+            new = strategic_edges(weights, left, n_new, self.target_share, rng)
+        return np.where(left, weights, 0), left | new
+
+
+def strategic_edges(
+    weights: np.ndarray, mask: np.ndarray, count: int, target_share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Mark where a layer grows.
+
+    The largest weights of those edges whose input can take another one are targets. A new edge begins at an input drawn
+    by its targets' sum of magnitudes. It ends, of the outputs that the input does not reach yet, at the one whose mean
+    incoming weight is nearest to a draw from the Gaussian with mean and standard deviation of the layer's weights.
+
+    Parameters
+    ----------
+    weights : float32, (n_outputs, n_inputs)
+    mask : bool, (n_outputs, n_inputs)
+        The edges there are.
+    count : int
+        How many there shall be more; at most the number of places left.
+    target_share : float
+        Of the edges whose input can take another one, rounded down; one at least.
+    rng : Generator
+
+    Returns
+    -------
+    bool, (n_outputs, n_inputs)
+        ``count`` places without an edge before. Once every input with an edge that weighs something has all of its
+        edges, they are drawn at random.
+    """
+    strengths = np.where(mask, weights, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    mean, deviation = float(weights[mask].mean()), float(weights[mask].std())
+    vacant = ~mask
+    while count > 0:
+        impacts = _impacts(np.where(mask & vacant.any(axis=0), np.abs(weights), 0), target_share)
+        if impacts.sum() == 0:
+            vacant &= ~drawn_edges(vacant, count, rng)
+            break
+        for origin in rng.choice(len(impacts), count, p=impacts / impacts.sum()):
+            ends = np.flatnonzero(vacant[:, origin])
+            wanted = rng.normal(mean, deviation)
+            if len(ends):  # If it has run out of them, another origin is drawn in the next round.
+                vacant[ends[np.abs(strengths[ends] - wanted).argmin()], origin] = False
+                count -= 1
+    new: np.ndarray = ~mask & ~vacant
+    return new
+
+
+def _impacts(sizes: np.ndarray, target_share: float) -> np.ndarray:
+    """Sum of each input's targets, (n_inputs,), of magnitudes (n_outputs, n_inputs) that are zero where none may be."""
+    places = np.flatnonzero(sizes)
+    ranked = places[np.argsort(-sizes.flat[places], kind="stable")]
+    targets = ranked[: max(1, int(target_share * len(places)))]
+    return np.bincount(targets % sizes.shape[1], weights=sizes.flat[targets], minlength=sizes.shape[1])

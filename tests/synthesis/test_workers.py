@@ -1,0 +1,268 @@
+"""Building by processes that come and go: whatever happens to them, the pool is the one made in peace."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from test_build import MEMBERS, RECIPE, REGIMES, Smallest, contents
+
+from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
+from evo_ensyth.files import held_folder
+from evo_ensyth.pool import read_pool
+from evo_ensyth.synthesis import Quantisation, Route, Training, workers
+from evo_ensyth.synthesis.build import build
+from evo_ensyth.synthesis.compression import silent
+from evo_ensyth.synthesis.standing import standing
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A pool that was built in one go, in one process."""
+    folder = tmp_path_factory.mktemp("runs") / "pool"
+    build(RECIPE, folder, problem="tiny")
+    return folder
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Ends the process that it runs in before its second variant, so many times."""
+
+    deaths: int
+    of: Smallest = field(default_factory=lambda: Smallest((0.2, 0.4), "deadly"))
+
+    def names(self):
+        return self.of.names()
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+        for number, variant in enumerate(self.of.variants(parent, material, seed=seed, scratch=scratch)):
+            for death in range(self.deaths if number == 1 else 0):
+                try:
+                    (scratch / f"died-{death}").touch(exist_ok=False)
+                except FileExistsError:
+                    continue
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield variant
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """Fails before its second variant, on purpose or not."""
+
+    on_purpose: bool = True
+    of: Smallest = field(default_factory=lambda: Smallest((0.1, 0.7), "hopeless"))
+
+    def names(self):
+        return self.of.names()
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+        first, _ = self.of.variants(parent, material, seed=seed, scratch=scratch)
+        yield first
+        raise EvoEnsythError("nothing comes of it") if self.on_purpose else ZeroDivisionError
+
+
+# Several processes
+
+
+def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
+    told = []
+    build(RECIPE, tmp_path / "pool", problem="tiny", workers=2, progress=lambda *what: told.append(what))
+    assert contents(tmp_path / "pool") == contents(whole)
+    assert told[0][2].startswith("parent, epoch 1 of 3, loss ")
+    assert told[-1] == (8, 8, "all members")
+    assert {text for _, _, text in told} >= set(MEMBERS)
+
+
+def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "TRIES", 2)
+    deadly, mortal = Deadly(2), Deadly(1, Smallest((0.5, 0.8), "mortal"))
+    recipe = replace(RECIPE, compressors=(deadly, mortal, Smallest()), fine_tunings=REGIMES[:2])
+    with pytest.raises(UnfinishedError, match=r"2 of 14 could not be made: deadly-0\.4-set1 \(it needs test_workers"):
+        build(recipe, tmp_path / "pool", problem="tiny", workers=2)
+    found = standing(recipe, tmp_path / "pool", problem="tiny")
+    assert len(found.made) == 12
+    assert not found.missing
+    assert list(found.failed) == ["deadly-0.4-set1", "deadly-0.4-set2"]
+    assert all("its worker was killed, as happens where memory runs out, 2 times" in r for r in found.failed.values())
+    assert not found.closed
+    ours, theirs = (contents(folder / "members") for folder in (tmp_path / "pool", whole))
+    common = [name for name in theirs if "set3" not in name]
+    assert {name: ours[name] for name in common} == {name: theirs[name] for name in common}
+
+    # It has died often enough: the next time all goes well, and nothing is made twice.
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pool").glob("members/*/member.json")}
+    build(recipe, tmp_path / "pool", problem="tiny")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(read_pool(tmp_path / "pool").pool) == 12
+    assert not (tmp_path / "pool" / "failed.json").exists()
+
+
+@dataclass(frozen=True)
+class Sleepy:
+    """Falls asleep, and tells nothing any more, before its second variant where the environment says so."""
+
+    of: Smallest = field(default_factory=Smallest)
+
+    def names(self):
+        return self.of.names()
+
+    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+        for number, variant in enumerate(self.of.variants(parent, material, seed=seed, scratch=scratch)):
+            if number == 1 and "SLEEPY" in os.environ:
+                (scratch / "asleep").touch()
+                time.sleep(100)
+            yield variant
+
+
+SLEEPY = replace(RECIPE, compressors=(Sleepy(),))
+
+
+def status(process):
+    """What Linux says of a process; nothing if it is gone, or has ended and nobody has asked how."""
+    try:
+        told = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    except FileNotFoundError:
+        return {}
+    return {} if told["State"].startswith("Z") else told
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environment, request, end):
+    folder = tmp_path / "pool"
+    program = (
+        "import test_workers\n"
+        "if __name__ == '__main__':\n"
+        f"    test_workers.build(test_workers.SLEEPY, {str(folder)!r}, problem='tiny', workers=1)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    path = os.pathsep.join([environment["PYTHONPATH"], *(str(Path(__file__).parents[up]) for up in (0, 1))])
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "program.py"], env={**environment, "PYTHONPATH": path, "SLEEPY": "1"},
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    request.addfinalizer(process.kill)
+    deadline = time.monotonic() + 100
+    while not list(folder.glob("work/*/asleep")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2  # a worker, and who looks after the semaphores of multiprocessing
+    deaf = [int(status(child)["SigBlk"], 16) | int(status(child)["SigIgn"], 16) for child in children]
+    assert all(signals >> (signal.SIGINT - 1) & 1 for signals in deaf)
+    if end == signal.SIGINT:
+        os.killpg(process.pid, end)  # as a terminal does
+    else:
+        process.send_signal(end)
+    said = process.communicate(timeout=20)[1]
+    assert said.count("KeyboardInterrupt") == (end == signal.SIGINT), said  # not one for each worker
+    deadline = time.monotonic() + 5
+    while any(map(status, children)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(status, children))
+    assert not (folder / "pool.json").exists()
+    build(SLEEPY, folder, problem="tiny")
+    assert contents(folder / "members") == contents(whole / "members")
+
+
+TWENTY_KILLS = """
+import os, random, signal, sys, time
+from dataclasses import replace
+from pathlib import Path
+import test_build
+training = test_build.Training(epochs=2, batch=100)
+recipe = replace(test_build.RECIPE, training=training, fine_tunings=test_build.REGIMES[:1], n_calibration=10)
+
+def begin(folder):
+    process = os.fork()
+    if process == 0:
+        test_build.build(recipe, folder, problem="tiny")
+        os._exit(0)
+    return process
+
+def undisturbed(folder):
+    assert os.waitpid(begin(folder), 0)[1] == 0
+    return test_build.contents(folder)
+
+runs, rng = Path(sys.argv[1]), random.Random(1)
+test_build.datasets.load("digits")
+start = time.monotonic()
+expected = undisturbed(runs / "whole")
+duration = time.monotonic() - start
+kills = pools = 0
+while kills < 20:
+    pools += 1
+    for _ in range(5):
+        process = begin(runs / str(pools))
+        time.sleep(rng.uniform(0.02, 0.6) * duration)
+        os.kill(process, signal.SIGKILL)
+        kills += os.waitpid(process, 0)[1] == signal.SIGKILL
+    assert undisturbed(runs / str(pools)) == expected
+print(kills, "kills,", pools, "pools")
+"""
+
+
+def test_twenty_random_kills_never_change_the_pool(tmp_path, environment):
+    path = os.pathsep.join([environment["PYTHONPATH"], str(Path(__file__).parent)])
+    said = subprocess.run(
+        [sys.executable, "-c", TWENTY_KILLS, tmp_path], env={**environment, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert int(said.stdout.split()[0]) >= 20
+
+
+# What cannot be made
+
+
+def test_what_fails_is_told_and_may_be_done_without(tmp_path):
+    recipe = replace(RECIPE, compressors=(Smallest(), Hopeless()), fine_tunings=REGIMES[:1], controls=())
+    with pytest.raises(UnfinishedError, match=r"1 of 4 could not be made: hopeless-0\.7-set1 \(it needs .*: nothing"):
+        build(recipe, tmp_path / "pool", problem="tiny")
+    assert not (tmp_path / "pool" / "pool.json").exists()
+    build(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
+    stored = read_pool(tmp_path / "pool")
+    assert stored.pool.names == ("smallest-0.3-set1", "smallest-0.6-set1", "hopeless-0.1-set1")
+    assert list(stored.about["failed"]) == ["hopeless-0.7-set1"]
+    found = standing(recipe, tmp_path / "pool", problem="tiny")
+    assert found.closed
+    assert (found.made, found.missing, found.failed) == (stored.pool.names, (), stored.about["failed"])
+    with pytest.raises(UnfinishedError):  # Another try is made.
+        build(recipe, tmp_path / "pool", problem="tiny")
+
+
+def test_a_training_that_diverges_costs_its_members(tmp_path):
+    wild = replace(REGIMES[0], name="wild", learning_rate=1e30)
+    recipe = replace(RECIPE, compressors=(Route(Smallest((0.3,)), (wild, REGIMES[0]), then=(Quantisation((4,)),)),))
+    with pytest.raises(UnfinishedError, match="training diverged in epoch 1"):
+        build(replace(recipe, controls=()), tmp_path / "pool", problem="tiny")
+    found = standing(replace(recipe, controls=()), tmp_path / "pool", problem="tiny")
+    assert found.made == ("smallest-0.3-set1", "smallest-0.3-set1-quantisation-4")
+    assert list(found.failed) == ["smallest-0.3-wild", "smallest-0.3-wild-quantisation-4"]
+    assert found.failed["smallest-0.3-wild-quantisation-4"].startswith("it needs smallest-0.3-wild: training diverged")
+
+
+def test_a_pool_without_any_member_is_not_finished(tmp_path):
+    recipe = replace(RECIPE, training=Training(epochs=1, learning_rate=1e30), controls=())
+    with pytest.raises(UnfinishedError, match=r"6 of 6 could not be made: .*, 3 more\."):
+        build(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
+
+
+def test_an_error_that_nobody_foresaw_ends_a_build_in_this_process(tmp_path):
+    recipe = replace(RECIPE, compressors=(Hopeless(on_purpose=False),), controls=())
+    with pytest.raises(ZeroDivisionError):
+        build(recipe, tmp_path / "pool", problem="tiny")
+
+
+def test_two_processes_do_not_work_on_one_pool(tmp_path):
+    (tmp_path / "pool").mkdir()
+    with held_folder(tmp_path / "pool"), pytest.raises(InputError, match=r"another process is at work in .*pool"):
+        build(RECIPE, tmp_path / "pool", problem="tiny")
+
+
+def test_a_number_of_workers_below_zero_is_refused(tmp_path):
+    with pytest.raises(InputError, match="workers is -1; it must be 0 or more"):
+        build(RECIPE, tmp_path / "pool", problem="tiny", workers=-1)
