@@ -5,6 +5,7 @@ searched in a fixed random order, a round of them at a time, on all cores. A rou
 it, so that the result depends neither on the number of threads nor on where a proof was interrupted.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ PROVABLE = {"error", "n_members"}
 SMALLEST_PART, LARGEST_PART = 2**14, 2**22
 PARTS_OF_A_PASS = 64
 ROUND = 8
+# A pass of more subsets than these is out of reach: it takes weeks on a few cores. Up to there, parts of a pass are at
+# most so many that a list of them is no burden.
+MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
 # One pass over all larger sizes begins when those done one by one come to this share of the subsets.
 SHARE_BY_SIZE = 0.02
 # What `prove_some` may take for its duels; the walk of each thread takes about five times as much again.
@@ -55,7 +59,7 @@ class Estimate:
 
 
 class Proof:
-    """All subsets up to a size, size by size.
+    """All subsets up to a size, size by size, as far as they are in reach.
 
     Parameters
     ----------
@@ -66,6 +70,8 @@ class Proof:
 
     Attributes
     ----------
+    reach : int
+        Largest size that can be proven, at most ``max_size``.
     certified : list of int
         Sizes of which no subset makes fewer errors than ``limits`` says.
     limits : int64, (n_members + 1,)
@@ -83,8 +89,14 @@ class Proof:
 
     def __init__(self, votes: Votes, max_size: int | None = None) -> None:
         n_members = votes.n_members
-        self._passes = passes(n_members, largest_size(max_size, n_members))
         self.n_members = n_members
+        self._passes = list(
+            itertools.takewhile(
+                lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS,
+                passes(n_members, largest_size(max_size, n_members)),
+            )
+        )
+        self.reach = self._passes[-1][-1]
         self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
         self.certified: list[int] = []
         self.counted = 0
@@ -94,12 +106,12 @@ class Proof:
 
     @property
     def n_subsets(self) -> int:
-        """Subsets of all the sizes that are to be proven."""
+        """Subsets of all the sizes that can be proven."""
         return sum(subsets_of(self.n_members, sizes) for sizes in self._passes)
 
     @property
     def next_pass(self) -> range | None:
-        """Sizes that are proven next; None when all are."""
+        """Sizes that are proven next; None when all that are in reach are."""
         return next((sizes for sizes in self._passes if sizes[-1] not in self.certified), None)
 
     def rounds(self) -> Iterator[list[Best]]:
@@ -200,7 +212,8 @@ class Proof:
     def _parts(self, sizes: range) -> list[Prefix]:
         n_subsets = subsets_of(self.n_members, sizes)
         n_words = -(-self.n_members // 64)
-        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART * n_words**2), LARGEST_PART)
+        largest = max(LARGEST_PART, n_subsets // MOST_PARTS)
+        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART * n_words**2), largest)
         parts = self._tournament.prefixes(sizes, most)
         # In random order, so that the share of parts done is about the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]

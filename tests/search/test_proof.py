@@ -152,3 +152,23 @@ def test_limits_fall_with_the_size():
     subsets = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1]], bool)
     assert_array_equal(limits_of(subsets, np.array([5, 7, 3]), 9), [10, 5, 5, 3, 3])
     assert subsets_of(4, range(1, 5)) == 15
+
+
+def test_of_many_members_only_small_ensembles_are_in_reach_and_the_estimate_is_soon_there():
+    labels, truth = naive.random_votes(np.random.default_rng(0), 200, 70, 3, 0.7)
+    proof = Proof(Votes(labels, truth, 3, "search"))
+    assert proof.reach == 7
+    assert proof.estimate().n_subsets == sum(math.comb(200, size) for size in range(1, 8))
+
+
+@pytest.mark.parametrize("most_parts", [1, 3, 1000])
+def test_parts_are_no_more_than_a_list_can_hold(votes, most_parts, monkeypatch):
+    monkeypatch.setattr(proofs, "PARTS_OF_A_PASS", 1)
+    monkeypatch.setattr(proofs, "LARGEST_PART", 1)
+    expected = lowest(votes)
+    monkeypatch.setattr(proofs, "MOST_PARTS", most_parts)
+    proof = Proof(votes, 6)
+    finished(proof)
+    assert_array_equal(proof.limits[1:7], np.minimum.accumulate(expected[1:7]))
+    # Cut where a member is in or out, parts are of unequal size; some are far below what they may be.
+    assert len(proof._parts(range(5, 6))) <= 8 * most_parts

@@ -29,7 +29,7 @@ class Exact:
     Attributes
     ----------
     max_size : int, optional
-        Largest ensembles to look at; all by default.
+        Largest ensembles to look at; all by default, or as many as are in reach: of 200 members those of up to 7.
 
     Notes
     -----
@@ -60,6 +60,8 @@ class Exact:
         proof.lower_limits(limits_of(search.front.subsets, errors, n_samples))
         search.certified = list(proof.certified)
         estimate = in_words(proof.estimate()) if proof.next_pass is not None else ""
+        if proof.reach < max_size:
+            estimate += f"; larger ensembles than of {proof.reach} are out of reach"
         search.tell(estimate)
         try:
             while (sizes := proof.next_pass) is not None:

@@ -163,3 +163,11 @@ def test_it_says_how_long_it_will_take(make_problem):
     searched(make_problem(n_members=12), Exact(), tell=told.append)
     assert told[0].startswith("4,095 subsets to settle: about 0 seconds (")
     assert told[-1] == f"100.0% done; at the start {told[0]}"
+
+
+def test_what_is_out_of_reach_is_neither_tried_nor_claimed(make_problem, monkeypatch):
+    monkeypatch.setattr(proofs, "MOST_SUBSETS", 300)  # of 12 members: 12, 66, 220, 495, ..., 220, 66, 12, 1
+    told = []
+    search = searched(make_problem(n_members=12), Exact(), tell=told.append)
+    assert search.certified == [1, 2, 3]
+    assert told[0].endswith("larger ensembles than of 3 are out of reach")
