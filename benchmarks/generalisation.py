@@ -52,7 +52,18 @@ from typing import Any
 
 import numpy as np
 from generation import machine
-from paired import MEASURES, Cell, Comparison, Record, cell_sheet, grid_sheet, picture, summary_sheet, versus_sheet
+from paired import (
+    MEASURES,
+    Cell,
+    Comparison,
+    Record,
+    cell_sheet,
+    grid_sheet,
+    picture,
+    rule_sheet,
+    summary_sheet,
+    versus_sheet,
+)
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, played, read
@@ -275,6 +286,7 @@ def tell(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -
         sheets.append(summary_sheet(scope, TO_BEAT))
         sheets += [versus_sheet(scope, REFERENCES, measure) for measure in MEASURES]
     sheets += [grid_sheet(cells, measure) for measure in MEASURES]
+    sheets.append(rule_sheet(cells, DEFAULT, TO_BEAT))
     page = "\n".join(sheet.markdown() for sheet in sheets)
     if options.markdown:
         print(page)

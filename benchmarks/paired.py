@@ -27,6 +27,7 @@ from scipy.special import stdtrit
 
 Record = Mapping[str, Any]  # what `unseen.played` says
 LEVEL = 0.95
+RULES = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)  # standard errors
 MEASURES = {"mean": "mean test error over sizes 1 to 20", "recommended": "test error of the recommended ensemble"}
 
 
@@ -278,6 +279,31 @@ def grid_sheet(cells: Sequence[Cell], measure: str) -> Sheet:
     return Sheet(title, ("pool, search samples", *methods), (*rows, ("mean over the pools", *means)))
 
 
+def rule_sheet(cells: Sequence[Cell], method: str, baselines: Sequence[str]) -> Sheet:
+    """What comes of recommending smaller ensembles, beside what baselines recommend.
+
+    A rule takes, of what a method offers of each size up to 20, the smallest whose error on the search part is at most
+    so many standard errors above the lowest.
+    """
+    rows = []
+    for factor in RULES:
+        taken = [[_smallest_within(record, cell.n_search, factor) for record in cell.records[method]] for cell in cells]
+        errors = [
+            float(np.mean([record["exactly"][k] for record, k in zip(cell.records[method], sizes, strict=True)]))
+            / cell.n_test
+            * 100
+            for cell, sizes in zip(cells, taken, strict=True)
+        ]
+        n_members = [float(np.mean(sizes)) + 1 for sizes in taken]
+        name = f"{method}, within {factor:g} standard errors" if factor else f"{method}, the lowest"
+        rows.append((name, f"{_over_pools(cells, errors):.2f}", f"{_over_pools(cells, n_members):.1f}"))
+    for baseline in baselines:
+        errors = [cell.errors(baseline, "recommended").mean() for cell in cells]
+        n_members = [cell.size(baseline) for cell in cells]
+        rows.append((baseline, f"{_over_pools(cells, errors):.2f}", f"{_over_pools(cells, n_members):.1f}"))
+    return Sheet(f"{_scope(cells)}: rules of recommending", ("rule", "test error in %", "members"), tuple(rows))
+
+
 def picture(cells: Sequence[Cell]) -> bytes:
     """Test error against exact size for each method, one panel a cell: a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # not at the top: every process imports this module
@@ -313,6 +339,13 @@ def _over_pools(cells: Sequence[Cell], values: Sequence[float]) -> float:
     for cell, value in zip(cells, values, strict=True):
         by_pool.setdefault(cell.pool, []).append(value)
     return float(np.mean([np.mean(pool) for pool in by_pool.values()]))
+
+
+def _smallest_within(record: Record, n_search: int, factor: float) -> int:
+    """Place of the smallest size whose error on the search part is close to the lowest."""
+    errors = np.array(record["exactly_on_search"]) / n_search
+    lowest = errors.min()
+    return int(np.flatnonzero(errors <= lowest + factor * np.sqrt(lowest * (1 - lowest) / n_search))[0])
 
 
 def _excess(cell: Cell, method: str, to_beat: Sequence[str]) -> float:

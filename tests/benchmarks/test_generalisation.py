@@ -186,3 +186,18 @@ def test_a_grid_shows_every_cell_and_the_mean_over_pools():
     assert means.rows[:2] == (("one, 50", "5.00", "10.00"), ("one, 60", "10.00", "20.00"))
     assert means.rows[-1] == ("mean over the pools", "5.25", "8.50")  # (7.5 + 3) / 2, (15 + 2) / 2
     assert paired.grid_sheet(cells, "recommended").rows[2] == ("two, 50", "3.00 (2.0)", "2.00 (3.0)")
+
+
+def test_rules_take_the_smallest_that_is_close_enough_to_the_lowest():
+    record = {
+        "exactly": [30, 20, 10],
+        "exactly_on_search": [13, 12, 10],
+        "recommended_errors": 4,
+        "recommended": [1, 2],
+    }
+    cell = paired.Cell("one", 5, 100, 200, {"a": [record]})
+    rows = {row[0]: row[1:] for row in paired.rule_sheet([cell], "a", ["a"]).rows}
+    # a standard error of 10 in 100 is 3: half of it, 11.5, does not reach 12, and all of it, 13, reaches 13
+    assert rows["a, the lowest"] == rows["a, within 0.5 standard errors"] == ("5.00", "3.0")
+    assert rows["a, within 1 standard errors"] == ("15.00", "1.0")
+    assert rows["a"] == ("2.00", "2.0")
