@@ -27,7 +27,7 @@ def smoothed_error(ensembles: Ensembles) -> np.ndarray:
 def smoothed_errors(ensembles: Ensembles) -> np.ndarray:
     """Sum of the losses over the samples, in steps of 2^-20: int64, (n_ensembles,)."""
     n_members = ensembles.votes.n_members
-    return ensembles.planes.margin_losses(ensembles.subsets, lambda size: _losses(size, n_members))
+    return ensembles.margin_losses(lambda size: _losses(size, n_members))
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ test split, which is not in here.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +231,7 @@ class Evaluator:
             self._spend(len(movers))
             neighbours = np.repeat(subset[None], len(movers), axis=0)
             neighbours[np.arange(len(movers)), movers] ^= True
-            values[movers] = judge((self.criterion,), self._ensembles(neighbours))[:, 0]
+            values[movers] = judge((self.criterion,), replace(self._ensembles(neighbours), around=subset))[:, 0]
         return values
 
     def warm_walk(

@@ -29,6 +29,9 @@ class Ensembles:
     prepared_scores : function to SoftVotes, optional
         Gives the scores of that split ready to be added up; prepares them anew if left out. Called when an objective
         asks.
+    around : bool, (n_members,), optional
+        A subset from which each ensemble differs by one member. What is counted for all of them together then costs
+        little more than for one.
     """
 
     subsets: np.ndarray
@@ -36,6 +39,7 @@ class Ensembles:
     votes: Votes
     planes: Planes
     prepared_scores: Callable[[], SoftVotes] | None = None
+    around: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""
@@ -55,6 +59,13 @@ class Ensembles:
     def margin_counts(self) -> np.ndarray:
         """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
         return self.planes.margin_counts(self.subsets)
+
+    def margin_losses(self, losses: Callable[[int], np.ndarray]) -> np.ndarray:
+        """int64, (n_ensembles,): sum over the samples of what their margins cost; see `Planes.margin_losses`."""
+        if self.around is None:
+            return self.planes.margin_losses(self.subsets, losses)
+        movers = (self.subsets ^ self.around).argmax(axis=1)
+        return self.planes.neighbour_losses(self.around, movers, losses)
 
     @cached_property
     def errors_by_class(self) -> np.ndarray:

@@ -599,68 +599,75 @@ def choose(condition, yes, no):
 
 
 @compiled
-def count_values(digits, n_digits, counts, masks, values, sizes, depth):
-    """Add to ``counts`` how often each number occurs among 512, given by its digits, the lowest first.
+def split_by_value(digits, n_digits, masks, values, sizes):
+    """Divide 512 samples by the number that each has, given by its digits, the lowest first; return how many there are.
 
-    The samples are divided by their highest digit, then by the next; no sample, no division. What is still to be
-    divided waits in ``masks``, ``values``, ``sizes`` and ``depth`` (digits not yet looked at): room for one more than
-    ``n_digits``.
+    They are divided by their highest digit, then by the next; no sample, no division. ``masks``, ``values`` and
+    ``sizes`` get who has each number, the number, and how many have it: room for as many as there are samples.
     """
     store(masks, 0, ~zero())
-    values[0], sizes[0], depth[0] = 0, UNIT, n_digits
-    top = 0
-    while top >= 0:
-        if depth[top] == 0:
-            counts[values[top]] += sizes[top]
-            top -= 1
-            continue
-        mask, value, size, left = load(masks, top * WORDS), values[top], sizes[top], depth[top] - 1
+    values[0], sizes[0] = 0, UNIT
+    n = 1
+    for left in range(n_digits - 1, -1, -1):
         digit = load(digits, left * WORDS)
-        n_ones = popcount(mask & digit)
-        top -= 1
-        if n_ones < size:
-            top += 1
-            store(masks, top * WORDS, mask & ~digit)
-            values[top], sizes[top], depth[top] = value, size - n_ones, left
-        if n_ones > 0:
-            top += 1
-            store(masks, top * WORDS, mask & digit)
-            values[top], sizes[top], depth[top] = value + (1 << left), n_ones, left
+        for part in range(n):
+            mask = load(masks, part * WORDS)
+            n_ones = popcount(mask & digit)
+            if n_ones == sizes[part]:
+                values[part] += 1 << left
+            elif n_ones > 0:
+                store(masks, part * WORDS, mask & ~digit)
+                sizes[part] -= n_ones
+                store(masks, n * WORDS, mask & digit)
+                values[n], sizes[n] = values[part] + (1 << left), n_ones
+                n += 1
+    return n
 
 
 @compiled
-def unit_margins(words, first_slot, unit, members, size, n_members, space, counts, stack):
-    """Add to ``counts`` the margins of a unit, truth less strongest rival, plus ``2 ** counter_bits(size)``.
+def raise_to(most, rival, n_bits):
+    """Replace each number by another where that is larger."""
+    larger = zero()
+    for bit in range(0, n_bits * WORDS, WORDS):
+        larger = beats(load(most, bit), load(rival, bit), larger)
+    for bit in range(0, n_bits * WORDS, WORDS):
+        store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
 
-    ``space`` and ``stack`` are room to work in, from `room_for_margins`.
-    """
+
+@compiled
+def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
+    """Divide 512 samples by their margins, truth less strongest rival; see `split_by_value`."""
+    carry = ~zero()  # to subtract is to add the complement and one
+    for bit in range(0, n_bits * WORDS, WORDS):
+        digit, carry = add(load(truth, bit), ~load(most, bit), carry)
+        store(digits, bit, digit)
+    store(digits, n_bits * WORDS, carry)
+    n = split_by_value(digits, n_bits + 1, masks, values, sizes)
+    for part in range(n):
+        values[part] -= 1 << n_bits
+    return n
+
+
+@compiled
+def unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, sizes):
+    """Divide the samples of a unit by their margins; see `split_by_margin`. ``counters`` are room for four."""
     n_bits = counter_bits(size)
-    truth, rival, most, masks = space
+    truth, rival, most, digits = counters
     slot_0 = first_slot[unit]
     count_votes(words, slot_0 * n_members * WORDS, members, size, truth, n_bits)
     for bit in range(0, n_bits * WORDS, WORDS):
         store(most, bit, zero())
     for slot in range(slot_0 + 1, first_slot[unit + 1]):
         count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
-        larger = zero()
-        for bit in range(0, n_bits * WORDS, WORDS):
-            larger = beats(load(most, bit), load(rival, bit), larger)
-        for bit in range(0, n_bits * WORDS, WORDS):
-            store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
-    carry = ~zero()  # to subtract is to add the complement and one
-    for bit in range(0, n_bits * WORDS, WORDS):
-        digit, carry = add(load(truth, bit), ~load(most, bit), carry)
-        store(truth, bit, digit)
-    store(truth, n_bits * WORDS, carry)
-    count_values(truth, n_bits + 1, counts, masks, stack[0], stack[1], stack[2])
+        raise_to(most, rival, n_bits)
+    return split_by_margin(truth, most, n_bits, digits, masks, values, sizes)
 
 
 @compiled
 def room_for_margins(n_members):
-    """Room for `unit_margins` and its counts."""
-    n = counter_bits(n_members) + 2
-    space = (room(n), room(n), room(n), room(n))
-    return space, np.zeros(2 << n, np.int64), np.zeros((3, n), np.int64)
+    """Room for `unit_margins`: counters, and masks, values and sizes."""
+    n = counter_bits(n_members) + 1
+    return (room(n), room(n), room(n), room(n)), room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
 
 
 @compiled
@@ -672,22 +679,14 @@ def count_margins(words, first_slot, first, last, subsets):
     """
     n_subsets, n_members = subsets.shape
     found = np.zeros((n_subsets, 2 * n_members + 1), np.int64)
-    together = max(1, 8192 // n_members)
-    members = np.empty((together, n_members), np.int64)
-    sizes = np.empty(together, np.int64)
-    space, counts, stack = room_for_margins(n_members)
-    for start in range(0, n_subsets, together):
-        n = min(together, n_subsets - start)
-        for i in range(n):
-            sizes[i] = list_members(subsets[start + i], members[i])
+    members = np.empty(n_members, np.int64)
+    counters, masks, values, counts = room_for_margins(n_members)
+    for i in range(n_subsets):
+        size = list_members(subsets[i], members)
         for unit in range(first, last):
-            for i in range(n):
-                size = sizes[i]
-                middle = 1 << counter_bits(size)
-                unit_margins(words, first_slot, unit, members[i], size, n_members, space, counts, stack)
-                for margin in range(-size, size + 1):
-                    found[start + i, n_members + margin] += counts[middle + margin]
-                    counts[middle + margin] = 0
+            n = unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, counts)
+            for part in range(n):
+                found[i, n_members + values[part]] += counts[part]
     return found
 
 
@@ -702,20 +701,90 @@ def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
     together = max(1, 8192 // n_members)
     members = np.empty((together, n_members), np.int64)
     sizes = np.empty(together, np.int64)
-    space, counts, stack = room_for_margins(n_members)
+    counters, masks, values, counts = room_for_margins(n_members)
     for start in range(0, n_subsets, together):
-        n = min(together, n_subsets - start)
-        for i in range(n):
+        n_together = min(together, n_subsets - start)
+        for i in range(n_together):
             sizes[i] = list_members(subsets[start + i], members[i])
         for unit in range(first, last):
-            for i in range(n):
-                size = sizes[i]
-                middle = 1 << counter_bits(size)
-                row = losses[row_of[size]]
-                unit_margins(words, first_slot, unit, members[i], size, n_members, space, counts, stack)
-                for margin in range(-size, size + 1):
-                    sums[start + i] += counts[middle + margin] * row[n_members + margin]
-                    counts[middle + margin] = 0
+            for i in range(n_together):
+                row = losses[row_of[sizes[i]]]
+                n = unit_margins(
+                    words, first_slot, unit, members[i], sizes[i], n_members, counters, masks, values, counts
+                )
+                for part in range(n):
+                    sums[start + i] += counts[part] * row[n_members + values[part]]
+    return sums
+
+
+@compiled
+def mark_strongest(counters, most, n_slots, n_bits, strongest, alone):
+    """Mark for each rival the samples on which nobody has more votes than it, and those on which nobody has as many."""
+    once, twice = zero(), zero()
+    for slot in range(1, n_slots):
+        differs = zero()
+        for bit in range(0, n_bits * WORDS, WORDS):
+            differs = differs | (load(counters, slot * n_bits * WORDS + bit) ^ load(most, bit))
+        store(strongest, slot * WORDS, ~differs)
+        twice = twice | (once & ~differs)
+        once = once | ~differs
+    for slot in range(WORDS, n_slots * WORDS, WORDS):
+        store(alone, slot, load(strongest, slot) & ~twice)
+
+
+@compiled
+def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_members, joined, left):
+    """Sum over the samples of units ``first`` to ``last - 1`` of what margins cost once each mover has moved.
+
+    ``members`` vote; a mover joins them, or leaves them if it ``leaves``: int64, (n_movers,). ``joined`` and ``left``,
+    (2 * n_members + 1,), are the losses for every margin in ensembles of one member more, or less.
+
+    A vote for the truth moves the margin by one; a vote for a rival only where this is a strongest one, and if it is
+    taken away, where this is the only one. So a mover costs one pass over its own planes, and as many counts of bits
+    as there are margins in a unit.
+    """
+    sums = np.zeros(movers.size, np.int64)
+    size = members.size
+    n_bits = counter_bits(size)
+    stride = n_members * WORDS
+    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    counters, strongest, alone = room(most_slots * n_bits), room(most_slots), room(most_slots)
+    most, digits = room(n_bits), room(n_bits + 1)
+    masks, values, counts = room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
+    gains = np.empty((2, 2, UNIT), np.int64)  # for who joins and who leaves: of a margin that falls, and that rises
+    for unit in range(first, last):
+        at = first_slot[unit] * stride
+        n_slots = first_slot[unit + 1] - first_slot[unit]
+        count_slots(words, at, stride, n_slots, members, counters, n_bits)
+        for bit in range(0, n_bits * WORDS, WORDS):
+            store(most, bit, zero())
+        for slot in range(1, n_slots):
+            raise_to(most, counters[slot * n_bits * WORDS :], n_bits)
+        mark_strongest(counters, most, n_slots, n_bits, strongest, alone)
+        n = split_by_margin(counters, most, n_bits, digits, masks, values, counts)
+        unmoved_joined, unmoved_left = 0, 0
+        for part in range(n):
+            margin = n_members + values[part]
+            unmoved_joined += counts[part] * joined[margin]
+            unmoved_left += counts[part] * left[margin]
+            # Beyond the last margin nobody moves: the whole pool has no larger one.
+            lower, upper = max(margin - 1, 0), min(margin + 1, 2 * n_members)
+            gains[0, 0, part], gains[0, 1, part] = joined[lower] - joined[margin], joined[upper] - joined[margin]
+            gains[1, 0, part], gains[1, 1, part] = left[lower] - left[margin], left[upper] - left[margin]
+        for i in range(movers.size):
+            of_truth, of_rivals = load(words, at + movers[i]), zero()
+            table = alone if leaves[i] else strongest
+            for slot in range(1, n_slots):
+                votes = load(words, at + slot * stride + movers[i])
+                of_rivals = of_rivals | (votes & load(table, slot * WORDS))
+            rises = of_rivals if leaves[i] else of_truth
+            falls = of_truth if leaves[i] else of_rivals
+            kind = np.int64(leaves[i])
+            total = unmoved_left if leaves[i] else unmoved_joined
+            for part in range(n):
+                mask = load(masks, part * WORDS)
+                total += popcount(mask & falls) * gains[kind, 0, part] + popcount(mask & rises) * gains[kind, 1, part]
+            sums[i] += total
     return sums
 
 

@@ -184,6 +184,39 @@ class Planes:
         sums += (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
         return sums
 
+    def neighbour_losses(
+        self, subset: np.ndarray, movers: np.ndarray, losses: Callable[[int], np.ndarray]
+    ) -> np.ndarray:
+        """Sum of what margins cost when a member joins or leaves a subset, for little more than one evaluation.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+        movers : int64, (n_movers,)
+            The members to flip, one at a time; they leave somebody in the subset.
+        losses : function of a size to int64, (2 * n_members + 1,)
+            As for `margin_losses`.
+
+        Returns
+        -------
+        int64, (n_movers,)
+            Entry i belongs to the subset with mover i flipped.
+        """
+        members, leaves = np.flatnonzero(subset), subset[movers]
+        sizes = len(members) + np.where(leaves, -1, 1)
+        none = np.zeros(2 * self.n_members + 1, np.int64)
+        joined, left = (
+            losses(size) if 1 <= size <= self.n_members else none for size in (len(members) + 1, len(members) - 1)
+        )
+        layout = (self.words, self.first_slot)
+        moved = (members * WORDS, movers * WORDS, leaves, self.n_members, joined, left)
+        n_threads = self._threads(2 * (len(members) + len(movers)))
+        sums = self._summed(lambda part: kernels.neighbour_losses(*layout, *part, *moved), n_threads)
+        tables = np.stack([joined, left])[leaves.astype(np.int64)]
+        sums -= self._n_unused * tables[:, self.n_members]
+        sums += (self.n_samples - len(self.order)) * tables[np.arange(len(movers)), self.n_members + sizes]
+        return sums
+
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
         """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
 
@@ -346,10 +379,13 @@ class Planes:
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
+        return self._summed(lambda part: kernel(*layout, *part, *arguments), n_threads)
+
+    def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
+        """Sum of what is counted in parts of the units, from a first one up to a last one, which threads share."""
         n_parts = max(1, min(n_threads, self._n_units))
         ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
-        counted = _side_by_side(lambda part: kernel(*layout, *part, *arguments), list(itertools.pairwise(ends)))
-        return np.asarray(sum(counted))
+        return np.asarray(sum(_side_by_side(work, list(itertools.pairwise(ends)))))
 
 
 def threads() -> int:

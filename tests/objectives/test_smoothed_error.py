@@ -1,11 +1,14 @@
 """Errors by margins, against their formulas."""
 
+from dataclasses import replace
+
 import naive
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
+from evo_ensyth.objectives import find
 from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
 from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.pool import Pool, Votes
@@ -61,3 +64,11 @@ def test_the_value_of_an_ensemble_does_not_depend_on_who_is_judged_with_it(drawn
         goal.evaluate(Ensembles(subset[None], drawn.pool, drawn.votes, drawn.planes))[0] for subset in drawn.subsets
     ]
     assert goal.evaluate(drawn).tolist() == alone
+
+
+@pytest.mark.parametrize("name", ["smoothed_error", "shrunk_error"])
+def test_neighbours_that_are_judged_together_have_the_same_values(name, drawn):
+    subset = np.arange(6) % 2 == 0
+    neighbours = replace(drawn, subsets=subset ^ np.eye(6, dtype=bool))
+    goal = find(name, drawn.pool)
+    assert_array_equal(goal.evaluate(replace(neighbours, around=subset)), goal.evaluate(neighbours))

@@ -216,6 +216,10 @@ def test_threads_change_nothing(monkeypatch, n_threads, shape):
             laid_out.margin_counts(subsets),
             *(laid_out.neighbour_errors(subset) for subset in few),
             *(laid_out.swap_errors(subset) for subset in few),
+            *(
+                laid_out.neighbour_losses(subset, np.flatnonzero(~subset), lambda size: drawn_losses(size, shape[0]))
+                for subset in few
+            ),
         ]
 
     alone = everything()
@@ -246,3 +250,25 @@ def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_
     monkeypatch.setattr(planes, "_on_a_line", lambda n_words: pytest.fail("allocated"))
     with pytest.raises(InputError, match=r"the planes of the search split would take 0\.0 GiB; a quarter"):
         Planes.of(votes)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("density", [0.05, 0.3, 0.9, 1.0])
+def test_losses_of_neighbours_are_those_of_each_alone(shape, density):
+    votes, _ = drawn(*shape)
+    n_members, rng = votes.n_members, np.random.default_rng(0)
+    counted = Planes.of(votes)
+    subset = rng.random(n_members) < density
+    subset[rng.integers(n_members)] = True
+    # Nobody may be left alone with nobody: the last member stays.
+    movers = rng.permutation(np.flatnonzero(~subset) if np.count_nonzero(subset) == 1 else np.arange(n_members))
+    neighbours = np.repeat(subset[None], len(movers), axis=0)
+    neighbours[np.arange(len(movers)), movers] ^= True
+    if len(movers):
+        expected = counted.margin_losses(neighbours, lambda size: drawn_losses(size, n_members))
+        found = counted.neighbour_losses(subset, movers, lambda size: drawn_losses(size, n_members))
+        assert_array_equal(found, expected)
+
+
+def drawn_losses(size, n_members):
+    return np.random.default_rng(size).integers(0, 1000, 2 * n_members + 1)

@@ -1,0 +1,77 @@
+"""What it costs that the default search is led by the shrunk error: processor time beside plain NSGA-II.
+
+    python benchmarks/default_cost.py
+
+Both have as many ensembles judged, on the same drawn pools, on one thread. First, what is counted for all neighbours of
+a subset together must be what is counted one by one.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import contextlib
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+from generation import drawn_problem, machine
+from rich.console import Console
+from rich.table import Table
+from votes import draw_votes
+
+from evo_ensyth import objectives
+from evo_ensyth.search import selectors
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.problem import Problem
+
+POOLS = ((36, 5_000, 10), (200, 10_000, 10), (1_000, 5_000, 10), (1_000, 50_000, 100))
+# The usual one, and enough for the walks from which the search starts, if they take more.
+BUDGETS = (20_000, 100_000)
+CRITERIA = ("error", selectors.criterion(selectors.load("nsga2")))
+
+
+def seconds(problem: Problem, criterion: str, budget: int) -> float:
+    """Processor time of one search."""
+    led = problem.led_by(objectives.find(criterion, problem.pool))
+    led.reference  # noqa: B018 - worked out now, so that it costs no time
+    evaluator = Evaluator(led, budget=budget)
+    started = time.process_time()
+    with contextlib.suppress(SearchOver):
+        selectors.load("nsga2").select(evaluator, np.random.default_rng(1))
+    return time.process_time() - started
+
+
+def check(problem: Problem, criterion: str) -> None:
+    """Compare what is counted for all neighbours of a subset together with what is counted one by one."""
+    goal = objectives.find(criterion, problem.pool)
+    subset = np.arange(len(problem.pool)) % 3 == 0
+    neighbours = problem.on_search(subset ^ np.eye(len(problem.pool), dtype=bool))
+    if (goal.evaluate(neighbours) != goal.evaluate(replace(neighbours, around=subset))).any():
+        sys.exit(f"{criterion}: neighbours that are counted together are not what they are one by one")
+
+
+def main() -> None:
+    """Print one table."""
+    console = Console(width=120)
+    console.print(machine(), soft_wrap=True)
+    table = Table(title=f"nsga2 led by {CRITERIA[1]}, beside the same led by {CRITERIA[0]}: seconds of the processor")
+    for column in ("members, samples, classes", "ensembles judged", *CRITERIA, "ratio"):
+        table.add_column(column, justify="right")
+    for pool in POOLS:
+        problem = drawn_problem(draw_votes(*pool))
+        for criterion in CRITERIA:
+            check(problem, criterion)
+            seconds(problem, criterion, 3_000)  # compiles
+        for usual in BUDGETS:
+            budget = usual if usual == BUDGETS[0] else max(usual, 2 * pool[0] * (pool[0] + 5))
+            plain, led = (seconds(problem, criterion, budget) for criterion in CRITERIA)
+            shape = " x ".join(f"{n:,}" for n in pool)
+            table.add_row(shape, f"{budget:,}", f"{plain:.2f}", f"{led:.2f}", f"{led / plain:.1f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
