@@ -85,10 +85,16 @@ def _log_weights(chances: np.ndarray) -> np.ndarray:
 
 def _solved(problem: Any, shares: Any) -> np.ndarray:
     """Solution of a program as whole numbers: int64, (n_members,)."""
+    from cvxpy.error import SolverError
+
     with warnings.catch_warnings():
         # Said where the solver comes to rest just short of its tolerance, which is far finer than the rounding below.
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
-        problem.solve(solver="CLARABEL")
+        try:
+            problem.solve(solver="CLARABEL")
+        except SolverError:
+            # It gives up now and then where the optimum is at a corner; the other one is slower and less exact.
+            problem.solve(solver="SCS")
     found = np.maximum(np.asarray(shares.value, np.float64), 0)
     return np.asarray(np.rint(found / found.max() * LARGEST), np.int64)
 

@@ -191,3 +191,19 @@ def test_unknown_settings_of_stacking_are_refused():
     for wrong in ({"adds": "both"}, {"loss": "hinge"}):
         with pytest.raises(InputError, match="adds labels or scores, loss brier or log"):
             combining.load("stacking", wrong)
+
+
+@pytest.mark.parametrize("kind", ["brier", "log"])
+def test_where_one_solver_gives_up_another_one_finds_the_weights(kind, monkeypatch):
+    import cvxpy
+
+    votes, solve = drawn(4), cvxpy.Problem.solve
+    expected = weights("stacking", votes, loss=kind)
+
+    def without_clarabel(self, solver):
+        if solver == "CLARABEL":
+            raise cvxpy.error.SolverError("it gave up")
+        return solve(self, solver=solver)
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", without_clarabel)
+    assert_allclose(weights("stacking", votes, loss=kind), expected, atol=5)
