@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.pool import Parent, Votes
-from evo_ensyth.search.statistics import holm, mcnemar, paired_interval
+from evo_ensyth.search.statistics import LEVEL, holm, mcnemar, paired_interval
 from evo_ensyth.voting import Ensembles, kernels
 
 # By which name the counts are kept, in the order in which they are told: the k best members, k being the size of the
@@ -55,9 +55,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse``, ``open``, or ``unknown`` without a test split."""
-        if self.interval is None:
+        """``better``, ``worse``, ``open``, or ``unknown`` without a test split.
+
+        Interval and exact test must both exclude that there is no difference: of few samples, the test is the stricter.
+        """
+        if self.interval is None or self.p_value is None:
             return "unknown"
+        if self.p_value >= 1 - LEVEL:
+            return "open"
         return "better" if self.interval[1] < 0 else "worse" if self.interval[0] > 0 else "open"
 
     def __str__(self) -> str:

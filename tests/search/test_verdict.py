@@ -159,3 +159,13 @@ def test_a_parent_that_answered_on_one_split_alone_is_no_rival(make_problem):
         half = replace(problem.parent, labels={split: problem.parent.labels[split]})
         counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), half)
         assert not any("parent" in versus for versus in counts)
+
+
+@pytest.mark.parametrize(
+    ("pair", "verdict"), [((1, 7), "open"), ((7, 1), "open"), ((0, 8), "better"), ((8, 0), "worse")]
+)
+def test_a_verdict_takes_the_exact_test_as_well_as_the_interval(pair, verdict):
+    [told] = compared([{"single_best": Versus((0, 3), pair)}], 500, 500)
+    low, high = told["single_best"].interval
+    assert low > 0 or high < 0  # the interval alone would have decided all four
+    assert told["single_best"].verdict == verdict
