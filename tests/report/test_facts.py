@@ -10,7 +10,7 @@ from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.report.facts import gather
+from evo_ensyth.report.facts import gather, leading
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
 from evo_ensyth.search.run_folder import read_run, write_run
@@ -119,3 +119,11 @@ def test_runs_of_other_problems_are_not_compared(changes, field):
     found = run(problem(), "nsga2", against=["whole_pool"])
     with pytest.raises(InputError, match=f"cannot be compared: field '{field}' of their run.json differs"):
         gather([found, replace(found, **changes)])
+
+
+def test_what_led_the_search_is_said_where_it_was_not_the_error():
+    said = leading(run(problem(), "nsga2"))
+    assert said.startswith("The search was led by shrunk_error")
+    assert "--criterion error" in said
+    assert leading(run(problem(), "nsga2", criterion=error)) == ""
+    assert leading(run(problem(), "backward_elimination")) == ""
