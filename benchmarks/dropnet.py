@@ -1,7 +1,7 @@
-"""DropNet on its own ground: units of a small network go by their activity, from the most silent, the loudest, or any.
+"""DropNet on its own ground: of a small network those units go that say least, or most, or any.
 
     python benchmarks/dropnet.py                        # model A on MNIST, five seeds; interrupt it as you like
-    python benchmarks/dropnet.py --model c --seeds 2    # model C on CIFAR-10: days on a processor
+    python benchmarks/dropnet.py --model c --seeds 2    # model C on CIFAR-10; convolutions take far longer
 
 As published (Tan, Motani, ICML 2020): a fifth of the units that are left goes in every cycle, out of all layers
 together, and what stays is trained anew from its initial weights, by gradient descent at 0.1 in batches of 32, for 100
@@ -11,9 +11,9 @@ the three metrics makes of it. The recipe's own parent is left untrained. Its se
 a single image, so that of MNIST 53,999 images train, 6,000 tell when to stop, and 10,000 test (published: 54,000, 6,000
 and 10,000).
 
-Prints a table, and writes ``results.csv``, ``errors.svg`` and ``errors.png`` to ``runs/dropnet/MODEL``. Intervals of
-accuracies are the published ones, 1.96 standard deviations by the root of the number of seeds; those of differences,
-which are taken seed by seed, are t intervals, since a handful of seeds deserves no less.
+Prints a table, and writes it to ``runs/dropnet/MODEL``, with ``results.csv`` and a picture. Intervals of accuracies
+are the published ones, 1.96 standard deviations by the root of the number of seeds; those of differences, which are
+taken seed by seed, are t intervals, since a handful of seeds deserves no less.
 """
 
 import argparse
@@ -45,6 +45,7 @@ RUNS = Path("runs/dropnet")
 METRICS = ("minimum", "maximum", "random")
 SHARE = 0.2
 FULL = "full"
+TICKS = (3, 5, 10, 20, 50, 100)  # %
 
 
 @dataclass(frozen=True)
@@ -171,19 +172,22 @@ def unit_counts(found: Sequence[Result]) -> list[int]:
 
 
 def half_widths(values: np.ndarray) -> np.ndarray:
-    """Half the published 95 % interval of each row's mean: 1.96 sd / sqrt(n); 0 for one seed, which tells nothing."""
+    """Half the published 95 % interval of each row's mean: 1.96 sd / sqrt(n); NaN for a single seed."""
     n_seeds = values.shape[1]
-    return 1.96 * values.std(axis=1, ddof=min(1, n_seeds - 1)) / np.sqrt(n_seeds)
+    if n_seeds < 2:
+        return np.full(len(values), np.nan)
+    return 1.96 * values.std(axis=1, ddof=1) / np.sqrt(n_seeds)
 
 
 def sheet(found: Sequence[Result], title: str) -> Sheet:
     """One line for every number of units: accuracies by metric, and what the minimum loses or gains against others."""
     by_metric = {metric: accuracies(found, metric) for metric in METRICS}
+    intervals = [(values.mean(axis=1), half_widths(values)) for values in by_metric.values()]
     least, counts = by_metric["minimum"], unit_counts(found)
     columns = ("units", "%", *METRICS, "minimum - full", "minimum - random", "minimum - maximum")
     rows = []
     for cycle, count in enumerate(counts):
-        texts = [f"{values[cycle].mean():.2f} ± {half_widths(values)[cycle]:.2f}" for values in by_metric.values()]
+        texts = [f"{mean[cycle]:.2f} ± {half[cycle]:.2f}" for mean, half in intervals]
         rivals = (least[0], by_metric["random"][cycle], by_metric["maximum"][cycle])
         differences = [Difference.of(least[cycle] - rival).text if cycle else "" for rival in rivals]
         rows.append((str(count), f"{100 * count / counts[0]:.0f}", *texts, *differences))
@@ -214,6 +218,8 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
             look = {"color": colour, "marker": mark, "markersize": 4, "capsize": 2}
             axes.errorbar(gone, errors.mean(axis=1), half_widths(errors), label=metric, **look)
         axes.set_yscale("log")
+        axes.set_yticks(TICKS, labels=[str(tick) for tick in TICKS])
+        axes.minorticks_off()
         axes.set_xlabel("units gone, %")
         axes.set_ylabel("test error, %")
         axes.set_title(title, fontsize=10, loc="left")
@@ -234,9 +240,11 @@ def main() -> None:
             build(plan, pool, problem="dropnet", progress=progress)
         found += results(plan, pool, model)
     title = f"DropNet, model {options.model.upper()} on {model.dataset}, seeds 1 to {options.seeds}"
+    table = sheet(found, f"{title}: test accuracy in %")
+    write_whole(folder / "table.md", table.markdown().encode())
     write_results(found, folder / "results.csv")
     write_picture(found, title, folder / "errors")
-    Console(width=150, highlight=False).print(sheet(found, f"{title}: test accuracy in %").rich())
+    Console(width=150, highlight=False).print(table.rich())
 
 
 if __name__ == "__main__":
