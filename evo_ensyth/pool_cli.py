@@ -132,6 +132,7 @@ def show(
 def export(
     target: Target,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, NAME.npz.")],
+    scores: Annotated[bool, typer.Option("--scores", help="Write probabilities too, rounded to 21 levels.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -144,7 +145,7 @@ def export(
     if file.exists():
         raise InputError(f"{file} is there already; remove it, or name another file.")
     stored = posing.named_pool(target)
-    write_predictions(file, stored.pool, stored.search, stored.test)
+    write_predictions(file, stored.pool, stored.search, stored.test, with_scores=scores)
     if as_json:
         print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
     elif not quiet:

@@ -493,11 +493,19 @@ def test_an_exported_pool_is_searched_as_the_pool_is(call, pool_folder, refused)
     assert [[entry[what] for entry in fronts[0]] for what in ("members", "search", "test")] == [
         [entry[what] for entry in fronts[1]] for what in ("members", "search", "test")
     ]
+    assert call("pool", "export", pool_folder, "scores.npz", "--scores", "--quiet").out == ""
+    soft = [
+        call("search", target, "--objectives", "soft_error,n_members", "--json").json["front"]
+        for target in (pool_folder, "scores.npz")
+    ]
+    assert [entry["members"] for entry in soft[0]] == [entry["members"] for entry in soft[1]]
     assert "is there already" in refused("pool", "export", pool_folder, "votes.npz")
     assert "does not end with .npz" in refused("pool", "export", pool_folder, "votes")
     assert "nowhere/votes.npz cannot be written: No such file" in refused(
         "pool", "export", pool_folder, "nowhere/votes.npz"
     )
+    (pool_folder / "members" / "c-1" / "search.scores.npy").unlink()
+    assert "c-1/search.scores.npy does not exist" in refused("pool", "export", pool_folder, "other.npz", "--scores")
 
 
 def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):

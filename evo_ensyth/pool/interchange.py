@@ -20,7 +20,6 @@ Where labels and scores are both there, the labels vote, and the scores are for 
 the file is ever unpickled.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import write_whole
 from evo_ensyth.pool.npz import Npz, check_size, opened
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
@@ -86,40 +84,6 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
             return _Reader(file, path).predictions(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-
-
-def write_predictions(path: Path | str, pool: Pool, search: Votes, test: Votes | None = None) -> None:
-    """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
-
-    It holds labels, truths, groups, names and costs; no scores. A cost of which members share a part is left out, for
-    the file has no way to say that an ensemble pays it once.
-
-    Parameters
-    ----------
-    path : Path or str
-        Ends with ``.npz``.
-    pool : Pool
-    search, test : Votes
-        Of this pool.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written there.
-    """
-    arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
-    shared = {cost for part in pool.shared for cost in part.costs}
-    arrays |= {f"cost_{name}": values for name, values in pool.costs.items() if name not in shared}
-    for votes in filter(None, (search, test)):
-        arrays |= {f"{votes.split}_labels": votes.labels, f"{votes.split}_truth": votes.truth}
-        if votes.groups is not None:
-            arrays[f"{votes.split}_groups"] = votes.groups
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    try:
-        write_whole(Path(path), file.getvalue())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, SharedPart, Votes, read_predictions, write_predictions
 from evo_ensyth.pool import npz as npz_module
+from evo_ensyth.pool import read_predictions
 
 LABELS = np.array([[0, 1, 2, 1, 0, 1], [2, 1, 2, 0, 0, 1], [0, 0, 2, 1, 0, 2]])
 TRUTH = np.array([0, 1, 1, 1, 0, 2])
@@ -392,10 +392,18 @@ def test_an_array_that_stands_twice_is_refused(zipped, names):
         read_predictions(zipped(entries))
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_entries_may_be_packed_in_any_way(zipped, compression):
-    path = zipped([("labels.npy", stored(LABELS)), TRUTH_ENTRY], compression)
-    assert read_predictions(path, test_share=0).search.labels.tolist() == LABELS.tolist()
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_unpacks_without_bounds_is_refused(zipped, compression):
+    """Some 1,400 bytes in bzip2, whose header promised 18, took 3 GB before anyone counted them."""
+    bomb = npy(described((3, 6)), bytes(2**24))
+    path = zipped([("labels.npy", bomb), TRUTH_ENTRY], compression)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="'labels' is packed in a way that numpy never uses"):
+            read_predictions(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_entries_that_claim_too_little_are_refused_and_too_much_changes_no_vote(zipped):
@@ -427,7 +435,7 @@ def same(path: Path, reference) -> bool:
     return True
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_changed_byte_is_noticed_or_changes_no_vote(zipped, arrays, compression):
     path = zipped([(f"{key}.npy", stored(values)) for key, values in arrays.items()], compression)
     content, reference = path.read_bytes(), read_predictions(path)
@@ -443,7 +451,7 @@ def test_a_changed_byte_is_noticed_or_changes_no_vote(zipped, arrays, compressio
     assert 0 < n_read < 250
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("key", ["labels", "scores"])
 def test_damage_far_behind_the_header_is_noticed(zipped, compression, key):
     rng = np.random.default_rng(0)
@@ -533,24 +541,3 @@ def test_labels_are_never_held_as_wide_as_they_lie_in_the_file(npz):
         tracemalloc.stop()
     np.testing.assert_array_equal(found.search.labels, labels)
     assert peak < labels.nbytes
-
-
-def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path):
-    rng = np.random.default_rng(5)
-    truth = rng.integers(0, 3, 40)
-    labels = rng.integers(0, 3, (4, 40))
-    part = SharedPart("trunk", np.ones(4, bool), {"bytes": 5})
-    costs = {"euros": np.array([1.5, 2, 3, 4]), "bytes": np.array([7, 8, 9, 10])}
-    pool = Pool(("a", "b", "c", "d"), costs=costs, shared=(part,))
-    search = Votes(labels, truth, 3, "search", groups=rng.integers(0, 2, 40))
-    test = Votes(labels[:, ::-1], truth[::-1], 3, "test", groups=search.groups[::-1])
-    for name in ("once.npz", "again.npz"):
-        write_predictions(tmp_path / name, pool, search, test)
-    assert (tmp_path / "once.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
-    found = read_predictions(tmp_path / "once.npz")
-    assert found.pool.names == pool.names
-    assert list(found.pool.costs) == ["euros"]
-    assert found.pool.costs["euros"].tolist() == [1.5, 2, 3, 4]
-    assert (found.search.fingerprint, found.test.fingerprint) == (search.fingerprint, test.fingerprint)
-    assert found.search.groups.tolist() == search.groups.tolist()
-    assert found.test.groups.tolist() == test.groups.tolist()
