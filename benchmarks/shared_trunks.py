@@ -2,15 +2,16 @@
 
     python benchmarks/shared_trunks.py                  # digits: a minute
     python benchmarks/shared_trunks.py fashion_mnist    # the same for any problem with a recipe
+    python benchmarks/shared_trunks.py runs/fashion_mnist_mixed/pool --full 'net_trim-*-set1'    # a pool that has both
 
 Makes a pool by the problem's recipe with every fine-tuning twice, the second time with frozen convolutions, in
-``runs/PROBLEM/shared-trunks``. Of either kind the eight members with the lowest errors on the search split are
-compared, with the best one and with the parent. Bytes and multiplications are those of the objectives, which count
-shared layers once. Latencies are measured on the ensemble as one network, which computes shared layers once; it must
-answer like its members.
+``runs/PROBLEM/shared-trunks``; or takes one whose members with frozen convolutions are called ``...-frozen``. Of either
+kind the eight members with the lowest errors on the search split are compared, with the best one and with the parent.
+Bytes and multiplications are those of the objectives, which count shared layers once. Latencies are measured on the
+ensemble as one network, which computes shared layers once; it must answer like its members.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,9 +59,10 @@ def made_pool(name: str) -> StoredPool:
     return read_pool(folder)
 
 
-def best(stored: StoredPool, *, frozen: bool) -> np.ndarray:
-    """Positions of the members of one kind, lowest search error first."""
-    kind = [i for i, name in enumerate(stored.pool.names) if name.endswith(FROZEN) == frozen]
+def best(stored: StoredPool, pattern: str, *, frozen: bool) -> np.ndarray:
+    """Positions of the members of one kind that match, lowest search error first."""
+    names = stored.pool.names
+    kind = [i for i in stored.pool.matching([pattern]).tolist() if names[i].endswith(FROZEN) == frozen]
     return np.array(sorted(kind, key=lambda i: (stored.search.member_errors[i], i)))
 
 
@@ -100,10 +102,15 @@ def parent_row(stored: StoredPool) -> list[float]:
     return [costs["bytes"], costs["macs"], *latencies([parent]), *errors]
 
 
-def main(name: str = "digits") -> None:
-    """Print the table for one problem."""
-    stored = made_pool(Path(name).stem)
-    frozen, free = best(stored, frozen=True)[:SIZE], best(stored, frozen=False)[:SIZE]
+def main() -> None:
+    """Print the table for one problem, or one pool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", nargs="?", default="digits", help="a problem with a recipe, or a pool's folder")
+    parser.add_argument("--full", default="*", help="which of the members that share nothing to look at, by name")
+    options = parser.parse_args()
+    target = Path(options.target)
+    stored = read_pool(target) if target.is_dir() else made_pool(target.stem)
+    frozen, free = best(stored, f"*{FROZEN}", frozen=True)[:SIZE], best(stored, options.full, frozen=False)[:SIZE]
     rows = {
         "the parent": parent_row(stored),
         "one member": row(stored, free[:1]),
@@ -128,4 +135,4 @@ def main(name: str = "digits") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -49,6 +49,10 @@ def search(
     against: Annotated[
         list[str] | None, typer.Option(help="A selector to compare with; repeatable. [default: backward_elimination]")
     ] = None,
+    members: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
+    ] = None,
     objectives: Annotated[
         str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
     ] = None,
@@ -96,7 +100,10 @@ def search(
     if out is not None:
         check_new_folder(out)
     posed = posing.pose(target, make=lambda name: _make_pool(name, quiet), test_share=test_share, split_seed=split_seed)
-    problem = posed.problem
+    problem, source = posed.problem, posed.source
+    if members:
+        problem = problem.among(problem.pool.matching(members))
+        source = {**source, "members": list(members)}
 
     def place() -> Path:
         return out or next_free(posing.results_folder(problem.name) / f"{selector}-seed{seed}")
@@ -116,7 +123,7 @@ def search(
             budget=budget,
             seconds=seconds,
             seed=seed,
-            source=posed.source,
+            source=source,
             observe=lambda name, milestone: observe(name, milestone, budget),
             tell=tell,
             attach=attach,

@@ -133,6 +133,30 @@ def test_a_file_is_searched_and_every_number_can_be_found_by_hand(call, npz, arr
     assert sorted(p.name for p in (tmp_path / "runs" / "mine" / "nsga2-seed1").iterdir()) == RUN_FOLDER
 
 
+def test_only_members_that_match_may_vote(call, npz, arrays, tmp_path):
+    """The front of a part is that of a file that holds this part alone, and the run says which part it was."""
+    n_members = len(arrays["search_labels"])
+    arrays["names"] = np.array([f"{'odd' if i % 2 else 'even'}-{i}" for i in range(n_members)])
+    said = call("search", npz(arrays, "mine.npz"), "--members", "odd-*", "--members", "even-0", "--json")
+    assert (said.status, said.err) == (0, "")
+    rows = [0, *range(1, n_members, 2)]
+    part = {key: values if key.endswith("truth") else values[rows] for key, values in arrays.items()}
+    alone = call("search", npz(part, "part.npz"), "--json").json
+    assert said.json["n_members"] == len(rows)
+    assert [entry["members"] for entry in said.json["front"]] == [entry["members"] for entry in alone["front"]]
+    assert said.json["hypervolume"] == alone["hypervolume"]
+    folder = tmp_path / "runs" / "mine" / "nsga2-seed1"
+    assert json.loads((folder / "run.json").read_text())["source"]["members"] == ["odd-*", "even-0"]
+    assert r"only members whose names match \['odd-\*', 'even-0'\]" in (folder / "report.md").read_text()
+
+
+def test_a_pattern_that_no_member_matches_is_told_before_anything_is_searched(call, npz, arrays, tmp_path):
+    said = call("search", npz(arrays, "mine.npz"), "--members", "net*")
+    assert said.status == 2
+    assert "no member's name matches 'net*'" in said.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_front_of_a_small_pool_is_that_of_all_its_subsets(call, npz, arrays):
     path = npz(arrays)
     front = call("search", path, "--json", "--criterion", "error").json["front"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,40 @@ class Pool:
         values : number, (n_members,)
         """
         return replace(self, costs={**self.costs, name: np.asarray(values)})
+
+    def matching(self, patterns: Sequence[str]) -> np.ndarray:
+        """Positions of the members whose names match one of some patterns with ``*``, ``?`` and ``[...]``: int64.
+
+        Raises
+        ------
+        InputError
+            A pattern that no name matches.
+        """
+        found = np.zeros(len(self), dtype=bool)
+        for pattern in patterns:
+            matches = [fnmatchcase(name, pattern) for name in self.names]
+            if not any(matches):
+                raise InputError(
+                    f"no member's name matches '{pattern}'; there are {len(self)}, such as '{self.names[0]}'."
+                )
+            found |= matches
+        return np.flatnonzero(found)
+
+    def part(self, members: np.ndarray) -> "Pool":
+        """Pool of some members alone.
+
+        Parameters
+        ----------
+        members : int64, (n,)
+            Their positions, in the order wanted.
+        """
+        shared = (replace(part, members=part.members[members]) for part in self.shared)
+        return Pool(
+            names=tuple(self.names[i] for i in members),
+            origins=tuple(self.origins[i] for i in members),
+            costs={name: values[members] for name, values in self.costs.items()},
+            shared=tuple(part for part in shared if part.members.sum() > 1),
+        )
 
 
 def shared_parts(layers: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[SharedPart, ...]:

@@ -157,8 +157,11 @@ def _made(run: Run) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in run.found.settings.items()) or "none"
     versions = ", ".join(f"{_text(name)} {_text(version)}" for name, version in run.versions.items())
     rate = run.found.evaluations / max(run.found.seconds, 1e-9)
+    patterns = run.source.get("members")
+    among = [f"- only members whose names match {_text(str(patterns))}"] if patterns else []
     return "\n".join(
         (
+            *among,
             f"- seed {run.seed}, {', '.join(limits)}; {run.found.evaluations:,} ensembles judged, {rate:,.0f} a second",
             f"- settings of {_text(run.found.selector)}: {_text(settings)}",
             f"- {versions}",

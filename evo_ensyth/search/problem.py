@@ -79,6 +79,17 @@ class Problem:
         """Ask the same within other bounds."""
         return replace(self, bounds=bounds)
 
+    def among(self, members: np.ndarray) -> "Problem":
+        """Ask the same of some members alone.
+
+        Parameters
+        ----------
+        members : int64, (n,)
+            Their positions in the pool. From now on they are numbered in this order.
+        """
+        test = self.test.part(members) if self.test else None
+        return replace(self, pool=self.pool.part(members), search=self.search.part(members), test=test)
+
     @property
     def criterion(self) -> Objective:
         """What leads where one of many neighbours is to be taken: the error if asked for, else what comes first."""

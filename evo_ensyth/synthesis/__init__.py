@@ -17,7 +17,7 @@ from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAwar
 from evo_ensyth.synthesis.compression.sparse_evolution import SparseEvolution
 from evo_ensyth.synthesis.compression.strategic_synthesis import StrategicSynthesis
 from evo_ensyth.synthesis.measure import Latency
-from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
+from evo_ensyth.synthesis.recipe import OtherParent, Recipe, Route, ensyth_regimes
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Magnitude",
     "MagnitudeControl",
     "NetTrim",
+    "OtherParent",
     "Quantisation",
     "QuantisationAware",
     "Recipe",

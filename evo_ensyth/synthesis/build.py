@@ -3,6 +3,7 @@
 Besides what `pool.store` describes and what `steps` works with, the folder holds::
 
     recipe.json                   what the folder was begun with
+    parents/NAME-DIGEST.safetensors          the other parents, if there are any
     controls/members/NAME/        like the members; the manifest tells of them under ``about``
     failed.json                   what could not be made, and why; only if there is such a thing
 """
@@ -136,6 +137,7 @@ def _about(workshop: Workshop) -> dict[str, Any]:
         "samples": {split: len(data) for split, data in workshop.splits.items()},
         "recipe": plain(recipe),
         "parent": {"accuracy": workshop.accuracies(parent), **_total_costs(layers)},
+        **({"parents": _other_parents(workshop)} if recipe.parents else {}),
         "controls": [
             _described(workshop.folder / "controls", control)
             for control in recipe.planned_controls()
@@ -145,11 +147,21 @@ def _about(workshop: Workshop) -> dict[str, Any]:
     }
 
 
+def _other_parents(workshop: Workshop) -> dict[str, Any]:
+    told = {}
+    for parent in workshop.recipe.parents:
+        if workshop.is_trained(parent.name):
+            network = workshop.parent(parent.name)
+            costs = _total_costs(measure.layers(network))
+            told[parent.name] = {"network": parent.network, "accuracy": workshop.accuracies(network), **costs}
+    return told
+
+
 def _tidy(folder: Path) -> None:
     """Remove what only the making needed, and what a kill left half written."""
     if (folder / "work").exists():
         shutil.rmtree(folder / "work")
-    for place in (folder, folder / "members", folder / "controls" / "members"):
+    for place in (folder, folder / "parents", folder / "members", folder / "controls" / "members"):
         for part in place.glob(".*.part"):
             if part.is_dir():
                 shutil.rmtree(part)

@@ -191,13 +191,17 @@ def _positions(network: Network) -> dict[str, int]:
 
 
 def _parts(network: Network) -> dict[str, nn.Sequential]:
-    """Cut a network behind every layer and what follows it: the parts by the names of these layers, in order."""
+    """Cut a network behind every layer and what follows it: the parts by the names of these layers, in order.
+
+    What comes before the first layer, such as a flattening, is part of it.
+    """
     parts: dict[str, list[nn.Module]] = {}
+    part: list[nn.Module] = []
     for name, module in network.named_children():
         if name in weighted_layers(network):
-            parts[name] = []
+            part = parts[name] = [] if parts else part
         if not isinstance(module, nn.Dropout):
-            parts[next(reversed(parts))].append(module)
+            part.append(module)
     return {name: nn.Sequential(*modules) for name, modules in parts.items()}
 
 

@@ -1,8 +1,11 @@
-"""The parents, layer by layer: EnSyth's two networks and a small one for digits.
+"""The parents, layer by layer: EnSyth's two networks, a small one for digits, and three of the DropNet paper.
 
 Alhalabi, Gaber, Basurra, "EnSyth: A Pruning Approach to Synthesis of Deep Learning Ensembles", IEEE SMC 2019, with the
 architectures of the public Net-Trim code (``mnist_lenet``, ``cifar10_convet``), from which the published parameter
 counts 1,663,370 and 1,068,298 follow.
+
+Tan, Motani, "DropNet: Reducing Neural Network Complexity via Iterative Pruning", ICML 2020: models A, B and C, with
+33,450, 68,938 and 394,058 parameters, started as Keras does by default.
 
 Every dense layer has a dropout in front, and every dense layer but the last is followed directly by a ReLU: that is
 what the compression methods and the fine-tuning regimes rely on.
@@ -117,7 +120,8 @@ def build(name: str, n_classes: int, seed: int) -> Network:
     Parameters
     ----------
     name : str
-        ``lenet`` (28 x 28, grey), ``cifar`` (32 x 32, colour) or ``small`` (8 x 8, grey).
+        ``lenet``, ``dropnet_a`` and ``dropnet_b`` (28 x 28, grey), ``cifar`` and ``dropnet_c`` (32 x 32, colour), or
+        ``small`` (8 x 8, grey).
     n_classes : int
     seed : int
         Of the initial weights.
@@ -174,12 +178,41 @@ def _small(n_classes: int, rng: torch.Generator) -> Network:
     return _started(layers, Scaled((1, 8, 8), largest=16), starts, rng)
 
 
-NETWORKS: dict[str, Callable[[int, torch.Generator], Network]] = {"lenet": _lenet, "cifar": _cifar, "small": _small}
+def _dropnet_a(n_classes: int, rng: torch.Generator) -> Network:
+    return _glorot_started(_dense_head((28 * 28, 40, 40, n_classes)), Scaled((1, 28, 28)), rng)
+
+
+def _dropnet_b(n_classes: int, rng: torch.Generator) -> Network:
+    layers = [*_pooled_convolutions((1, 64, 64)), *_dense_head((64 * 7 * 7, n_classes))]
+    return _glorot_started(layers, Scaled((1, 28, 28)), rng)
+
+
+def _dropnet_c(n_classes: int, rng: torch.Generator) -> Network:
+    layers = [*_pooled_convolutions((3, 64, 64, 128, 128)), *_dense_head((128 * 2 * 2, 256, n_classes))]
+    return _glorot_started(layers, Scaled((3, 32, 32)), rng)
+
+
+NETWORKS: dict[str, Callable[[int, torch.Generator], Network]] = {
+    "lenet": _lenet,
+    "cifar": _cifar,
+    "small": _small,
+    "dropnet_a": _dropnet_a,
+    "dropnet_b": _dropnet_b,
+    "dropnet_c": _dropnet_c,
+}
 
 
 def _convolution(name: str, inputs: int, outputs: int, side: int) -> list[tuple[str, nn.Module]]:
     """Convolve without changing height and width, then ReLU."""
     return [(name, nn.Conv2d(inputs, outputs, side, padding=side // 2)), (f"{name}_relu", nn.ReLU())]
+
+
+def _pooled_convolutions(channels: tuple[int, ...]) -> list[tuple[str, nn.Module]]:
+    """Convolutions 3 x 3 called conv1, conv2, ..., each with a pooling that halves height and width."""
+    layers: list[tuple[str, nn.Module]] = []
+    for number, (inputs, outputs) in enumerate(pairwise(channels), start=1):
+        layers += [*_convolution(f"conv{number}", inputs, outputs, 3), (f"pool{number}", nn.MaxPool2d(2))]
+    return layers
 
 
 def _dense_head(sizes: tuple[int, ...]) -> list[tuple[str, nn.Module]]:
@@ -214,6 +247,15 @@ def _started(
         sd, bias = starts[name]
         nn.init.trunc_normal_(layer.weight, std=sd, a=-2 * sd, b=2 * sd, generator=rng)
         nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
+    return network
+
+
+def _glorot_started(layers: Iterable[tuple[str, nn.Module]], preparation: Preparation, rng: torch.Generator) -> Network:
+    """Weights from Glorot's uniform distribution, up to sqrt(6 / (fan in + fan out)) either way; biases of zero."""
+    network = Network(OrderedDict(layers), preparation)
+    for layer in weighted_layers(network).values():
+        nn.init.xavier_uniform_(layer.weight, generator=rng)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return network
 
 

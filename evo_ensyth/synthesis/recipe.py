@@ -1,6 +1,7 @@
 """A recipe: everything that decides what a pool will be."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,25 @@ ENSYTH_KEEP = 0.5
 # Marks a setting that recipes and methods of earlier versions did not have: left out of their JSON where it has its
 # default, so that pools which were begun without it are known again.
 LATER = {"later": True}
+PARENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherParent:
+    """Another network that members are made from, trained on what the pool's parent is.
+
+    Attributes
+    ----------
+    name : str
+        Begins the names of its members. Initial weights and training are drawn by it: another name, other weights.
+    network : str
+        Name in `synthesis.networks`.
+    training : Training
+    """
+
+    name: str
+    network: str
+    training: Training
 
 
 @dataclass(frozen=True)
@@ -29,11 +49,14 @@ class Route:
         Every variant goes through every one. If there are none, variants become members as they are.
     then : tuple of Compressor
         Methods applied to each of these members, such as quantisation. What they make of it are members beside it.
+    parent : str, optional
+        Name of another parent of the recipe that the method is applied to; the pool's parent by default.
     """
 
     compressor: Compressor
     fine_tunings: tuple[FineTuning, ...] = ()
     then: tuple[Compressor, ...] = ()
+    parent: str | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_names(self.fine_tunings)
@@ -43,11 +66,18 @@ class Route:
         members = []
         for variant in self.compressor.names():
             for fine_tuning in self.fine_tunings or (None,):
-                name = variant if fine_tuning is None else f"{variant}-{fine_tuning.name}"
-                members.append(Planned(name, variant, self.compressor, fine_tuning))
-                for later in self.then:
-                    members += [Planned(f"{name}-{copy}", copy, later, None, of=name) for copy in later.names()]
+                name = self.name(variant) if fine_tuning is None else f"{self.name(variant)}-{fine_tuning.name}"
+                members.append(Planned(name, variant, self.compressor, fine_tuning, parent=self.parent))
+                members += [
+                    Planned(f"{name}-{copy}", copy, later, None, of=name, parent=self.parent)
+                    for later in self.then
+                    for copy in later.names()
+                ]
         return tuple(members)
+
+    def name(self, variant: str) -> str:
+        """Name a variant among those of all parents."""
+        return variant if self.parent is None else f"{self.parent}-{variant}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +96,8 @@ class Planned:
         The member that is compressed; the parent by default.
     place : str
         Folder that it lies in, below the pool's: ``members``, or ``controls/members``.
+    parent : str, optional
+        The parent that it comes from, if it is another one than the pool's.
     """
 
     name: str
@@ -74,6 +106,7 @@ class Planned:
     fine_tuning: FineTuning | None
     of: str | None = None
     place: str = "members"
+    parent: str | None = None
 
     @property
     def path(self) -> str:
@@ -83,7 +116,7 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a pool is made: one parent, its compressed variants, and each of them fine-tuned in several ways.
+    """How a pool is made: a parent, its compressed variants, and each of them fine-tuned in several ways.
 
     Attributes
     ----------
@@ -106,11 +139,14 @@ class Recipe:
         Part of the recipe, since sums in another number of threads have other last bits.
     latency : Latency, optional
         How to measure what members take, as the cost ``latency_ms``; not measured by default. It may be added later.
+    parents : tuple of OtherParent
+        More networks to make members from, by routes that name them. What the pool is compared with is its parent.
 
     Raises
     ------
     InputError
-        Nothing to make members from, or two fine-tunings of one name.
+        Nothing to make members from; two fine-tunings, or two parents, of one name; a parent that no route names, or
+        that a route names and the recipe does not have.
     """
 
     dataset: str
@@ -124,12 +160,14 @@ class Recipe:
     seed: int = 1
     threads: int = 1
     latency: Latency | None = field(default=None, metadata=LATER)
+    parents: tuple[OtherParent, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         for name in ("compressors", "fine_tunings"):
             if not getattr(self, name):
                 raise InputError(f"the recipe has no {name}; give it at least one.")
         _check_names(self.fine_tunings)
+        self._check_parents()
         for name in ("n_calibration", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
@@ -155,13 +193,32 @@ class Recipe:
         for member in (*self.members(), *self.planned_controls()):
             of = None if member.of is None else described[f"{member.place}/{member.of}"]
             steps = (member.variant, plain(member.compressor), plain(member.fine_tuning), of)
-            described[member.path] = fingerprint(steps)
+            other = () if member.parent is None else (plain(self.other_parent(member.parent)),)
+            described[member.path] = fingerprint((*steps, *other))
         return described
+
+    def other_parent(self, name: str) -> OtherParent:
+        """One of the other parents, by its name."""
+        return next(parent for parent in self.parents if parent.name == name)
+
+    def _check_parents(self) -> None:
+        names = [parent.name for parent in self.parents]
+        for name in names:
+            if not PARENT_NAME.fullmatch(name):
+                raise InputError(f"a parent is called '{name}'; use up to 32 letters, digits, '.', '_' and '-'.")
+            if names.count(name) > 1:
+                raise InputError(f"two parents are called '{name}'; give each a name of its own.")
+        routes = [part for part in self.compressors if isinstance(part, Route)]
+        used = {route.parent for route in routes if route.parent is not None}
+        if strangers := sorted(used - set(names)):
+            raise InputError(f"a route names the parent '{strangers[0]}'; the recipe has {', '.join(names) or 'none'}.")
+        if idle := [name for name in names if name not in used]:
+            raise InputError(f"no route names the parent '{idle[0]}'; nothing would be made from it.")
 
 
 def _planned(compressors: Sequence[Compressor | Route], fine_tunings: tuple[FineTuning, ...]) -> tuple[Planned, ...]:
     routes = [part if isinstance(part, Route) else Route(part, fine_tunings) for part in compressors]
-    variants = [name for route in routes for name in route.compressor.names()]
+    variants = [route.name(variant) for route in routes for variant in route.compressor.names()]
     members = [member for route in routes for member in route.members()]
     for what, names in (("variants", variants), ("members", [member.name for member in members])):
         if len(set(names)) < len(names):

@@ -5,6 +5,7 @@ depends neither on where it was interrupted nor on who did what when. For the st
 ``work``, which is removed at the end::
 
     work/parent.safetensors            checkpoint of the parent's training
+    work/parents/NAME-DIGEST.safetensors          of another parent's
     work/METHOD-DIGEST/                scratch of a compression method
     work/variants/METHOD-DIGEST/       what it made: NAME.json, origin and report, written after NAME.safetensors
 """
@@ -47,6 +48,8 @@ class Step:
         Products. What a step gives is there when it ends, or before.
     member : Planned, optional
         To be made; of a compression one of those whose variants it makes.
+    parent : str, optional
+        To be trained, if it is another than the pool's.
     """
 
     kind: str
@@ -54,6 +57,7 @@ class Step:
     needs: tuple[str, ...]
     gives: tuple[str, ...]
     member: Planned | None = None
+    parent: str | None = None
 
 
 def planned(recipe: Recipe) -> tuple[Planned, ...]:
@@ -73,21 +77,23 @@ def steps_left(recipe: Recipe, folder: Path) -> list[Step]:
     compressions: dict[str, Step] = {}
     scratches: dict[str, str] = {}  # who used a scratch folder last
     for member in missing:
-        label = _label(member)
+        label = label_of(recipe, member)
         if label not in compressions:
             of = f"{member.place}/{member.of}"
-            needs = [PARENT, *([of] if of in left else ())]
+            needs = [_told(member.parent), *([of] if of in left else ())]
             # Who finds in a scratch folder what another method has finished waits for it.
-            scratch = _scratch(member)
+            scratch = scratch_of(recipe, member)
             needs += [scratches[scratch]] if scratch in scratches else []
             scratches[scratch] = label
             variants = (f"{label}/{variant}" for variant in member.compressor.names())
             compressions[label] = Step("compress", label, tuple(needs), (*variants, label), member)
     early = [step for step in compressions.values() if step.member is not None and step.member.of is None]
-    steps = [Step("train", PARENT, (), (PARENT,)), *early]
+    parents = (None, *(parent.name for parent in recipe.parents))
+    steps = [Step("train", _told(parent), (), (_told(parent),), parent=parent) for parent in parents]
+    steps += early
     begun = {step.name for step in early}
     for member in missing:
-        label = _label(member)
+        label = label_of(recipe, member)
         if label not in begun:
             begun.add(label)
             steps.append(compressions[label])
@@ -116,7 +122,12 @@ class Workshop:
         dataset = datasets.load(recipe.dataset)
         self.n_classes = len(dataset.classes)
         self.splits = datasets.splits(dataset, recipe.n_search, self._seed("splits"))
-        self.untrained = networks.build(recipe.network, self.n_classes, self._seed("weights"))
+        self._untrained: dict[str | None, Network] = {}
+        self._untrained[None] = networks.build(recipe.network, self.n_classes, self._seed("weights"))
+        for parent in recipe.parents:
+            self._untrained[parent.name] = networks.build(
+                parent.network, self.n_classes, self._seed("weights", parent.name)
+            )
         self._check_sizes()
 
     def do(self, step: Step, give: Callable[[str], None], progress: Progress) -> None:
@@ -131,7 +142,7 @@ class Workshop:
             Told how much of this step is done.
         """
         if step.kind == "train":
-            self._train(progress)
+            self._train(step.parent, progress)
         elif step.kind == "compress":
             assert step.member is not None
             self._compress(step.member, give, progress)
@@ -143,9 +154,13 @@ class Workshop:
         for product in step.gives:
             give(product)
 
-    def parent(self) -> Network:
-        """Return the trained parent."""
-        return self._read_network(self.folder / "parent.safetensors")
+    def parent(self, name: str | None = None) -> Network:
+        """Return the trained parent, or another one by its name."""
+        return self._read_network(self._parent_path(self.folder, name), name)
+
+    def is_trained(self, name: str) -> bool:
+        """Whether another parent is there."""
+        return self._parent_path(self.folder, name).exists()
 
     def accuracies(self, network: Network) -> dict[str, float]:
         """Share of right labels on the search and the test split."""
@@ -157,6 +172,7 @@ class Workshop:
     def measure_latencies(self, how: Latency, progress: Progress) -> None:
         """Measure all members that are there and were not measured in this way yet; nothing else should be at work."""
         runtime, known, unmeasured = how.runtime(), dict[str, float](), []
+        parents = {member.name: member.parent for member in self.recipe.members()}
         for planned_member in self.recipe.members():
             member = read_member(self.folder, planned_member.name)
             if member is None:
@@ -168,33 +184,43 @@ class Workshop:
         for done, member in enumerate(unmeasured):
             name = member["name"]
             progress(done, len(unmeasured), f"measuring {name}")
-            network = self._read_network(self.folder / "members" / name / "weights.safetensors")
+            network = self._read_network(self.folder / "members" / name / "weights.safetensors", parents[name])
             known |= measure.layer_latencies(network, how, known)
             layers = with_latencies(member["layers"], known)
             amend_member(self.folder, name, layers=layers, report={**member["report"], "latency": runtime})
 
-    def _train(self, progress: Progress) -> None:
-        path = self.folder / "parent.safetensors"
+    def _train(self, name: str | None, progress: Progress) -> None:
+        path = self._parent_path(self.folder, name)
         if not path.exists():
-            parent = train(
-                self.untrained,
+            training = self.recipe.training if name is None else self.recipe.other_parent(name).training
+            path.parent.mkdir(exist_ok=True)
+            checkpoint = self._parent_path(self.work, name)
+            checkpoint.parent.mkdir(exist_ok=True)
+            trained = train(
+                self._untrained[name],
                 self.splits["train"],
-                self.recipe.training,
-                seed=self._seed("training"),
-                checkpoint=self.work / "parent.safetensors",
-                progress=lambda done, total, text: progress(done, total, f"parent, {text}"),
+                training,
+                seed=self._seed("training", *_names(name)),
+                checkpoint=checkpoint,
+                progress=lambda done, total, text: progress(done, total, f"{_told(name).removeprefix('the ')}, {text}"),
             )
-            write_whole(path, saved(parent))
-        if (self.folder / f"parent.{SPLITS[-1]}.labels.npy").exists():
+            write_whole(path, saved(trained))
+        if name is not None or (self.folder / f"parent.{SPLITS[-1]}.labels.npy").exists():
             return
         for split in SPLITS:
             write_truth(self.folder, split, self.splits[split].labels)
             write_parent_labels(self.folder, split, measure.answers(self.parent(), self.splits[split]).labels)
 
+    def _parent_path(self, folder: Path, name: str | None) -> Path:
+        """Where a parent lies below a folder: another one by a digest of its settings, too, for these may change."""
+        if name is None:
+            return folder / "parent.safetensors"
+        return folder / "parents" / f"{name}-{digest(self.recipe.other_parent(name))}.safetensors"
+
     def _compress(self, member: Planned, give: Callable[[str], None], progress: Progress) -> None:
         """Make all variants of the method that a member comes from."""
-        compressor, label = member.compressor, _label(member)
-        shelf, scratch = self._shelf(member), self.work / _scratch(member)
+        compressor, label = member.compressor, label_of(self.recipe, member)
+        shelf, scratch = self._shelf(member), self.work / scratch_of(self.recipe, member)
         names = list(compressor.names())
         if all((shelf / f"{name}.json").exists() for name in names):
             return
@@ -205,7 +231,7 @@ class Workshop:
         progress(0, 0, label)
         variants = compressor.variants(
             source,
-            Material(self._calibration(), self.splits["train"], self.untrained),
+            Material(self._calibration(member.parent), self.splits["train"], self._untrained[member.parent]),
             seed=self._seed("compression"),
             scratch=scratch,
             progress=lambda text: progress(len(made), 0, text),
@@ -217,7 +243,7 @@ class Workshop:
             if not described.exists():
                 weights = described.with_suffix(".safetensors")
                 write_whole(weights, saved(variant.model))
-                accuracies = self.accuracies(self._read_network(weights))
+                accuracies = self.accuracies(self._read_network(weights, member.parent))
                 content = {"origin": {**variant.origin, **origin}, "report": variant.report, "accuracy": accuracies}
                 write_json(described, content)
             give(f"{label}/{variant.name}")
@@ -225,16 +251,19 @@ class Workshop:
             raise InputError(f"{label} made {made}; its function 'names' says {compressor.names()}.")
 
     def _source(self, member: Planned) -> tuple[Network, dict[str, Any]]:
-        """What is compressed, and what the origin of the outcome says of it: nothing if it is the parent."""
+        """What is compressed, and what the origin of the outcome says of it: nothing if it is the pool's parent."""
+        named = {} if member.parent is None else {"parent": member.parent}
         if member.of is None:
-            return self.parent(), {}
+            return self.parent(member.parent), named
         place = (self.folder / member.place).parent
         origin = (read_member(place, member.of) or {})["origin"]
-        return self._read_network(place / "members" / member.of / "weights.safetensors"), {"of": origin}
+        network = self._read_network(place / "members" / member.of / "weights.safetensors", member.parent)
+        return network, {"of": origin, **named}
 
     def _make(self, member: Planned) -> None:
         described = self._shelf(member) / f"{member.variant}.json"
-        variant, network = read_json(described), self._read_network(described.with_suffix(".safetensors"))
+        variant = read_json(described)
+        network = self._read_network(described.with_suffix(".safetensors"), member.parent)
         origin = variant["origin"]
         if member.fine_tuning is not None:
             network = fine_tune(network, self.splits["train"], member.fine_tuning, seed=self._seed(member.name))
@@ -255,30 +284,34 @@ class Workshop:
             weights=saved(network),
         )
 
-    def _calibration(self) -> torch.Tensor:
-        """Images drawn from the training split, as training sees them."""
+    def _calibration(self, parent: str | None) -> torch.Tensor:
+        """Images drawn from the training split, as the training of a parent sees them."""
         rng = np.random.default_rng(self._seed("calibration"))
         train_images = self.splits["train"].images
         images = train_images[rng.choice(len(train_images), self.recipe.n_calibration, replace=False)]
         augmenting = torch.Generator().manual_seed(self._seed("calibration"))
-        return self.untrained.augment(torch.from_numpy(images), augmenting)
+        return self._untrained[parent].augment(torch.from_numpy(images), augmenting)
 
-    def _read_network(self, path: Path) -> Network:
-        return with_state(self.untrained, load_file(path))
+    def _read_network(self, path: Path, parent: str | None) -> Network:
+        """Read weights of a parent, or of what became of it."""
+        return with_state(self._untrained[parent], load_file(path))
 
     def _shelf(self, member: Planned) -> Path:
-        return self.work / "variants" / _label(member)
+        return self.work / "variants" / label_of(self.recipe, member)
 
-    def _seed(self, purpose: str) -> int:
-        return derived_seed(self.recipe.seed, purpose)
+    def _seed(self, *purpose: str) -> int:
+        return derived_seed(self.recipe.seed, *purpose)
 
     def _check_sizes(self) -> None:
-        expected, images = self.untrained.preparation.shape, torch.from_numpy(self.splits["test"].images[:1].copy())
-        if tuple(self.untrained.prepare(images).shape[1:]) != expected:
-            raise InputError(
-                f"the network '{self.recipe.network}' sees images of shape {expected}; "
-                f"those of '{self.recipe.dataset}' have {tuple(images.shape[1:])}."
-            )
+        images = torch.from_numpy(self.splits["test"].images[:1].copy())
+        for name, network in self._untrained.items():
+            expected = network.preparation.shape
+            if tuple(network.prepare(images).shape[1:]) != expected:
+                called = self.recipe.network if name is None else self.recipe.other_parent(name).network
+                raise InputError(
+                    f"the network '{called}' sees images of shape {expected}; "
+                    f"those of '{self.recipe.dataset}' have {tuple(images.shape[1:])}."
+                )
         n_train = len(self.splits["train"])
         if self.recipe.n_calibration > n_train:
             raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
@@ -289,17 +322,34 @@ def with_latencies(layers: Sequence[Mapping[str, Any]], known: Mapping[str, floa
     return [{**layer, "costs": {**layer["costs"], "latency_ms": known[layer["chain"]]}} for layer in layers]
 
 
-def _label(member: Planned) -> str:
+def label_of(recipe: Recipe, member: Planned) -> str:
     """Name of a member's compression, for its files: the method, and a digest of its settings."""
-    return _labelled(member, member.compressor)
+    return _labelled(recipe, member, member.compressor)
 
 
-def _scratch(member: Planned) -> str:
+def scratch_of(recipe: Recipe, member: Planned) -> str:
     """Name of the scratch folder: a control asks another method anew, and finds there what that one has finished."""
-    return _labelled(member, getattr(member.compressor, "of", member.compressor))
+    return _labelled(recipe, member, getattr(member.compressor, "of", member.compressor))
 
 
-def _labelled(member: Planned, compressor: Compressor) -> str:
+def digest(*settings: object) -> str:
+    """Short digest of a compressor's settings, and of others that decide what it makes."""
+    told = [plain(setting) for setting in settings]
+    return fingerprint(told[0] if len(told) == 1 else told)[:12]
+
+
+def _labelled(recipe: Recipe, member: Planned, compressor: Compressor) -> str:
     method = type(compressor).__module__.rpartition(".")[2]
     of = "" if member.of is None else f"{member.of}-"
-    return f"{of}{method}-{fingerprint(plain(compressor))[:12]}"
+    if member.parent is None:
+        return f"{of}{method}-{digest(compressor)}"
+    # The name of what is compressed begins with the parent's already.
+    return f"{of or member.parent + '-'}{method}-{digest(compressor, recipe.other_parent(member.parent))}"
+
+
+def _told(parent: str | None) -> str:
+    return PARENT if parent is None else f"{PARENT} {parent}"
+
+
+def _names(parent: str | None) -> tuple[str, ...]:
+    return () if parent is None else (parent,)

@@ -1,5 +1,7 @@
 """Pools check themselves, and find what their members share."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,50 @@ def test_the_same_layer_in_two_members_is_shared_as_a_whole():
 
 def test_members_without_layers_share_nothing():
     assert shared_parts([[], []]) == ()
+
+
+# Parts of a pool
+
+FOUR = Pool(
+    ("net_trim-0.1", "net_trim-0.2", "magnitude-0.5", "net_trim-0.1-quantised"),
+    origins=tuple({"method": str(i)} for i in range(4)),
+    costs={"bytes": np.array([10, 20, 30, 40])},
+    shared=shared_parts(
+        [
+            [layer("conv", "A", bytes=5), layer("fc", "h0", bytes=5)],
+            [layer("conv", "A", bytes=5), layer("fc", "h1", bytes=15)],
+            [layer("conv", "A", bytes=5), layer("fc", "h2", bytes=25)],
+            [layer("conv", "B", bytes=5), layer("fc", "h3", bytes=35)],
+        ]
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        (["net_trim-*"], [0, 1, 3]),
+        (["net_trim-0.?"], [0, 1]),
+        (["magnitude-0.5", "*quantised", "magnitude*"], [2, 3]),
+        (["*[!d]"], [0, 1, 2]),
+    ],
+)
+def test_members_are_found_by_patterns(patterns, found):
+    assert FOUR.matching(patterns).tolist() == found
+
+
+@pytest.mark.parametrize("pattern", ["Net_trim*", "net_trim", ""])
+def test_a_pattern_that_matches_nobody_is_refused(pattern):
+    message = f"no member's name matches '{pattern}'; there are 4, such as 'net_trim-0.1'"
+    with pytest.raises(InputError, match=re.escape(message)):
+        FOUR.matching(["net_trim-*", pattern])
+
+
+def test_a_part_keeps_what_its_members_have_and_share():
+    part = FOUR.part(np.array([2, 0]))
+    assert part.names == ("magnitude-0.5", "net_trim-0.1")
+    assert part.origins == ({"method": "2"}, {"method": "0"})
+    assert part.costs["bytes"].tolist() == [30, 10]
+    (shared,) = part.shared
+    assert (shared.name, shared.members.tolist(), dict(shared.costs)) == ("conv", [True, True], {"bytes": 5})
+    assert FOUR.part(np.array([0, 3])).shared == ()

@@ -36,6 +36,7 @@ def drawn_units(network, seed, layers):
         ("small", ("conv1", "conv2", "fc1", "fc2")),
         ("small", ("fc1", "fc2")),
         ("lenet", ("conv1", "conv2", "fc1")),
+        ("dropnet_c", ("conv2", "conv4")),
     ],
 )
 def test_without_some_units_a_network_answers_as_if_they_were_silent(name, layers):

@@ -16,8 +16,18 @@ COUNTS = {
     "lenet": {"conv1": 832, "conv2": 51_264, "fc1": 1_606_144, "fc2": 5_130},
     "cifar": {"conv1": 4_864, "conv2": 102_464, "fc1": 885_120, "fc2": 73_920, "fc3": 1_930},
     "small": {"conv1": 80, "conv2": 1_168, "fc1": 12_336, "fc2": 1_176, "fc3": 250},
+    "dropnet_a": {"fc1": 31_400, "fc2": 1_640, "fc3": 410},
+    "dropnet_b": {"conv1": 640, "conv2": 36_928, "fc1": 31_370},
+    "dropnet_c": {"conv1": 1_792, "conv2": 36_928, "conv3": 73_856, "conv4": 147_584, "fc1": 131_328, "fc2": 2_570},
 }
-TOTALS = {"lenet": 1_663_370, "cifar": 1_068_298, "small": 15_010}
+TOTALS = {
+    "lenet": 1_663_370,
+    "cifar": 1_068_298,
+    "small": 15_010,
+    "dropnet_a": 33_450,
+    "dropnet_b": 68_938,
+    "dropnet_c": 394_058,
+}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -32,7 +42,7 @@ def test_layers_have_the_published_numbers_of_parameters(name):
 def test_a_dropout_stands_before_every_dense_layer_and_a_relu_behind_all_but_the_last(name):
     modules = list(networks.build(name, 10, seed=1))
     dense = [position for position, module in enumerate(modules) if isinstance(module, nn.Linear)]
-    assert len(dense) >= 2
+    assert dense
     assert all(isinstance(modules[position - 1], nn.Dropout) for position in dense)
     assert all(isinstance(modules[position + 1], nn.ReLU) for position in dense[:-1])
     assert dense[-1] == len(modules) - 1
@@ -61,6 +71,18 @@ def test_initial_weights_are_cut_off_at_two_standard_deviations():
         # A normal distribution cut off at two sd has a sd of 0.8796 times that.
         np.testing.assert_allclose(layer.weight.std().item(), 0.8796 * sd, rtol=0.05)
         assert torch.all(layer.bias == bias)
+
+
+@pytest.mark.parametrize("name", ["dropnet_a", "dropnet_b", "dropnet_c"])
+def test_weights_of_the_dropnet_networks_are_uniform_up_to_the_bound_of_glorot(name):
+    network = networks.build(name, 10, seed=1)
+    for layer in networks.weighted_layers(network).values():
+        outputs, inputs = layer.weight.shape[:2]
+        bound = math.sqrt(6 / ((inputs + outputs) * layer.weight[0, 0].numel()))
+        assert layer.weight.abs().max() <= bound
+        # A uniform distribution up to a bound either way has a sd of bound / sqrt(3).
+        np.testing.assert_allclose(layer.weight.std().item(), bound / math.sqrt(3), rtol=0.1)
+        assert torch.all(layer.bias == 0)
 
 
 def test_the_seed_decides_the_initial_weights():

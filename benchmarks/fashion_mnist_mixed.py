@@ -1,0 +1,227 @@
+"""What other methods than Net-Trim are worth on Fashion-MNIST: to single members at a size, and to ensembles.
+
+    python -m evo_ensyth pool fashion_mnist_mixed          # hours; resumes
+    python benchmarks/fashion_mnist_mixed.py [POOL]        # prints tables in Markdown, and draws fronts.svg
+    python benchmarks/fashion_mnist_mixed.py --out runs/reference/fashion_mnist_mixed
+
+All that is chosen is chosen on the search split: members under a limit of bytes, fronts, and what a front recommends.
+The first table tells what each method offers under a limit. The second searches parts of the pool, as ``search
+--members`` does, each with the default selector, and compares what is recommended, sample by sample on the test split,
+with what is recommended of EnSyth's 36 Net-Trim copies. The third does without one method after the other, the fourth
+has bytes in the place of members.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from evo_ensyth import objectives
+from evo_ensyth.errors import EvoEnsythError
+from evo_ensyth.pool import StoredPool, read_pool
+from evo_ensyth.report.plots import COLOURS, STYLE, TITLES, write_figure
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.result import Run
+from evo_ensyth.search.run import run
+from evo_ensyth.search.statistics import mcnemar, paired_interval
+
+ENSYTH = "Net-Trim, EnSyth's 36"
+METHODS = {
+    "Net-Trim, plain": ("net_trim-*-set?",),
+    "Net-Trim, frozen trunk": ("net_trim-*-frozen",),
+    "Net-Trim, Adam": ("net_trim-*-tuned",),
+    "magnitude": ("magnitude-*-tuned",),
+    "magnitude, 4 bits": ("magnitude-*-tuned-quantisation-4",),
+    "magnitude, gradual": ("magnitude-*gradual*",),
+    "quantisation": ("quantisation-*",),
+    "quantisation-aware": ("quantisation_aware-*",),
+    "DropNet, minimum": ("dropnet-minimum*",),
+    "DropNet, random": ("dropnet-random*",),
+    "APoZ": ("apoz-*",),
+    "clone and prune": ("clone_and_prune-*-tuned",),
+    "clone and prune, 4 bits": ("clone_and_prune-*-quantisation-4",),
+    "strategic synthesis": ("strategic_synthesis-sparse*", "strategic_synthesis-pruned*"),
+    "random growth": ("strategic_synthesis-random*",),
+    "SET": ("sparse_evolution-*",),
+    "HCE-style": ("hce_style-variance*",),
+    "trained together": ("hce_style-together*",),
+    "second parent": ("second-*",),
+    "tiny parent": ("tiny-*",),
+}
+PARTS = {
+    ENSYTH: METHODS["Net-Trim, plain"],
+    "Net-Trim, all 60": ("net_trim-*",),
+    "magnitude, 22": ("magnitude-*",),
+    "all but Net-Trim": tuple(pattern for name in METHODS for pattern in METHODS[name] if "Net-Trim" not in name),
+    "one parent": tuple(pattern for name in METHODS for pattern in METHODS[name] if "parent" not in name),
+    "everything": ("*",),
+}
+KILOBYTES = (50, 100, 250, 500, 1_000, 2_000)
+SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 15)
+
+
+def main() -> None:
+    """Read the pool, print the tables, draw the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pool", type=Path, nargs="?", default=Path("runs/fashion_mnist_mixed/pool"))
+    parser.add_argument("--out", type=Path, default=Path("runs/fashion_mnist_mixed"), help="where fronts.svg goes")
+    options = parser.parse_args()
+    try:
+        stored = read_pool(options.pool)
+    except EvoEnsythError as error:
+        sys.exit(f"{error} Make it with: python -m evo_ensyth pool fashion_mnist_mixed")
+    problem = posed(stored, ("error", "n_members"))
+    strangers = [name for name in stored.pool.names if not any(map(matcher(name), METHODS.values()))]
+    assert not strangers, strangers
+    print_methods(stored)
+    runs = {part: searched(problem, patterns) for part, patterns in PARTS.items()}
+    print_fronts(runs)
+    print_recommended(problem, runs)
+    print_without(problem, runs["everything"])
+    print_bytes(stored)
+    options.out.mkdir(parents=True, exist_ok=True)
+    draw(runs, options.out / "fronts")
+
+
+def posed(stored: StoredPool, goals: Sequence[str]) -> Problem:
+    """The pool with some objectives."""
+    found = tuple(objectives.find(goal, stored.pool) for goal in goals)
+    return Problem(stored.problem, stored.pool, stored.search, stored.test, found, stored.parent)
+
+
+def matcher(name: str) -> Callable[[Sequence[str]], bool]:
+    """Whether one of some patterns matches a name."""
+    return lambda patterns: any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def searched(problem: Problem, patterns: Sequence[str]) -> Run:
+    """Front of the members that match."""
+    return run(problem.among(problem.pool.matching(patterns)), "nsga2")
+
+
+def print_methods(stored: StoredPool) -> None:
+    """Under each limit of bytes the member with the lowest search error: its test error."""
+    sizes = stored.pool.costs["bytes"]
+    errors = {votes.split: votes.member_errors / votes.n_samples for votes in (stored.search, stored.test)}
+    print("Test error in % of the member with the lowest search error among those of at most so many kB:\n")
+    header = ["method", "members", *(f"{limit:,}" for limit in KILOBYTES), "any"]
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    for method, patterns in METHODS.items():
+        members = stored.pool.matching(patterns)
+        cells = []
+        for limit in (*KILOBYTES, np.inf):
+            fitting = members[sizes[members] <= 1000 * limit]
+            best = min(fitting, key=lambda i: (errors["search"][i], sizes[i]), default=None)
+            cells.append("" if best is None else f"{100 * errors['test'][best]:.2f}")
+        print(f"| {method} | {len(members)} | {' | '.join(cells)} |")
+    parent = np.mean(stored.parent.labels["test"] != stored.test.truth)
+    print(f"\nThe parent: {100 * parent:.2f} % with {stored.parent.costs['bytes'] / 1000:,.0f} kB.\n")
+
+
+def print_fronts(runs: Mapping[str, Run]) -> None:
+    """Errors on both splits by size, of what each front has up to a size."""
+    print("Error in % on the search split / on the test split, of what the front has with at most so many members:\n")
+    header = ["members of", *map(str, SIZES)]
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    for part, found in runs.items():
+        cells = []
+        for size in SIZES:
+            fitting = [entry for entry in found.found.entries if entry.size <= size]
+            entry = min(fitting, key=lambda entry: entry.search_errors)
+            cells.append(" / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test")))
+        print(f"| {part} | {' | '.join(cells)} |")
+    print()
+
+
+def wrong(problem: Problem, found: Run) -> np.ndarray:
+    """Test samples that the recommended ensemble gets wrong: bool, (n_test,)."""
+    names = problem.pool.names
+    subset = np.isin(names, found.found.entries[found.chosen].members)[None]
+    tested = problem.on_test(subset)
+    assert tested is not None
+    return np.asarray(tested.winners[0] != tested.votes.truth)
+
+
+def compared(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Difference in points with its interval, and the p-value of McNemar's exact test."""
+    first, second = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    low, high = paired_interval(first, second, len(ours))
+    points = f"{100 * (first - second) / len(ours):+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+    return f"{points} | {mcnemar(first, second):.2g}"
+
+
+def print_recommended(problem: Problem, runs: Mapping[str, Run]) -> None:
+    """What each front recommends, beside what that of EnSyth's members does."""
+    print("What each front recommends (95 % interval of the difference on the test split, in points; McNemar's p):\n")
+    print("| members of | size | kB | search % | test % | minus EnSyth's | p |")
+    print("|" + " --- |" * 7)
+    baseline = wrong(problem, runs[ENSYTH])
+    for part, found in runs.items():
+        entry = found.found.entries[found.chosen]
+        errors = (f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
+        beside = " | " if part == ENSYTH else compared(wrong(problem, found), baseline)
+        print(f"| {part} | {entry.size} | {entry.costs['bytes'] / 1000:,.0f} | {' | '.join(errors)} | {beside} |")
+    best = runs["everything"]
+    print(f"\nOf everything: {', '.join(best.found.entries[best.chosen].members)}\n")
+
+
+def print_without(problem: Problem, everything: Run) -> None:
+    """What is recommended where one method is missing, beside what is recommended of everything."""
+    print("Without one method, what the front recommends; and, beside it, what everything recommends:\n")
+    print("| without | size | search % | test % | minus everything | p |")
+    print("|" + " --- |" * 6)
+    baseline = wrong(problem, everything)
+    for method in METHODS:
+        others = [pattern for other, patterns in METHODS.items() if other != method for pattern in patterns]
+        found = searched(problem, others)
+        entry = found.found.entries[found.chosen]
+        errors = (f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
+        beside = compared(wrong(problem, found), baseline)
+        print(f"| {method} | {entry.size} | {' | '.join(errors)} | {beside} |")
+    print()
+
+
+def print_bytes(stored: StoredPool) -> None:
+    """Fronts of error against bytes, under limits."""
+    print("Fronts of error against bytes, at most so many kB: search / test error in %, and members:\n")
+    limits = (*KILOBYTES, 5_000, 10_000)
+    header = ["members of", *(f"{limit:,}" for limit in limits)]
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    problem = posed(stored, ("error", "bytes"))
+    for part, patterns in PARTS.items():
+        found = searched(problem, patterns)
+        cells = []
+        for limit in limits:
+            fitting = [entry for entry in found.found.entries if entry.costs["bytes"] <= 1000 * limit]
+            entry = min(fitting, key=lambda entry: (entry.search_errors, entry.costs["bytes"]), default=None)
+            errors = entry and " / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
+            cells.append(f"{errors} ({entry.size})" if entry else "")
+        print(f"| {part} | {' | '.join(cells)} |")
+
+
+def draw(runs: Mapping[str, Run], stem: Path) -> None:
+    """Both splits side by side, one line for each part."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 4.4), layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        for axes, split in zip(panels, ("search", "test"), strict=True):
+            for (part, found), colour in zip(runs.items(), COLOURS, strict=True):
+                entries = [entry for entry in found.found.entries if entry.size <= SIZES[-1]]
+                values = [100 * found.error(entry, split) for entry in entries]
+                axes.plot([entry.size for entry in entries], values, "o-", color=colour, markersize=4, label=part)
+            axes.set_title(TITLES[split], loc="left", fontsize=10)
+            axes.set_xlabel("members")
+        panels[0].set_ylabel("error, %")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+        write_figure(figure, stem)
+
+
+if __name__ == "__main__":
+    main()
