@@ -6,6 +6,7 @@ from rich.table import Table
 
 from evo_ensyth.errors import one_line
 from evo_ensyth.report.pool_facts import PoolFacts
+from evo_ensyth.report.support_facts import Likeness, SupportFacts
 from evo_ensyth.terminal import new_console, say
 
 SHARED_SHOWN = 3
@@ -46,6 +47,16 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
         say(console, f"and {len(facts.shared) - len(largest)} more parts are shared; see pool-shown.json")
     elif not largest:
         say(console, "no two members share a layer: each has been changed from the first one on")
+    if facts.supports is None:
+        say(console, "the weights of the members are not in its folder; what they share of them cannot be said")
+    else:
+        if facts.supports.between:
+            console.print(_supports(facts.supports, list(facts.curves)))
+        if facts.supports.n_left_out:
+            left_out = (
+                f"{facts.supports.n_left_out:,} pairs are left out: their weights have unlike shapes, or are all zero"
+            )
+            say(console, left_out)
     say(console, "all but the test error is from the search split; disagreement is the share of different answers")
     files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
     say(console, f"written to {folder}: {files}")
@@ -92,3 +103,26 @@ def _pairs(facts: PoolFacts) -> Table:
         shares = (f"{100 * share:.2f}" for share in (pair.disagreement, pair.error))
         table.add_row(f"{one} with {other}", f"{pair.n_pairs:,}", *shares)
     return table
+
+
+def _supports(supports: SupportFacts, methods: Sequence[str]) -> Table:
+    title = "weights that are not zero, of two members: % in both, and (by chance)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("method", overflow="fold")
+    for pairs in ("pairs within", "pairs outside"):
+        for column in (pairs, "of either", "of the smaller"):
+            table.add_column(column, justify="right")
+    for method in methods:
+        table.add_row(
+            one_line(method),
+            *_shares(supports.between.get((method, method))),
+            *_shares(supports.with_others(method)),
+        )
+    return table
+
+
+def _shares(part: Likeness | None) -> tuple[str, str, str]:
+    if part is None:
+        return "0", "-", "-"
+    jaccard = f"{100 * part.jaccard:.1f} ({100 * part.jaccard_by_chance:.1f})"
+    return f"{part.n_pairs:,}", jaccard, f"{100 * part.overlap:.1f} ({100 * part.overlap_by_chance:.1f})"

@@ -542,6 +542,9 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
         "cannot be said",
         "runs/by-hand/pool-shown",
         "3 members share conv, which an ensemble of them pays once: 100 bytes, 7.5 macs",
+        "weights that are not zero",
+        "0.0 (14.4)",
+        "3 pairs are left out",
     ):
         assert text in said.out
     files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json"]
@@ -550,6 +553,13 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
     assert told == json.loads(Path("there/pool-shown.json").read_text())
     assert told["cost"] == "macs"
     assert told["shared"] == [{"layers": "conv", "n_members": 3, "costs": {"bytes": 100, "macs": 7.5}}]
+    (pair,) = told["supports"]["pairs"]
+    assert (pair["methods"], pair["n_pairs"], pair["jaccard"], pair["overlap"]) == (["hand", "hand"], 3, 0, 0)
+    assert told["supports"]["n_pairs_left_out"] == 3
+    for name in "ab":
+        (pool_folder / "members" / name / "weights.safetensors").unlink()
+    said = call("pool", "show", pool_folder)
+    assert "what they share of them cannot be said" in said.out
     assert call("pool", "show", pool_folder, "--quiet").out == ""
     assert Path("runs/by-hand/pool-shown.2").exists()
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import SharedPart, StoredPool
+from evo_ensyth.pool.supports import read_supports
+from evo_ensyth.report.support_facts import SupportFacts
 from evo_ensyth.voting.diversity import Diversity
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
@@ -89,6 +91,8 @@ class PoolFacts:
     parent : mapping of str to float
         Costs of the parent, and its errors as ``search`` and ``test``, as far as they are known.
     n_samples : mapping of split to int
+    supports : SupportFacts, optional
+        What members share of their weights that are not zero; none where the folder has no weights.
     """
 
     problem: str
@@ -105,6 +109,7 @@ class PoolFacts:
     shared: tuple[SharedPart, ...]
     parent: Mapping[str, float]
     n_samples: Mapping[str, int]
+    supports: SupportFacts | None
 
     def of_method(self, method: str) -> np.ndarray:
         """Positions of a method's members, int64."""
@@ -154,6 +159,7 @@ class PoolFacts:
                 {"layers": part.name, "n_members": int(part.members.sum()), "costs": dict(part.costs)}
                 for part in self.shared
             ],
+            "supports": None if self.supports is None else self.supports.summary(),
             "disagreement": self.disagreement.tolist(),
         }
 
@@ -174,7 +180,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     Raises
     ------
     InputError
-        The pool has no such cost, or none.
+        The pool has no such cost, or none; or a member's weights are not those that it was written with.
     """
     pool, search = stored.pool, stored.search
     if not pool.costs:
@@ -190,6 +196,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     known = {split: np.mean(labels != getattr(stored, split).truth) for split, labels in stored.parent.labels.items()}
     diversity = Diversity.of(search)
     disagreement = 1 - diversity.agreements / search.n_samples
+    supports = read_supports(stored)
     return PoolFacts(
         problem=stored.problem,
         names=pool.names,
@@ -205,6 +212,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         shared=pool.shared,
         parent={**stored.parent.costs, **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in (search, stored.test)},
+        supports=None if supports is None else SupportFacts.of(supports, methods),
     )
 
 
