@@ -34,6 +34,10 @@ from evo_ensyth.synthesis.networks import Network
 
 Told = Callable[[str], None]
 
+# Marks a field of a recipe or a method that earlier versions did not have: left out of their JSON where it has its
+# default, so that pools which were begun without it are known again.
+LATER = {"later": True}
+
 
 def silent(text: str) -> None:
     """Tell nobody."""
