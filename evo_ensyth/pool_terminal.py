@@ -1,6 +1,7 @@
 """What a person sees of a pool: tables on standard output."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 
@@ -10,6 +11,36 @@ from evo_ensyth.report.support_facts import Likeness, SupportFacts
 from evo_ensyth.terminal import new_console, say
 
 SHARED_SHOWN = 3
+UNKNOWN_SHOWN = 3
+
+
+def print_plan(members: Sequence[str], told: Mapping[str, Any]) -> None:
+    """Print which members there would be, and what they would take: an `Estimate`, or why there is none."""
+    print("\n".join([*members, f"{len(members)} members"]))
+    console = new_console()
+    if "reason" in told:
+        say(console, f"what they would take is unknown: {told['reason']}")
+        return
+    if told["n_made"] == told["n_planned"]:
+        say(console, "all of them are made")
+    else:
+        hands = "one process" if told["workers"] < 2 else f"{told['workers']} processes"
+        made = f"; {told['n_made']} of {told['n_planned']} are made already" if told["n_made"] else ""
+        least, most = map(duration, told["seconds"])
+        say(console, f"about {least} to {most} with {hands}, by steps timed just now{made}")
+    if told["unknown"]:
+        names = ", ".join(told["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(told["unknown"]) > UNKNOWN_SHOWN)
+        say(console, f"without what the methods of {len(told['unknown'])} take, which do not tell: {names}")
+    kept, peak = (f"{size / 1e6:,.1f} MB" for size in (told["kept_bytes"], told["peak_bytes"]))
+    say(console, f"{kept} on disk, and {peak} at most while they are made")
+
+
+def duration(seconds: float) -> str:
+    """Tell a time in a unit of which there are not too many."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
 
 
 def print_standing(

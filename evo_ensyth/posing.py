@@ -19,6 +19,7 @@ from evo_ensyth.search.problem import Problem
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import Recipe
+    from evo_ensyth.synthesis.estimate import Estimate
     from evo_ensyth.synthesis.standing import Standing
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "make_pool",
     "named_pool",
     "planned_members",
+    "pool_estimate",
     "pool_folder",
     "pool_standing",
     "pose",
@@ -213,6 +215,16 @@ def pool_standing(name: str) -> "Standing":
 def planned_members(name: str) -> tuple[str, ...]:
     """Names of the members that a problem's recipe makes, in order; errors as in `make_pool`."""
     return tuple(member.name for member in _recipe(name).members())
+
+
+def pool_estimate(name: str, progress: Callable[[int, int, str], None], *, workers: int | None = None) -> "Estimate":
+    """Estimate what the pool of a problem still takes; parameters and errors as in `make_pool`."""
+    recipe = _recipe(name)
+    from evo_ensyth.synthesis import default_workers
+    from evo_ensyth.synthesis.estimate import estimate
+
+    workers = default_workers(recipe) if workers is None else workers
+    return estimate(recipe, pool_folder(name), workers=workers, progress=progress)
 
 
 def problem_names() -> tuple[str, ...]:

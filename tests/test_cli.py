@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from evo_ensyth import cli, terminal
+from evo_ensyth.errors import InputError
 
 KEYS = [
     "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "bounds", "reference",
@@ -447,15 +448,28 @@ def test_an_unknown_command_takes_one_line(refused):
     assert "no problem called 'digts'. Did you mean 'digits'?" in refused("pool", "digts")
 
 
-def test_a_dry_run_says_which_members_there_would_be_and_makes_nothing(call, tree):
-    said = call("pool", "digits_mixed", "--dry-run")
+def test_a_dry_run_says_which_members_there_would_be_and_what_they_take_and_makes_nothing(call, tree, monkeypatch):
+    said = call("pool", "digits_mixed", "--dry-run", "--workers", "3")
     lines = said.out.splitlines()
     assert said.status == 0
-    assert lines[-1] == "64 members"
-    assert len(lines) == 65
+    assert lines[64] == "64 members"
+    assert re.fullmatch(r"about .* to .* with 3 processes, by steps timed just now", lines[65])
+    assert re.fullmatch(r".* MB on disk, and .* MB at most while they are made", lines[66])
     told = call("pool", "digits_mixed", "--dry-run", "--json").json
-    assert told == {"problem": "digits_mixed", "n_members": 64, "members": lines[:-1]}
+    estimate = told.pop("estimate")
+    assert told == {"problem": "digits_mixed", "n_members": 64, "members": lines[:64]}
+    assert (estimate["n_made"], estimate["n_planned"], estimate["unknown"]) == (0, 64, [])
+    assert 0 < estimate["seconds"][0] < estimate["seconds"][1]
+    assert call("pool", "digits_mixed", "--dry-run", "--quiet").out == ""
     assert tree() == {}
+
+    def missing(name):
+        raise InputError("nobody has it.")
+
+    monkeypatch.setattr("evo_ensyth.synthesis.datasets.load", missing)
+    lines = call("pool", "digits_mixed", "--dry-run").out.splitlines()
+    assert lines[64:] == ["64 members", "what they would take is unknown: nobody has it."]
+    assert call("pool", "digits_mixed", "--dry-run", "--json").json["estimate"] == {"reason": "nobody has it."}
 
 
 OWN_METHOD = """

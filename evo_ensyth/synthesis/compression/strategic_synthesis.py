@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import LATER, Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import LATER, Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.networks import Network
@@ -104,6 +104,19 @@ class StrategicSynthesis:
         endpoints = "" if self.endpoints == ENDPOINTS[0] else f"{self.endpoints}-"
         return f"strategic_synthesis-{growth}{endpoints}{self.start}"
 
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a training at the start and after every event."""
+        sizes = {name: layer.weight.numel() for name, layer in dense_layers(parent).items()}
+        edges = {name: max(1, round(self.start_density * size)) for name, size in sizes.items()}
+        n_events = 0
+        for capacity in self.capacities:
+            most = {name: max(1, int(capacity * size)) for name, size in sizes.items()}
+            while any(edges[name] < most[name] for name in edges):
+                n_events += 1
+                changes = {name: self._changes(edges[name], most[name]) for name in edges}
+                edges = {name: edges[name] - lost + gained for name, (lost, gained) in changes.items()}
+        return Work((Descents(self.training, 1 + n_events),))
+
     def variants(
         self,
         parent: Network,
@@ -169,11 +182,17 @@ class StrategicSynthesis:
             n_edges = int(masks[name].sum())
             if n_edges >= most[name]:
                 continue
-            n_pruned = round(self.pruned_share * n_edges)
-            n_new = min(max(n_pruned + 1, round(self.growth_share * n_edges)), most[name] - n_edges + n_pruned)
+            n_pruned, n_new = self._changes(n_edges, most[name])
             weights, masks[name] = self._rewired(layer.weight.detach().numpy(), masks[name], n_pruned, n_new, rng)
             layer.weight.data.copy_(torch.from_numpy(weights))
         return network, masks
+
+    def _changes(self, n_edges: int, most: int) -> tuple[int, int]:
+        """How many edges a layer loses in an event, and how many it gains."""
+        if n_edges >= most:
+            return 0, 0
+        n_pruned = round(self.pruned_share * n_edges)
+        return n_pruned, min(max(n_pruned + 1, round(self.growth_share * n_edges)), most - n_edges + n_pruned)
 
     def _rewired(
         self, weights: np.ndarray, mask: np.ndarray, n_pruned: int, n_new: int, rng: np.random.Generator
