@@ -10,6 +10,7 @@ from evo_ensyth.report.pool_facts import PoolFacts
 from evo_ensyth.report.support_facts import Likeness, SupportFacts
 from evo_ensyth.terminal import new_console, say
 
+MEMBERS_LISTED = 40  # of more, methods are listed
 SHARED_SHOWN = 3
 UNKNOWN_SHOWN = 3
 
@@ -27,7 +28,7 @@ def print_plan(members: Sequence[str], told: Mapping[str, Any]) -> None:
         hands = "one process" if told["workers"] < 2 else f"{told['workers']} processes"
         made = f"; {told['n_made']} of {told['n_planned']} are made already" if told["n_made"] else ""
         least, most = map(duration, told["seconds"])
-        say(console, f"about {least} to {most} with {hands}, by steps timed just now{made}")
+        say(console, f"about {least} to {most} with {hands} and nothing else at work{made}")
     if told["unknown"]:
         names = ", ".join(told["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(told["unknown"]) > UNKNOWN_SHOWN)
         say(console, f"without what the methods of {len(told['unknown'])} take, which do not tell: {names}")
@@ -64,7 +65,7 @@ def print_standing(
 def print_pool(facts: PoolFacts, folder: str) -> None:
     """Print a pool: its members method by method, pairs of each kind, and what follows from them."""
     console = new_console()
-    console.print(_members(facts))
+    console.print(_members(facts) if len(facts.names) <= MEMBERS_LISTED else _methods(facts))
     for method, curve in facts.curves.items():
         say(console, f"{method}: {len(facts.of_method(method))} members, {_offer(facts, curve)}")
     if facts.pairs:
@@ -114,6 +115,22 @@ def _members(facts: PoolFacts) -> Table:
         errors = [f"{100 * facts.parent[split]:.2f}" if split in facts.parent else "-" for split in ("search", "test")]
         costs = [f"{facts.parent[cost]:,.12g}" if cost in facts.parent else "-" for cost in facts.costs]
         table.add_row("", "(the parent)", *errors, *costs, "")
+    return table
+
+
+def _methods(facts: PoolFacts) -> Table:
+    title = f"{facts.problem}: {len(facts.names)} members by {len(facts.curves)} methods, each from lowest to highest"
+    table = Table(title=one_line(title), title_justify="left", caption="each member: pool-shown.json")
+    table.add_column("method", overflow="fold")
+    for column in ("members", "search error %", "test error %", one_line(facts.cost), "disagrees %"):
+        table.add_column(column, justify="right")
+    errors = [100 * facts.errors[split] for split in ("search", "test")]
+    costs, mean = facts.costs[facts.cost], 100 * facts.mean_disagreement()
+    for method in facts.curves:
+        ours = facts.of_method(method)
+        search, test, disagrees = (f"{part[ours].min():.2f} to {part[ours].max():.2f}" for part in (*errors, mean))
+        paid = f"{costs[ours].min():,.12g} to {costs[ours].max():,.12g}"
+        table.add_row(one_line(method), str(len(ours)), search, test, paid, disagrees)
     return table
 
 

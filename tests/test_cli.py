@@ -453,7 +453,7 @@ def test_a_dry_run_says_which_members_there_would_be_and_what_they_take_and_make
     lines = said.out.splitlines()
     assert said.status == 0
     assert lines[64] == "64 members"
-    assert re.fullmatch(r"about .* to .* with 3 processes, by steps timed just now", lines[65])
+    assert re.fullmatch(r"about .* to .* with 3 processes and nothing else at work", lines[65])
     assert re.fullmatch(r".* MB on disk, and .* MB at most while they are made", lines[66])
     told = call("pool", "digits_mixed", "--dry-run", "--json").json
     estimate = told.pop("estimate")
