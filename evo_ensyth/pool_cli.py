@@ -142,7 +142,7 @@ def export(
     if file.exists():
         raise InputError(f"{file} is there already; remove it, or name another file.")
     stored = posing.named_pool(target)
-    write_predictions(file, stored.pool, stored.search, stored.test, with_scores=scores)
+    write_predictions(file, stored.pool, stored.search, stored.test, parent=stored.parent, with_scores=scores)
     if as_json:
         print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
     elif not quiet:

@@ -323,4 +323,5 @@ def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:
         source |= {"test_share": test_share, "split_seed": split_seed}
         source |= {"test_samples": predictions.test_samples.tolist()}
     name = one_line(path.stem)
-    return Posed(Problem(name, predictions.pool, predictions.search, predictions.test, goals), (), source)
+    search, test, parent = predictions.search, predictions.test, predictions.parent
+    return Posed(Problem(name, predictions.pool, search, test, goals, parent), (), source)

@@ -10,6 +10,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.pool.npz import check_fits
+from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
@@ -21,12 +22,18 @@ LEVELS = ((np.arange(STEPS + 2) / STEPS) ** 2).astype(np.float16)
 
 
 def write_predictions(
-    path: Path | str, pool: Pool, search: Votes, test: Votes | None = None, *, with_scores: bool = False
+    path: Path | str,
+    pool: Pool,
+    search: Votes,
+    test: Votes | None = None,
+    *,
+    parent: Parent | None = None,
+    with_scores: bool = False,
 ) -> None:
     """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
 
-    It holds labels, truths, groups, names and costs, and rounded scores if asked for. A cost of which members share a
-    part is left out, for the file has no way to say that an ensemble pays it once.
+    It holds labels, truths, groups, names, costs and what members share of them, what the parent answers and costs, and
+    rounded scores if asked for.
 
     Parameters
     ----------
@@ -35,6 +42,7 @@ def write_predictions(
     pool : Pool
     search, test : Votes
         Of this pool.
+    parent : Parent, optional
     with_scores : bool
         Write scores too, see `rounded`.
 
@@ -44,8 +52,15 @@ def write_predictions(
         The file cannot be written there, or there are no scores, or such as are no probabilities.
     """
     arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
-    shared = {cost for part in pool.shared for cost in part.costs}
-    arrays |= {f"cost_{name}": values for name, values in pool.costs.items() if name not in shared}
+    arrays |= {f"cost_{name}": values for name, values in pool.costs.items()}
+    if pool.shared:
+        arrays["shared_members"] = np.array([part.members for part in pool.shared], np.uint8)
+        costs = dict.fromkeys(cost for part in pool.shared for cost in part.costs)
+        arrays |= {f"shared_cost_{cost}": np.array([part.costs.get(cost, 0) for part in pool.shared]) for cost in costs}
+    if parent is not None and {votes.split for votes in (search, test) if votes} <= set(parent.labels):
+        arrays |= {f"{split}_parent": labels for split, labels in parent.labels.items()}
+        known = (name for name in parent.costs if name in pool.costs)
+        arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
     for votes in filter(None, (search, test)):
         # Column by column: members answer alike, and what is alike side by side takes half the room.
         arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.labels), f"{votes.split}_truth": votes.truth}

@@ -19,6 +19,7 @@ from evo_ensyth.voting.diversity import Diversity
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
 EQUAL_ERRORS = 0.01
 PRUNED, QUANTISED, BOTH = "pruned", "quantised", "pruned and quantised"
+OTHER = "from another parent"  # of whatever kind: such members differ, for they were never one network
 PREFERRED_COST = "bytes"
 FLOAT_BITS = 32
 NORMAL_95 = 1.959963984540054
@@ -190,7 +191,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     if cost not in pool.costs:
         raise InputError(f"the pool has no cost '{cost}'; there is {', '.join(pool.costs)}.")
     errors = {votes.split: votes.member_errors / votes.n_samples for votes in (search, stored.test)}
-    methods = tuple(map(_method, pool.origins))
+    methods = tuple(map(_route, pool.origins))
     kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.origins, stored.layers, strict=True))
     positions = {method: [i for i, other in enumerate(methods) if other == method] for method in methods}
     known = {split: np.mean(labels != getattr(stored, split).truth) for split, labels in stored.parent.labels.items()}
@@ -216,6 +217,12 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     )
 
 
+def _route(origin: Mapping[str, Any]) -> str:
+    """The methods that a member went through, and the parent that it comes from if that is not the pool's."""
+    parent = origin.get("parent")
+    return _method(origin) if parent is None else f"{parent}: {_method(origin)}"
+
+
 def _method(origin: Mapping[str, Any]) -> str:
     """The methods that a member went through, in words."""
     last = str(origin.get("method", "unknown"))
@@ -223,7 +230,12 @@ def _method(origin: Mapping[str, Any]) -> str:
 
 
 def _kind(origin: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> str:
-    """Whether a member's weights are codes, and if so, whether another method has been at work before."""
+    """Whether a member's weights are codes, and if so, whether another method has been at work before.
+
+    Those of another parent are a kind of their own.
+    """
+    if origin.get("parent") is not None:
+        return OTHER
     stored = [layer.get("weights") for layer in layers]
     if not any(isinstance(how, dict) and how.get("bits", FLOAT_BITS) != FLOAT_BITS for how in stored):
         return PRUNED
@@ -242,7 +254,7 @@ def _pairs(kinds: tuple[str, ...], disagreement: np.ndarray, errors: np.ndarray)
     found = []
     first, second = np.triu_indices(len(kinds), 1)
     names = np.array(kinds)
-    for one, other in combinations_with_replacement((PRUNED, QUANTISED, BOTH), 2):
+    for one, other in combinations_with_replacement((PRUNED, QUANTISED, BOTH, OTHER), 2):
         ours = (names[first] == one) & (names[second] == other) | (names[first] == other) & (names[second] == one)
         if ours.any():
             i, j = first[ours], second[ours]

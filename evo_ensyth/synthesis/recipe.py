@@ -126,7 +126,8 @@ class Recipe:
     compressors : tuple of Compressor or Route
         Frozen dataclasses, of which each yields variants.
     fine_tunings : tuple of FineTuning
-        Every variant goes through every one: members are variants x fine-tunings, in this order. A route has its own.
+        Every variant goes through every one: members are variants x fine-tunings, in this order. A route has its own;
+        where there are routes only, and no controls, this may be empty.
     n_calibration : int
         Training samples that compressors may look at.
     controls : tuple of Compressor
@@ -160,9 +161,11 @@ class Recipe:
     parents: tuple[OtherParent, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
-        for name in ("compressors", "fine_tunings"):
-            if not getattr(self, name):
-                raise InputError(f"the recipe has no {name}; give it at least one.")
+        if not self.compressors:
+            raise InputError("the recipe has no compressors; give it at least one.")
+        routes_only = all(isinstance(part, Route) for part in (*self.compressors, *self.controls))
+        if not self.fine_tunings and not routes_only:
+            raise InputError("the recipe has no fine_tunings; give it at least one.")
         _check_names(self.fine_tunings)
         self._check_parents()
         for name in ("n_calibration", "threads"):

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Scores, SharedPart, Votes, read_predictions, write_predictions
+from evo_ensyth.pool import Parent, Pool, Scores, SharedPart, Votes, read_predictions, write_predictions
 from evo_ensyth.pool.export import rounded
 
 STEPS = 20
+
+
+def test_a_parent_whose_answers_are_not_known_is_not_written(tmp_path):
+    votes = Votes(np.array([[0, 1], [1, 1]]), np.array([0, 1]), 2, "search")
+    for parent in (Parent({"bytes": 9}, {}), None):
+        write_predictions(tmp_path / "a.npz", Pool(("a", "b")), votes, parent=parent)
+        assert read_predictions(tmp_path / "a.npz").parent is None
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def truth():
 def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path, probabilities, truth):
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 3, (4, 40))
-    part = SharedPart("trunk", np.ones(4, bool), {"bytes": 5})
+    part = SharedPart("trunk", np.array([True, False, True, True]), {"bytes": 5})
     costs = {"euros": np.array([1.5, 2, 3, 4]), "bytes": np.array([7, 8, 9, 10])}
     pool = Pool(("a", "b", "c", "d"), costs=costs, shared=(part,))
     scores = {
@@ -37,14 +44,23 @@ def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path, probabil
     groups = rng.integers(0, 2, 40)
     search = Votes(labels, truth, 3, "search", lambda: scores["search"], groups)
     test = Votes(labels[:, ::-1], truth[::-1], 3, "test", lambda: scores["test"], groups[::-1])
+    answers = rng.integers(0, 3, 40)
+    parent = Parent({"bytes": 9, "macs": 2.5}, {"search": answers, "test": answers[::-1]})
     for with_scores in (False, True):
         for name in ("once.npz", "again.npz"):
-            write_predictions(tmp_path / name, pool, search, test, with_scores=with_scores)
+            write_predictions(tmp_path / name, pool, search, test, parent=parent, with_scores=with_scores)
         assert (tmp_path / "once.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
         found = read_predictions(tmp_path / "once.npz")
         assert found.pool.names == pool.names
-        assert list(found.pool.costs) == ["euros"]
-        assert found.pool.costs["euros"].tolist() == [1.5, 2, 3, 4]
+        assert {name: values.tolist() for name, values in found.pool.costs.items()} == {
+            "euros": [1.5, 2, 3, 4],
+            "bytes": [7, 8, 9, 10],
+        }
+        (trunk,) = found.pool.shared
+        assert (trunk.members.tolist(), dict(trunk.costs)) == ([True, False, True, True], {"bytes": 5})
+        assert found.parent.costs == {"bytes": 9.0}  # the pool has no macs
+        for split, way in (("search", 1), ("test", -1)):
+            assert found.parent.labels[split].tolist() == answers[::way].tolist()
         # The labels are others than the scores would say.
         assert (found.search.fingerprint, found.test.fingerprint) == (search.fingerprint, test.fingerprint)
         assert found.search.groups.tolist() == groups.tolist()

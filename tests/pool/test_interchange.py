@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evo_ensyth import posing
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import npz as npz_module
 from evo_ensyth.pool import read_predictions
@@ -99,6 +100,24 @@ def test_names_and_costs_belong_to_the_members(npz):
     }
 
 
+def test_what_members_share_and_the_parent_are_read(npz):
+    parent = {"parent": TRUTH[::-1], "parent_cost_ms": np.array(7, np.uint8)}
+    read = read_predictions(npz({**PARTED, **parent}))
+    assert [(part.members.tolist(), dict(part.costs)) for part in read.pool.shared] == [
+        ([True, True, False], {"ms": 1}),
+        ([True, True, True], {"ms": 1}),
+    ]
+    assert read.parent.costs == {"ms": 7.0}
+    rest = [i for i in range(6) if i not in read.test_samples]
+    assert read.parent.labels["search"].tolist() == TRUTH[::-1][rest].tolist()
+    assert read.parent.labels["test"].tolist() == TRUTH[::-1][read.test_samples].tolist()
+    # Two members with everything in common: 2 + 3, less what both have.
+    problem = posing.pose(str(npz({**PARTED, **parent})), make=print, test_share=0.5, split_seed=0).problem
+    ensembles = problem.on_search(np.array([[True, True, False], [True, False, True], [False, False, True]]))
+    assert ensembles.total("ms").tolist() == [3, 5, 4]
+    assert problem.parent.costs == {"ms": 7.0}
+
+
 def test_members_without_names_are_numbered_so_that_they_sort(npz):
     pool = read_predictions(npz({"labels": np.zeros((11, 4), int), "truth": np.zeros(4, int)})).pool
     assert (pool.names[0], pool.names[10]) == ("member-00", "member-10")
@@ -139,6 +158,8 @@ def test_the_real_pools_are_read_as_numpy_reads_them(real_pools):
 
 SPLIT = {"search_labels": LABELS, "search_truth": TRUTH, "test_labels": LABELS, "test_truth": TRUTH}
 WHOLE = {"labels": LABELS, "truth": TRUTH}
+OWNERS = np.array([[1, 1, 0], [1, 1, 1]])
+PARTED = {**WHOLE, "cost_ms": np.array([2, 3, 4]), "shared_members": OWNERS, "shared_cost_ms": np.array([1, 1])}
 WRONG: dict[str, tuple[dict, str]] = {
     "nothing": ({}, "no 'search_labels', 'search_scores', 'labels' or 'scores'; found nothing"),
     "other keys": ({"x": TRUTH}, "no 'search_labels'.*; found x"),
@@ -209,6 +230,28 @@ WRONG: dict[str, tuple[dict, str]] = {
     "a cost called error": ({**WHOLE, "cost_error": np.ones(3)}, "'cost_error' cannot be a cost"),
     "a cost without a name": ({**WHOLE, "cost_": np.ones(3)}, "'cost_' cannot be a cost"),
     "a cost that is no word": ({**WHOLE, "cost_a b": np.ones(3)}, "'cost_a b' cannot be a cost"),
+    "shared by nobody": ({**PARTED, "shared_members": None}, "'shared_cost_ms' but no 'shared_members'"),
+    "shared by other members": ({**PARTED, "shared_members": OWNERS[:, :2]}, r"shape \(2, 2\) .*\(n_parts, 3\)"),
+    "one shared part": ({**PARTED, "shared_members": OWNERS[0]}, r"'shared_members' has shape \(3,\)"),
+    "shared by halves": ({**PARTED, "shared_members": OWNERS / 2}, "'shared_members' has .* type float64"),
+    "shared twice": ({**PARTED, "shared_members": OWNERS * 2}, "'shared_members' must hold zeros and ones"),
+    "shared by one": ({**PARTED, "shared_members": np.eye(3, dtype=int)[:2]}, "and name two members or more"),
+    "a shared cost that nobody has": ({**PARTED, "shared_cost_s": np.ones(2)}, "'shared_cost_s' but no 'cost_s'"),
+    "shared costs of other parts": ({**PARTED, "shared_cost_ms": np.ones(3)}, r"'shared_cost_ms' has shape \(3,\)"),
+    "a negative part": (
+        {**PARTED, "shared_cost_ms": np.array([1, -1])},
+        "'shared_cost_ms' holds what cannot be shared",
+    ),
+    "a part that is NaN": ({**PARTED, "shared_cost_ms": np.array([1, np.nan])}, "holds what cannot be shared"),
+    "more shared than there is": ({**PARTED, "shared_cost_ms": np.array([1.5, 1])}, "or more than there is"),
+    "parts beyond all numbers": ({**PARTED, "shared_cost_ms": np.full(2, 2**62)}, "or more than there is"),
+    "a short parent": ({**WHOLE, "parent": TRUTH[:5]}, r"'parent' has shape \(5,\), 'truth' \(6,\)"),
+    "half a parent": ({**SPLIT, "search_parent": TRUTH}, "one split has parent and the other has none; give 'search_p"),
+    "a parent in words": ({**WHOLE, "parent": TRUTH.astype(str)}, "'parent' has type <U"),
+    "a parent without answers": ({**PARTED, "parent_cost_ms": np.array(1)}, "a parent whose answers are missing"),
+    "a parent's cost alone": ({**WHOLE, "parent": TRUTH, "parent_cost_ms": np.array(1)}, "but no 'cost_ms'"),
+    "a parent of two costs": ({**PARTED, "parent": TRUTH, "parent_cost_ms": np.ones(2)}, "expected one finite number"),
+    "a parent of no cost": ({**PARTED, "parent": TRUTH, "parent_cost_ms": np.array(np.nan)}, "expected one finite"),
 }
 
 

@@ -12,7 +12,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Parent, Pool, StoredPool, Votes
 from evo_ensyth.pool_terminal import print_pool
 from evo_ensyth.report import write_pool_pictures
-from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, PRUNED, QUANTISED, gather_pool
+from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
 from evo_ensyth.report.pool_plots import spread
 
 ORIGINS = [
@@ -49,6 +49,21 @@ def test_members_are_told_by_method_and_kind(stored):
     assert facts.of_method("quantisation").tolist() == [4, 5, 6]
     mixed = gather_pool(stored(ORIGINS[::-2]))
     assert [mixed.methods[i] for i in mixed.by_method] == sorted(mixed.methods, key=list(mixed.curves).index)
+
+
+def test_members_of_another_parent_are_a_kind_of_their_own(stored):
+    """They are told apart, and nobody compares a pruned copy of one network with a quantised one of another."""
+    others = [{**origin, "parent": "second"} for origin in ORIGINS[:6]]
+    facts = gather_pool(stored([*ORIGINS[:7], *others]))
+    assert facts.kinds == (*KINDS[:7], *[OTHER] * 6)
+    assert facts.methods[7:] == ("second: magnitude",) * 4 + ("second: quantisation",) * 2
+    assert {pair.kinds: pair.n_pairs for pair in facts.pairs} == {
+        (PRUNED, PRUNED): 6, (PRUNED, QUANTISED): 12, (PRUNED, OTHER): 24, (QUANTISED, QUANTISED): 3,
+        (QUANTISED, OTHER): 18, (OTHER, OTHER): 15,
+    }  # fmt: skip
+    alone = gather_pool(stored(ORIGINS[:7]))
+    assert sum(part.n_triples for part in facts.matched) <= 24
+    assert [part.kind for part in alone.matched] == [part.kind for part in facts.matched]
 
 
 def test_errors_and_disagreements_are_those_counted_by_hand(stored):

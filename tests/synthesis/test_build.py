@@ -481,6 +481,7 @@ def test_two_variants_of_one_name_are_refused(tmp_path):
     [
         ({"compressors": ()}, "the recipe has no compressors"),
         ({"fine_tunings": ()}, "the recipe has no fine_tunings"),
+        ({"fine_tunings": (), "compressors": (Route(Smallest()),)}, "the recipe has no fine_tunings"),  # for controls
         ({"fine_tunings": REGIMES[:1] * 2}, "the fine-tunings are called set1, set1; give each a name of its own"),
         ({"n_calibration": 0}, "n_calibration is 0; it must be 1 or more"),
         ({"threads": 0}, "threads is 0; it must be 1 or more"),
@@ -489,6 +490,11 @@ def test_two_variants_of_one_name_are_refused(tmp_path):
 def test_a_recipe_that_makes_no_sense_is_refused(change, complaint):
     with pytest.raises(InputError, match=complaint):
         replace(RECIPE, **change)
+
+
+def test_a_recipe_of_routes_needs_no_fine_tuning():
+    recipe = replace(RECIPE, compressors=(Route(Smallest()),), fine_tunings=(), controls=())
+    assert [member.name for member in recipe.members()] == ["smallest-0.3", "smallest-0.6"]
 
 
 # Regimes

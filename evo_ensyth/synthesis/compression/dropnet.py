@@ -113,7 +113,7 @@ class DropNet:
             ``layers`` names no layer, no unit is left that could go, or some are gone from the parent.
         """
         layers = self._checked_layers(parent, material.untrained)
-        fitted, held_out = _shared_out(material.train, derived_seed(seed, "held out"))
+        fitted, held_out = shared_out(material.train, seed)
         untrained, trained = material.untrained, parent
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
@@ -141,7 +141,7 @@ class DropNet:
             fitted,
             self.training,
             seed=seed,
-            stop=_Patience(held_out, self.patience),
+            stop=Patience(held_out, self.patience),
             progress=lambda done, total, text: progress(f"{name}, {text}"),
         )
 
@@ -187,8 +187,15 @@ def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.rando
     return kept
 
 
-class _Patience:
-    """Says stop when a network has not become better on some samples for so many epochs."""
+class Patience:
+    """Says stop when a network has not become better on some samples for so many epochs.
+
+    Parameters
+    ----------
+    held_out : Split
+    patience : int
+        Epochs.
+    """
 
     def __init__(self, held_out: Split, patience: int) -> None:
         self.held_out, self.patience = held_out, patience
@@ -206,7 +213,16 @@ class _Patience:
         return self.waited >= self.patience
 
 
-def _shared_out(data: Split, seed: int) -> tuple[Split, Split]:
-    """Samples to train on, and one in `HELD_OUT`, of every class its share, to tell when to stop."""
-    drawn = stratified(data.labels, math.ceil(len(data) / HELD_OUT), np.random.default_rng(seed))
+def shared_out(data: Split, seed: int) -> tuple[Split, Split]:
+    """Samples to train on, and one in `HELD_OUT`, of every class its share, to tell when to stop.
+
+    Parameters
+    ----------
+    data : Split
+    seed : int
+        Of the method, from which the one to draw with is derived.
+    """
+    drawn = stratified(
+        data.labels, math.ceil(len(data) / HELD_OUT), np.random.default_rng(derived_seed(seed, "held out"))
+    )
     return data.take(~drawn), data.take(drawn)

@@ -12,7 +12,7 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import measure, networks
-from evo_ensyth.synthesis.compression.dropnet import METRICS, DropNet, _Patience, _shared_out, activity, without_lowest
+from evo_ensyth.synthesis.compression.dropnet import METRICS, DropNet, Patience, activity, shared_out, without_lowest
 from evo_ensyth.synthesis.networks import Network, Scaled, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
@@ -248,7 +248,7 @@ def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, ma
 
 def test_training_stops_when_held_out_loss_has_not_improved_for_so_many_epochs(digits):
     network = networks.build("small", 10, seed=1)
-    patience = _Patience(digits, 2)
+    patience = Patience(digits, 2)
     assert not patience(network)  # The first is the best so far.
     network.fc3.bias.data[0] += 5
     assert not patience(network)  # Worse, once.
@@ -272,7 +272,7 @@ def test_training_that_does_not_improve_ends_early(small, material):
 
 
 def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
-    fitted, held_out = _shared_out(digits, seed=0)
+    fitted, held_out = shared_out(digits, seed=0)
     assert (len(fitted), len(held_out)) == (90, 10)
     images = [image.tobytes() for part in (fitted, held_out) for image in part.images]
     assert sorted(images) == sorted(image.tobytes() for image in digits.images)
