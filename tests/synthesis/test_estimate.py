@@ -12,16 +12,19 @@ from evo_ensyth.synthesis import (
     DropNet,
     Gradual,
     Magnitude,
+    NetTrim,
     OtherParent,
     Quantisation,
     Recipe,
     Route,
     build,
+    networks,
     training,
 )
 from evo_ensyth.synthesis import estimate as estimating
 from evo_ensyth.synthesis import steps as steps_module
 from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
+from evo_ensyth.synthesis.compression.net_trim import CALLS
 from evo_ensyth.synthesis.estimate import _makespan, estimate
 from evo_ensyth.synthesis.steps import Step
 from evo_ensyth.synthesis.training import FineTuning, Training
@@ -182,3 +185,17 @@ def test_without_data_there_is_no_estimate(monkeypatch, tmp_path):
     monkeypatch.setattr(steps_module.datasets, "load", missing)
     with pytest.raises(InputError, match="it is missing"):
         estimate(recipe(Route(Quantisation((8,)))), tmp_path, workers=0, progress=told)
+
+
+def test_the_multiplications_of_a_solver_are_those_of_its_products():
+    """Dense layers of 256, 48 and 24 inputs, each with a bias; the transposed product, the inverse, and the answers."""
+    small = networks.build("small", 10, seed=0)
+    sizes = ((257, 48), (49, 24), (25, 10))
+    prepared = sum(2 * n**2 * (100 + n) for n, _ in sizes)
+    iteration = sum(100 * n * m + n * n * m + 100 * n * m for n, m in sizes)
+    least, most = NetTrim(epsilons=(0.1, 0.2)).work(small, 100).multiplications
+    assert least == prepared + 2 * 75 * (3 * CALLS + iteration)
+    assert most == prepared + 2 * 400 * (3 * CALLS + iteration)
+    kept = NetTrim(epsilons=(0.1,), layers=("conv2",)).work(small, 2000).scratch_bytes
+    outputs, inputs = small.conv2.out_channels, small.conv2.weight[0].numel() + 1
+    assert kept == 4 * outputs * (20_000 + 3 * inputs)  # 10 of 16 positions of each image
