@@ -1,8 +1,8 @@
 """What a recipe will take, in time and on disk, before it is followed.
 
-Steps of training are timed here, a few for each network and setting, and counted as the settings say. A range is told,
-for nobody knows before how long the solvers of Net-Trim iterate, when a training with patience stops, or how busy the
-machine will be.
+Steps of training are timed here, a few for each network and setting, and counted as the settings say. It is the time
+of the processor: what other programs take of it does not count. A range is told, for nobody knows before how long the
+solvers of Net-Trim iterate, or when a training with patience stops.
 """
 
 import heapq
@@ -25,7 +25,7 @@ from evo_ensyth.synthesis.steps import Step, Workshop, is_made, label_of, planne
 from evo_ensyth.synthesis.training import FineTuning, Progress, Training, fine_tune, reproducible, train
 
 # How much of the time that was measured and counted it may be: caches, neighbours on the machine, what is not counted.
-LEAST, MOST = 0.7, 1.6
+LEAST, MOST = 0.8, 1.5
 STARTING = 4.0  # seconds, for a process to import torch and read the data
 BETWEEN = 0.05  # seconds around a step: files, digests, costs
 TIMED = 0.3  # seconds of training steps to time

@@ -44,8 +44,11 @@ PRECISIONS = ("float32", "float64")
 TOLERANCES = 1e-4, 1e-2  # of small layers, and of large ones
 LARGE = 1e9  # multiplications of inputs with weights, all samples; LeNet's first dense layer at 5,000 has 8e9
 IMAGES_AT_ONCE = 500
-ITERATIONS = 75, 400  # mean over the epsilons of a layer, as seen so far; for an estimate only, like the next
-CALLS = 1.5e7  # multiplications in the time that an iteration's calls take, however small the layer
+# For an estimate of time only, as seen so far: iterations for each epsilon of a dense layer, and of a convolution; and
+# what else an iteration does, in multiplications that take as long: its calls, however small the layer; each answer.
+ITERATIONS = 75, 400
+ITERATIONS_OF_FILTERS = 75, 3000
+CALLS, ANSWER = 15e6, 300
 MOST_ROWS = 20_000  # of a convolution's program; every position of 5,000 images would be up to 4 million
 STATE_TENSORS = ("outputs", "sparse", "weights")
 
@@ -125,16 +128,18 @@ class NetTrim:
         return tuple("-".join(("net_trim", *(self.layers or ()), f"{epsilon:g}")) for epsilon in self.epsilons)
 
     def work(self, parent: Network, n_calibration: int) -> Work:
-        """Tell what it will do: for every layer a factorisation, and `ITERATIONS` for each epsilon."""
+        """Tell what it will do: for every layer a factorisation, and some iterations for each epsilon."""
         image = torch.zeros(1, *parent.preparation.shape)
-        prepared, iteration, scratch = 0, 0.0, 0
+        layers, least, most, scratch = weighted_layers(parent), 0.0, 0.0, 0
         for name, rows in _layer_inputs(parent, image, _named_layers(parent, self.layers)).items():
-            n_inputs, n_outputs = rows.shape[1], len(weighted_layers(parent)[name].weight)
+            n_inputs, n_outputs = rows.shape[1], len(layers[name].weight)
             n_rows = n_calibration * min(len(rows), max(1, MOST_ROWS // n_calibration))
-            prepared += n_inputs**2 * (n_rows + n_inputs)
-            iteration += CALLS + n_outputs * n_inputs * (2 * n_rows + n_inputs)
+            factorisation = 2 * n_inputs**2 * (n_rows + n_inputs)  # in float64, which takes twice as long
+            iteration = CALLS + n_outputs * (ANSWER * n_rows + n_inputs * (2 * n_rows + n_inputs))
+            few, many = ITERATIONS_OF_FILTERS if isinstance(layers[name], nn.Conv2d) else ITERATIONS
+            least += factorisation + len(self.epsilons) * few * iteration
+            most += factorisation + len(self.epsilons) * many * iteration
             scratch += n_outputs * (n_rows + 3 * n_inputs) * getattr(torch, self.precision).itemsize
-        least, most = (2 * prepared + len(self.epsilons) * n * iteration for n in ITERATIONS)  # float64 takes twice
         return Work(multiplications=(least, most), scratch_bytes=len(self.epsilons) * scratch)
 
     def variants(
