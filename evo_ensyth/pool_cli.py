@@ -1,5 +1,6 @@
 """The commands about pools: ``pool PROBLEM``, short for ``pool make PROBLEM``, and ``status``, ``show``, ``export``."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,7 @@ pool = typer.Typer(
 def make(
     problem: Problem,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which members there would be, and make nothing.")
+        bool, typer.Option("--dry-run", help="Only say which members there would be, and what they would take.")
     ] = False,
     workers: Annotated[
         int | None,
@@ -57,11 +58,7 @@ def make(
     from evo_ensyth.pool import read_pool
 
     if dry_run:
-        planned = posing.planned_members(problem)
-        if as_json:
-            print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned}))
-        elif not quiet:
-            print("\n".join([*planned, f"{len(planned)} members"]))
+        _tell_plan(problem, workers, as_json=as_json, quiet=quiet)
         return
     try:
         with terminal.pool_progress(quiet=quiet) as progress:
@@ -132,6 +129,7 @@ def show(
 def export(
     target: Target,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, NAME.npz.")],
+    scores: Annotated[bool, typer.Option("--scores", help="Write probabilities too, rounded to 21 levels.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -144,11 +142,26 @@ def export(
     if file.exists():
         raise InputError(f"{file} is there already; remove it, or name another file.")
     stored = posing.named_pool(target)
-    write_predictions(file, stored.pool, stored.search, stored.test)
+    write_predictions(file, stored.pool, stored.search, stored.test, parent=stored.parent, with_scores=scores)
     if as_json:
         print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
     elif not quiet:
         print(f"{file}: {len(stored.pool)} members, {file.stat().st_size:,} bytes")
+
+
+def _tell_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
+    from evo_ensyth import pool_terminal, posing, terminal
+
+    planned = posing.planned_members(problem)
+    try:
+        with terminal.pool_progress(quiet=quiet) as progress:
+            told = dataclasses.asdict(posing.pool_estimate(problem, progress, workers=workers))
+    except InputError as error:  # The members are known without the data.
+        told = {"reason": str(error)}
+    if as_json:
+        print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned, "estimate": told}))
+    elif not quiet:
+        pool_terminal.print_plan(planned, told)
 
 
 def _standing(problem: str) -> dict[str, Any]:

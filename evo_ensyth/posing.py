@@ -19,6 +19,7 @@ from evo_ensyth.search.problem import Problem
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import Recipe
+    from evo_ensyth.synthesis.estimate import Estimate
     from evo_ensyth.synthesis.standing import Standing
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "make_pool",
     "named_pool",
     "planned_members",
+    "pool_estimate",
     "pool_folder",
     "pool_standing",
     "pose",
@@ -215,6 +217,16 @@ def planned_members(name: str) -> tuple[str, ...]:
     return tuple(member.name for member in _recipe(name).members())
 
 
+def pool_estimate(name: str, progress: Callable[[int, int, str], None], *, workers: int | None = None) -> "Estimate":
+    """Estimate what the pool of a problem still takes; parameters and errors as in `make_pool`."""
+    recipe = _recipe(name)
+    from evo_ensyth.synthesis import default_workers
+    from evo_ensyth.synthesis.estimate import estimate
+
+    workers = default_workers(recipe) if workers is None else workers
+    return estimate(recipe, pool_folder(name), workers=workers, progress=progress)
+
+
 def problem_names() -> tuple[str, ...]:
     """Names of the problems that can be asked for, sorted."""
     files = [file.stem for folder in _problem_folders() for file in folder.glob("*.py")]
@@ -311,4 +323,5 @@ def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:
         source |= {"test_share": test_share, "split_seed": split_seed}
         source |= {"test_samples": predictions.test_samples.tolist()}
     name = one_line(path.stem)
-    return Posed(Problem(name, predictions.pool, predictions.search, predictions.test, goals), (), source)
+    search, test, parent = predictions.search, predictions.test, predictions.parent
+    return Posed(Problem(name, predictions.pool, search, test, goals, parent), (), source)

@@ -11,6 +11,7 @@ import naive
 import numpy as np
 import pytest
 from naive import random_votes
+from safetensors.numpy import save
 
 from evo_ensyth import cli, objectives
 from evo_ensyth.pool import Parent, Pool, Votes
@@ -106,7 +107,7 @@ def _pool_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ],
             report={},
             answers=answers,
-            weights=b"not read",
+            weights=save({"fc.weight": np.eye(3, 3 + i // 3, i - 1), "fc.bias": np.ones(3)}),
         )
     for split, (_, truth) in votes.items():
         write_truth(folder, split, truth)
@@ -119,7 +120,10 @@ def _pool_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pool_folder(_pool_folder: Path, tmp_path: Path) -> Path:
-    """A finished pool of 4 members; the first layer of three of them is the same."""
+    """A finished pool of 4 members; the first layer of three of them is the same.
+
+    The weights of these are 0, but for one diagonal: of 2, 3 and 2 weights. Those of the fourth have another shape.
+    """
     return Path(shutil.copytree(_pool_folder, tmp_path / "pool"))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from evo_ensyth import cli, terminal
+from evo_ensyth.errors import InputError
 
 KEYS = [
     "problem", "selector", "criterion", "seed", "budget", "evaluations", "seconds", "objectives", "bounds", "reference",
@@ -447,15 +448,28 @@ def test_an_unknown_command_takes_one_line(refused):
     assert "no problem called 'digts'. Did you mean 'digits'?" in refused("pool", "digts")
 
 
-def test_a_dry_run_says_which_members_there_would_be_and_makes_nothing(call, tree):
-    said = call("pool", "digits_mixed", "--dry-run")
+def test_a_dry_run_says_which_members_there_would_be_and_what_they_take_and_makes_nothing(call, tree, monkeypatch):
+    said = call("pool", "digits_mixed", "--dry-run", "--workers", "3")
     lines = said.out.splitlines()
     assert said.status == 0
-    assert lines[-1] == "64 members"
-    assert len(lines) == 65
+    assert lines[64] == "64 members"
+    assert re.fullmatch(r"about .* to .* with 3 processes and nothing else at work", lines[65])
+    assert re.fullmatch(r".* MB on disk, and .* MB at most while they are made", lines[66])
     told = call("pool", "digits_mixed", "--dry-run", "--json").json
-    assert told == {"problem": "digits_mixed", "n_members": 64, "members": lines[:-1]}
+    estimate = told.pop("estimate")
+    assert told == {"problem": "digits_mixed", "n_members": 64, "members": lines[:64]}
+    assert (estimate["n_made"], estimate["n_planned"], estimate["unknown"]) == (0, 64, [])
+    assert 0 < estimate["seconds"][0] < estimate["seconds"][1]
+    assert call("pool", "digits_mixed", "--dry-run", "--quiet").out == ""
     assert tree() == {}
+
+    def missing(name):
+        raise InputError("nobody has it.")
+
+    monkeypatch.setattr("evo_ensyth.synthesis.datasets.load", missing)
+    lines = call("pool", "digits_mixed", "--dry-run").out.splitlines()
+    assert lines[64:] == ["64 members", "what they would take is unknown: nobody has it."]
+    assert call("pool", "digits_mixed", "--dry-run", "--json").json["estimate"] == {"reason": "nobody has it."}
 
 
 OWN_METHOD = """
@@ -517,11 +531,19 @@ def test_an_exported_pool_is_searched_as_the_pool_is(call, pool_folder, refused)
     assert [[entry[what] for entry in fronts[0]] for what in ("members", "search", "test")] == [
         [entry[what] for entry in fronts[1]] for what in ("members", "search", "test")
     ]
+    assert call("pool", "export", pool_folder, "scores.npz", "--scores", "--quiet").out == ""
+    soft = [
+        call("search", target, "--objectives", "soft_error,n_members", "--json").json["front"]
+        for target in (pool_folder, "scores.npz")
+    ]
+    assert [entry["members"] for entry in soft[0]] == [entry["members"] for entry in soft[1]]
     assert "is there already" in refused("pool", "export", pool_folder, "votes.npz")
     assert "does not end with .npz" in refused("pool", "export", pool_folder, "votes")
     assert "nowhere/votes.npz cannot be written: No such file" in refused(
         "pool", "export", pool_folder, "nowhere/votes.npz"
     )
+    (pool_folder / "members" / "c-1" / "search.scores.npy").unlink()
+    assert "c-1/search.scores.npy does not exist" in refused("pool", "export", pool_folder, "other.npz", "--scores")
 
 
 def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
@@ -534,6 +556,9 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
         "cannot be said",
         "runs/by-hand/pool-shown",
         "3 members share conv, which an ensemble of them pays once: 100 bytes, 7.5 macs",
+        "weights that are not zero",
+        "0.0 (14.4)",
+        "3 pairs are left out",
     ):
         assert text in said.out
     files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json"]
@@ -542,6 +567,13 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
     assert told == json.loads(Path("there/pool-shown.json").read_text())
     assert told["cost"] == "macs"
     assert told["shared"] == [{"layers": "conv", "n_members": 3, "costs": {"bytes": 100, "macs": 7.5}}]
+    (pair,) = told["supports"]["pairs"]
+    assert (pair["methods"], pair["n_pairs"], pair["jaccard"], pair["overlap"]) == (["hand", "hand"], 3, 0, 0)
+    assert told["supports"]["n_pairs_left_out"] == 3
+    for name in "ab":
+        (pool_folder / "members" / name / "weights.safetensors").unlink()
+    said = call("pool", "show", pool_folder)
+    assert "what they share of them cannot be said" in said.out
     assert call("pool", "show", pool_folder, "--quiet").out == ""
     assert Path("runs/by-hand/pool-shown.2").exists()
 

@@ -14,16 +14,22 @@ key                                        shape                         meaning
 ``groups``                                                               belong together, for worst_group_error
 ``names``                                  (n_members,)                  optional
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
+``shared_members``                         (n_parts, n_members)          optional zeros and ones: who has a part
+                                                                         in common with others, such as a trunk,
+                                                                         so that an ensemble pays it once
+``shared_cost_NAME``                       (n_parts,)                    how much of these members' cost it is
+``search_parent``, ``test_parent``, or     (n_samples,)                  optional: what the network answers that
+``parent``                                                               the members were made from
+``parent_cost_NAME``                       ()                            what it costs
 =========================================  ============================  ===================================
 
 Where labels and scores are both there, the labels vote, and the scores are for objectives that ask for them. Nothing in
 the file is ever unpickled.
 """
 
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,13 +37,14 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import write_whole
 from evo_ensyth.pool.npz import Npz, check_size, opened
-from evo_ensyth.pool.pool import Pool
+from evo_ensyth.pool.parent import Parent
+from evo_ensyth.pool.pool import Pool, SharedPart
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import MOST_CLASSES, Votes
 
 RESERVED_COSTS = ("error", "n_members")
+SLACK = 1 + 1e-9  # for sums of measured costs
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,14 @@ class Predictions:
     test : Votes, optional
     test_samples : int64, (n_test,), optional
         Which columns became the test split, where the split was made here.
+    parent : Parent, optional
     """
 
     pool: Pool
     search: Votes
     test: Votes | None
     test_samples: np.ndarray | None
+    parent: Parent | None = None
 
 
 def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Predictions:
@@ -88,40 +97,6 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
             raise InputError(f"{path}: {error}") from error
 
 
-def write_predictions(path: Path | str, pool: Pool, search: Votes, test: Votes | None = None) -> None:
-    """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
-
-    It holds labels, truths, groups, names and costs; no scores. A cost of which members share a part is left out, for
-    the file has no way to say that an ensemble pays it once.
-
-    Parameters
-    ----------
-    path : Path or str
-        Ends with ``.npz``.
-    pool : Pool
-    search, test : Votes
-        Of this pool.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written there.
-    """
-    arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
-    shared = {cost for part in pool.shared for cost in part.costs}
-    arrays |= {f"cost_{name}": values for name, values in pool.costs.items() if name not in shared}
-    for votes in filter(None, (search, test)):
-        arrays |= {f"{votes.split}_labels": votes.labels, f"{votes.split}_truth": votes.truth}
-        if votes.groups is not None:
-            arrays[f"{votes.split}_groups"] = votes.groups
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    try:
-        write_whole(Path(path), file.getvalue())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
 @dataclass(frozen=True)
 class _Reader:
     """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
@@ -149,8 +124,11 @@ class _Reader:
             search, test, test_samples = everything.split(test_share, split_seed)
         if test is not None and len(test.labels) != len(search.labels):
             raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
-        if test is not None and (search.groups is None) != (test.groups is None):
-            raise InputError("one split has groups and the other has none; give 'search_groups' and 'test_groups'.")
+        for what in ("groups", "parent"):
+            if test is not None and (getattr(search, what) is None) != (getattr(test, what) is None):
+                raise InputError(
+                    f"one split has {what} and the other has none; give 'search_{what}' and 'test_{what}'."
+                )
         for name, part in (("search", search), ("test", test)):
             if part is not None and len(part.truth) < 2:
                 n_samples = len(part.truth)
@@ -160,6 +138,7 @@ class _Reader:
             search=self.votes(search, n_classes, "search"),
             test=self.votes(test, n_classes, "test") if test else None,
             test_samples=test_samples,
+            parent=self.parent(search, test),
         )
 
     def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
@@ -195,10 +174,37 @@ class _Reader:
         if truth.size == 0:
             raise InputError(f"'{truth_key}' has no sample.")
         n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
-        groups = self.labels(f"{prefix}groups", 1) if f"{prefix}groups" in self.file.keys else None
-        if groups is not None and groups.shape != truth.shape:
-            raise InputError(f"'{prefix}groups' has shape {groups.shape}, '{truth_key}' {truth.shape}.")
-        return _Answers(labels, truth, groups, scores_key, slice(None)), n_classes
+        groups, parent = (self.beside(truth, f"{prefix}{what}", truth_key) for what in ("groups", "parent"))
+        return _Answers(labels, truth, groups, parent, scores_key, slice(None)), n_classes
+
+    def beside(self, truth: np.ndarray, key: str, truth_key: str) -> np.ndarray | None:
+        """Read something else that there may be for every sample."""
+        if key not in self.file.keys:
+            return None
+        values = self.labels(key, 1)
+        if values.shape != truth.shape:
+            raise InputError(f"'{key}' has shape {values.shape}, '{truth_key}' {truth.shape}.")
+        return values
+
+    def parent(self, search: "_Answers", test: "_Answers | None") -> Parent | None:
+        """What is known of the network that the members were made from."""
+        prefix = "parent_cost_"
+        costs = {key.removeprefix(prefix): self.parent_cost(key) for key in self.file.keys if key.startswith(prefix)}
+        if search.parent is None:
+            if costs:
+                raise InputError(f"'{prefix}{next(iter(costs))}' tells of a parent whose answers are missing.")
+            return None
+        splits = {"search": search, "test": test}
+        labels = {split: part.parent for split, part in splits.items() if part and part.parent is not None}
+        return Parent(costs, labels)
+
+    def parent_cost(self, key: str) -> float:
+        cost, values = key.removeprefix("parent_"), self.file.array(key)
+        if cost not in self.file.keys:
+            raise InputError(f"there is '{key}' but no '{cost}'.")
+        if values.shape != () or values.dtype.kind not in "iuf" or not np.isfinite(values):
+            raise InputError(f"'{key}' has shape {values.shape} and type {values.dtype}; expected one finite number.")
+        return float(values)
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
         """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
@@ -257,7 +263,48 @@ class _Reader:
                 if name in RESERVED_COSTS or not name.isidentifier():
                     raise InputError(f"'{key}' cannot be a cost; the name after 'cost_' must be a free identifier.")
                 costs[name] = self.file.array(key)
-        return Pool(tuple(names), costs=costs)
+        pool = Pool(tuple(names), costs=costs)
+        return replace(pool, shared=self.shared(pool))
+
+    def shared(self, pool: Pool) -> tuple[SharedPart, ...]:
+        """Parts that members have in common: no member has more of a cost in them than it has in all."""
+        prefix = "shared_cost_"
+        keys = [key for key in self.file.keys if key.startswith(prefix)]
+        if "shared_members" not in self.file.keys:
+            if keys:
+                raise InputError(f"there is '{keys[0]}' but no 'shared_members', so nobody knows who shares it.")
+            return ()
+        members = self.file.array("shared_members")
+        if members.ndim != 2 or members.shape[1] != len(pool) or members.dtype.kind not in "biu":
+            raise InputError(
+                f"'shared_members' has shape {members.shape} and type {members.dtype}; expected zeros and ones, "
+                f"(n_parts, {len(pool)})."
+            )
+        if ((members != 0) & (members != 1)).any() or (members.sum(axis=1) < 2).any():
+            raise InputError("'shared_members' must hold zeros and ones, and name two members or more for each part.")
+        costs: dict[str, np.ndarray] = {}
+        for key in keys:
+            values, name = self.file.array(key), key.removeprefix(prefix)
+            if name not in pool.costs:
+                raise InputError(f"there is '{key}' but no 'cost_{name}'.")
+            if values.shape != members.shape[:1] or values.dtype.kind not in "iuf":
+                raise InputError(
+                    f"'{key}' has shape {values.shape} and type {values.dtype}; 'shared_members' needs "
+                    f"{members.shape[:1]} numbers."
+                )
+            # What is not a number is not at least 0 either.
+            if (
+                not ((values >= 0) & np.isfinite(values)).all()
+                or (values.astype(float) @ members > pool.costs[name] * SLACK).any()
+            ):
+                raise InputError(
+                    f"'{key}' holds what cannot be shared of 'cost_{name}': below 0, or more than there is."
+                )
+            costs[name] = values
+        return tuple(
+            SharedPart(f"part {part}", has.astype(bool), {name: values[part].item() for name, values in costs.items()})
+            for part, has in enumerate(members)
+        )
 
     def names(self, n_members: int) -> list[str]:
         values = self.file.array("names")
@@ -275,7 +322,7 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Answers:
-    """Labels (n_members, n_samples), truth and groups (n_samples,), not yet part of a split.
+    """Labels (n_members, n_samples), truth, groups and parent (n_samples,), not yet part of a split.
 
     Their scores are, or would be, those of some samples under a key of the file.
     """
@@ -283,6 +330,7 @@ class _Answers:
     labels: np.ndarray
     truth: np.ndarray
     groups: np.ndarray | None
+    parent: np.ndarray | None
     scores_key: str
     samples: np.ndarray | slice
 
@@ -294,8 +342,8 @@ class _Answers:
         return self.of(rest), self.of(test) if n_test else None, test
 
     def of(self, samples: np.ndarray) -> "_Answers":
-        groups = None if self.groups is None else self.groups[samples]
-        return _Answers(self.labels[:, samples], self.truth[samples], groups, self.scores_key, samples)
+        groups, parent = (None if values is None else values[samples] for values in (self.groups, self.parent))
+        return _Answers(self.labels[:, samples], self.truth[samples], groups, parent, self.scores_key, samples)
 
 
 def _read_scores(

@@ -1,8 +1,8 @@
 """Arrays of a ``.npz`` file that somebody else made: read one by one, never unpickled, and no promise is believed.
 
 ``numpy.load`` would do for files of one's own. This reader goes further: it refuses names that stand twice, headers
-that promise more or less than there is, and arrays that do not fit into memory; it checks the checksum of all that it
-reads; and whatever is wrong, it says so in one kind of error.
+that promise more or less than there is, arrays that do not fit into memory, and ways of packing that Python undoes
+all at once; it checks the checksum of all that it reads; and whatever is wrong, it says so in one kind of error.
 """
 
 import io
@@ -21,6 +21,8 @@ from numpy.lib import format as npy
 
 from evo_ensyth.errors import InputError
 
+# As numpy packs. Other packings zipfile undoes 4 KiB at once, which may be gigabytes: bombs that no size gives away.
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
@@ -122,6 +124,8 @@ class Npz:
         """Open an array, for those that are better read in parts."""
         if key not in self.keys:
             raise InputError(f"no '{key}'; found {', '.join(self.keys) or 'nothing'}.")
+        if self.file.getinfo(self.entries[key]).compress_type not in PACKINGS:
+            raise InputError(f"'{key}' is packed in a way that numpy never uses; write it with numpy.savez_compressed.")
         try:
             file = self.file.open(self.entries[key])
         except Exception as error:

@@ -12,11 +12,14 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import SharedPart, StoredPool
+from evo_ensyth.pool.supports import read_supports
+from evo_ensyth.report.support_facts import SupportFacts
 from evo_ensyth.voting.diversity import Diversity
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
 EQUAL_ERRORS = 0.01
 PRUNED, QUANTISED, BOTH = "pruned", "quantised", "pruned and quantised"
+OTHER = "from another parent"  # of whatever kind: such members differ, for they were never one network
 PREFERRED_COST = "bytes"
 FLOAT_BITS = 32
 NORMAL_95 = 1.959963984540054
@@ -89,6 +92,8 @@ class PoolFacts:
     parent : mapping of str to float
         Costs of the parent, and its errors as ``search`` and ``test``, as far as they are known.
     n_samples : mapping of split to int
+    supports : SupportFacts, optional
+        What members share of their weights that are not zero; none where the folder has no weights.
     """
 
     problem: str
@@ -105,6 +110,7 @@ class PoolFacts:
     shared: tuple[SharedPart, ...]
     parent: Mapping[str, float]
     n_samples: Mapping[str, int]
+    supports: SupportFacts | None
 
     def of_method(self, method: str) -> np.ndarray:
         """Positions of a method's members, int64."""
@@ -154,6 +160,7 @@ class PoolFacts:
                 {"layers": part.name, "n_members": int(part.members.sum()), "costs": dict(part.costs)}
                 for part in self.shared
             ],
+            "supports": None if self.supports is None else self.supports.summary(),
             "disagreement": self.disagreement.tolist(),
         }
 
@@ -174,7 +181,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     Raises
     ------
     InputError
-        The pool has no such cost, or none.
+        The pool has no such cost, or none; or a member's weights are not those that it was written with.
     """
     pool, search = stored.pool, stored.search
     if not pool.costs:
@@ -184,12 +191,13 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     if cost not in pool.costs:
         raise InputError(f"the pool has no cost '{cost}'; there is {', '.join(pool.costs)}.")
     errors = {votes.split: votes.member_errors / votes.n_samples for votes in (search, stored.test)}
-    methods = tuple(map(_method, pool.origins))
+    methods = tuple(map(_route, pool.origins))
     kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.origins, stored.layers, strict=True))
     positions = {method: [i for i, other in enumerate(methods) if other == method] for method in methods}
     known = {split: np.mean(labels != getattr(stored, split).truth) for split, labels in stored.parent.labels.items()}
     diversity = Diversity.of(search)
     disagreement = 1 - diversity.agreements / search.n_samples
+    supports = read_supports(stored)
     return PoolFacts(
         problem=stored.problem,
         names=pool.names,
@@ -205,7 +213,14 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         shared=pool.shared,
         parent={**stored.parent.costs, **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in (search, stored.test)},
+        supports=None if supports is None else SupportFacts.of(supports, methods),
     )
+
+
+def _route(origin: Mapping[str, Any]) -> str:
+    """The methods that a member went through, and the parent that it comes from if that is not the pool's."""
+    parent = origin.get("parent")
+    return _method(origin) if parent is None else f"{parent}: {_method(origin)}"
 
 
 def _method(origin: Mapping[str, Any]) -> str:
@@ -215,7 +230,12 @@ def _method(origin: Mapping[str, Any]) -> str:
 
 
 def _kind(origin: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> str:
-    """Whether a member's weights are codes, and if so, whether another method has been at work before."""
+    """Whether a member's weights are codes, and if so, whether another method has been at work before.
+
+    Those of another parent are a kind of their own.
+    """
+    if origin.get("parent") is not None:
+        return OTHER
     stored = [layer.get("weights") for layer in layers]
     if not any(isinstance(how, dict) and how.get("bits", FLOAT_BITS) != FLOAT_BITS for how in stored):
         return PRUNED
@@ -234,7 +254,7 @@ def _pairs(kinds: tuple[str, ...], disagreement: np.ndarray, errors: np.ndarray)
     found = []
     first, second = np.triu_indices(len(kinds), 1)
     names = np.array(kinds)
-    for one, other in combinations_with_replacement((PRUNED, QUANTISED, BOTH), 2):
+    for one, other in combinations_with_replacement((PRUNED, QUANTISED, BOTH, OTHER), 2):
         ours = (names[first] == one) & (names[second] == other) | (names[first] == other) & (names[second] == one)
         if ours.any():
             i, j = first[ours], second[ours]

@@ -9,11 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from matplotlib.transforms import ScaledTranslation
 
 from evo_ensyth.report.plots import COLOURS, LEGEND_WIDTH, STYLE, shown_name, write_figure
 from evo_ensyth.report.pool_facts import PoolFacts
 
 MARKERS = "osD"
+LABEL_HEIGHT = 0.032  # of the picture of disagreement
+LEADER_POINTS = 12
 # Colour, marker and line of a method, told apart up to 18 of them.
 LOOKS = [(colour, MARKERS[i], line) for i, line in enumerate(("-", "--", ":")) for colour in COLOURS]
 
@@ -37,13 +40,38 @@ def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
     for end in ends[:-1]:
         for line in (axes.axhline, axes.axvline):
             line(end - 0.5, color="white", linewidth=0.8)
-    axes.set_yticks(ends - np.array(sizes) / 2 - 0.5, [shown_name(method) for method in facts.curves])
+    middles = ends - np.array(sizes) / 2 - 0.5
+    places = spread(middles, LABEL_HEIGHT * len(order), len(order) - 1.0)
+    axes.set_yticks(places, [shown_name(method) for method in facts.curves])
     axes.set_xticks([])
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, pad=LEADER_POINTS)
+    # From each label to the middle of its rows, beside the picture: in points outside, in rows along it.
+    outside = axes.get_yaxis_transform() + ScaledTranslation(-LEADER_POINTS / 72, 0, axes.figure.dpi_scale_trans)
+    for middle, place in zip(middles, places, strict=True):
+        axes.annotate(
+            "",
+            (0, middle),
+            (0, place),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords=outside,
+            arrowprops={"arrowstyle": "-", "color": "grey", "linewidth": 0.6, "shrinkA": 2, "shrinkB": 1},
+            annotation_clip=False,
+        )
     axes.grid(visible=False)
-    axes.set_title(
-        f"{shown_name(facts.problem)}: who disagrees with whom, on the search split", loc="left", fontsize=10
-    )
+    axes.set_xlabel("the same members; samples of the search split")
+    axes.set_title(f"{shown_name(facts.problem)}: who disagrees with whom", loc="left", fontsize=10)
+
+
+def spread(middles: np.ndarray, gap: float, last: float) -> np.ndarray:
+    """Move rising places, float64 (n,), apart by at least ``gap``, or as far as there is room.
+
+    They lie between 0 and ``last``, and stay there.
+    """
+    gap = min(gap, last / max(1, len(middles) - 1))
+    steps = gap * np.arange(len(middles))
+    pushed = np.maximum.accumulate(middles - steps) + steps
+    limits = last - steps[::-1]
+    return np.asarray(np.minimum(pushed, limits))
 
 
 def write_curves(facts: PoolFacts, folder: Path) -> None:

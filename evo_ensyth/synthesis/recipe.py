@@ -8,15 +8,12 @@ from typing import Any
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
-from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.compression import LATER, Compressor
 from evo_ensyth.synthesis.measure import Latency
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
-# Marks a setting that recipes and methods of earlier versions did not have: left out of their JSON where it has its
-# default, so that pools which were begun without it are known again.
-LATER = {"later": True}
 PARENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 

@@ -158,9 +158,17 @@ class Workshop:
         """Return the trained parent, or another one by its name."""
         return self._read_network(self._parent_path(self.folder, name), name)
 
-    def is_trained(self, name: str) -> bool:
-        """Whether another parent is there."""
+    def is_trained(self, name: str | None) -> bool:
+        """Whether the parent, or another one, is there."""
         return self._parent_path(self.folder, name).exists()
+
+    def untrained(self, name: str | None) -> Network:
+        """Return the parent, or another one, as its training begins."""
+        return self._untrained[name]
+
+    def variants_left(self, member: Planned) -> list[str]:
+        """Names of those variants of a member's method that are still to be made."""
+        return [name for name in member.compressor.names() if not (self._shelf(member) / f"{name}.json").exists()]
 
     def accuracies(self, network: Network) -> dict[str, float]:
         """Share of right labels on the search and the test split."""
@@ -222,7 +230,7 @@ class Workshop:
         compressor, label = member.compressor, label_of(self.recipe, member)
         shelf, scratch = self._shelf(member), self.work / scratch_of(self.recipe, member)
         names = list(compressor.names())
-        if all((shelf / f"{name}.json").exists() for name in names):
+        if not self.variants_left(member):
             return
         for folder in (shelf, scratch):
             folder.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evo_ensyth import posing
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, SharedPart, Votes, read_predictions, write_predictions
 from evo_ensyth.pool import npz as npz_module
+from evo_ensyth.pool import read_predictions
 
 LABELS = np.array([[0, 1, 2, 1, 0, 1], [2, 1, 2, 0, 0, 1], [0, 0, 2, 1, 0, 2]])
 TRUTH = np.array([0, 1, 1, 1, 0, 2])
@@ -99,6 +100,24 @@ def test_names_and_costs_belong_to_the_members(npz):
     }
 
 
+def test_what_members_share_and_the_parent_are_read(npz):
+    parent = {"parent": TRUTH[::-1], "parent_cost_ms": np.array(7, np.uint8)}
+    read = read_predictions(npz({**PARTED, **parent}))
+    assert [(part.members.tolist(), dict(part.costs)) for part in read.pool.shared] == [
+        ([True, True, False], {"ms": 1}),
+        ([True, True, True], {"ms": 1}),
+    ]
+    assert read.parent.costs == {"ms": 7.0}
+    rest = [i for i in range(6) if i not in read.test_samples]
+    assert read.parent.labels["search"].tolist() == TRUTH[::-1][rest].tolist()
+    assert read.parent.labels["test"].tolist() == TRUTH[::-1][read.test_samples].tolist()
+    # Two members with everything in common: 2 + 3, less what both have.
+    problem = posing.pose(str(npz({**PARTED, **parent})), make=print, test_share=0.5, split_seed=0).problem
+    ensembles = problem.on_search(np.array([[True, True, False], [True, False, True], [False, False, True]]))
+    assert ensembles.total("ms").tolist() == [3, 5, 4]
+    assert problem.parent.costs == {"ms": 7.0}
+
+
 def test_members_without_names_are_numbered_so_that_they_sort(npz):
     pool = read_predictions(npz({"labels": np.zeros((11, 4), int), "truth": np.zeros(4, int)})).pool
     assert (pool.names[0], pool.names[10]) == ("member-00", "member-10")
@@ -139,6 +158,8 @@ def test_the_real_pools_are_read_as_numpy_reads_them(real_pools):
 
 SPLIT = {"search_labels": LABELS, "search_truth": TRUTH, "test_labels": LABELS, "test_truth": TRUTH}
 WHOLE = {"labels": LABELS, "truth": TRUTH}
+OWNERS = np.array([[1, 1, 0], [1, 1, 1]])
+PARTED = {**WHOLE, "cost_ms": np.array([2, 3, 4]), "shared_members": OWNERS, "shared_cost_ms": np.array([1, 1])}
 WRONG: dict[str, tuple[dict, str]] = {
     "nothing": ({}, "no 'search_labels', 'search_scores', 'labels' or 'scores'; found nothing"),
     "other keys": ({"x": TRUTH}, "no 'search_labels'.*; found x"),
@@ -209,6 +230,28 @@ WRONG: dict[str, tuple[dict, str]] = {
     "a cost called error": ({**WHOLE, "cost_error": np.ones(3)}, "'cost_error' cannot be a cost"),
     "a cost without a name": ({**WHOLE, "cost_": np.ones(3)}, "'cost_' cannot be a cost"),
     "a cost that is no word": ({**WHOLE, "cost_a b": np.ones(3)}, "'cost_a b' cannot be a cost"),
+    "shared by nobody": ({**PARTED, "shared_members": None}, "'shared_cost_ms' but no 'shared_members'"),
+    "shared by other members": ({**PARTED, "shared_members": OWNERS[:, :2]}, r"shape \(2, 2\) .*\(n_parts, 3\)"),
+    "one shared part": ({**PARTED, "shared_members": OWNERS[0]}, r"'shared_members' has shape \(3,\)"),
+    "shared by halves": ({**PARTED, "shared_members": OWNERS / 2}, "'shared_members' has .* type float64"),
+    "shared twice": ({**PARTED, "shared_members": OWNERS * 2}, "'shared_members' must hold zeros and ones"),
+    "shared by one": ({**PARTED, "shared_members": np.eye(3, dtype=int)[:2]}, "and name two members or more"),
+    "a shared cost that nobody has": ({**PARTED, "shared_cost_s": np.ones(2)}, "'shared_cost_s' but no 'cost_s'"),
+    "shared costs of other parts": ({**PARTED, "shared_cost_ms": np.ones(3)}, r"'shared_cost_ms' has shape \(3,\)"),
+    "a negative part": (
+        {**PARTED, "shared_cost_ms": np.array([1, -1])},
+        "'shared_cost_ms' holds what cannot be shared",
+    ),
+    "a part that is NaN": ({**PARTED, "shared_cost_ms": np.array([1, np.nan])}, "holds what cannot be shared"),
+    "more shared than there is": ({**PARTED, "shared_cost_ms": np.array([1.5, 1])}, "or more than there is"),
+    "parts beyond all numbers": ({**PARTED, "shared_cost_ms": np.full(2, 2**62)}, "or more than there is"),
+    "a short parent": ({**WHOLE, "parent": TRUTH[:5]}, r"'parent' has shape \(5,\), 'truth' \(6,\)"),
+    "half a parent": ({**SPLIT, "search_parent": TRUTH}, "one split has parent and the other has none; give 'search_p"),
+    "a parent in words": ({**WHOLE, "parent": TRUTH.astype(str)}, "'parent' has type <U"),
+    "a parent without answers": ({**PARTED, "parent_cost_ms": np.array(1)}, "a parent whose answers are missing"),
+    "a parent's cost alone": ({**WHOLE, "parent": TRUTH, "parent_cost_ms": np.array(1)}, "but no 'cost_ms'"),
+    "a parent of two costs": ({**PARTED, "parent": TRUTH, "parent_cost_ms": np.ones(2)}, "expected one finite number"),
+    "a parent of no cost": ({**PARTED, "parent": TRUTH, "parent_cost_ms": np.array(np.nan)}, "expected one finite"),
 }
 
 
@@ -392,10 +435,18 @@ def test_an_array_that_stands_twice_is_refused(zipped, names):
         read_predictions(zipped(entries))
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_entries_may_be_packed_in_any_way(zipped, compression):
-    path = zipped([("labels.npy", stored(LABELS)), TRUTH_ENTRY], compression)
-    assert read_predictions(path, test_share=0).search.labels.tolist() == LABELS.tolist()
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_unpacks_without_bounds_is_refused(zipped, compression):
+    """Some 1,400 bytes in bzip2, whose header promised 18, took 3 GB before anyone counted them."""
+    bomb = npy(described((3, 6)), bytes(2**24))
+    path = zipped([("labels.npy", bomb), TRUTH_ENTRY], compression)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="'labels' is packed in a way that numpy never uses"):
+            read_predictions(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_entries_that_claim_too_little_are_refused_and_too_much_changes_no_vote(zipped):
@@ -427,7 +478,7 @@ def same(path: Path, reference) -> bool:
     return True
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_changed_byte_is_noticed_or_changes_no_vote(zipped, arrays, compression):
     path = zipped([(f"{key}.npy", stored(values)) for key, values in arrays.items()], compression)
     content, reference = path.read_bytes(), read_predictions(path)
@@ -443,7 +494,7 @@ def test_a_changed_byte_is_noticed_or_changes_no_vote(zipped, arrays, compressio
     assert 0 < n_read < 250
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("key", ["labels", "scores"])
 def test_damage_far_behind_the_header_is_noticed(zipped, compression, key):
     rng = np.random.default_rng(0)
@@ -533,24 +584,3 @@ def test_labels_are_never_held_as_wide_as_they_lie_in_the_file(npz):
         tracemalloc.stop()
     np.testing.assert_array_equal(found.search.labels, labels)
     assert peak < labels.nbytes
-
-
-def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path):
-    rng = np.random.default_rng(5)
-    truth = rng.integers(0, 3, 40)
-    labels = rng.integers(0, 3, (4, 40))
-    part = SharedPart("trunk", np.ones(4, bool), {"bytes": 5})
-    costs = {"euros": np.array([1.5, 2, 3, 4]), "bytes": np.array([7, 8, 9, 10])}
-    pool = Pool(("a", "b", "c", "d"), costs=costs, shared=(part,))
-    search = Votes(labels, truth, 3, "search", groups=rng.integers(0, 2, 40))
-    test = Votes(labels[:, ::-1], truth[::-1], 3, "test", groups=search.groups[::-1])
-    for name in ("once.npz", "again.npz"):
-        write_predictions(tmp_path / name, pool, search, test)
-    assert (tmp_path / "once.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
-    found = read_predictions(tmp_path / "once.npz")
-    assert found.pool.names == pool.names
-    assert list(found.pool.costs) == ["euros"]
-    assert found.pool.costs["euros"].tolist() == [1.5, 2, 3, 4]
-    assert (found.search.fingerprint, found.test.fingerprint) == (search.fingerprint, test.fingerprint)
-    assert found.search.groups.tolist() == search.groups.tolist()
-    assert found.test.groups.tolist() == test.groups.tolist()

@@ -10,8 +10,10 @@ from naive import random_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Parent, Pool, StoredPool, Votes
+from evo_ensyth.pool_terminal import print_pool
 from evo_ensyth.report import write_pool_pictures
-from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, PRUNED, QUANTISED, gather_pool
+from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
+from evo_ensyth.report.pool_plots import spread
 
 ORIGINS = [
     *[{"method": "magnitude"}] * 4,
@@ -47,6 +49,21 @@ def test_members_are_told_by_method_and_kind(stored):
     assert facts.of_method("quantisation").tolist() == [4, 5, 6]
     mixed = gather_pool(stored(ORIGINS[::-2]))
     assert [mixed.methods[i] for i in mixed.by_method] == sorted(mixed.methods, key=list(mixed.curves).index)
+
+
+def test_members_of_another_parent_are_a_kind_of_their_own(stored):
+    """They are told apart, and nobody compares a pruned copy of one network with a quantised one of another."""
+    others = [{**origin, "parent": "second"} for origin in ORIGINS[:6]]
+    facts = gather_pool(stored([*ORIGINS[:7], *others]))
+    assert facts.kinds == (*KINDS[:7], *[OTHER] * 6)
+    assert facts.methods[7:] == ("second: magnitude",) * 4 + ("second: quantisation",) * 2
+    assert {pair.kinds: pair.n_pairs for pair in facts.pairs} == {
+        (PRUNED, PRUNED): 6, (PRUNED, QUANTISED): 12, (PRUNED, OTHER): 24, (QUANTISED, QUANTISED): 3,
+        (QUANTISED, OTHER): 18, (OTHER, OTHER): 15,
+    }  # fmt: skip
+    alone = gather_pool(stored(ORIGINS[:7]))
+    assert sum(part.n_triples for part in facts.matched) <= 24
+    assert [part.kind for part in alone.matched] == [part.kind for part in facts.matched]
 
 
 def test_errors_and_disagreements_are_those_counted_by_hand(stored):
@@ -169,3 +186,26 @@ def test_the_pictures_are_written_and_the_same_each_time(stored, tmp_path):
     files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert sorted(files) == ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg"]
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+
+
+def test_labels_that_would_lie_on_one_another_are_moved_apart():
+    np.testing.assert_allclose(spread(np.array([2.0, 10.0, 50.0]), 5, 99), [2, 10, 50])
+    np.testing.assert_allclose(spread(np.array([2.0, 3.0, 4.0, 30.0]), 5, 99), [2, 7, 12, 30])
+    np.testing.assert_allclose(spread(np.array([60.0, 97.0, 98.0, 99.0]), 5, 99), [60, 89, 94, 99])
+    np.testing.assert_allclose(spread(np.array([4.0, 5.0, 6.0]), 50, 10), [0, 5, 10])
+    np.testing.assert_allclose(spread(np.array([4.0]), 50, 10), [4])
+
+
+def test_of_many_members_the_table_lists_methods(stored, capsys):
+    facts = gather_pool(stored(ORIGINS * 5))
+    print_pool(facts, "there")
+    said = capsys.readouterr().out
+    assert "45 members by 3 methods" in said
+    assert "m17" not in said
+    (row,) = [line for line in said.splitlines() if line.startswith("│ quantisation ")]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    ours = facts.of_method("quantisation")
+    errors = 100 * facts.errors["search"][ours]
+    paid = facts.costs["bytes"][ours]
+    assert cells[1:3] == ["15", f"{errors.min():.2f} to {errors.max():.2f}"]
+    assert cells[4] == f"{paid.min()} to {paid.max()}"

@@ -1,7 +1,8 @@
 """Compression methods, one file each: a parent network in, compressed variants of it out.
 
 A method is a frozen dataclass whose fields are its settings, with ``names`` and ``variants``. It never changes the
-parent. A method with a grid yields one variant per grid point, in order. The file opens with its source. For example::
+parent. A method with a grid yields one variant per grid point, in order. The file opens with its source. It may have
+``work`` too, from which `pool --dry-run` estimates what it takes; without, that is told to be unknown. For example::
 
     @dataclass(frozen=True)
     class Rounding:
@@ -31,8 +32,13 @@ from torch import nn
 
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.training import Training
 
 Told = Callable[[str], None]
+
+# Marks a field of a recipe or a method that earlier versions did not have: left out of their JSON where it has its
+# default, so that pools which were begun without it are known again.
+LATER = {"later": True}
 
 
 def silent(text: str) -> None:
@@ -79,6 +85,51 @@ class Variant:
     origin: Mapping[str, Any]
     model: nn.Module
     report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Descents:
+    """Trainings that a method does, one like the other.
+
+    Attributes
+    ----------
+    settings : Training
+    times : int
+    fewest_epochs : int, optional
+        Where training may stop early; as many as the settings say by default.
+    networks : int
+        How many are trained together.
+    """
+
+    settings: Training
+    times: int
+    fewest_epochs: int | None = None
+    networks: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a method will do for all its variants, as far as its settings and the shape of the parent tell.
+
+    Attributes
+    ----------
+    descents : tuple of Descents
+        Each leaves a network in the scratch folder.
+    multiplications : (float, float)
+        What it multiplies besides, at least and at most.
+    scratch_bytes : int
+        What it leaves in the scratch folder besides.
+    """
+
+    descents: tuple[Descents, ...] = ()
+    multiplications: tuple[float, float] = (0.0, 0.0)
+    scratch_bytes: int = 0
+
+
+def work_of(compressor: "Compressor", parent: Network, n_calibration: int) -> Work | None:
+    """What a method tells of its work on a parent of this shape, trained or not; None if it cannot tell."""
+    tell: Callable[[Network, int], Work | None] | None = getattr(compressor, "work", None)
+    return None if tell is None else tell(parent, n_calibration)
 
 
 class Compressor(Protocol):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units, unit_means
 from evo_ensyth.synthesis.datasets import Split
@@ -67,6 +67,10 @@ class APoZ:
     def names(self) -> tuple[str, ...]:
         """Name the variants by their cycle, such as ``apoz-3``."""
         return tuple(f"apoz-{cycle}" for cycle in range(1, self.n_cycles + 1))
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a fine-tuning for each cycle."""
+        return Work((Descents(self.tuning, self.n_cycles),))
 
     def variants(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import derived_seed
 
@@ -57,6 +57,10 @@ class CloneAndPrune:
         """Name the variants, such as ``clone_and_prune-0.5-1``, or ``clone_and_prune-random-0.5-1``."""
         kind = "" if self.masks == "anti_random" else f"{self.masks}-"
         return tuple(f"clone_and_prune-{kind}{self.sparsity:g}-{clone}" for clone in range(1, self.n_clones + 1))
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: no training."""
+        return Work()
 
     def variants(
         self,

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units, unit_means
 from evo_ensyth.synthesis.datasets import Split, stratified
@@ -90,6 +90,11 @@ class DropNet:
         """Name the variants by their cycle, such as ``dropnet-minimum-3`` or ``dropnet-minimum-continue-3``."""
         start = "" if self.start == "initial" else f"{self.start}-"
         return tuple(f"dropnet-{self.metric}-{start}{cycle}" for cycle in range(1, self.n_cycles + 1))
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a training for each cycle, which may lose its patience."""
+        fewest = min(self.training.epochs, self.patience + 1)
+        return Work((Descents(self.training, self.n_cycles, fewest),))
 
     def variants(
         self,

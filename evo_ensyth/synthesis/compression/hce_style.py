@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Compressor, Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Compressor, Descents, Material, Told, Variant, Work, silent, work_of
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
@@ -103,6 +103,16 @@ class HceStyle:
         if self.diversity in CONTROLS:
             return ((f"hce_style-{self.diversity}", 0.0),)
         return tuple((f"hce_style-{self.diversity}-{strength:g}", strength) for strength in self.strengths)
+
+    def work(self, parent: Network, n_calibration: int) -> Work | None:
+        """Tell what it will do: the partners' own, and trainings of all of them beside the parent."""
+        works = [work_of(partner, parent, n_calibration) for partner in self.partners]
+        if any(work is None for work in works):
+            return None
+        trainings = [(self.tuning, len(self._ways())), *([] if self.warm_up is None else [(self.warm_up, 1)])]
+        n_networks = 1 + len(self._partners())
+        together = [Descents(settings, times, networks=n_networks) for settings, times in trainings]
+        return Work((*(part for work in works if work for part in work.descents), *together))
 
     def variants(
         self,

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Compressor, Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Compressor, Descents, Material, Told, Variant, Work, silent, work_of
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
@@ -89,6 +89,12 @@ class Magnitude:
         pace = "" if self.gradual is None else "gradual-"
         return tuple(f"magnitude-{self.scope}-{pace}{sparsity:g}" for sparsity in self.sparsities)
 
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a fine-tuning for every step of the gradual way."""
+        if self.gradual is None:
+            return Work()
+        return Work((Descents(self.gradual.tuning, len(self.sparsities) * self.gradual.n_steps),))
+
     def variants(
         self,
         parent: Network,
@@ -140,6 +146,10 @@ class MagnitudeControl:
     def names(self) -> tuple[str, ...]:
         """Name the variants, such as ``magnitude-like-net_trim-0.1``."""
         return tuple(f"magnitude-like-{name}" for name in self.of.names())
+
+    def work(self, parent: Network, n_calibration: int) -> Work | None:
+        """Tell what it will do: what the other method does."""
+        return work_of(self.of, parent, n_calibration)
 
     def variants(
         self,

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_whole
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._admm import Certificate, LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import (
     LayerProgram,
@@ -35,7 +35,7 @@ from evo_ensyth.synthesis.compression._convex_program import (
     solve_with_cvxpy,
 )
 from evo_ensyth.synthesis.compression._splitting import State
-from evo_ensyth.synthesis.networks import weighted_layers
+from evo_ensyth.synthesis.networks import Network, weighted_layers
 
 EPSILONS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SCHEMES = ("parallel", "cascade")
@@ -44,6 +44,11 @@ PRECISIONS = ("float32", "float64")
 TOLERANCES = 1e-4, 1e-2  # of small layers, and of large ones
 LARGE = 1e9  # multiplications of inputs with weights, all samples; LeNet's first dense layer at 5,000 has 8e9
 IMAGES_AT_ONCE = 500
+# For an estimate of time only, as seen so far: iterations for each epsilon of a dense layer, and of a convolution; and
+# what else an iteration does, in multiplications that take as long: its calls, however small the layer; each answer.
+ITERATIONS = 75, 400
+ITERATIONS_OF_FILTERS = 75, 3000
+CALLS, ANSWER = 15e6, 300
 MOST_ROWS = 20_000  # of a convolution's program; every position of 5,000 images would be up to 4 million
 STATE_TENSORS = ("outputs", "sparse", "weights")
 
@@ -122,6 +127,21 @@ class NetTrim:
         """Name the variants, such as ``net_trim-0.1``, or ``net_trim-conv2-fc1-0.1`` where layers are named."""
         return tuple("-".join(("net_trim", *(self.layers or ()), f"{epsilon:g}")) for epsilon in self.epsilons)
 
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: for every layer a factorisation, and some iterations for each epsilon."""
+        image = torch.zeros(1, *parent.preparation.shape)
+        layers, least, most, scratch = weighted_layers(parent), 0.0, 0.0, 0
+        for name, rows in _layer_inputs(parent, image, _named_layers(parent, self.layers)).items():
+            n_inputs, n_outputs = rows.shape[1], len(layers[name].weight)
+            n_rows = n_calibration * min(len(rows), max(1, MOST_ROWS // n_calibration))
+            factorisation = 2 * n_inputs**2 * (n_rows + n_inputs)  # in float64, which takes twice as long
+            iteration = CALLS + n_outputs * (ANSWER * n_rows + n_inputs * (2 * n_rows + n_inputs))
+            few, many = ITERATIONS_OF_FILTERS if isinstance(layers[name], nn.Conv2d) else ITERATIONS
+            least += factorisation + len(self.epsilons) * few * iteration
+            most += factorisation + len(self.epsilons) * many * iteration
+            scratch += n_outputs * (n_rows + 3 * n_inputs) * getattr(torch, self.precision).itemsize
+        return Work(multiplications=(least, most), scratch_bytes=len(self.epsilons) * scratch)
+
     def variants(
         self,
         parent: nn.Module,
@@ -159,19 +179,26 @@ def default_tolerance(program: LayerProgram) -> float:
     return TOLERANCES[program.inputs.numel() * program.targets.shape[1] > LARGE]
 
 
+def _named_layers(parent: nn.Module, wanted: tuple[str, ...] | None) -> list[str]:
+    """Names of the layers to prune, in order; all dense ones by default."""
+    layers = weighted_layers(parent)
+    for name in wanted or ():
+        if name not in layers:
+            raise InputError(f"layers names '{name}'; the parent's layers are {', '.join(layers)}.")
+    dense = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
+    names = [name for name in layers if name in (dense if wanted is None else wanted)]
+    if not names:
+        raise InputError("the parent has no dense layer; name the convolutions that Net-Trim shall prune.")
+    return names
+
+
 class _Walk:
     """From layer to layer, for one epsilon after the other; keeps what the epsilons of a layer share."""
 
     def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Told) -> None:
         self.settings, self.parent, self.calibration, self.progress = settings, parent, calibration, progress
         layers = weighted_layers(parent)
-        for name in settings.layers or ():
-            if name not in layers:
-                raise InputError(f"layers names '{name}'; the parent's layers are {', '.join(layers)}.")
-        dense = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
-        self.names = [name for name in layers if name in (dense if settings.layers is None else settings.layers)]
-        if not self.names:
-            raise InputError("the parent has no dense layer; name the convolutions that Net-Trim shall prune.")
+        self.names = _named_layers(parent, settings.layers)
         self.last = list(layers)[-1]
         self.states: dict[str, State] = {}
         self._weights = {name: _stacked(layers[name]) for name in self.names}

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.forms import mark_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 
@@ -55,6 +55,10 @@ class Quantisation:
         """Name the variants, such as ``quantisation-4``, or ``quantisation-whole-4``."""
         method = "quantisation" if self.span == "least_squares" else f"quantisation-{self.span}"
         return tuple(f"{method}-{bits}" for bits in self.bits)
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: no training."""
+        return Work()
 
     def variants(
         self,

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression.quantisation import Quantisation, largest_code, quantise, rounded_up
 from evo_ensyth.synthesis.datasets import Split
@@ -59,6 +59,10 @@ class QuantisationAware:
     def names(self) -> tuple[str, ...]:
         """Name the variants, such as ``quantisation_aware-4``."""
         return tuple(f"quantisation_aware-{bits}" for bits in self.bits)
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a fine-tuning for each variant."""
+        return Work((Descents(self.tuning, len(self.bits)),))
 
     def variants(
         self,

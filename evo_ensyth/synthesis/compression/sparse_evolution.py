@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.networks import Network
@@ -66,6 +66,10 @@ class SparseEvolution:
     def names(self) -> tuple[str, ...]:
         """Name the variants, such as ``sparse_evolution-0.2``."""
         return tuple(f"sparse_evolution-{density:g}" for density in self.densities)
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a training at the start and after every event."""
+        return Work((Descents(self.training, len(self.densities) * (self.n_events + 1)),))
 
     def variants(
         self,

@@ -7,7 +7,7 @@ rules below are our own reading of them.
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis.compression import LATER, Descents, Material, Told, Variant, Work, silent
 from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.networks import Network
@@ -23,6 +23,8 @@ from evo_ensyth.synthesis.training import Training, derived_seed
 
 STARTS = ("sparse", "pruned")
 GROWTHS = ("strategic", "random")
+ENDPOINTS = ("gaussian", "strong")
+STRONG = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class StrategicSynthesis:
         In an event every layer grows by so many of its edges, and loses those of so many of its smallest weights.
     target_share : float
         Of a layer's edges, how many of the largest draw new ones.
+    endpoints : str
+        Where strategic edges end: ``gaussian`` or ``strong``, see `strategic_edges`.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class StrategicSynthesis:
     growth_share: float = 0.1
     pruned_share: float = 0.0
     target_share: float = 0.1
+    endpoints: str = field(default="gaussian", metadata=LATER)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "capacities", tuple(float(capacity) for capacity in self.capacities))
@@ -75,7 +80,7 @@ class StrategicSynthesis:
                 f"start_density is {self.start_density} and capacities are {self.capacities}; "
                 "expected at least one capacity, and shares that rise from above 0 to below 1."
             )
-        for name, known in (("start", STARTS), ("growth", GROWTHS)):
+        for name, known in (("start", STARTS), ("growth", GROWTHS), ("endpoints", ENDPOINTS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
         if not 0 <= self.pruned_share < self.growth_share <= 1:
@@ -85,6 +90,8 @@ class StrategicSynthesis:
             )
         if not 0 < self.target_share <= 1:
             raise InputError(f"target_share is {self.target_share}; it must be above 0 and at most 1.")
+        if self.growth == "random" and self.endpoints != ENDPOINTS[0]:
+            raise InputError(f"endpoints is '{self.endpoints}', which random growth cannot heed; leave it out.")
         if self.training.l2:
             raise InputError("training has l2 terms; weights that are not all there are trained without.")
 
@@ -94,7 +101,21 @@ class StrategicSynthesis:
 
     def _way(self) -> str:
         growth = "" if self.growth == "strategic" else f"{self.growth}-"
-        return f"strategic_synthesis-{growth}{self.start}"
+        endpoints = "" if self.endpoints == ENDPOINTS[0] else f"{self.endpoints}-"
+        return f"strategic_synthesis-{growth}{endpoints}{self.start}"
+
+    def work(self, parent: Network, n_calibration: int) -> Work:
+        """Tell what it will do: a training at the start and after every event."""
+        sizes = {name: layer.weight.numel() for name, layer in dense_layers(parent).items()}
+        edges = {name: max(1, round(self.start_density * size)) for name, size in sizes.items()}
+        n_events = 0
+        for capacity in self.capacities:
+            most = {name: max(1, int(capacity * size)) for name, size in sizes.items()}
+            while any(edges[name] < most[name] for name in edges):
+                n_events += 1
+                changes = {name: self._changes(edges[name], most[name]) for name in edges}
+                edges = {name: edges[name] - lost + gained for name, (lost, gained) in changes.items()}
+        return Work((Descents(self.training, 1 + n_events),))
 
     def variants(
         self,
@@ -133,6 +154,7 @@ class StrategicSynthesis:
             origin = {"method": "strategic_synthesis", "start": self.start, "growth": self.growth, "capacity": capacity}
             shares = {f"{part}_share": getattr(self, f"{part}_share") for part in ("growth", "pruned", "target")}
             origin |= {"start_density": self.start_density, **shares}
+            origin |= {} if self.endpoints == ENDPOINTS[0] else {"endpoints": self.endpoints}
             yield Variant(name, origin, model, {"events": event, "layers": told(model, masks)})
 
     def _begun(self, parent: Network, untrained: Network, seed: int) -> tuple[Network, dict[str, np.ndarray]]:
@@ -160,11 +182,17 @@ class StrategicSynthesis:
             n_edges = int(masks[name].sum())
             if n_edges >= most[name]:
                 continue
-            n_pruned = round(self.pruned_share * n_edges)
-            n_new = min(max(n_pruned + 1, round(self.growth_share * n_edges)), most[name] - n_edges + n_pruned)
+            n_pruned, n_new = self._changes(n_edges, most[name])
             weights, masks[name] = self._rewired(layer.weight.detach().numpy(), masks[name], n_pruned, n_new, rng)
             layer.weight.data.copy_(torch.from_numpy(weights))
         return network, masks
+
+    def _changes(self, n_edges: int, most: int) -> tuple[int, int]:
+        """How many edges a layer loses in an event, and how many it gains."""
+        if n_edges >= most:
+            return 0, 0
+        n_pruned = round(self.pruned_share * n_edges)
+        return n_pruned, min(max(n_pruned + 1, round(self.growth_share * n_edges)), most - n_edges + n_pruned)
 
     def _rewired(
         self, weights: np.ndarray, mask: np.ndarray, n_pruned: int, n_new: int, rng: np.random.Generator
@@ -177,18 +205,25 @@ class StrategicSynthesis:
         if self.growth == "random":
             new = drawn_edges(~left, n_new, rng)
         else:
-            new = strategic_edges(weights, left, n_new, self.target_share, rng)
+            new = strategic_edges(weights, left, n_new, self.target_share, rng, self.endpoints)
         return np.where(left, weights, 0), left | new
 
 
 def strategic_edges(
-    weights: np.ndarray, mask: np.ndarray, count: int, target_share: float, rng: np.random.Generator
+    weights: np.ndarray,
+    mask: np.ndarray,
+    count: int,
+    target_share: float,
+    rng: np.random.Generator,
+    endpoints: str = ENDPOINTS[0],
 ) -> np.ndarray:
     """Mark where a layer grows.
 
     The largest weights of those edges whose input can take another one are targets. A new edge begins at an input drawn
-    by its targets' sum of magnitudes. It ends, of the outputs that the input does not reach yet, at the one whose mean
-    incoming weight is nearest to a draw from the Gaussian with mean and standard deviation of the layer's weights.
+    by its targets' sum of magnitudes. It ends at one of the outputs that the input does not reach yet. ``gaussian``:
+    the one whose mean incoming weight is nearest to a draw from the Gaussian with mean and standard deviation of the
+    layer's weights. ``strong``: any of those whose incoming weights have a sum of magnitudes more than one standard
+    deviation above the mean of all outputs; where the input reaches all of these, any other.
 
     Parameters
     ----------
@@ -200,6 +235,7 @@ def strategic_edges(
     target_share : float
         Of the edges whose input can take another one, rounded down; one at least.
     rng : Generator
+    endpoints : str
 
     Returns
     -------
@@ -207,7 +243,9 @@ def strategic_edges(
         ``count`` places without an edge before. Once every input with an edge that weighs something has all of its
         edges, they are drawn at random.
     """
-    strengths = np.where(mask, weights, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    means = np.where(mask, weights, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    strengths = np.where(mask, np.abs(weights), 0).sum(axis=1)
+    strong = strengths > strengths.mean() + STRONG * strengths.std()
     mean, deviation = float(weights[mask].mean()), float(weights[mask].std())
     vacant = ~mask
     while count > 0:
@@ -217,9 +255,12 @@ def strategic_edges(
             break
         for origin in rng.choice(len(impacts), count, p=impacts / impacts.sum()):
             ends = np.flatnonzero(vacant[:, origin])
-            wanted = rng.normal(mean, deviation)
+            if endpoints == "strong":
+                distances = rng.random(len(means)) - strong
+            else:
+                distances = np.abs(means - rng.normal(mean, deviation))
             if len(ends):  # If it has run out of them, another origin is drawn in the next round.
-                vacant[ends[np.abs(strengths[ends] - wanted).argmin()], origin] = False
+                vacant[ends[distances[ends].argmin()], origin] = False
                 count -= 1
     new: np.ndarray = ~mask & ~vacant
     return new

@@ -12,6 +12,7 @@ from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges, train_edges
 from evo_ensyth.synthesis.compression.magnitude import Magnitude, MagnitudeControl
 from evo_ensyth.synthesis.compression.strategic_synthesis import StrategicSynthesis, _impacts, strategic_edges
+from evo_ensyth.synthesis.recipe import plain
 from evo_ensyth.synthesis.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -84,6 +85,45 @@ def test_an_edge_ends_where_the_mean_incoming_weight_is_nearest_to_the_draw():
     weights[4, 1] += 1e-6  # The largest weight: edges begin at input 1.
     new = strategic_edges(weights, mask, 1, 0.1, np.random.default_rng(0))
     assert np.argwhere(new).tolist() == [[0, 1]]  # Others have no incoming weight, which counts as 0.
+
+
+def test_strong_endpoints_are_one_deviation_above_the_mean_and_then_any():
+    """Sums of magnitudes 8, 6, and six times 1: mean 2.5, standard deviation 2.6; only two outputs are above 5.1."""
+    weights = np.zeros((8, 30), dtype=np.float32)
+    weights[:, 0] = [-7.0, 5.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]
+    weights[:2, 1] = [-1.0, 1.0]
+    mask = weights != 0
+    ends = [
+        strategic_edges(np.where(mask, weights, 0), mask, 6, 1.0, np.random.default_rng(seed), "strong")
+        for seed in range(20)
+    ]
+    for new in ends:  # Input 0 reaches all outputs and input 1 the strong ones: any of the other six.
+        np.testing.assert_array_equal(np.flatnonzero(new.any(axis=1)), range(2, 8))
+    mask[:2, 1] = False
+    mask[2, 1], weights[2, 1] = True, 0.5
+    drawn = [
+        strategic_edges(np.where(mask, weights, 0), mask, 1, 1.0, np.random.default_rng(s), "strong") for s in range(60)
+    ]
+    counts = sum(new.astype(int) for new in drawn)
+    assert counts.sum() == counts[:2, 1].sum() == 60
+    # Binomial with p = 0.5: 30 with a standard deviation of 3.9.
+    assert 15 < counts[0, 1] < 45
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_strong_endpoints_are_those_that_a_count_finds(seed):
+    weights, mask = drawn_layer(seed, (40, 60), 0.1)
+    new = strategic_edges(weights, mask, 12, 0.2, np.random.default_rng(seed), "strong")
+    sums = [
+        sum(abs(float(w)) for w, edge in zip(*rows, strict=True) if edge) for rows in zip(weights, mask, strict=True)
+    ]
+    strong = {i for i in range(40) if (sums[i] - np.mean(sums)) / np.std(sums) > 1}
+    assert new.sum() == 12
+    assert not (new & mask).any()
+    assert 0 < len(strong) < 40
+    for end, origin in np.argwhere(new):
+        assert end in strong or (mask | new)[sorted(strong), origin].all()
+    assert len(strong & set(np.flatnonzero(new.any(axis=1)))) > 1
 
 
 def test_where_no_edge_weighs_anything_or_has_room_they_come_anywhere():
@@ -248,6 +288,11 @@ def test_magnitude_can_be_its_control_at_equal_density(small, material):
 # What is told, and what is refused
 
 
+def test_pools_that_were_begun_before_endpoints_could_be_chosen_are_known_again():
+    assert "endpoints" not in plain(StrategicSynthesis(SHORT))
+    assert plain(StrategicSynthesis(SHORT, endpoints="strong"))["endpoints"] == "strong"
+
+
 def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, material):
     assert StrategicSynthesis(SHORT, (0.1, 0.25)).names() == (
         "strategic_synthesis-sparse-0.1",
@@ -257,6 +302,11 @@ def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, 
         small, material(small), seed=0
     )
     assert variant.name == "strategic_synthesis-random-pruned-0.1"
+    assert "endpoints" not in variant.origin
+    (strong,) = StrategicSynthesis(UNTRAINED, (0.1,), endpoints="strong").variants(small, material(small), seed=0)
+    assert (strong.name, strong.origin["endpoints"]) == ("strategic_synthesis-strong-sparse-0.1", "strong")
+    (usual,) = StrategicSynthesis(UNTRAINED, (0.1,)).variants(small, material(small), seed=0)
+    assert not np.array_equal(strong.model.fc1.weight.detach() != 0, usual.model.fc1.weight.detach() != 0)
     assert variant.origin["method"] == "strategic_synthesis"
     assert (variant.origin["growth"], variant.origin["start"], variant.origin["capacity"]) == ("random", "pruned", 0.1)
     for content in (variant.origin, variant.report):
@@ -272,6 +322,8 @@ def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, 
         ({"start_density": 0.2}, r"start_density is 0\.2"),
         ({"start_density": 0.0}, r"start_density is 0\.0"),
         ({"start": "random"}, "start is 'random'; there is sparse, pruned"),
+        ({"endpoints": "weak"}, "endpoints is 'weak'; there is gaussian, strong"),
+        ({"endpoints": "strong", "growth": "random"}, "endpoints is 'strong', which random growth cannot heed"),
         ({"growth": "fast"}, "growth is 'fast'; there is strategic, random"),
         ({"pruned_share": 0.1}, r"pruned_share is 0\.1 and growth_share 0\.1"),
         ({"target_share": 0.0}, r"target_share is 0\.0; it must be above 0 and at most 1"),
