@@ -7,8 +7,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from evo_ensyth.report.plots import COLOURS, LEGEND_WIDTH, STYLE, shown_name, write_figure
@@ -17,6 +18,8 @@ from evo_ensyth.report.pool_facts import PoolFacts
 MARKERS = "osD"
 LABEL_HEIGHT = 0.032  # of the picture of disagreement
 LEADER_POINTS = 12
+# Largest cost over the smallest: beyond it, only powers of ten are labelled, for there is no room for more.
+LABELLED = 100
 # Colour, marker and line of a method, told apart up to 18 of them.
 LOOKS = [(colour, MARKERS[i], line) for i, line in enumerate(("-", "--", ":")) for colour in COLOURS]
 
@@ -33,7 +36,8 @@ def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
     """Draw the share of samples on which each two members disagree, method by method."""
     order = facts.by_method
     shares = 100 * facts.disagreement[np.ix_(order, order)]
-    image = axes.imshow(shares, cmap="viridis", vmin=0, interpolation="nearest")
+    # By square roots, so that a few bad members, which disagree with everybody, do not leave the others in the dark.
+    image = axes.imshow(shares, cmap="viridis", norm=PowerNorm(0.5, vmin=0), interpolation="nearest")
     axes.figure.colorbar(image, ax=axes, shrink=0.75, label="samples with different answers, %")
     sizes = [len(facts.of_method(method)) for method in facts.curves]
     ends = np.cumsum(sizes)
@@ -100,8 +104,9 @@ def draw_curves(axes: Axes, facts: PoolFacts) -> None:
     if (costs > 0).all():
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            set_formatter("{x:,.10g}")
+        axes.xaxis.set_major_formatter("{x:,.10g}")
+        few = costs.max() < LABELLED * costs.min()
+        axes.xaxis.set_minor_formatter("{x:,.10g}" if few else NullFormatter())
     axes.set_xlabel(shown_name(facts.cost))
     axes.set_ylabel("error of a member on the search split, %")
     axes.set_title(f"{shown_name(facts.problem)}: what each method offers", loc="left", fontsize=10)
