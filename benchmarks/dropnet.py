@@ -45,7 +45,7 @@ RUNS = Path("runs/dropnet")
 METRICS = ("minimum", "maximum", "random")
 SHARE = 0.2
 FULL = "full"
-TICKS = (3, 5, 10, 20, 50, 100)  # %
+TICKS = (2, 3, 5, 10, 20, 50, 100)  # %
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
             axes.errorbar(gone, errors.mean(axis=1), half_widths(errors), label=metric, **look)
         axes.set_yscale("log")
         axes.set_yticks(TICKS, labels=[str(tick) for tick in TICKS])
+        axes.set_ylim(TICKS[0], TICKS[-1])  # An interval of a few seeds may reach down to nothing.
         axes.minorticks_off()
         axes.set_xlabel("units gone, %")
         axes.set_ylabel("test error, %")
