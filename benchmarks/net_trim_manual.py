@@ -1,13 +1,15 @@
 """Net-Trim on the ground of its own manual: a LeNet on MNIST at epsilon 0.15, beside what the manual prints.
 
-    python benchmarks/net_trim_manual.py      # an hour on two cores; interrupt it as you like, it goes on where it was
+    python benchmarks/net_trim_manual.py            # an hour on two cores; interrupt it as you like, it goes on
+    python benchmarks/net_trim_manual.py --keep 1 --samples 5000    # a parent without dropout; a quarter of the images
 
 Makes a pool of one member, and one control, in ``runs/net_trim_manual``. The parent is trained for 15 epochs, which are
 8,250 steps (the authors' code: 8,001). Its copies are fine-tuned for 9, which are 4,950 steps of plain gradient descent
-at 0.01 (the authors look first at 5,000). Net-Trim looks at 20,000 images, which the manual says is plenty. 5,000
-of the 60,000 images are held out, as in the authors' split; all accuracies are those on the 10,000 test images.
+at 0.01 (the authors look first at 5,000). Net-Trim looks at 20,000 images, which the manual says is plenty. 5,000 of
+the 60,000 images are held out, as in the authors' split; all accuracies are those on the 10,000 test images.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -21,37 +23,43 @@ from evo_ensyth.pool.store import read_member
 from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, build, default_workers
 
 NAME = "net_trim_manual"
-FOLDER = Path("runs") / NAME / "pool"
 # Dense, pruned and fine-tuned accuracy, and the share of the dense layers' weights that are kept, in %.
 MANUAL = (99.21, 98.48, 98.92, 6.8)
 
 
-def recipe() -> Recipe:
+def recipe(keep: float, samples: int) -> Recipe:
     """The network and the epsilon of the manual, and magnitude pruning to the same non-zeros."""
     net_trim = NetTrim(epsilons=(0.15,))
     return Recipe(
         dataset="mnist",
         n_search=5_000,
         network="lenet",
-        training=Training(epochs=15, keep=0.5, bfloat16=True),
+        training=Training(epochs=15, keep=keep, bfloat16=True),
         compressors=(net_trim,),
         fine_tunings=(FineTuning(name="tuned", epochs=9, bfloat16=True),),
-        n_calibration=20_000,
+        n_calibration=samples,
         controls=(MagnitudeControl(of=net_trim),),
     )
 
 
 def main() -> None:
     """Make the pool, and print the table."""
-    plan = recipe()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--keep", type=float, default=0.5, help="probability that dropout keeps an input, in the parent"
+    )
+    parser.add_argument("--samples", type=int, default=20_000, help="images that Net-Trim looks at")
+    options = parser.parse_args()
+    plan = recipe(options.keep, options.samples)
+    folder = Path("runs") / NAME / f"keep-{options.keep:g}-samples-{options.samples}"
     with terminal.pool_progress(quiet=False) as progress:
-        build(plan, FOLDER, problem=NAME, progress=progress, workers=default_workers(plan))
-    dense = read_pool(FOLDER).about["parent"]["accuracy"]["test"]
+        build(plan, folder, problem=NAME, progress=progress, workers=default_workers(plan))
+    dense = read_pool(folder).about["parent"]["accuracy"]["test"]
     table = Table(title="accuracy on the test images, and share of the dense layers' weights that are kept, %")
     for column in ("", "dense", "pruned", "fine-tuned", "kept"):
         table.add_column(column, justify="right" if column else "left")
     table.add_row("the manual", *(f"{value:.2f}" for value in MANUAL[:3]), f"{MANUAL[3]:.1f}")
-    for place, (planned,) in ((FOLDER, plan.members()), (FOLDER / "controls", plan.planned_controls())):
+    for place, (planned,) in ((folder, plan.members()), (folder / "controls", plan.planned_controls())):
         member = read_member(place, planned.name)
         assert member is not None
         report = member["report"]
