@@ -30,7 +30,7 @@ from evo_ensyth.synthesis import (
 from evo_ensyth.synthesis.networks import Network, Scaled
 from evo_ensyth.synthesis.standing import standing
 from evo_ensyth.synthesis.stored import member_network
-from evo_ensyth.synthesis.training import derived_seed
+from evo_ensyth.synthesis.training import derived_seed, reproducible, train
 
 TRAINING = Training(epochs=2, batch=50, learning_rate=3e-3)
 TUNED = FineTuning(name="tuned", epochs=1, batch=50)
@@ -118,6 +118,19 @@ def test_a_parent_is_trained_as_it_says(stored, folder):
         right = measure.accuracy(measure.answers(network, split[name]), split[name])
         assert told["flat"]["accuracy"][name] == right
     assert told["flat"]["accuracy"]["test"] > 0.5
+
+
+@pytest.mark.parametrize(("name", "network", "epochs"), [("second", "small", 2), ("flat", "flat", 3)])
+def test_a_parent_is_what_training_makes_of_weights_that_its_name_draws(stored, folder, name, network, epochs):
+    data = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["train"]
+    untrained = networks.build(network, 10, derived_seed(RECIPE.seed, "weights", name))
+    settings = replace(TRAINING, epochs=epochs)
+    with reproducible(RECIPE.threads):
+        expected = train(untrained, data, settings, seed=derived_seed(RECIPE.seed, "training", name)).state_dict()
+    (path,) = (folder / "parents").glob(f"{name}-*.safetensors")
+    found = load_file(path)
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[key], expected[key]) for key in found)
 
 
 def test_a_parent_may_be_added_and_costs_nothing_that_is_there(tmp_path):
