@@ -104,6 +104,8 @@ def named_pool(target: str) -> StoredPool:
         There is none.
     """
     if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
+        if Path(target).is_file():
+            raise InputError(f"{target} is a file; a pool is a folder, or told by the name of its problem.")
         return read_pool(target)
     problem_module(target)  # so that a name which nobody knows is said to be one
     return stored_pool(_problem_name(target))

@@ -198,3 +198,9 @@ def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(pose, n
         path = other
         assert pose(str(other)).problem.name == shown
         posing.results_folder(shown)
+
+
+def test_a_file_is_no_pool(npz, arrays):
+    path = npz(arrays)
+    with pytest.raises(InputError, match=r"\.npz is a file; a pool is a folder, or told by the name of its problem\."):
+        posing.named_pool(str(path))
