@@ -241,7 +241,8 @@ class _Descent:
             for index in range(self.steps_per_epoch):
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
                 step = epoch * self.steps_per_epoch + index
-                images = self.network.augment(self.images.index_select(0, samples), rng)
+                # Not `index_select`: it lays images out in another way, and convolutions then have other last bits.
+                images = self.network.augment(self.images[samples], rng)
                 loss = self._step(step, images, self.labels[samples])
                 if index % STEPS_BETWEEN_REPORTS == 0 or index == self.steps_per_epoch - 1:
                     self._report(epoch, step + 1, loss.item())
