@@ -1,4 +1,4 @@
-"""Fashion-MNIST, mixed: EnSyth's 36 Net-Trim copies, and 105 others by eleven methods and from three parents."""
+"""Fashion-MNIST, mixed: EnSyth's 36 Net-Trim copies, and 105 others by ten methods and from three parents."""
 
 from __future__ import annotations
 
