@@ -284,3 +284,23 @@ def test_a_training_that_diverges_stops(small, data):
         EvoEnsythError, match=r"training diverged in epoch \d+ \(loss nan\); take a lower learning rate"
     ):
         train(small, data, Training(epochs=80, batch=10, optimiser="sgd", learning_rate=1e9), seed=1)
+
+
+def test_batches_lie_in_memory_as_the_images_do():
+    """Grey images may lie as if colours came last; convolutions of others have other last bits, and so do members."""
+    network, batches = networks.build("small", 10, seed=0), []
+    images = np.moveaxis(np.random.default_rng(0).integers(0, 17, (60, 8, 8, 1), dtype=np.uint8), 3, 1)
+    data = Split(images, np.arange(60) % 10)
+    assert torch.tensor(images).stride() == (64, 1, 8, 1)
+    augment = network.preparation.augment
+
+    class Watched:
+        shape, prepare = network.preparation.shape, network.preparation.prepare
+
+        def augment(self, images, rng):
+            batches.append(images.stride())
+            return augment(images, rng)
+
+    network.preparation = Watched()
+    train(network, data, Training(epochs=1, batch=20), seed=1)
+    assert set(batches) == {(64, 1, 8, 1)}
