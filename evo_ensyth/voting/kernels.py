@@ -20,6 +20,8 @@ WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
 LOW_BITS = 4  # of a counter: those that are kept in registers
 FINE = 2.0**32  # to so fine a fraction shares and losses are rounded before they are added
+# Who could join with less than exp(-HOPELESS) of the best joiner's chance is not looked at for REST steps of a walk.
+HOPELESS, REST = 5.0, 64
 LEAST_SHARE = 2.0**-16  # of the truth in a log loss: scores are rounded to this, so that what is less may be nothing
 
 
@@ -413,12 +415,12 @@ def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, 
 
 
 @compiled
-def tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level):
+def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, level):
     """What one vote more, or less, in each slot would make of the samples; return those wrong as it is.
 
-    ``counters`` holds the votes for all slots of a unit. A vote moves margins by one: for the truth up against all
-    rivals, for a rival down against this one. ``joining`` and ``leaving`` get the samples that are wrong once somebody
-    who names the slot has joined, or left; ``level`` is room for as many.
+    ``counters`` holds the votes for all slots of a unit, from ``at`` on. A vote moves margins by one: for the truth up
+    against all rivals, for a rival down against this one. ``joining`` and ``leaving`` get the samples that are wrong
+    once somebody who names the slot has joined, or left; ``level`` is room for as many.
     """
     step = n_bits * WORDS
     beaten, twice = zero(), zero()
@@ -428,7 +430,7 @@ def tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level):
         up, down, same = tie, tie, tie
         truth_carry, rival_carry = ~zero(), ~zero()
         for bit in range(0, step, WORDS):
-            truth, rival = load(counters, bit), load(counters, slot * step + bit)
+            truth, rival = load(counters, at + bit), load(counters, at + slot * step + bit)
             truth_up, truth_carry = truth ^ truth_carry, truth & truth_carry
             rival_up, rival_carry = rival ^ rival_carry, rival & rival_carry
             up = beats(truth_up, rival, up)
@@ -503,7 +505,7 @@ def neighbour_errors(
         slot_0 = first_slot[unit]
         n_slots = live_slots(leads, first_slot, unit, left_out)
         count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
-        wrong = tabulate(counters, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+        wrong = tabulate(counters, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
         for i in range(movers.size):
             table = leaving if leaves[i] else joining
             errors[i] += wrong_with(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong)
@@ -536,57 +538,139 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
                     before = load(counters, bit)
                     store(fewer, bit, before ^ borrow)
                     borrow = borrow & ~before
-            wrong = tabulate(fewer, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+            wrong = tabulate(fewer, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
             for j in range(joiners.size):
                 errors[i, j] += wrong_with(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
     return errors
 
 
 @compiled
-def drawn(values, chance, warmth):
-    """Draw a place from the Boltzmann distribution of some values, by a ``chance`` between 0 and 1.
-
-    The temperature is ``warmth`` times their standard deviation.
-    """
-    mean = values.sum() / values.size
-    variance = 0.0
-    for value in values:
-        variance += (value - mean) ** 2
-    temperature = warmth * math.sqrt(variance / values.size)
+def drawn(values, temperature, chance):
+    """Draw a place from the Boltzmann distribution of some values, one at least finite, by a ``chance`` in [0, 1)."""
     lowest = values.min()
     shares = np.empty(values.size)
     total = 0.0
     for i in range(values.size):
-        total += math.exp((lowest - values[i]) / temperature) if temperature > 0 else 1.0
+        total += math.exp((lowest - values[i]) / temperature)
         shares[i] = total
     return min(np.searchsorted(shares, chance * total, side="right"), values.size - 1)
 
 
 @compiled
-def warm_walk(words, ties, leads, first_slot, closest, lost, n_samples, subset, joining, chances, warmth, most, best):
-    """Let members join and leave ``subset`` in turns, each drawn from the errors of all who may.
+def list_movers(subset, rests, step, movers):
+    """List who may leave, unless he is the last, and then who may join and does not rest; return how many of each."""
+    n_leaving = 0
+    for member in range(subset.size):
+        movers[n_leaving] = member
+        n_leaving += subset[member]
+    if n_leaving == 1:
+        n_leaving = 0
+    n = n_leaving
+    for member in range(subset.size):
+        if not subset[member] and rests[member] <= step:
+            movers[n] = member
+            n += 1
+    return n_leaving, n - n_leaving
 
-    A step for each of the ``chances``, as long as all steps look at ``most`` neighbours, at most. The best neighbour at
-    each goes into ``best``. Returns the number of steps, whether it is a member's turn to join, and the neighbours.
+
+@compiled
+def move(words, at, stride, n_slots, joins, counters, first, n_bits):
+    """Add the votes of a member to the counters of ``n_slots`` slots, from ``first`` on, or take them off."""
+    for slot in range(n_slots):
+        carry = load(words, at + slot * stride)
+        for bit in range(first + slot * n_bits * WORDS, first + (slot + 1) * n_bits * WORDS, WORDS):
+            before = load(counters, bit)
+            store(counters, bit, before ^ carry)
+            carry = carry & before if joins else carry & ~before
+
+
+@compiled
+def temper(
+    words, ties, leads, first_slot, closest, lost, n_samples, subset, rests, penalty, temperature, chances, most,
+    lowest, reached,
+):  # fmt: skip
+    """Let one member after the other join or leave ``subset``, each drawn from what all would make of the error.
+
+    ``penalty``, by size, is added to the error rate; infinite for sizes that are out of bounds. Who could have joined
+    with less than ``exp(-HOPELESS)`` of the chance of the best who could ``rests`` for the next `REST` steps. A step
+    for each of the ``chances``, as long as ``most`` neighbours suffice. The fewest errors met at each size within
+    bounds go to ``lowest``, the smallest size first, and who makes them to ``reached``. Returns the number of steps and
+    of neighbours, the penalised error rates of the last two subsets, and the standard deviation of the error rates once
+    a member has left, summed over the steps.
     """
-    n_members = subset.size
-    counted = 0
+    n_members, n_units = subset.size, closest.size
+    stride = n_members * WORDS
+    sizes = np.flatnonzero(np.isfinite(penalty))
+    left_out = n_members - sizes[0] + 1
+    n_bits = counter_bits(sizes[-1] + 1)
+    # The votes of all slots that count are counted once, and kept.
+    counters = room(first_slot[n_units] * n_bits)
+    n_slots = np.zeros(n_units, np.int64)
+    settled = np.int64(0)
+    members = np.flatnonzero(subset)
+    for unit in range(n_units):
+        if left_out < closest[unit]:
+            settled += lost[unit]
+        else:
+            slot_0 = first_slot[unit]
+            n_slots[unit] = live_slots(leads, first_slot, unit, left_out)
+            of_unit = counters[slot_0 * n_bits * WORDS :]
+            count_slots(words, slot_0 * stride, stride, n_slots[unit], members * WORDS, of_unit, n_bits)
+    size = members.size
+    _, joining, leaving, level = room_for_tables(first_slot, n_bits)
+    movers, errors = np.empty(n_members, np.int64), np.empty(n_members, np.int64)
+    values = np.empty(n_members)
+    counted, deviations, before, now = np.int64(0), 0.0, np.inf, np.inf
     for step in range(chances.size):
-        members = np.flatnonzero(subset)
-        joining = (joining or members.size == 1) and members.size < n_members
-        movers = np.flatnonzero(~subset) if joining else members
-        if counted + movers.size > most:
-            return step, joining, counted
-        counted += movers.size
-        errors = neighbour_errors(
-            words, ties, leads, first_slot, closest, lost, 0, closest.size, members * WORDS,
-            n_members - members.size + 1, movers * WORDS, np.full(movers.size, not joining), n_members,
-        )  # fmt: skip
-        best[step] = subset
-        best[step, movers[errors.argmin()]] = joining
-        subset[movers[drawn(errors / n_samples, chances[step], warmth)]] = joining
-        joining = not joining
-    return chances.size, joining, counted
+        n_leaving, n_joining = list_movers(subset, rests, step, movers)
+        n = n_leaving + n_joining
+        if counted + n > most:
+            return step, counted, before, now, deviations
+        counted += n
+        errors[:n] = settled
+        for unit in range(n_units):
+            slot_0, slots = first_slot[unit], n_slots[unit]
+            if slots == 0:
+                continue
+            wrong = tabulate(
+                counters, slot_0 * n_bits * WORDS, ties, slot_0, slots, n_bits, joining, leaving, level
+            )  # fmt: skip
+            at = slot_0 * stride
+            for i in range(n_leaving):
+                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, leaving, wrong)
+            for i in range(n_leaving, n):
+                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, joining, wrong)
+        mean, squares = 0.0, 0.0
+        for i in range(n):
+            value = errors[i] / n_samples
+            size_then = size - 1 if i < n_leaving else size + 1
+            values[i] = value + penalty[size_then]
+            place = size_then - sizes[0]
+            if 0 <= place < sizes.size and errors[i] < lowest[place]:
+                lowest[place] = errors[i]
+                reached[place] = subset
+                reached[place, movers[i]] = i >= n_leaving
+            if i < n_leaving:
+                deviation = value - mean
+                mean += deviation / (i + 1)
+                squares += deviation * (value - mean)
+        deviations += math.sqrt(squares / max(n_leaving, 1))
+        if n_joining:
+            hopeless = errors[n_leaving:n].min() / n_samples + HOPELESS * temperature
+            for i in range(n_leaving, n):
+                if errors[i] / n_samples > hopeless:
+                    rests[movers[i]] = step + REST
+        chosen = drawn(values[:n], temperature, chances[step])
+        before, now = now, values[chosen]
+        member, joins = movers[chosen], chosen >= n_leaving
+        subset[member] = joins
+        rests[member] = 0
+        size += 1 if joins else -1
+        for unit in range(n_units):
+            slot_0 = first_slot[unit]
+            at = slot_0 * stride + member * WORDS
+            move(words, at, stride, n_slots[unit], joins, counters, slot_0 * n_bits * WORDS, n_bits)
+    return chances.size, counted, before, now, deviations
 
 
 # --- Margins --------------------------------------------------------------------------------------------------------

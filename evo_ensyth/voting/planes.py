@@ -31,6 +31,35 @@ THREAD_PLANES = 250_000
 
 
 @dataclass(frozen=True)
+class Leg:
+    """What a walk from neighbour to neighbour met in some steps.
+
+    Attributes
+    ----------
+    sizes : int64, (n_sizes,)
+        Sizes of the neighbours that are within bounds.
+    values : float64, (n_sizes,)
+        The lowest value met at each size whose penalty is finite.
+    subsets : bool, (n_sizes, n_members)
+        The neighbours that have it, whether the walk went there or not.
+    energy : float
+        Values and penalties of the last two subsets, summed; infinite after fewer steps than two.
+    deviation : float
+        Standard deviation of the values once a member has left, on the average of all steps.
+    n_steps, n_neighbours : int
+        Steps taken, and neighbours looked at.
+    """
+
+    sizes: np.ndarray
+    values: np.ndarray
+    subsets: np.ndarray
+    energy: float
+    deviation: float
+    n_steps: int
+    n_neighbours: int
+
+
+@dataclass(frozen=True)
 class Planes:
     """Bit planes of a pool on one split.
 
@@ -296,46 +325,42 @@ class Planes:
         left_out = self.n_members - len(members) + 1
         return self._moved(kernels.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
 
-    def warm_walk(
-        self, subset: np.ndarray, joining: bool, chances: np.ndarray, warmth: float, most: float
-    ) -> tuple[np.ndarray, np.ndarray, bool, int]:
-        """Walk from neighbour to neighbour on one thread: members join and leave in turns.
-
-        Who does is drawn from the Boltzmann distribution of what each would make of the error rate, at a temperature
-        of ``warmth`` standard deviations of it.
+    def temper(
+        self,
+        subset: np.ndarray,
+        rests: np.ndarray,
+        penalty: np.ndarray,
+        temperature: float,
+        chances: np.ndarray,
+        most: float,
+    ) -> "Leg":
+        """Walk from neighbour to neighbour on one thread: who moves is drawn from what that does to the error.
 
         Parameters
         ----------
         subset : bool, (n_members,)
-            Where it starts; not empty.
-        joining : bool
-            Whether the first step lets somebody join.
+            Where it starts; not empty. Becomes where it ends.
+        rests : int64, (n_members,)
+            Steps for which a member outside is not looked at, since it would hardly have joined. Becomes those left.
+        penalty : float64, (n_members + 1,)
+            What each size adds to the error rate; finite for a range of sizes from 1 up, the start's among them.
+        temperature : float
+            Of the Boltzmann distribution, in units of the error rate; above 0.
         chances : float64, (n_steps,)
             Drawn evenly from 0 to 1.
-        warmth : float
         most : float
             Neighbours that may be looked at; fewer steps where they do not suffice.
-
-        Returns
-        -------
-        bool, (n steps, n_members)
-            The best neighbour at each step, whether taken or not.
-        bool, (n_members,)
-            Where it ended.
-        bool
-            Whether the next step lets somebody join.
-        int
-            Neighbours looked at.
         """
-        subset, best = subset.copy(), np.empty((len(chances), len(subset)), bool)
+        within = np.flatnonzero(np.isfinite(penalty))
+        lowest = np.full(len(within), self.n_samples + 1)
+        reached = np.zeros((len(within), self.n_members), bool)
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost, self.n_samples)
-        n_steps, joining, n = kernels.warm_walk(*layout, subset, joining, chances, warmth, float(most), best)
-        return best[:n_steps], subset, joining, n
-
-    @property
-    def alone(self) -> bool:
-        """Whether the neighbours of a subset are counted on one thread, since there are few."""
-        return self._threads(2 * self.n_members) == 1
+        walk = (subset, rests, penalty, temperature, chances, float(most))
+        n_steps, counted, before, now, deviations = kernels.temper(*layout, *walk, lowest, reached)
+        np.maximum(rests - n_steps, 0, out=rests)
+        met = lowest <= self.n_samples
+        energy, deviation = before + now, deviations / max(n_steps, 1)
+        return Leg(within[met], lowest[met] / self.n_samples, reached[met], energy, deviation, n_steps, counted)
 
     @property
     def _n_units(self) -> int:

@@ -1,10 +1,8 @@
-"""Walks from neighbour to neighbour: short ones that go down, and long ones that stay warm.
+"""Walks from neighbour to neighbour that go down.
 
 All neighbours of a subset are counted in one pass over the votes, so a step costs little more than judging one child,
 and chooses among all members.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,9 +12,6 @@ from evo_ensyth.search.evaluator import Evaluator
 REST = (2, 6)
 # Joining and leaving take turns, which swaps members; with this probability a turn is repeated, and the size drifts.
 DRIFT = 0.5
-# Temperature of a warm walk, as a share of the standard deviation among the neighbours. From a fifth down it is caught
-# in a valley, from a half up it seldom comes down.
-WARMTH = 0.35
 
 
 def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
@@ -59,32 +54,3 @@ def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Gen
         path[step] = subset
         joining ^= not repeats[step]
     return path
-
-
-def warm_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Walk on and on from a subset, leg after leg: mostly to a better neighbour, now and then to a worse one.
-
-    Members leave and join in turns, so that the size stays. Who moves is drawn from the Boltzmann distribution of the
-    criterion over all who may, in the style of Geman, Geman, "Stochastic relaxation, Gibbs distributions, and the
-    Bayesian restoration of images", IEEE Transactions on Pattern Analysis and Machine Intelligence 6(6), 1984.
-
-    Parameters
-    ----------
-    search : Evaluator
-        Counts the neighbours. The walk ends where its budget does not cover the next step.
-    subset : bool, (n_members,)
-    n_steps : int
-        Steps of a leg.
-    rng : Generator
-
-    Yields
-    ------
-    bool, (at most n_steps, n_members)
-        The best neighbour at each step of a leg, whether taken or not. They have not been evaluated.
-    """
-    joining = bool(rng.random() < 0.5)
-    while True:
-        path, subset, joining = search.warm_walk(subset, joining, rng.random(n_steps), WARMTH)
-        yield path
-        if len(path) < n_steps:
-            return

@@ -4,8 +4,6 @@ Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algo
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
 """
 
-import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,12 +13,13 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
-from evo_ensyth.search.selectors._walk import walk, warm_walk
+from evo_ensyth.search.selectors._tempering import Tempering
+from evo_ensyth.search.selectors._walk import walk
 
-# Walks are warm once the front has stood still for the time of so many legs of a walk.
+# Tempering begins once the front has stood still for the time of so many walks.
 QUIET = 20
-# A warm walk takes one of so many parts of all that was judged: the longer the search, the further it goes.
-PARTS = 200
+# It takes as many steps as a walk at first, and as many more for every so many walks that were paid for; up to a limit.
+PATIENCE, MOST_WALKS = 50, 16
 
 
 @dataclass(frozen=True)
@@ -44,29 +43,35 @@ class Nsga2(Evolving):
             raise InputError(f"a walk has {self.walk} steps; give it 0 or more.")
 
     def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Evolution:
-        return Evolution(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+        return _Assisted(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
-        """Walk from a good subset; what is judged on the way competes with the population."""
+        """Look at neighbours of good subsets; the best of them compete with the population."""
         if not self.walk or len(search.front) == 0:
             return
-        neighbours = self.walk * len(search.pool) / 2
-        share = min(1.0, self.population / neighbours) if search.budget is not None else 1.0
-        quiet = search.spent - search.history[-1].evaluations >= QUIET * neighbours
-        n_legs = 1 + int(search.spent / (PARTS * neighbours)) if quiet else 1
-        if rng.random() >= share / n_legs:
+        assert isinstance(steps, _Assisted)
+        neighbours = self.walk * len(search.pool) / 2  # of a walk, about
+        n_steps = self.walk
+        if search.spent - search.history[-1].evaluations >= QUIET * neighbours:
+            steps.tempering = steps.tempering or Tempering()
+        if steps.tempering is not None:
+            n_steps *= min(MOST_WALKS, 1 + int(search.spent / (PATIENCE * neighbours)))
+        share = min(1.0, self.population * self.walk / (n_steps * neighbours)) if search.budget is not None else 1.0
+        if rng.random() >= share:
             return
-        assert isinstance(steps, Evolution)
-        start = _start(search, steps, rng)
-        legs: Iterable[np.ndarray]
-        if quiet:
-            legs = itertools.islice(warm_walk(search, _grown(start, rng), self.walk, rng), n_legs)
+        if steps.tempering is None:
+            found = walk(search, _start(search, steps, rng), n_steps, rng)
         else:
-            legs = [walk(search, start, self.walk, rng)]
-        for path in legs:
-            new = path[steps.judged.add(path)]
-            if len(new):
-                steps.join(new, search.evaluate(new))
+            found = steps.tempering.climb(search, n_steps, rng)
+        new = found[steps.judged.add(found)]
+        if len(new):
+            steps.join(new, search.evaluate(new))
+
+
+class _Assisted(Evolution):
+    """NSGA-II that is assisted by tempering in the place of short walks, once the front stands still."""
+
+    tempering: Tempering | None = None
 
 
 def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
@@ -86,12 +91,3 @@ def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.
     subsets, values = steps.population
     better_half = np.argsort(values[:, column], kind="stable")[: len(values) // 2]
     return np.asarray(subsets[rng.choice(better_half)])
-
-
-def _grown(subset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let up to half as many others join: warm walks keep their size, and what is best may be larger than the front."""
-    others = np.flatnonzero(~subset)
-    n = int(rng.integers(min(int(np.count_nonzero(subset)) // 2, len(others)) + 1))
-    grown = subset.copy()
-    grown[rng.permutation(others)[:n]] = True
-    return grown
