@@ -21,6 +21,9 @@ GROWTH = 4 / 3
 # A size that is off by this share of it costs a standard deviation; one off by more than FARTHEST times that is barred.
 WIDTH = 1 / 7
 FARTHEST = 4
+# So often the ladder climbs that has met the lowest value, or one that came close to it: a value that is higher by a
+# third of the lowest temperature makes it less likely by 1 / e. Else all sizes have equal chances.
+LOWEST, CLOSE = 2 / 3, 1 / 3
 
 
 @dataclass
@@ -114,10 +117,7 @@ class Tempering:
         self._ladders: dict[int, Ladder] = {}
 
     def climb(self, search: Evaluator, n_steps: int, rng: np.random.Generator) -> np.ndarray:
-        """Let the walks of one ladder take ``n_steps`` steps together.
-
-        Half of the time the ladder is drawn by the lowest values that each has met, so that most is done where the best
-        subset of all may be. Else all sizes have equal chances.
+        """Let the walks of one ladder take ``n_steps`` steps together; most often where the best of all may be.
 
         Returns
         -------
@@ -135,9 +135,9 @@ class Tempering:
 
     def _drawn(self, rng: np.random.Generator) -> Ladder:
         ladders = list(self._ladders.values())
-        if rng.random() < 0.5:
+        if rng.random() < LOWEST:
             lowest = np.array([ladder.lowest for ladder in ladders])
-            place = drawn(lowest, ladders[int(lowest.argmin())].coldest, rng.random())
+            place = drawn(lowest, CLOSE * ladders[int(lowest.argmin())].coldest, rng.random())
         else:
             stand = np.array(list(self._ladders))
             place = np.abs(stand - rng.integers(1, stand.max() + 1)).argmin()
