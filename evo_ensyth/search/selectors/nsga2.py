@@ -1,4 +1,4 @@
-"""NSGA-II on subsets, started from the baselines, with walks from its front, led by the shrunk error.
+"""NSGA-II on subsets, started from the baselines, with walks from its front, and tempering where that stands still.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
@@ -29,9 +29,9 @@ class Nsga2(Evolving):
     Attributes
     ----------
     walk : int
-        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Where the front stands
-        still, walks become longer as the search goes on, and fewer. With a budget, neighbours and children get about
-        equal shares of it.
+        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Once the front stands
+        still, parallel tempering takes the place of walks, with as many steps at first, and more as the search goes on.
+        With a budget, neighbours and children get about equal shares of it.
     """
 
     walk: int = 100

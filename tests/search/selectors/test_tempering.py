@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth.objectives.error import error
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.selectors import _tempering
-from evo_ensyth.search.selectors._tempering import Ladder, Tempering, sizes_in_mind
+from evo_ensyth.search.selectors._tempering import Ladder, Tempering, _resized, sizes_in_mind
 from evo_ensyth.search.selectors.nsga2 import Nsga2
 from evo_ensyth.voting.kernels import HOPELESS, REST, drawn
 from evo_ensyth.voting.planes import Leg
@@ -26,10 +26,11 @@ def ways(problem):
 def by_definition(problem, subset, rests, penalty, temperature, chances):
     """What a leg should be, by loops: where it ends, who rests, and what it tells."""
     n = problem.search.n_samples
-    best, energies, deviations = {}, [], []
+    best, energies, deviations, counted = {}, [], [], 0
     for chance in chances:
         leaving = [i for i in np.flatnonzero(subset) if subset.sum() > 1]
         movers = leaving + [i for i in np.flatnonzero(~subset) if rests[i] == 0]
+        counted += len(movers)
         rests = np.maximum(rests - 1, 0)
         neighbours = [subset ^ (np.arange(len(subset)) == i) for i in movers]
         errors = [naive.errors(one, problem.search.labels, problem.search.truth, 4) / n for one in neighbours]
@@ -46,7 +47,7 @@ def by_definition(problem, subset, rests, penalty, temperature, chances):
         energies.append(penalised[chosen])
         subset = neighbours[chosen]
         rests[movers[chosen]] = 0
-    return subset, rests, best, sum(energies[-2:]), np.mean(deviations)
+    return subset, rests, best, sum(energies[-2:]), np.mean(deviations), counted
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -65,8 +66,9 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     rested = False
     for _ in range(3):
         chances = rng.random(40)
+        chances[::9] = 1 - 1e-12  # takes also who has hardly a chance
         leg = search.temper(here, rests, penalty, temperature, chances)
-        expected_here, expected_rests, best, energy, deviation = by_definition(
+        expected_here, expected_rests, best, energy, deviation, counted = by_definition(
             problem, expected_here, expected_rests, penalty, temperature, chances
         )
         assert_array_equal(here, expected_here)
@@ -76,8 +78,26 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
         assert_array_equal(leg.subsets, [best[size][1] for size in sorted(best)])
         assert_allclose([leg.energy, leg.deviation], [energy, deviation], rtol=1e-12)
         assert leg.n_steps == 40
+        assert leg.n_neighbours == counted
         rested |= rests.any()
     assert rested == (temperature < 0.01)
+
+
+def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem):
+    """Also where the lead of the whole pool settles most samples."""
+    problem = make_problem(n_members=30, n_samples=3_000)
+    assert problem.on_search(np.ones((1, 30), bool)).planes.closest.max() > 10
+    search = Evaluator(problem)
+    here, rests = np.ones(30, bool), np.zeros(30, np.int64)
+    sizes = set()
+    for seed, (fewest, most) in enumerate(((20, 30), (10, 22), (4, 12))):
+        penalty = np.full(31, np.inf)
+        penalty[fewest : most + 1] = 0.02 * np.arange(most + 1 - fewest)
+        leg = search.temper(here, rests, penalty, 0.002, np.random.default_rng(seed).random(60))
+        assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
+        assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
+        sizes |= set(leg.sizes.tolist())
+    assert sizes == set(range(4, 31))
 
 
 @pytest.mark.parametrize("way", [0, 1])
@@ -218,18 +238,23 @@ def test_two_thirds_of_the_climbs_go_where_the_lowest_was_met(make_problem, monk
 
 
 def test_what_a_climb_met_is_the_best_of_all_its_walks(make_problem, monkeypatch):
-    search = Evaluator(make_problem(n_members=30, n_samples=100))
+    search = Evaluator(make_problem(n_members=60, n_samples=2_000))
     legs = []
     temper = Evaluator.temper
     monkeypatch.setattr(Evaluator, "temper", lambda self, *a: legs.append(temper(self, *a)) or legs[-1])
-    found = Ladder(search, 10, np.arange(30) < 10).climb(search, 200, np.random.default_rng(0))
+    ladder = Ladder(search, 5, np.arange(60) < 5)
+    found = ladder.climb(search, 80, np.random.default_rng(0))
     assert len(legs) == 4
     lowest = {}
     for leg in legs:
         for size, value in zip(leg.sizes, leg.values, strict=True):
             lowest[size] = min(value, lowest.get(size, 2.0))
-    values = search.evaluate(found)
-    assert {int(size): value for value, size in values} == lowest
+    assert len({leg.values.min() for leg in legs}) > 1
+    assert {int(size): value for value, size in search.evaluate(found)} == lowest
+    assert ladder.lowest == min(lowest.values())
+    monkeypatch.setattr(Evaluator, "temper", lambda self, *_: replace(legs[0], values=legs[0].values + 1))
+    ladder.climb(search, 80, np.random.default_rng(0))
+    assert ladder.lowest == min(lowest.values())
 
 
 def test_tempering_begins_once_the_front_stands_still_and_its_climbs_become_longer(make_problem, monkeypatch):
@@ -258,3 +283,26 @@ def test_the_lowest_error_of_all_subsets_is_found(make_problem):
         search = Evaluator(problem)
         Nsga2(generations=200, patience=200, enumerate=0).select(search, np.random.default_rng(seed))
         assert search.front.values[:, 0].min() == lowest
+
+
+@pytest.mark.parametrize("size", [1, 2, 20])
+def test_a_ladder_stands_also_at_one_member_and_at_all(make_problem, size):
+    """Its unit is how much neighbours differ, for which a single member cannot leave."""
+    problem = make_problem(n_members=20)
+    for way in ways(problem):
+        search = Evaluator(way)
+        start = np.arange(20) < size
+        ladder = Ladder(search, size, start)
+        neighbours = [start ^ (np.arange(20) == i) for i in range(20) if start[i] == (size > 1)]
+        errors = problem.on_search(np.array(neighbours)).error_rate
+        assert_allclose(ladder.coldest, _tempering.WARMTHS[0] * max(errors.std(), 1 / 120))
+        assert ladder.climb(search, 200, np.random.default_rng(0)).any(axis=1).all()
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 12])
+def test_a_ladder_starts_from_a_subset_of_its_size_that_is_like_one_of_the_front(size):
+    start = np.arange(12) % 2 == 0  # six of them
+    for seed in range(20):
+        resized = _resized(start, size, np.random.default_rng(seed))
+        assert resized.sum() == size
+        assert not (resized & ~start).any() or not (start & ~resized).any()
