@@ -10,7 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.objectives.error import error
+from evo_ensyth.objectives.n_members import n_members
+from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors import _tempering
 from evo_ensyth.search.selectors._tempering import Ladder, Tempering, _resized, sizes_in_mind
 from evo_ensyth.search.selectors.nsga2 import Nsga2
@@ -83,21 +86,26 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     assert rested == (temperature < 0.01)
 
 
-def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem):
-    """Also where the lead of the whole pool settles most samples."""
-    problem = make_problem(n_members=30, n_samples=3_000)
-    assert problem.on_search(np.ones((1, 30), bool)).planes.closest.max() > 10
-    search = Evaluator(problem)
-    here, rests = np.ones(30, bool), np.zeros(30, np.int64)
-    sizes = set()
-    for seed, (fewest, most) in enumerate(((20, 30), (10, 22), (4, 12))):
-        penalty = np.full(31, np.inf)
-        penalty[fewest : most + 1] = 0.02 * np.arange(most + 1 - fewest)
-        leg = search.temper(here, rests, penalty, 0.002, np.random.default_rng(seed).random(60))
-        assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
-        assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
-        sizes |= set(leg.sizes.tolist())
-    assert sizes == set(range(4, 31))
+def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
+    """Nine of twelve name the truth of all samples, a lead of six; where only one of these is left, all are wrong."""
+    truth = np.ones(700, np.int64)
+    labels = np.ones((12, 700), np.int64)
+    labels[9:] = 0
+    problem = Problem("led", Pool(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search"), None, (error, n_members))
+    here = np.array([0] * 8 + [1] * 4, bool)
+    penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
+    leg = Evaluator(problem).temper(here, np.zeros(12, np.int64), penalty, 1.0, np.full(1, 0.0))
+    assert leg.sizes.tolist() == [5]
+    assert leg.values.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_a_single_member_cannot_leave(make_problem, way):
+    search = Evaluator(ways(make_problem(n_members=9))[way])
+    leg = search.temper(np.arange(9) < 1, np.zeros(9, np.int64), np.zeros(10), 1.0, np.full(1, 0.5))
+    assert leg.n_neighbours == 8
+    assert leg.sizes.tolist() == [2]
+    assert leg.deviation == 0
 
 
 @pytest.mark.parametrize("way", [0, 1])
