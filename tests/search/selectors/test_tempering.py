@@ -99,6 +99,18 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     assert leg.values.tolist() == [1.0]
 
 
+@pytest.mark.parametrize(("n_members", "n_samples"), [(2, 1), (3, 513), (64, 511), (65, 1_200), (1_025, 40)])
+def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n_samples):
+    problem = make_problem(n_members=n_members, n_samples=n_samples)
+    here, rests, penalty = np.arange(n_members) % 2 == 0, np.zeros(n_members, np.int64), np.zeros(n_members + 1)
+    penalty[0] = np.inf
+    for seed in range(3):
+        leg = Evaluator(problem).temper(here, rests, penalty, 0.01, np.random.default_rng(seed).random(50))
+        assert len(leg.sizes) > 1
+        assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
+        assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
+
+
 @pytest.mark.parametrize("way", [0, 1])
 def test_a_single_member_cannot_leave(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=9))[way])
