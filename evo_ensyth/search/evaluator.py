@@ -19,7 +19,6 @@ from evo_ensyth.search.bounds import excess
 from evo_ensyth.search.front import Front
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.voting.kernels import HOPELESS, REST, drawn
 from evo_ensyth.voting.planes import Leg
 
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
@@ -236,77 +235,17 @@ class Evaluator:
         return values
 
     def temper(
-        self,
-        subset: np.ndarray,
-        rests: np.ndarray,
-        penalty: np.ndarray,
-        temperature: float,
-        chances: np.ndarray,
+        self, subset: np.ndarray, rests: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
     ) -> Leg:
-        """Walk from neighbour to neighbour: who moves is drawn from what that does to the criterion.
+        """Walk from neighbour to neighbour, drawn by the error rate, as `Planes.temper` has it.
 
         Each neighbour counts as one evaluation. They do not enter the front: evaluate what is given back. The walk ends
         early where the budget does not cover the next step.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-            Where it starts; not empty. Becomes where it ends.
-        rests : int64, (n_members,)
-            Steps for which a member outside is not looked at, since it would hardly have joined. Becomes those left.
-        penalty : float64, (n_members + 1,)
-            What each size adds to the criterion; finite for a range of sizes from 1 up, the start's among them.
-        temperature : float
-            Of the Boltzmann distribution, in units of the criterion; above 0.
-        chances : float64, (n_steps,)
-            Drawn evenly from 0 to 1.
         """
-        if self.criterion.name == error.name:
-            self.go_on()
-            leg = self._ensembles(subset[None]).planes.temper(subset, rests, penalty, temperature, chances, self.left)
-            self.spent += leg.n_neighbours
-            return leg
-        spent, size = self.spent, int(np.count_nonzero(subset))
-        best: dict[int, tuple[float, np.ndarray]] = {}
-        before = now = np.inf
-        deviations: list[float] = []
-        for chance in chances:
-            leaving = np.flatnonzero(subset) if size > 1 else np.zeros(0, np.int64)
-            joining = np.flatnonzero(~subset & (rests <= len(deviations)))
-            movers = np.concatenate([leaving, joining])
-            if len(movers) > self.left:
-                break
-            candidates = np.zeros(len(subset), bool)
-            candidates[movers] = True
-            values = self.neighbour_values(subset, candidates)[movers]
-            deviations.append(float(values[: len(leaving)].std()) if len(leaving) else 0.0)
-            for some, size_then in ((slice(len(leaving)), size - 1), (slice(len(leaving), None), size + 1)):
-                if len(values[some]) == 0 or np.isinf(penalty[size_then]):
-                    continue
-                if values[some].min() < best.get(size_then, (np.inf,))[0]:
-                    neighbour = subset.copy()
-                    neighbour[movers[some][values[some].argmin()]] ^= True
-                    best[size_then] = float(values[some].min()), neighbour
-            penalised = values + np.where(subset[movers], penalty[size - 1], penalty[min(size + 1, len(subset))])
-            if len(joining):
-                hopeless = values[len(leaving) :] > values[len(leaving) :].min() + HOPELESS * temperature
-                rests[joining[hopeless]] = len(deviations) - 1 + REST
-            chosen = drawn(penalised, temperature, chance)
-            before, now = now, float(penalised[chosen])
-            size += 1 - 2 * int(subset[movers[chosen]])
-            subset[movers[chosen]] ^= True
-            rests[movers[chosen]] = 0
-        np.maximum(rests - len(deviations), 0, out=rests)
-        sizes = sorted(best)
-        return Leg(
-            sizes=np.array(sizes, np.int64),
-            values=np.array([best[size][0] for size in sizes]),
-            subsets=np.array([best[size][1] for size in sizes]).reshape(-1, len(subset)),
-            energy=before + now,
-            deviation=float(np.mean(deviations)) if deviations else 0.0,
-            n_steps=len(deviations),
-            n_neighbours=self.spent - spent,
-        )
+        self.go_on()
+        leg = self._ensembles(subset[None]).planes.temper(subset, rests, penalty, temperature, chances, self.left)
+        self.spent += leg.n_neighbours
+        return leg
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Samples that go wrong when one member leaves a subset and another joins it.

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.objectives.error import error
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.voting.kernels import drawn
+from evo_ensyth.voting.kernels import HOPELESS, REST, drawn
+from evo_ensyth.voting.planes import Leg
 
 # Temperatures, as shares of the standard deviation among those with one member less. At the lowest, a walk leaves the
 # best subset now and then; at the highest it comes near good ones still.
@@ -24,6 +26,81 @@ FARTHEST = 4
 # So often the ladder climbs that has met the lowest value, or one that came close to it: a value that is higher by a
 # third of the lowest temperature makes it less likely by 1 / e. Else all sizes have equal chances.
 LOWEST, CLOSE = 2 / 3, 1 / 3
+
+
+def wander(
+    search: Evaluator,
+    subset: np.ndarray,
+    rests: np.ndarray,
+    penalty: np.ndarray,
+    temperature: float,
+    chances: np.ndarray,
+) -> Leg:
+    """Walk from neighbour to neighbour, drawn by the criterion: `Planes.temper` for any of them.
+
+    Parameters
+    ----------
+    search : Evaluator
+        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+    subset : bool, (n_members,)
+        Where it starts; not empty. Becomes where it ends.
+    rests : int64, (n_members,)
+        Steps for which a member outside is not looked at, since it would hardly have joined. Becomes those left.
+    penalty : float64, (n_members + 1,)
+        What each size adds to the criterion; finite for a range of sizes from 1 up, the start's among them.
+    temperature : float
+        Of the Boltzmann distribution, in units of the criterion; above 0.
+    chances : float64, (n_steps,)
+        Drawn evenly from [0, 1).
+
+    Returns
+    -------
+    Leg
+        What it met. Nothing of it has been evaluated.
+    """
+    if search.criterion.name == error.name:
+        return search.temper(subset, rests, penalty, temperature, chances)
+    spent, size = search.spent, int(np.count_nonzero(subset))
+    penalty = np.append(penalty, np.inf)  # nobody can join the whole pool
+    best: dict[int, tuple[float, np.ndarray]] = {}
+    before = now = math.inf
+    deviations: list[float] = []
+    for chance in chances:
+        leaving = np.flatnonzero(subset) if size > 1 else np.zeros(0, np.int64)
+        joining = np.flatnonzero(~subset & (rests <= len(deviations)))
+        movers = np.concatenate([leaving, joining])
+        if len(movers) > search.left:
+            break
+        candidates = np.zeros(len(subset), bool)
+        candidates[movers] = True
+        values = search.neighbour_values(subset, candidates)
+        for some, size_then in ((leaving, size - 1), (joining, size + 1)):
+            if len(some) == 0 or np.isinf(penalty[size_then]):
+                continue
+            mover = some[values[some].argmin()]
+            if size_then not in best or values[mover] < best[size_then][0]:
+                best[size_then] = float(values[mover]), np.where(np.arange(len(subset)) == mover, ~subset, subset)
+        deviations.append(float(values[leaving].std()) if len(leaving) else 0.0)
+        if len(joining):
+            hopeless = values[joining] > values[joining].min() + HOPELESS * temperature
+            rests[joining[hopeless]] = len(deviations) - 1 + REST
+        penalised = np.concatenate([values[leaving] + penalty[size - 1], values[joining] + penalty[size + 1]])
+        chosen = drawn(penalised, temperature, chance)
+        before, now = now, float(penalised[chosen])
+        size += -1 if chosen < len(leaving) else 1
+        subset[movers[chosen]] ^= True
+        rests[movers[chosen]] = 0
+    np.maximum(rests - len(deviations), 0, out=rests)
+    sizes = sorted(best)
+    return Leg(
+        sizes=np.array(sizes, np.int64),
+        values=np.array([best[size][0] for size in sizes]),
+        subsets=np.array([best[size][1] for size in sizes]).reshape(-1, len(subset)),
+        energy=before + now,
+        deviation=float(np.mean(deviations)) if deviations else 0.0,
+        n_steps=len(deviations),
+        n_neighbours=search.spent - spent,
+    )
 
 
 @dataclass
@@ -94,7 +171,7 @@ class Ladder:
         deviations = []
         for rung, warmth in zip(self._rungs, WARMTHS, strict=True):
             chances = rng.random(max(2, n_steps // len(WARMTHS)))
-            leg = search.temper(rung.subset, rung.rests, unit * self._penalty, unit * warmth, chances)
+            leg = wander(search, rung.subset, rung.rests, unit * self._penalty, unit * warmth, chances)
             rung.energy = leg.energy
             deviations.append(leg.deviation)
             for size, value, subset in zip(leg.sizes.tolist(), leg.values.tolist(), leg.subsets, strict=True):

@@ -15,7 +15,7 @@ from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors import _tempering
-from evo_ensyth.search.selectors._tempering import Ladder, Tempering, _resized, sizes_in_mind
+from evo_ensyth.search.selectors._tempering import Ladder, Tempering, _resized, sizes_in_mind, wander
 from evo_ensyth.search.selectors.nsga2 import Nsga2
 from evo_ensyth.voting.kernels import HOPELESS, REST, drawn
 from evo_ensyth.voting.planes import Leg
@@ -70,7 +70,7 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     for _ in range(3):
         chances = rng.random(40)
         chances[::9] = 1 - 1e-12  # takes also who has hardly a chance
-        leg = search.temper(here, rests, penalty, temperature, chances)
+        leg = wander(search, here, rests, penalty, temperature, chances)
         expected_here, expected_rests, best, energy, deviation, counted = by_definition(
             problem, expected_here, expected_rests, penalty, temperature, chances
         )
@@ -94,7 +94,7 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     problem = Problem("led", Pool(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search"), None, (error, n_members))
     here = np.array([0] * 8 + [1] * 4, bool)
     penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
-    leg = Evaluator(problem).temper(here, np.zeros(12, np.int64), penalty, 1.0, np.full(1, 0.0))
+    leg = wander(Evaluator(problem), here, np.zeros(12, np.int64), penalty, 1.0, np.full(1, 0.0))
     assert leg.sizes.tolist() == [5]
     assert leg.values.tolist() == [1.0]
 
@@ -105,7 +105,7 @@ def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n
     here, rests, penalty = np.arange(n_members) % 2 == 0, np.zeros(n_members, np.int64), np.zeros(n_members + 1)
     penalty[0] = np.inf
     for seed in range(3):
-        leg = Evaluator(problem).temper(here, rests, penalty, 0.01, np.random.default_rng(seed).random(50))
+        leg = wander(Evaluator(problem), here, rests, penalty, 0.01, np.random.default_rng(seed).random(50))
         assert len(leg.sizes) > 1
         assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
         assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
@@ -114,7 +114,7 @@ def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n
 @pytest.mark.parametrize("way", [0, 1])
 def test_a_single_member_cannot_leave(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=9))[way])
-    leg = search.temper(np.arange(9) < 1, np.zeros(9, np.int64), np.zeros(10), 1.0, np.full(1, 0.5))
+    leg = wander(search, np.arange(9) < 1, np.zeros(9, np.int64), np.zeros(10), 1.0, np.full(1, 0.5))
     assert leg.n_neighbours == 8
     assert leg.sizes.tolist() == [2]
     assert leg.deviation == 0
@@ -136,7 +136,7 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
     code = subsets @ (1 << np.arange(5))
     met = np.zeros(32)
     for chance in np.random.default_rng(1).random(12_000):
-        search.temper(here, rests, penalty, temperature, np.array([chance]))
+        wander(search, here, rests, penalty, temperature, np.array([chance]))
         met[here @ (1 << np.arange(5))] += 1
         rests[:] = 0
     assert_allclose(met[code] / met.sum(), expected / expected.sum(), atol=0.012)
@@ -145,7 +145,7 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
 @pytest.mark.parametrize("way", [0, 1])
 def test_a_leg_ends_before_a_step_that_its_budget_does_not_cover(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way], budget=50)
-    leg = search.temper(np.arange(20) < 10, np.zeros(20, np.int64), np.zeros(21), 1.0, np.full(4, 0.5))
+    leg = wander(search, np.arange(20) < 10, np.zeros(20, np.int64), np.zeros(21), 1.0, np.full(4, 0.5))
     assert leg.n_steps == 2
     assert leg.n_neighbours == search.spent == 40
 
@@ -155,7 +155,7 @@ def test_no_leg_begins_once_the_search_is_over(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way])
     search.stop()
     with pytest.raises(SearchOver):
-        search.temper(np.arange(20) < 10, np.zeros(20, np.int64), np.zeros(21), 1.0, np.full(4, 0.5))
+        wander(search, np.arange(20) < 10, np.zeros(20, np.int64), np.zeros(21), 1.0, np.full(4, 0.5))
 
 
 def test_where_all_are_alike_each_may_move():
@@ -178,14 +178,14 @@ def told(monkeypatch, energies):
     energies = itertools.cycle(energies)
     temperatures = []
 
-    def leg(self, subset, rests, penalty, temperature, chances):
+    def leg(search, subset, rests, penalty, temperature, chances):
         temperatures.append((temperature, int(np.flatnonzero(rests)[0]) if rests.any() else None))
         rests[:] = 0
         rests[len(temperatures) - 1 if len(temperatures) <= 4 else temperatures[-1][1]] = 1
         nothing = np.zeros((0, len(subset)), bool)
         return Leg(np.zeros(0, np.int64), np.zeros(0), nothing, next(energies), 0.1, len(chances), 0)
 
-    monkeypatch.setattr(Evaluator, "temper", leg)
+    monkeypatch.setattr(_tempering, "wander", leg)
     return temperatures
 
 
@@ -260,8 +260,7 @@ def test_two_thirds_of_the_climbs_go_where_the_lowest_was_met(make_problem, monk
 def test_what_a_climb_met_is_the_best_of_all_its_walks(make_problem, monkeypatch):
     search = Evaluator(make_problem(n_members=60, n_samples=2_000))
     legs = []
-    temper = Evaluator.temper
-    monkeypatch.setattr(Evaluator, "temper", lambda self, *a: legs.append(temper(self, *a)) or legs[-1])
+    monkeypatch.setattr(_tempering, "wander", lambda *arguments: legs.append(wander(*arguments)) or legs[-1])
     ladder = Ladder(search, 5, np.arange(60) < 5)
     found = ladder.climb(search, 80, np.random.default_rng(0))
     assert len(legs) == 4
@@ -272,7 +271,7 @@ def test_what_a_climb_met_is_the_best_of_all_its_walks(make_problem, monkeypatch
     assert len({leg.values.min() for leg in legs}) > 1
     assert {int(size): value for value, size in search.evaluate(found)} == lowest
     assert ladder.lowest == min(lowest.values())
-    monkeypatch.setattr(Evaluator, "temper", lambda self, *_: replace(legs[0], values=legs[0].values + 1))
+    monkeypatch.setattr(_tempering, "wander", lambda *_: replace(legs[0], values=legs[0].values + 1))
     ladder.climb(search, 80, np.random.default_rng(0))
     assert ladder.lowest == min(lowest.values())
 
