@@ -350,6 +350,11 @@ class Planes:
             Drawn evenly from 0 to 1.
         most : float
             Neighbours that may be looked at; fewer steps where they do not suffice.
+
+        Returns
+        -------
+        Leg
+            What it met, as shares of the samples.
         """
         within = np.flatnonzero(np.isfinite(penalty))
         lowest = np.full(len(within), self.n_samples + 1)
