@@ -25,6 +25,8 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 
 import numpy as np
 from generation import StockProblem, drawn_problem, machine, stock_nsga2
@@ -55,9 +57,11 @@ def search(problem: Problem, name: str, *, seconds: float | None = None, seed: i
     return evaluator
 
 
-def history_of_ours(problem: Problem, seconds: float, seed: int) -> History:
+def history_of_ours(pool: tuple[int, int, int], seconds: float, seed: int) -> History:
     """Let nsga2 search for so many seconds of the processor."""
+    problem = drawn_problem(draw_votes(*pool))
     problem.reference  # noqa: B018 - worked out now, so that it costs no time
+    search(problem, "nsga2", seconds=0.5)  # compiles
     history: History = []
 
     def note(milestone: Milestone) -> None:
@@ -83,8 +87,9 @@ def check(problem: Problem, front: Front) -> None:
         sys.exit("nsga2 and the matrix product do not count the same errors")
 
 
-def stock_pymoo(problem: Problem, seconds: float, goal: float, seed: int) -> History:
+def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: int) -> History:
     """Let pymoo search with the matrix product, from its own random start, until a hypervolume is there."""
+    problem = drawn_problem(draw_votes(*pool))
     votes = problem.search
     table = one_hot(votes)
     asked = StockProblem(votes.n_members, votes.n_samples, lambda subsets: matrix_product(votes, table, subsets))
@@ -111,7 +116,7 @@ def time_to(history: History, goal: float) -> float:
     return next((seconds for seconds, volume in history if volume >= goal), float("inf"))
 
 
-def compare_times(console: Console, longest: float, seeds: int, times: float, stock_seconds: float) -> None:
+def compare_times(console: Console, longest: float, seeds: int, times: float, stock_seconds: float, jobs: int) -> None:
     """Print how soon nsga2 and pymoo come near the front that the longest search knows, and how far off they end."""
     table = Table(
         title=f"seconds to the best hypervolume known; nsga2 for {longest:g} s, pymoo for {times:g} times what it took"
@@ -119,16 +124,15 @@ def compare_times(console: Console, longest: float, seeds: int, times: float, st
     columns = ("pool", "seed", "to 1e-3", "to 1e-4", "pymoo to 1e-4", "ratio", "gap after 1 s", "10 s", "at the end")
     for column in (*columns, "pymoo for", "pymoo's gap", "nsga2 there after"):
         table.add_column(column, justify="right")
-    for n_members, n_samples, n_classes in POOLS:
-        problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
-        history_of_ours(problem, 0.5, 1)  # compiles
-        ours = [history_of_ours(problem, longest, seed) for seed in range(1, seeds + 1)]
-        goal = max(history[-1][1] for history in ours) * (1 - WITHIN[-1])
-        theirs = []
-        for seed, mine in enumerate(ours, 1):
-            took = time_to(mine, goal)
-            patience = max(stock_seconds, times * took if math.isfinite(took) else 0.0)
-            theirs.append(stock_pymoo(problem, patience, goal, seed))
+    each = range(1, seeds + 1)
+    for pool in POOLS:
+        n_members, n_samples, n_classes = pool
+        with ProcessPoolExecutor(jobs) as workers:
+            ours = list(workers.map(history_of_ours, repeat(pool), repeat(longest), each))
+            goal = max(history[-1][1] for history in ours) * (1 - WITHIN[-1])
+            took = [time_to(mine, goal) for mine in ours]
+            patience = [max(stock_seconds, times * t if math.isfinite(t) else 0.0) for t in took]
+            theirs = list(workers.map(stock_pymoo, repeat(pool), patience, repeat(goal), each))
         best = max(history[-1][1] for history in (*ours, *theirs))
         for seed, (mine, stock) in enumerate(zip(ours, theirs, strict=True), 1):
             reached = [time_to(mine, best * (1 - within)) for within in WITHIN]
@@ -210,6 +214,7 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=60.0, help="seconds of the longest search")
     parser.add_argument("--times", type=float, default=31.0, help="pymoo gets so many times what nsga2 took")
     parser.add_argument("--stock-seconds", type=float, default=30.0, help="pymoo gets at least these")
+    parser.add_argument("--jobs", type=int, default=1, help="searches side by side")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     console = Console(width=160)
@@ -217,7 +222,7 @@ def main() -> None:
     if options.large:
         compare_selectors(console, options.seconds, options.selectors)
     else:
-        compare_times(console, options.longest, options.seeds, options.times, options.stock_seconds)
+        compare_times(console, options.longest, options.seeds, options.times, options.stock_seconds, options.jobs)
         compare_sizes(console)
 
 

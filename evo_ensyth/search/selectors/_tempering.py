@@ -17,8 +17,8 @@ from evo_ensyth.voting.planes import Leg
 # Temperatures, as shares of the standard deviation among those with one member less. At the lowest, a walk leaves the
 # best subset now and then; at the highest it comes near good ones still.
 WARMTHS = np.geomspace(0.38, 0.63, 4)
-# Ladders stand at sizes that grow by this factor, up to so many times the size of the best subset: walks tend to be
-# smaller than what they are to keep near to.
+# Ladders stand at sizes that grow by this factor, and one at least is larger than the best subset by as much: a still
+# better one may be larger.
 GROWTH = 4 / 3
 # A size that is off by this share of it costs a standard deviation; one off by more than FARTHEST times that is barred.
 WIDTH = 1 / 7
@@ -188,7 +188,7 @@ class Ladder:
 
 
 class Tempering:
-    """Ladders around all sizes up to a little more than that of the best subset."""
+    """Ladders around all sizes up to more than that of the best subset."""
 
     def __init__(self) -> None:
         self._ladders: dict[int, Ladder] = {}
@@ -203,7 +203,7 @@ class Tempering:
         """
         sizes = np.count_nonzero(search.front.subsets, axis=1)
         best = search.front.values[:, search.objectives.index(search.criterion)].argmin()
-        for size in sizes_in_mind(min(len(search.pool), int(sizes[best] * GROWTH))):
+        for size in sizes_in_mind(int(sizes[best]), len(search.pool)):
             if size not in self._ladders:
                 nearest = search.front.subsets[np.abs(sizes - size).argmin()]
                 self._ladders[size] = Ladder(search, size, _resized(nearest, size, rng))
@@ -221,10 +221,10 @@ class Tempering:
         return ladders[int(place)]
 
 
-def sizes_in_mind(most: int) -> list[int]:
-    """Sizes from 1 up to ``most``, each a third more than the one before, rounded up."""
+def sizes_in_mind(best: int, most: int) -> list[int]:
+    """Sizes from 1 on, each a third more than the one before, rounded up, until one is a third more than ``best``."""
     sizes = [1]
-    while math.ceil(sizes[-1] * GROWTH) <= most:
+    while sizes[-1] < best * GROWTH and math.ceil(sizes[-1] * GROWTH) <= most:
         sizes.append(math.ceil(sizes[-1] * GROWTH))
     return sizes
 

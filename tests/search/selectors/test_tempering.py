@@ -167,10 +167,12 @@ def test_what_is_barred_is_never_drawn():
     assert {int(drawn(values, 5.0, chance)) for chance in np.linspace(0, 0.99, 50)} == {1, 3}
 
 
-def test_ladders_stand_at_sizes_that_grow_by_a_third():
-    assert sizes_in_mind(40) == [1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36]
-    assert sizes_in_mind(36) == sizes_in_mind(40)
-    assert sizes_in_mind(1) == [1]
+def test_ladders_stand_at_sizes_that_grow_by_a_third_and_one_is_larger_than_the_best():
+    assert sizes_in_mind(27, 100) == [1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36]
+    assert sizes_in_mind(28, 100) == [1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48]
+    assert sizes_in_mind(28, 47) == sizes_in_mind(27, 100)
+    assert sizes_in_mind(1, 100) == [1, 2]
+    assert sizes_in_mind(1, 1) == [1]
 
 
 def told(monkeypatch, energies):
@@ -248,7 +250,7 @@ def test_two_thirds_of_the_climbs_go_where_the_lowest_was_met(make_problem, monk
     monkeypatch.setattr(Ladder, "climb", climb)
     tempering, rng = Tempering(), np.random.default_rng(0)
     largest = max(np.count_nonzero(search.front.subsets, axis=1))
-    sizes = sizes_in_mind(int(largest * 4 / 3))
+    sizes = sizes_in_mind(int(largest), 60)
     for _ in range(len(sizes) + 2_000):
         tempering.climb(search, 40, rng)
     assert climbed[: len(sizes)] == sizes  # each once
