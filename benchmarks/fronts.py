@@ -209,7 +209,8 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="every selector on the large pool instead")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each selector on the large pool")
     parser.add_argument("--selectors", nargs="+", default=list(selectors.names()))
-    parser.add_argument("--pools", type=int, nargs="+", default=[pool[0] for pool in POOLS], help="by their members")
+    sizes = [pool[0] for pool in POOLS]
+    parser.add_argument("--pools", type=int, nargs="+", choices=sizes, default=sizes, help="by their members")
     parser.add_argument("--within", type=float, default=1e-4, help="gap at which a search is there")
     parser.add_argument("--longest", type=float, default=60.0, help="seconds of the longest search")
     parser.add_argument("--times", type=float, default=31.0, help="pymoo gets so many times what nsga2 took")

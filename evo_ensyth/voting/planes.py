@@ -333,7 +333,7 @@ class Planes:
         temperature: float,
         chances: np.ndarray,
         most: float,
-    ) -> "Leg":
+    ) -> Leg:
         """Walk from neighbour to neighbour on one thread: who moves is drawn from what that does to the error.
 
         Parameters
@@ -347,7 +347,7 @@ class Planes:
         temperature : float
             Of the Boltzmann distribution, in units of the error rate; above 0.
         chances : float64, (n_steps,)
-            Drawn evenly from 0 to 1.
+            Drawn evenly from [0, 1).
         most : float
             Neighbours that may be looked at; fewer steps where they do not suffice.
 

@@ -208,9 +208,9 @@ class Tempering:
                 nearest = search.front.subsets[np.abs(sizes - size).argmin()]
                 self._ladders[size] = Ladder(search, size, _resized(nearest, size, rng))
                 return self._ladders[size].climb(search, n_steps, rng)
-        return self._drawn(rng).climb(search, n_steps, rng)
+        return self._chosen(rng).climb(search, n_steps, rng)
 
-    def _drawn(self, rng: np.random.Generator) -> Ladder:
+    def _chosen(self, rng: np.random.Generator) -> Ladder:
         ladders = list(self._ladders.values())
         if rng.random() < LOWEST:
             lowest = np.array([ladder.lowest for ladder in ladders])
