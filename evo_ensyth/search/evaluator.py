@@ -234,16 +234,14 @@ class Evaluator:
             values[movers] = judge((self.criterion,), replace(self._ensembles(neighbours), around=subset))[:, 0]
         return values
 
-    def temper(
-        self, subset: np.ndarray, rests: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
-    ) -> Leg:
-        """Walk from neighbour to neighbour, drawn by the error rate, as `Planes.temper` has it.
+    def wander(self, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
+        """Walk from neighbour to neighbour, drawn by the error rate, as `Planes.wander` has it.
 
         Each neighbour counts as one evaluation. They do not enter the front: evaluate what is given back. The walk ends
         early where the budget does not cover the next step.
         """
         self.go_on()
-        leg = self._ensembles(subset[None]).planes.temper(subset, rests, penalty, temperature, chances, self.left)
+        leg = self._ensembles(subset[None]).planes.wander(subset, penalty, temperature, chances, self.left)
         self.spent += leg.n_neighbours
         return leg
 

@@ -20,8 +20,8 @@ WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
 LOW_BITS = 4  # of a counter: those that are kept in registers
 FINE = 2.0**32  # to so fine a fraction shares and losses are rounded before they are added
-# Who could join with less than exp(-HOPELESS) of the best joiner's chance is not looked at for REST steps of a walk.
-HOPELESS, REST = 5.0, 64
+# A walk looks at all members every REST steps; in between, not at those with less than exp(-HOPELESS) of a chance.
+HOPELESS, REST = 5.0, 32
 LEAST_SHARE = 2.0**-16  # of the truth in a log loss: scores are rounded to this, so that what is less may be nothing
 
 
@@ -557,23 +557,6 @@ def drawn(values, temperature, chance):
 
 
 @compiled
-def list_movers(subset, rests, step, movers):
-    """List who may leave, unless he is the last, and then who may join and does not rest; return how many of each."""
-    n_leaving = 0
-    for member in range(subset.size):
-        movers[n_leaving] = member
-        n_leaving += subset[member]
-    if n_leaving == 1:
-        n_leaving = 0
-    n = n_leaving
-    for member in range(subset.size):
-        if not subset[member] and rests[member] <= step:
-            movers[n] = member
-            n += 1
-    return n_leaving, n - n_leaving
-
-
-@compiled
 def move(words, at, stride, n_slots, joins, counters, first, n_bits):
     """Add the votes of a member to the counters of ``n_slots`` slots, from ``first`` on, or take them off."""
     for slot in range(n_slots):
@@ -585,32 +568,64 @@ def move(words, at, stride, n_slots, joins, counters, first, n_bits):
 
 
 @compiled
-def temper(
-    words, ties, leads, first_slot, closest, lost, n_samples, subset, rests, penalty, temperature, chances, most,
-    lowest, reached,
+def moves_to_a_tie(counters, at, ties, slot_0, n_slots, n_bits):
+    """After so many moves at least, one more may change whether some sample of a unit is wrong; a power of two.
+
+    A move shifts a margin by one. So after fewer than k moves, the next one changes nothing where k votes more for the
+    truth, or for any rival, leave all samples as they are.
+    """
+    step = n_bits * WORDS
+    for doubling in range(1, n_bits):
+        if_up, if_down = zero(), zero()
+        for slot in range(1, n_slots):
+            tie = load(ties, (slot_0 + slot) * WORDS)
+            up, down = tie, tie
+            truth_carry, rival_carry = zero(), zero()
+            for bit in range(n_bits):
+                if bit == doubling:
+                    truth_carry, rival_carry = ~zero(), ~zero()
+                truth, rival = load(counters, at + bit * WORDS), load(counters, at + slot * step + bit * WORDS)
+                truth_up, truth_carry = truth ^ truth_carry, truth & truth_carry
+                rival_up, rival_carry = rival ^ rival_carry, rival & rival_carry
+                up = beats(truth_up, rival, up)
+                down = beats(truth, rival_up, down)
+            if_up = if_up | (up & ~truth_carry)
+            if_down = if_down | down | rival_carry
+        if popcount(if_up ^ if_down) != 0:
+            return 1 << (doubling - 1)
+    return 1 << (n_bits - 1)
+
+
+@compiled
+def wander(
+    words, ties, leads, first_slot, closest, lost, n_samples, subset, penalty, temperature, chances, most, lowest,
+    reached,
 ):  # fmt: skip
     """Let one member after the other join or leave ``subset``, each drawn from what all would make of the error.
 
-    ``penalty``, by size, is added to the error rate; infinite for sizes that are out of bounds. Who could have joined
-    with less than ``exp(-HOPELESS)`` of the chance of the best who could ``rests`` for the next `REST` steps. A step
-    for each of the ``chances``, as long as ``most`` neighbours suffice. The fewest errors met at each size within
-    bounds go to ``lowest``, the smallest size first, and who makes them to ``reached``. Returns the number of steps and
-    of neighbours, the penalised error rates of the last two subsets, and the standard deviation of the error rates once
-    a member has left, summed over the steps.
+    ``penalty``, by size, is added to the error rate; infinite for sizes that are out of bounds. Every `REST` steps all
+    members are looked at; in between, no longer those who had less than ``exp(-HOPELESS)`` of the chance of the best
+    who could join, or leave, like them. A step for each of the ``chances``, as long as ``most`` neighbours suffice. The
+    fewest errors met at each size within bounds go to ``lowest``, the smallest size first, and who makes them to
+    ``reached``. Returns the number of steps and of neighbours, and the standard deviation of the error rates once a
+    member has left, summed over the steps that looked at all.
     """
     n_members, n_units = subset.size, closest.size
     stride = n_members * WORDS
     sizes = np.flatnonzero(np.isfinite(penalty))
     left_out = n_members - sizes[0] + 1
     n_bits = counter_bits(sizes[-1] + 1)
-    # The votes of all slots that count are counted once, and kept.
+    # The votes of all slots that count are counted once, and kept. A unit catches up on moves when it is due: while no
+    # sample is near a tie, its errors stay as they are.
     counters = room(first_slot[n_units] * n_bits)
     n_slots = np.zeros(n_units, np.int64)
-    settled = np.int64(0)
+    errors_of = lost.copy()
+    due, counted_at = np.zeros(n_units, np.int64), np.zeros(n_units, np.int64)
+    moved, joined = np.empty(chances.size, np.int64), np.empty(chances.size, np.bool_)
     members = np.flatnonzero(subset)
     for unit in range(n_units):
         if left_out < closest[unit]:
-            settled += lost[unit]
+            due[unit] = chances.size
         else:
             slot_0 = first_slot[unit]
             n_slots[unit] = live_slots(leads, first_slot, unit, left_out)
@@ -618,59 +633,75 @@ def temper(
             count_slots(words, slot_0 * stride, stride, n_slots[unit], members * WORDS, of_unit, n_bits)
     size = members.size
     _, joining, leaving, level = room_for_tables(first_slot, n_bits)
-    movers, errors = np.empty(n_members, np.int64), np.empty(n_members, np.int64)
+    everybody = np.arange(n_members)
+    movers, errors = everybody.copy(), np.empty(n_members, np.int64)
     values = np.empty(n_members)
-    counted, deviations, before, now = np.int64(0), 0.0, np.inf, np.inf
+    n = n_members
+    counted, deviations = np.int64(0), 0.0
     for step in range(chances.size):
-        n_leaving, n_joining = list_movers(subset, rests, step, movers)
-        n = n_leaving + n_joining
+        all_move = step % REST == 0
+        if all_move:
+            n = n_members
+            movers[:] = everybody
         if counted + n > most:
-            return step, counted, before, now, deviations
+            return step, counted, deviations
         counted += n
-        errors[:n] = settled
+        errors[:n] = 0
+        settled = np.int64(0)
         for unit in range(n_units):
-            slot_0, slots = first_slot[unit], n_slots[unit]
-            if slots == 0:
+            if due[unit] > step:
+                settled += errors_of[unit]
                 continue
-            wrong = tabulate(
-                counters, slot_0 * n_bits * WORDS, ties, slot_0, slots, n_bits, joining, leaving, level
-            )  # fmt: skip
-            at = slot_0 * stride
-            for i in range(n_leaving):
-                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, leaving, wrong)
-            for i in range(n_leaving, n):
-                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, joining, wrong)
-        mean, squares = 0.0, 0.0
+            slot_0, slots = first_slot[unit], n_slots[unit]
+            at, first = slot_0 * stride, slot_0 * n_bits * WORDS
+            for past in range(counted_at[unit], step):
+                move(words, at + moved[past] * WORDS, stride, slots, joined[past], counters, first, n_bits)
+            counted_at[unit] = step
+            wrong = tabulate(counters, first, ties, slot_0, slots, n_bits, joining, leaving, level)
+            if popcount(load(joining, 0) ^ load(leaving, 0)) == 0:
+                errors_of[unit] = popcount(wrong)
+                settled += errors_of[unit]
+                due[unit] = step + moves_to_a_tie(counters, first, ties, slot_0, slots, n_bits)
+                continue
+            for i in range(n):
+                table = leaving if subset[movers[i]] else joining
+                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, table, wrong)
+        fewest_leaving, fewest_joining = n_samples, n_samples
+        n_leaving, mean, squares = 0, 0.0, 0.0
         for i in range(n):
+            errors[i] += settled
             value = errors[i] / n_samples
-            size_then = size - 1 if i < n_leaving else size + 1
+            leaves = subset[movers[i]]
+            size_then = size - 1 if leaves else size + 1
             values[i] = value + penalty[size_then]
             place = size_then - sizes[0]
             if 0 <= place < sizes.size and errors[i] < lowest[place]:
                 lowest[place] = errors[i]
                 reached[place] = subset
-                reached[place, movers[i]] = i >= n_leaving
-            if i < n_leaving:
+                reached[place, movers[i]] = not leaves
+            if leaves:
+                fewest_leaving = min(fewest_leaving, errors[i])
+            else:
+                fewest_joining = min(fewest_joining, errors[i])
+            if all_move and leaves:
+                n_leaving += 1
                 deviation = value - mean
-                mean += deviation / (i + 1)
+                mean += deviation / n_leaving
                 squares += deviation * (value - mean)
         deviations += math.sqrt(squares / max(n_leaving, 1))
-        if n_joining:
-            hopeless = errors[n_leaving:n].min() / n_samples + HOPELESS * temperature
-            for i in range(n_leaving, n):
-                if errors[i] / n_samples > hopeless:
-                    rests[movers[i]] = step + REST
         chosen = drawn(values[:n], temperature, chances[step])
-        before, now = now, values[chosen]
-        member, joins = movers[chosen], chosen >= n_leaving
+        member, joins = movers[chosen], not subset[movers[chosen]]
+        hope = HOPELESS * temperature * n_samples
+        kept = 0
+        for i in range(n):
+            movers[kept] = movers[i]
+            fewest = fewest_leaving if subset[movers[i]] else fewest_joining
+            kept += i == chosen or errors[i] <= fewest + hope
+        n = kept
         subset[member] = joins
-        rests[member] = 0
         size += 1 if joins else -1
-        for unit in range(n_units):
-            slot_0 = first_slot[unit]
-            at = slot_0 * stride + member * WORDS
-            move(words, at, stride, n_slots[unit], joins, counters, slot_0 * n_bits * WORDS, n_bits)
-    return chances.size, counted, before, now, deviations
+        moved[step], joined[step] = member, joins
+    return chances.size, counted, deviations
 
 
 # --- Margins --------------------------------------------------------------------------------------------------------

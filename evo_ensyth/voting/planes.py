@@ -24,7 +24,7 @@ import numpy as np
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.npz import check_fits
 from evo_ensyth.voting import kernels
-from evo_ensyth.voting.kernels import UNIT, WORDS
+from evo_ensyth.voting.kernels import REST, UNIT, WORDS
 
 # Planes to count before a second thread pays for its start.
 THREAD_PLANES = 250_000
@@ -42,10 +42,8 @@ class Leg:
         The lowest value met at each size whose penalty is finite.
     subsets : bool, (n_sizes, n_members)
         The neighbours that have it, whether the walk went there or not.
-    energy : float
-        Values and penalties of the last two subsets, summed; infinite after fewer steps than two.
     deviation : float
-        Standard deviation of the values once a member has left, on the average of all steps.
+        Standard deviation of the values once a member has left, on the average of the steps that looked at all.
     n_steps, n_neighbours : int
         Steps taken, and neighbours looked at.
     """
@@ -53,7 +51,6 @@ class Leg:
     sizes: np.ndarray
     values: np.ndarray
     subsets: np.ndarray
-    energy: float
     deviation: float
     n_steps: int
     n_neighbours: int
@@ -325,10 +322,9 @@ class Planes:
         left_out = self.n_members - len(members) + 1
         return self._moved(kernels.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
 
-    def temper(
+    def wander(
         self,
         subset: np.ndarray,
-        rests: np.ndarray,
         penalty: np.ndarray,
         temperature: float,
         chances: np.ndarray,
@@ -340,8 +336,6 @@ class Planes:
         ----------
         subset : bool, (n_members,)
             Where it starts; not empty. Becomes where it ends.
-        rests : int64, (n_members,)
-            Steps for which a member outside is not looked at, since it would hardly have joined. Becomes those left.
         penalty : float64, (n_members + 1,)
             What each size adds to the error rate; finite for a range of sizes from 1 up, the start's among them.
         temperature : float
@@ -360,12 +354,11 @@ class Planes:
         lowest = np.full(len(within), self.n_samples + 1)
         reached = np.zeros((len(within), self.n_members), bool)
         layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost, self.n_samples)
-        walk = (subset, rests, penalty, temperature, chances, float(most))
-        n_steps, counted, before, now, deviations = kernels.temper(*layout, *walk, lowest, reached)
-        np.maximum(rests - n_steps, 0, out=rests)
+        walk = (subset, penalty, temperature, chances, float(most))
+        n_steps, counted, deviations = kernels.wander(*layout, *walk, lowest, reached)
         met = lowest <= self.n_samples
-        energy, deviation = before + now, deviations / max(n_steps, 1)
-        return Leg(within[met], lowest[met] / self.n_samples, reached[met], energy, deviation, n_steps, counted)
+        deviation = deviations / max(-(-n_steps // REST), 1)
+        return Leg(within[met], lowest[met] / self.n_samples, reached[met], deviation, n_steps, counted)
 
     @property
     def _n_units(self) -> int:

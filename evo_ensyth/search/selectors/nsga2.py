@@ -1,4 +1,4 @@
-"""NSGA-II on subsets, started from the baselines, with walks from its front, and tempering where that stands still.
+"""NSGA-II on subsets, started from the baselines, with walks from its front, and wandering where that stands still.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
@@ -13,13 +13,13 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors._course import Evolving, Steps
 from evo_ensyth.search.selectors._evolution import Evolution
-from evo_ensyth.search.selectors._tempering import Tempering
 from evo_ensyth.search.selectors._walk import walk
+from evo_ensyth.search.selectors._wandering import Wandering
 
-# Tempering begins once the front has stood still for the time of so many walks.
+# Wandering begins once the front has stood still for the time of so many walks.
 QUIET = 20
 # It takes as many steps as a walk at first, and as many more for every so many walks that were paid for; up to a limit.
-PATIENCE, MOST_WALKS = 50, 16
+PATIENCE, MOST_WALKS = 50, 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Nsga2(Evolving):
     ----------
     walk : int
         Steps of the walk that follows each generation, from a subset of the front; 0 for none. Once the front stands
-        still, parallel tempering takes the place of walks, with as many steps at first, and more as the search goes on.
+        still, walks at a temperature take their place, with as many steps at first, and more as the search goes on.
         With a budget, neighbours and children get about equal shares of it.
     """
 
@@ -50,28 +50,29 @@ class Nsga2(Evolving):
         if not self.walk or len(search.front) == 0:
             return
         assert isinstance(steps, _Assisted)
-        neighbours = self.walk * len(search.pool) / 2  # of a walk, about
+        per_step = len(search.pool) / 2  # neighbours, about
         n_steps = self.walk
-        if search.spent - search.history[-1].evaluations >= QUIET * neighbours:
-            steps.tempering = steps.tempering or Tempering()
-        if steps.tempering is not None:
-            n_steps *= min(MOST_WALKS, 1 + int(search.spent / (PATIENCE * neighbours)))
-        share = min(1.0, self.population * self.walk / (n_steps * neighbours)) if search.budget is not None else 1.0
+        if search.spent - search.history[-1].evaluations >= QUIET * self.walk * per_step:
+            steps.wandering = steps.wandering or Wandering()
+        if steps.wandering is not None:
+            n_steps *= min(MOST_WALKS, 1 + int(search.spent / (PATIENCE * self.walk * per_step)))
+            per_step = steps.wandering.neighbours_per_step or per_step
+        share = min(1.0, self.population / (n_steps * per_step)) if search.budget is not None else 1.0
         if rng.random() >= share:
             return
-        if steps.tempering is None:
+        if steps.wandering is None:
             found = walk(search, _start(search, steps, rng), n_steps, rng)
         else:
-            found = steps.tempering.climb(search, n_steps, rng)
+            found = steps.wandering.go_on(search, n_steps, rng)
         new = found[steps.judged.add(found)]
         if len(new):
             steps.join(new, search.evaluate(new))
 
 
 class _Assisted(Evolution):
-    """NSGA-II that is assisted by tempering in the place of short walks, once the front stands still."""
+    """NSGA-II that is assisted by wandering in the place of short walks, once the front stands still."""
 
-    tempering: Tempering | None = None
+    wandering: Wandering | None = None
 
 
 def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
