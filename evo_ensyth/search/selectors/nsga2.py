@@ -20,6 +20,8 @@ from evo_ensyth.search.selectors._wandering import Wandering
 QUIET = 20
 # It takes as many steps as a walk at first, and as many more for every so many walks that were paid for; up to a limit.
 PATIENCE, MOST_WALKS = 50, 64
+# What takes steps is not interrupted: steps times members times samples stay below this, as far as a walk allows.
+MOST_AT_ONCE = 2e11
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Nsga2(Evolving):
         if search.spent - search.history[-1].evaluations >= QUIET * self.walk * per_step:
             steps.wandering = steps.wandering or Wandering()
         if steps.wandering is not None:
-            n_steps *= min(MOST_WALKS, 1 + int(search.spent / (PATIENCE * self.walk * per_step)))
+            step = len(search.pool) * search.votes.n_samples
+            most = max(1, min(MOST_WALKS, int(MOST_AT_ONCE / (self.walk * step))))
+            n_steps *= min(most, 1 + int(search.spent / (PATIENCE * self.walk * per_step)))
             per_step = steps.wandering.neighbours_per_step or per_step
         share = min(1.0, self.population / (n_steps * per_step)) if search.budget is not None else 1.0
         if rng.random() >= share:

@@ -12,7 +12,7 @@ from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors import _wandering
+from evo_ensyth.search.selectors import _wandering, nsga2
 from evo_ensyth.search.selectors._wandering import (
     Walk,
     Wandering,
@@ -306,12 +306,21 @@ def test_wandering_begins_once_the_front_stands_still_and_takes_more_and_more_st
         return go_on(self, search, n_steps, rng)
 
     monkeypatch.setattr(Wandering, "go_on", recorded)
-    search = Evaluator(make_problem(n_members=20, n_samples=60))
-    Nsga2(generations=900, patience=900, walk=10, enumerate=0).select(search, np.random.default_rng(0))
+    problem = make_problem(n_members=20, n_samples=60)
+    selector = Nsga2(generations=900, patience=900, walk=10, enumerate=0)
+    selector.select(Evaluator(problem), np.random.default_rng(0))
     assert still[0] >= 20 * 10 * 10
     assert 10 <= steps[0] < 160
     assert steps == sorted(steps)
     assert steps[-1] == 640
+    steps.clear()
+    monkeypatch.setattr(nsga2, "MOST_AT_ONCE", 20 * 60 * 55)  # a walk takes long, so it is interrupted early
+    selector.select(Evaluator(problem), np.random.default_rng(0))
+    assert max(steps) == 50
+    steps.clear()
+    monkeypatch.setattr(nsga2, "MOST_AT_ONCE", 1)
+    selector.select(Evaluator(problem), np.random.default_rng(0))
+    assert set(steps) == {10}
 
 
 def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch):
