@@ -17,7 +17,8 @@ from evo_ensyth.voting.planes import Leg
 # Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
 # lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.
 WARMTHS = 0.4, 0.6
-# A size that is off by this share of it costs a standard deviation; one off by more than FARTHEST times that is barred.
+# A size that is off by this share of it costs a standard deviation, unless the criterion alone leads; one off by more
+# than FARTHEST times that is barred.
 WIDTH = 1 / 3
 FARTHEST = 2
 # Walks stand at sizes that grow by this factor, and one is larger than the best subset by as much.
@@ -119,15 +120,16 @@ class Walk:
         neighbours = start if size > 1 else ~start
         self._unit = max(float(search.neighbour_values(start, neighbours)[neighbours].std()), self._least)
 
-    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray, rng: np.random.Generator) -> Leg:
+    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> Leg:
         """Take some steps at a temperature that is drawn.
 
         Parameters
         ----------
         search : Evaluator
         n_steps : int
-        level : float64, (n_members + 1,)
-            By size, what is taken off the criterion: where that is the best known, all sizes are as attractive.
+        level : float64, (n_members + 1,), optional
+            By size, what is taken off the criterion: where that is the best known, all sizes are as attractive. If not
+            given, sizes that are not barred cost nothing, and the walk goes where the criterion leads.
         rng : numpy.random.Generator
 
         Returns
@@ -136,7 +138,10 @@ class Walk:
             What it met. Nothing of it has been evaluated.
         """
         temperature = self._unit * rng.uniform(*WARMTHS)
-        penalty = self._unit * self._penalty - level
+        if level is None:
+            penalty = np.where(np.isfinite(self._penalty), 0.0, np.inf)
+        else:
+            penalty = self._unit * self._penalty - level
         leg = wander(search, self.subset, penalty, temperature, rng.random(n_steps))
         self._unit = max(leg.deviation, self._least)
         return leg
@@ -167,9 +172,8 @@ class Wandering:
         values = search.front.values[:, search.objectives.index(search.criterion)]
         size = int(sizes[values.argmin()])
         leads = bool(rng.random() < LEADING)
-        if leads:
-            level = np.zeros(len(search.pool) + 1)
-        else:
+        level = None
+        if not leads:
             level = best_up_to_each_size(sizes, values, len(search.pool))
             stand = np.array(sizes_in_mind(size, len(search.pool)))
             size = int(stand[np.abs(stand - rng.integers(1, stand[-1] + 1)).argmin()])

@@ -1,5 +1,6 @@
 """Walks at a temperature: steps drawn as they should be, by every way of counting, and what comes of them."""
 
+import itertools
 from dataclasses import replace
 
 import naive
@@ -23,7 +24,7 @@ from evo_ensyth.search.selectors._wandering import (
 )
 from evo_ensyth.search.selectors.nsga2 import Nsga2
 from evo_ensyth.voting.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
-from evo_ensyth.voting.planes import Leg
+from evo_ensyth.voting.planes import Leg, Planes
 
 
 def ways(problem):
@@ -121,9 +122,31 @@ def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n
         assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
 
 
+def test_near_the_whole_pool_some_samples_are_settled(make_problem):
+    """Where the whole pool's lead is larger than who is left out, who is wrong stays wrong."""
+    problem = make_problem(n_members=40, n_samples=3_000)
+    labels = problem.search.labels.copy()
+    labels[:35, :600] = (problem.search.truth[:600] + 1) % 4
+    problem = replace(problem, search=Votes(labels, problem.search.truth, 4, "search"))
+    penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
+    planes = Planes.of(problem.search)
+    assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0
+    leg = wander(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
+    assert leg.sizes.tolist() == [38, 39, 40]
+    assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
+
+
 @pytest.mark.parametrize("way", [0, 1])
 def test_nobody_leaves_who_is_alone(make_problem, way):
-    search = Evaluator(ways(make_problem(n_members=9))[way])
+    """No criterion is asked what nobody at all would do."""
+
+    def of_some(ensembles):
+        assert ensembles.subsets.any(axis=1).all()
+        return ensembles.error_rate
+
+    problem, other = ways(make_problem(n_members=9))
+    other = other.with_objectives((replace(other.objectives[0], evaluate=of_some), *other.objectives[1:]))
+    search = Evaluator((problem, other)[way])
     here = np.arange(9) < 1
     leg = wander(search, here, np.where(np.arange(10) < 1, np.inf, 0.0), 1.0, np.full(1, 0.0))
     assert leg.sizes.tolist() == [2]
@@ -231,6 +254,17 @@ def test_a_walk_keeps_near_its_size(make_problem):
     assert 35 < met[45].mean() < 55
 
 
+def test_a_walk_without_a_level_goes_where_the_criterion_leads(make_problem):
+    """All sizes within reach cost nothing."""
+    problem = make_problem(n_members=90, n_samples=200)
+    size_itself = replace(error, name="size", evaluate=lambda ensembles: 0.01 * ensembles.subsets.sum(axis=1))
+    search = Evaluator(problem.with_objectives((size_itself, *problem.objectives[1:])))
+    a_walk, rng = Walk(search, 45, np.arange(90) < 45), np.random.default_rng(0)
+    sizes = np.concatenate([a_walk.go_on(search, 60, None, rng).sizes for _ in range(10)])
+    assert sizes.min() == 15
+    assert sizes.max() <= 75
+
+
 def test_a_level_draws_a_walk_to_the_sizes_that_are_below_it(make_problem):
     search = Evaluator(make_problem(n_members=90, n_samples=200))
     means = []
@@ -269,7 +303,7 @@ def test_two_thirds_go_on_around_the_best_and_the_others_are_spread_over_all_siz
     went = []
 
     def go_on(self, search, n_steps, levels, rng):
-        levelled = levels.any()
+        levelled = levels is not None
         if levelled:
             assert_array_equal(levels, level)
         went.append((levelled, int(np.flatnonzero(self._penalty == 0)[0])))
@@ -324,22 +358,21 @@ def test_wandering_begins_once_the_front_stands_still_and_takes_more_and_more_st
 
 
 def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch):
+    """By what its steps cost, not by what those of a walk would."""
     spent = []
-    go_on = Wandering.go_on
 
-    def recorded(self, search, n_steps, rng):
-        before = search.spent
-        try:
-            return go_on(self, search, n_steps, rng)
-        finally:
-            spent.append((before, search.spent - before))
+    def go_on(self, search, n_steps, rng):
+        self.neighbours_per_step = 3.0
+        spent.append((search.spent, 3 * n_steps))
+        search._spend(3 * n_steps)
+        return np.zeros((0, 60), bool)
 
-    monkeypatch.setattr(Wandering, "go_on", recorded)
-    search = Evaluator(make_problem(n_members=60, n_samples=60), budget=600_000)
+    monkeypatch.setattr(Wandering, "go_on", go_on)
+    search = Evaluator(make_problem(n_members=60, n_samples=60), budget=400_000)
     with pytest.raises(SearchOver):
         Nsga2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
-    share = sum(cost for _, cost in spent) / (600_000 - spent[0][0])
-    assert 0.35 < share < 0.65
+    share = sum(cost for _, cost in spent) / (400_000 - spent[0][0])
+    assert 0.4 < share < 0.6
 
 
 @pytest.mark.parametrize("way", [0, 1])
@@ -371,6 +404,29 @@ def test_a_walk_stands_also_at_one_member_and_at_all(make_problem, size, monkeyp
         leg = Walk(search, size, start).go_on(search, 200, np.zeros(21), np.random.default_rng(0))
         assert_allclose(temperatures, [0.5 * unit])
         assert leg.subsets.any(axis=1).all()
+        assert_array_equal(start, np.arange(20) < size)
+
+
+def test_a_walk_goes_on_where_it_stood(make_problem, monkeypatch):
+    stood = []
+
+    def recorded(search, subset, *others):
+        begins = subset.copy()
+        leg = wander(search, subset, *others)
+        stood.append((begins, subset.copy()))
+        return leg
+
+    monkeypatch.setattr(_wandering, "wander", recorded)
+    monkeypatch.setattr(_wandering, "LEADING", 1.0)
+    search = Evaluator(make_problem(n_members=20))
+    search.evaluate(np.arange(20)[None] < 6)
+    wandering = Wandering()
+    for seed in range(3):
+        wandering.go_on(search, 41, np.random.default_rng(seed))
+    assert_array_equal(stood[0][0], np.arange(20) < 6)
+    for (_, ends), (begins, _) in itertools.pairwise(stood):
+        assert_array_equal(begins, ends)
+    assert (stood[0][1] != stood[0][0]).any()
 
 
 @pytest.mark.parametrize("size", [1, 4, 7, 12])
