@@ -255,14 +255,17 @@ def test_a_walk_keeps_near_its_size(make_problem):
 
 
 def test_a_walk_without_a_level_goes_where_the_criterion_leads(make_problem):
-    """All sizes within reach cost nothing."""
+    """All sizes within reach cost nothing: where subsets are all alike, most of them are of half the pool."""
     problem = make_problem(n_members=90, n_samples=200)
-    size_itself = replace(error, name="size", evaluate=lambda ensembles: 0.01 * ensembles.subsets.sum(axis=1))
-    search = Evaluator(problem.with_objectives((size_itself, *problem.objectives[1:])))
-    a_walk, rng = Walk(search, 45, np.arange(90) < 45), np.random.default_rng(0)
-    sizes = np.concatenate([a_walk.go_on(search, 60, None, rng).sizes for _ in range(10)])
-    assert sizes.min() == 15
-    assert sizes.max() <= 75
+    alike = replace(error, name="alike", evaluate=lambda ensembles: np.full(len(ensembles.subsets), 0.5))
+    search = Evaluator(problem.with_objectives((alike, *problem.objectives[1:])))
+    sizes = {}
+    for level in (None, np.zeros(91)):
+        a_walk, rng = Walk(search, 20, np.arange(90) < 20), np.random.default_rng(0)
+        legs = [(a_walk.go_on(search, 40, level, rng).sizes.max(), a_walk.subset.sum()) for _ in range(40)]
+        sizes[level is None] = np.array(legs[4:])
+    assert sizes[True][:, 0].max() == 33  # more are barred
+    assert sizes[True][:, 1].mean() > 29 > sizes[False][:, 1].mean() + 1
 
 
 def test_a_level_draws_a_walk_to_the_sizes_that_are_below_it(make_problem):
