@@ -96,13 +96,13 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
 
 
 class Walk:
-    """A walk that keeps near one size.
+    """A walk that keeps within reach of one size, and near it if sizes are levelled.
 
     Parameters
     ----------
     search : Evaluator
     size : int
-        The size that it keeps near to.
+        The size in the middle.
     start : bool, (n_members,)
         Where it begins; of this size.
 
