@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
 from evo_ensyth.search.front import Front
@@ -193,7 +194,11 @@ def compare_selectors(console: Console, seconds: float, names: list[str]) -> Non
     rows = []
     for name in names:
         search(warm, name, seconds=0.2)  # compiles and imports
-        found = search(problem, name, seconds=seconds)
+        try:
+            found = search(problem, name, seconds=seconds)
+        except InputError as refusal:
+            console.print(f"{name}: {refusal}")
+            continue
         after_one = max((m.hypervolume for m in found.history if m.seconds <= 1), default=0.0)
         lowest = found.front.values[:, 0].min()
         cells = (f"{found.hypervolume:.4f}", f"{after_one:.4f}", f"{lowest:.4%}", str(len(found.front)))
