@@ -13,6 +13,7 @@ import math
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numba
@@ -28,11 +29,12 @@ from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.proof import Proof, limits_of
 from evo_ensyth.search.selectors.exact import Exact, in_words
 from evo_ensyth.search.selectors.nsga2 import Nsga2
+from evo_ensyth.terminal import search_progress
 from evo_ensyth.voting import Planes
 from evo_ensyth.voting.planes import threads
 
 BRUTE_FORCE = 5
-SCRATCH = Path("runs") / "benchmark-exact"
+SCRATCH = Path(__file__).resolve().parents[1] / "runs" / "benchmark-exact"
 
 
 def main() -> None:
@@ -66,7 +68,8 @@ def main() -> None:
     proof = Proof(votes)
     console.print(f"all sizes: {in_words(proof_after_search(problem, proof).estimate())}")
     if options.all:
-        table.add_row(*timed(problem, Exact(), scratch=SCRATCH, tell=lambda text: print(text, file=sys.stderr)))
+        with search_progress(quiet=False) as (_, tell):
+            table.add_row(*timed(problem, Exact(), scratch=SCRATCH, tell=partial(tell, "exact")))
         console.print(table)
 
 
