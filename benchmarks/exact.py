@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--max-sizes", type=int, nargs="*", default=[5, 8, 10])
     parser.add_argument("--all", action="store_true", help="all sizes, with a checkpoint under runs/")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=100)
     console.print(
         f"{platform.processor() or platform.machine()}, {threads()} threads, Python {platform.python_version()}, "
         f"numpy {np.__version__}, numba {numba.__version__}"
