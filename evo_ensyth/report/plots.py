@@ -2,10 +2,12 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -43,13 +45,24 @@ def write_front(facts: Facts, folder: Path) -> None:
             draw_front(axes, facts, split)
         panels[0].set_ylabel(_label(facts, facts.axes[1]))
         # Beside the panels: inside, it would lie on the intervals.
-        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+        figure.legend(*_explained(panels), loc="outside right upper", frameon=False, fontsize=9)
         title = f"{shown_name(facts.problem)}: which few of {facts.main.n_members} members should vote?"
         figure.suptitle(title, x=0.01, ha="left")
         notes = [f"Warning: {warning.text}" for warning in facts.main.warnings]
         if notes:
             figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize=8)
         write_figure(figure, folder / "front")
+
+
+def _explained(panels: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
+    """All that the last panel shows, and what only another does; handles and labels."""
+    handles, labels = panels[-1].get_legend_handles_labels()
+    for panel in panels[:-1]:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
+    return handles, labels
 
 
 def write_figure(figure: Figure, stem: Path) -> None:
@@ -96,7 +109,8 @@ def _draw_line(axes: Axes, facts: Facts, line: Line, split: str, colour: str, *,
     proven = [point for point, entry in zip(points, line.selection.entries, strict=True)
               if entry.size in line.selection.certified_sizes]  # fmt: skip
     if main and proven and split == "search":
-        axes.plot(*zip(*proven, strict=True), "o", markersize=2, color="white", label="proven (dot in white)", zorder=4)
+        ring: dict[str, Any] = {"color": colour, "markerfacecolor": "white", "markersize": 4, "markeredgewidth": 1.5}
+        axes.plot(*zip(*proven, strict=True), "o", label="proven on the search split", zorder=4, **ring)
     if line.chosen is not None and main:
         point = _point(facts, line.run, line.chosen, split)
         axes.plot(*point, "o", markersize=13, markerfacecolor="none", color=colour, label="recommended", zorder=3)

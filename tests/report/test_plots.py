@@ -72,6 +72,23 @@ def test_warnings_stand_below_the_picture(tmp_path):
         assert f"Warning: {warning.text}" in texts(tmp_path / "front.svg")
 
 
+@pytest.mark.parametrize("proven", [True, False])
+def test_proven_sizes_have_a_mark_that_the_picture_explains(tmp_path, proven):
+    found = facts().main
+    sizes = [entry.size for entry in found.found.entries] if proven else []
+    shown = gather([replace(found, found=replace(found.found, certified_sizes=tuple(sizes)))])
+    axes = Figure().subplots()
+    draw_front(axes, shown, "search")
+    marked = [
+        line.get_xdata().tolist() for line in axes.get_lines() if line.get_label() == "proven on the search split"
+    ]
+    assert marked == ([sizes] if proven else [])
+    write_front(shown, tmp_path)
+    explained = texts(tmp_path / "front.svg")
+    assert explained.count("proven on the search split") == proven
+    assert explained.count("95 % interval") == explained.count("recommended") == 1
+
+
 def test_the_parent_is_a_line_where_its_answers_are_known():
     shown = facts()
     assert shown.parent == {}
