@@ -168,7 +168,7 @@ def large_pool() -> Table:
         table.add_column(column, justify="right")
     rng = np.random.default_rng(1)
     for size in LARGE_SIZES:
-        subsets = rng.random((64, n_members)) < size / n_members
+        subsets = rng.random((256, n_members)) < size / n_members
         took, errors = best_time(lambda subsets=subsets: planes.errors(subsets))  # type: ignore[misc]
         few = subsets[:4]
         reference_took, reference = best_time(lambda few=few: bincounts(votes, few))  # type: ignore[misc]

@@ -19,6 +19,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
 LOW_BITS = 4  # of a counter: those that are kept in registers
+LISTED = 4096  # members of the subsets that go through the units together: their lists stay in the cache
 FINE = 2.0**32  # to so fine a fraction shares and losses are rounded before they are added
 # A walk looks at all members every REST steps; in between, not at those with less than exp(-HOPELESS) of a chance.
 HOPELESS, REST = 5.0, 32
@@ -360,27 +361,29 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
     """
     n_subsets, n_members = subsets.shape
     errors = np.zeros(n_subsets, np.int64)
-    together = max(1, 8192 // n_members)  # their lists of members stay in the cache beside the planes of a unit
-    members = np.empty((together, n_members), np.int64)
-    sizes = np.empty(together, np.int64)
+    members = np.empty(LISTED + n_members, np.int64)
+    begins = np.empty(n_subsets + 1, np.int64)
     most_bits = counter_bits(n_members)
     truth, rival = room(most_bits), room(most_bits)
-    for start in range(0, n_subsets, together):
-        n = min(together, n_subsets - start)
-        for i in range(n):
-            sizes[i] = list_members(subsets[start + i], members[i])
+    start = end = 0
+    while start < n_subsets:
+        begins[start] = 0
+        while end < n_subsets and begins[end] < LISTED:
+            begins[end + 1] = begins[end] + list_members(subsets[end], members[begins[end] :])
+            end += 1
         for unit in range(first, last):
-            slot_0 = first_slot[unit]
-            for i in range(n):
-                size = sizes[i]
+            slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
+            for i in range(start, end):
+                size = begins[i + 1] - begins[i]
                 left_out = n_members - size
                 if left_out < closest[unit]:
-                    errors[start + i] += lost[unit]
+                    errors[i] += lost[unit]
                     continue
-                slot_end = first_slot[unit + 1]
-                errors[start + i] += popcount(
-                    wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members[i], size, truth, rival)
+                listed = members[begins[i] :]
+                errors[i] += popcount(
+                    wrong_samples(words, ties, leads, slot_0, slot_end, n_members, listed, size, truth, rival)
                 )
+        start = end
     return errors
 
 
