@@ -157,7 +157,7 @@ def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environme
         os.killpg(process.pid, end)  # as a terminal does
     else:
         process.send_signal(end)
-    said = process.communicate(timeout=20)[1]
+    said = process.communicate(timeout=60)[1]
     assert said.count("KeyboardInterrupt") == (end == signal.SIGINT), said  # not one for each worker
     deadline = time.monotonic() + 5
     while any(map(status, children)) and time.monotonic() < deadline:
