@@ -19,7 +19,9 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
 LOW_BITS = 4  # of a counter: those that are kept in registers
-LISTED = 4096  # members of the subsets that go through the units together: their lists stay in the cache
+# Members of the subsets that go through the units together. To read so long a list, 256 kB, costs as much as to fetch a
+# unit of a thousand members again, for another group.
+LISTED = 65_536
 FINE = 2.0**32  # to so fine a fraction shares and losses are rounded before they are added
 # A walk looks at all members every REST steps; in between, not at those with less than exp(-HOPELESS) of a chance.
 HOPELESS, REST = 5.0, 32
@@ -52,6 +54,7 @@ def bits_set(typing_context: Any, word: Any) -> Any:
 # --- 512 samples as one value ---------------------------------------------------------------------------------------
 
 _VECTOR = ir.VectorType(ir.IntType(64), WORDS)
+READ, SECOND_CACHE, DATA = 0, 2, 1  # what LLVM's prefetch calls them
 
 
 class Bits(types.Type):  # type: ignore[misc]
@@ -112,6 +115,21 @@ def store(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(words, types.int64, _BITS), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch_plane(typing_context: Any, words: Any, index: Any) -> Any:
+    """Have eight words from ``words[index]`` on brought into the processor's second cache, and do not wait for them."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, choice = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, choice, choice, choice])
+        instruction = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        address = builder.bitcast(_address(context, builder, signature, arguments), byte)
+        builder.call(instruction, [address, choice(READ), choice(SECOND_CACHE), choice(DATA)])
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64), code
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -333,6 +351,24 @@ def list_members(subset, members):
 
 
 @compiled
+def fetch(words, at, end):
+    """Have ``words[at:end]`` brought into the processor's second cache, and do not wait for them; return their end."""
+    while at < end:
+        fetch_plane(words, at)
+        at += WORDS
+    return at
+
+
+@compiled
+def live_slots(leads, first_slot, unit, left_out):
+    """Slots of a unit, the truth's among them, that can still decide when at most so many are left out."""
+    slot = first_slot[unit] + 1
+    while slot < first_slot[unit + 1] and left_out >= leads[slot]:
+        slot += 1
+    return slot - first_slot[unit]
+
+
+@compiled
 def wrong_samples(words, ties, leads, first, last, n_members, members, size, truth, rival):
     """Samples on which ``members[:size]`` are wrong, of the unit with slots ``first`` to ``last - 1``.
 
@@ -358,10 +394,14 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
 
     Leaving out a member moves the lead of the truth over a rival by one at most. So where fewer are left out than the
     lead that the whole pool gives, the outcome is the whole pool's.
+
+    A unit is read in no order, which is slow where it does not lie in the cache. So while the subsets are counted in
+    one, the next is fetched, unless they are so few that they need little of it.
     """
     n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
     errors = np.zeros(n_subsets, np.int64)
-    members = np.empty(LISTED + n_members, np.int64)
+    members = np.empty(min(LISTED, subsets.size) + n_members, np.int32)
     begins = np.empty(n_subsets + 1, np.int64)
     most_bits = counter_bits(n_members)
     truth, rival = room(most_bits), room(most_bits)
@@ -371,9 +411,16 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
         while end < n_subsets and begins[end] < LISTED:
             begins[end + 1] = begins[end] + list_members(subsets[end], members[begins[end] :])
             end += 1
+        most_left_out = n_members - np.diff(begins[start : end + 1]).min()
         for unit in range(first, last):
+            ahead = ahead_end = first_slot[unit + 1] * stride
+            if begins[end] >= n_members and unit + 1 < last and most_left_out >= closest[unit + 1]:
+                ahead_end += live_slots(leads, first_slot, unit + 1, most_left_out) * stride
+            share = (ahead_end - ahead) // (end - start) + WORDS
             slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
             for i in range(start, end):
+                if ahead < ahead_end:
+                    ahead = fetch(words, ahead, min(ahead + share, ahead_end))
                 size = begins[i + 1] - begins[i]
                 left_out = n_members - size
                 if left_out < closest[unit]:
@@ -462,15 +509,6 @@ def wrong_with(words, at, stride, n_slots, table, wrong):
         votes = load(words, at + slot * stride)
         wrong = (votes & load(table, slot * WORDS)) | (wrong & ~votes)
     return popcount(wrong)
-
-
-@compiled
-def live_slots(leads, first_slot, unit, left_out):
-    """Slots of a unit, the truth's among them, that can still decide when at most so many are left out."""
-    slot = first_slot[unit] + 1
-    while slot < first_slot[unit + 1] and left_out >= leads[slot]:
-        slot += 1
-    return slot - first_slot[unit]
 
 
 @compiled

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.voting import Planes, planes
+from evo_ensyth.voting.kernels import LISTED
 
 SHAPES = [(1, 5, 3), (2, 64, 2), (7, 100, 4), (20, 700, 300), (36, 500, 10), (64, 129, 3), (130, 65, 5), (8, 3000, 40)]
 
@@ -31,6 +32,19 @@ def by_hand(votes, subsets):
 def test_errors_equal_those_counted_by_hand(shape, accuracy):
     votes, subsets = drawn(*shape, accuracy)
     assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
+
+
+def test_subsets_are_judged_alike_alone_and_in_more_groups_than_one(monkeypatch):
+    monkeypatch.setattr(planes, "threads", lambda: 1)
+    votes, _ = drawn(300, 1_100, 7)
+    rng = np.random.default_rng(3)
+    subsets = rng.random((1_000, 300)) < rng.random((1_000, 1))
+    subsets[~subsets.any(axis=1), -1] = True
+    assert np.count_nonzero(subsets) > 2 * LISTED
+    laid_out = Planes.of(votes)
+    together = laid_out.errors(subsets)
+    assert_array_equal(together, [laid_out.errors(subset[None])[0] for subset in subsets])
+    assert_array_equal(together[::200], by_hand(votes, subsets[::200]))
 
 
 @pytest.mark.parametrize("n_samples", [1, 63, 64, 65, 127, 128, 511, 512, 513, 1023, 1024, 1025])
