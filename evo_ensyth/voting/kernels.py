@@ -351,11 +351,44 @@ def list_members(subset, members):
 
 
 @compiled
-def fetch(words, at, end):
-    """Have ``words[at:end]`` brought into the processor's second cache, and do not wait for them; return their end."""
-    while at < end:
-        fetch_plane(words, at)
-        at += WORDS
+def room_for_group(subsets):
+    """Room for `list_group`: for members, and for where those of each subset begin."""
+    n_subsets, n_members = subsets.shape
+    return np.empty(min(LISTED, subsets.size) + n_members, np.int32), np.empty(n_subsets + 1, np.int64)
+
+
+@compiled
+def list_group(subsets, start, members, begins):
+    """List the members of the subsets from ``start`` on that go through the units together; return where these end.
+
+    Those of subset i get the places from ``begins[i]`` to ``begins[i + 1] - 1``.
+    """
+    begins[start] = 0
+    end = start
+    while end < subsets.shape[0] and begins[end] < LISTED:
+        begins[end + 1] = begins[end] + list_members(subsets[end], members[begins[end] :])
+        end += 1
+    return end
+
+
+@compiled
+def worth_fetching(n_listed, n_members, unit, last):
+    """Whether there is a next unit, and a group is large enough to need most of it."""
+    return unit + 1 < last and n_listed >= n_members
+
+
+@compiled
+def fetch(words, at, end, n_parts):
+    """Have the first of so many parts of ``words[at:end]`` fetched from memory, without waiting; return its end.
+
+    A group reads a unit in no order, which is slow where it does not lie in the cache. So while each subset is counted
+    in one unit, part of the next is fetched.
+    """
+    if at < end:
+        part_end = at + (end - at) // n_parts
+        while at < part_end:
+            fetch_plane(words, at)
+            at += WORDS
     return at
 
 
@@ -394,33 +427,24 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
 
     Leaving out a member moves the lead of the truth over a rival by one at most. So where fewer are left out than the
     lead that the whole pool gives, the outcome is the whole pool's.
-
-    A unit is read in no order, which is slow where it does not lie in the cache. So while the subsets are counted in
-    one, the next is fetched, unless they are so few that they need little of it.
     """
     n_subsets, n_members = subsets.shape
     stride = n_members * WORDS
     errors = np.zeros(n_subsets, np.int64)
-    members = np.empty(min(LISTED, subsets.size) + n_members, np.int32)
-    begins = np.empty(n_subsets + 1, np.int64)
+    members, begins = room_for_group(subsets)
     most_bits = counter_bits(n_members)
     truth, rival = room(most_bits), room(most_bits)
-    start = end = 0
+    start = 0
     while start < n_subsets:
-        begins[start] = 0
-        while end < n_subsets and begins[end] < LISTED:
-            begins[end + 1] = begins[end] + list_members(subsets[end], members[begins[end] :])
-            end += 1
+        end = list_group(subsets, start, members, begins)
         most_left_out = n_members - np.diff(begins[start : end + 1]).min()
         for unit in range(first, last):
-            ahead = ahead_end = first_slot[unit + 1] * stride
-            if begins[end] >= n_members and unit + 1 < last and most_left_out >= closest[unit + 1]:
-                ahead_end += live_slots(leads, first_slot, unit + 1, most_left_out) * stride
-            share = (ahead_end - ahead) // (end - start) + WORDS
             slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
+            ahead = ahead_end = slot_end * stride
+            if worth_fetching(begins[end], n_members, unit, last) and most_left_out >= closest[unit + 1]:
+                ahead_end += live_slots(leads, first_slot, unit + 1, most_left_out) * stride
             for i in range(start, end):
-                if ahead < ahead_end:
-                    ahead = fetch(words, ahead, min(ahead + share, ahead_end))
+                ahead = fetch(words, ahead, ahead_end, end - i)
                 size = begins[i + 1] - begins[i]
                 left_out = n_members - size
                 if left_out < closest[unit]:
@@ -441,23 +465,34 @@ def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, 
     ``groups`` are those of the samples, in the order of the planes. Only the wrong samples are looked at one by one.
     """
     n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
     errors = np.zeros((n_subsets, n_groups), np.int64)
-    members = np.empty(n_members, np.int64)
+    members, begins = room_for_group(subsets)
     most_bits = counter_bits(n_members)
     truth, rival, wrong = room(most_bits), room(most_bits), room(1)
-    for i in range(n_subsets):
-        size = list_members(subsets[i], members)
+    start = 0
+    while start < n_subsets:
+        end = list_group(subsets, start, members, begins)
+        most_left_out = n_members - np.diff(begins[start : end + 1]).min()
         for unit in range(first, last):
             slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
-            store(wrong, 0, wrong_samples(words, ties, leads, slot_0, slot_end, n_members, members, size, truth, rival))
-            for word in range(WORDS):
-                at = unit * UNIT + word * 64
-                bits = wrong[word]
-                while bits:
-                    rest = bits & (bits - np.uint64(1))
-                    lowest = np.int64(bits_set((bits ^ rest) - np.uint64(1)))
-                    errors[i, groups[at + lowest]] += 1
-                    bits = rest
+            ahead = ahead_end = slot_end * stride
+            if worth_fetching(begins[end], n_members, unit, last):
+                ahead_end += live_slots(leads, first_slot, unit + 1, most_left_out) * stride
+            for i in range(start, end):
+                ahead = fetch(words, ahead, ahead_end, end - i)
+                size, listed = begins[i + 1] - begins[i], members[begins[i] :]
+                of_unit = wrong_samples(words, ties, leads, slot_0, slot_end, n_members, listed, size, truth, rival)
+                store(wrong, 0, of_unit)
+                for word in range(WORDS):
+                    at = unit * UNIT + word * 64
+                    bits = wrong[word]
+                    while bits:
+                        rest = bits & (bits - np.uint64(1))
+                        lowest = np.int64(bits_set((bits ^ rest) - np.uint64(1)))
+                        errors[i, groups[at + lowest]] += 1
+                        bits = rest
+        start = end
     return errors
 
 
@@ -834,15 +869,24 @@ def count_margins(words, first_slot, first, last, subsets):
     more than its strongest rival.
     """
     n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
     found = np.zeros((n_subsets, 2 * n_members + 1), np.int64)
-    members = np.empty(n_members, np.int64)
+    members, begins = room_for_group(subsets)
     counters, masks, values, counts = room_for_margins(n_members)
-    for i in range(n_subsets):
-        size = list_members(subsets[i], members)
+    start = 0
+    while start < n_subsets:
+        end = list_group(subsets, start, members, begins)
         for unit in range(first, last):
-            n = unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, counts)
-            for part in range(n):
-                found[i, n_members + values[part]] += counts[part]
+            ahead = ahead_end = first_slot[unit + 1] * stride
+            if worth_fetching(begins[end], n_members, unit, last):
+                ahead_end = first_slot[unit + 2] * stride
+            for i in range(start, end):
+                ahead = fetch(words, ahead, ahead_end, end - i)
+                size, listed = begins[i + 1] - begins[i], members[begins[i] :]
+                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
+                for part in range(n):
+                    found[i, n_members + values[part]] += counts[part]
+        start = end
     return found
 
 
@@ -853,23 +897,25 @@ def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
     ``losses[row_of[size], n_members + d]`` is the loss for a margin of d in an ensemble of a size.
     """
     n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
     sums = np.zeros(n_subsets, np.int64)
-    together = max(1, 8192 // n_members)
-    members = np.empty((together, n_members), np.int64)
-    sizes = np.empty(together, np.int64)
+    members, begins = room_for_group(subsets)
     counters, masks, values, counts = room_for_margins(n_members)
-    for start in range(0, n_subsets, together):
-        n_together = min(together, n_subsets - start)
-        for i in range(n_together):
-            sizes[i] = list_members(subsets[start + i], members[i])
+    start = 0
+    while start < n_subsets:
+        end = list_group(subsets, start, members, begins)
         for unit in range(first, last):
-            for i in range(n_together):
-                row = losses[row_of[sizes[i]]]
-                n = unit_margins(
-                    words, first_slot, unit, members[i], sizes[i], n_members, counters, masks, values, counts
-                )
+            ahead = ahead_end = first_slot[unit + 1] * stride
+            if worth_fetching(begins[end], n_members, unit, last):
+                ahead_end = first_slot[unit + 2] * stride
+            for i in range(start, end):
+                ahead = fetch(words, ahead, ahead_end, end - i)
+                size, listed = begins[i + 1] - begins[i], members[begins[i] :]
+                row = losses[row_of[size]]
+                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
                 for part in range(n):
-                    sums[start + i] += counts[part] * row[n_members + values[part]]
+                    sums[i] += counts[part] * row[n_members + values[part]]
+        start = end
     return sums
 
 

@@ -34,17 +34,24 @@ def test_errors_equal_those_counted_by_hand(shape, accuracy):
     assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
 
 
-def test_subsets_are_judged_alike_alone_and_in_more_groups_than_one(monkeypatch):
+WAYS_TO_JUDGE = {
+    "errors": lambda laid_out, subsets: laid_out.errors(subsets),
+    "errors by group": lambda laid_out, subsets: laid_out.errors_by(np.arange(700) % 3, 3, subsets),
+    "margins": lambda laid_out, subsets: laid_out.margin_counts(subsets),
+    "losses": lambda laid_out, subsets: laid_out.margin_losses(subsets, lambda size: np.arange(601) % 13 * size),
+}
+
+
+@pytest.mark.parametrize("judge", WAYS_TO_JUDGE.values(), ids=WAYS_TO_JUDGE)
+def test_subsets_are_judged_alike_alone_and_when_there_are_too_many_to_go_together(judge, monkeypatch):
     monkeypatch.setattr(planes, "threads", lambda: 1)
-    votes, _ = drawn(300, 1_100, 7)
+    votes, _ = drawn(300, 700, 7, accuracy=0.0)  # so all are often wrong
     rng = np.random.default_rng(3)
     subsets = rng.random((1_000, 300)) < rng.random((1_000, 1))
     subsets[~subsets.any(axis=1), -1] = True
     assert np.count_nonzero(subsets) > 2 * LISTED
     laid_out = Planes.of(votes)
-    together = laid_out.errors(subsets)
-    assert_array_equal(together, [laid_out.errors(subset[None])[0] for subset in subsets])
-    assert_array_equal(together[::200], by_hand(votes, subsets[::200]))
+    assert_array_equal(judge(laid_out, subsets), np.concatenate([judge(laid_out, each[None]) for each in subsets]))
 
 
 @pytest.mark.parametrize("n_samples", [1, 63, 64, 65, 127, 128, 511, 512, 513, 1023, 1024, 1025])
