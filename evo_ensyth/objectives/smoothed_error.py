@@ -9,6 +9,7 @@ from evo_ensyth.objectives import Ensembles, objective
 
 # Losses are whole multiples of 2^-20, so that sums of them are exact.
 STEPS = 2**20
+FLAT = 3.7  # from here on, erfc is less than half a step
 # Width of the curve, in votes, for one member. 0.1 is the plain error again; 2 pays for size alone.
 WIDTH = 1.0
 
@@ -30,9 +31,20 @@ def smoothed_errors(ensembles: Ensembles) -> np.ndarray:
     return ensembles.margin_losses(lambda size: _losses(size, n_members))
 
 
-@lru_cache(maxsize=4096)
 def _losses(size: int, n_members: int) -> np.ndarray:
     """Loss for every margin from -n_members on, in steps: int64, (2 * n_members + 1,)."""
+    near_zero = _losses_near_zero(size)
+    reach = len(near_zero) // 2
+    cut = max(reach - n_members, 0)
+    losses = np.zeros(2 * n_members + 1, np.int64)
+    losses[: max(n_members - reach, 0)] = STEPS
+    losses[max(n_members - reach, 0) : n_members + reach + 1] = near_zero[cut : len(near_zero) - cut]
+    return losses
+
+
+@lru_cache(maxsize=4096)
+def _losses_near_zero(size: int) -> np.ndarray:
+    """Loss for margins up to so many on either side of 0 that beyond them it is 0, or 1, to half a step: int64."""
     scale = 1 / (WIDTH * math.sqrt(2 * size))
-    margins = range(-n_members, n_members + 1)
-    return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int64)
+    reach = math.ceil(FLAT / scale)
+    return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in range(-reach, reach + 1)], np.int64)

@@ -26,6 +26,8 @@ from evo_ensyth.pool.npz import check_fits
 from evo_ensyth.voting import kernels
 from evo_ensyth.voting.kernels import REST, UNIT, WORDS
 
+# Losses of all margins for the sizes of the subsets that are judged together: 16 MB.
+MOST_LOSSES = 2_000_000
 # Planes to count before a second thread pays for its start.
 THREAD_PLANES = 250_000
 
@@ -199,6 +201,10 @@ class Planes:
         -------
         int64, (n_subsets,)
         """
+        together = max(1, MOST_LOSSES // (2 * self.n_members + 1))
+        if len(subsets) > together:
+            parts = (subsets[start : start + together] for start in range(0, len(subsets), together))
+            return np.concatenate([self.margin_losses(part, losses) for part in parts])
         sizes = np.count_nonzero(subsets, axis=1)
         different = np.unique(sizes)
         table = np.stack([losses(size) for size in different.tolist()])

@@ -36,6 +36,18 @@ def test_the_smoothed_error_is_the_mean_of_its_formula(drawn):
     assert_allclose(smoothed_error.evaluate(drawn), smoothed_by_hand(drawn), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("n_members", "sizes"), [(3, [1, 2, 3]), (40, [1, 20, 40]), (2_000, [1, 50, 2_000])])
+def test_every_margin_has_its_loss_also_far_from_zero(n_members, sizes):
+    """A member of many that say the same, so that all margins from -size to size occur."""
+    labels = (np.arange(n_members)[:, None] >= np.linspace(0, n_members, 101).astype(int)).astype(int)
+    truth = np.arange(101) % 2
+    subsets = np.array([np.arange(n_members) < size for size in sizes])
+    rng = np.random.default_rng(0)
+    subsets = np.concatenate([subsets, rng.permuted(subsets, axis=1)])
+    pool = ensembles(labels, truth, 2, subsets)
+    assert_allclose(smoothed_error.evaluate(pool), smoothed_by_hand(pool), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"), [([0, 0, 0], norm.cdf(-np.sqrt(3))), ([1, 1, 1], norm.cdf(np.sqrt(3)))]
 )

@@ -54,6 +54,14 @@ def test_subsets_are_judged_alike_alone_and_when_there_are_too_many_to_go_togeth
     assert_array_equal(judge(laid_out, subsets), np.concatenate([judge(laid_out, each[None]) for each in subsets]))
 
 
+def test_losses_are_the_same_where_there_is_room_for_few_tables_of_them(monkeypatch):
+    votes, subsets = drawn(20, 700, 6)
+    laid_out = Planes.of(votes)
+    expected = laid_out.margin_losses(subsets, lambda size: drawn_losses(size, 20))
+    monkeypatch.setattr(planes, "MOST_LOSSES", 100)
+    assert_array_equal(laid_out.margin_losses(subsets, lambda size: drawn_losses(size, 20)), expected)
+
+
 @pytest.mark.parametrize("n_samples", [1, 63, 64, 65, 127, 128, 511, 512, 513, 1023, 1024, 1025])
 def test_every_sample_counts_whether_or_not_it_fills_a_word_or_a_unit(n_samples):
     votes, subsets = drawn(11, n_samples, 5)
