@@ -317,6 +317,13 @@ class Evaluator:
             values = self._judge(self.objectives, self._ensembles(best))
         self._keep(best, values, n_subsets)
 
+    @property
+    def over(self) -> bool:
+        """Whether the search must end: it was stopped, or its budget or its time is spent."""
+        # However little the time, something is judged, so that there is something to tell.
+        out_of_time = self.seconds is not None and self.spent > 0 and self.elapsed >= self.seconds
+        return self.stopped or self.left <= 0 or out_of_time
+
     def go_on(self) -> None:
         """Find out whether the search may go on.
 
@@ -325,9 +332,7 @@ class Evaluator:
         SearchOver
             It may not.
         """
-        # However little the time, something is judged, so that there is something to tell.
-        out_of_time = self.seconds is not None and self.spent > 0 and self.elapsed >= self.seconds
-        if self.stopped or self.left <= 0 or out_of_time:
+        if self.over:
             raise SearchOver
 
     def _spend(self, n: int) -> None:

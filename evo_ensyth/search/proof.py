@@ -9,16 +9,15 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
-from evo_ensyth.voting.duels import LAST, Best, Prefix, Tournament
+from evo_ensyth.voting.duels import LAST, Best, Prefix, Searched, Tournament
 from evo_ensyth.voting.planes import threads
 
 # Objectives, in any order.
@@ -28,14 +27,15 @@ PROVABLE = {"error", "n_members"}
 SMALLEST_PART, LARGEST_PART = 2**14, 2**22
 PARTS_OF_A_PASS = 64
 ROUND = 8
-# A pass of more subsets than these is out of reach: it takes weeks on a few cores. Up to there, parts of a pass are at
-# most so many that a list of them is no burden.
+# A pass of more subsets than these, divided by the words of 64 members, is out of reach: it takes weeks on a few cores.
+# Up to there, parts of a pass are at most so many that a list of them is no burden.
 MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
-# One pass over all larger sizes begins when those done one by one come to this share of the subsets.
-SHARE_BY_SIZE = 0.02
+# One pass over all larger sizes begins when those done one by one come to one in so many of the subsets.
+ONE_BY_SIZE = 50
 # What `prove_some` may take for its duels; the walk of each thread takes about five times as much again.
 MOST_BYTES = 40_000_000
 SECONDS_OF_SAMPLING = 2.0
+SECONDS_BETWEEN_QUESTIONS = 0.05  # whether to go on, while parts are searched
 SAMPLED_PASSES = 5
 SAMPLED_PARTS = 2  # for each thread
 
@@ -92,7 +92,7 @@ class Proof:
         self.n_members = n_members
         self._passes = list(
             itertools.takewhile(
-                lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS,
+                lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS // words_of(n_members),
                 passes(n_members, largest_size(max_size, n_members)),
             )
         )
@@ -114,8 +114,14 @@ class Proof:
         """Sizes that are proven next; None when all that are in reach are."""
         return next((sizes for sizes in self._passes if sizes[-1] not in self.certified), None)
 
-    def rounds(self) -> Iterator[list[Best]]:
-        """Go on with the next pass, a round at a time: yields the better subsets that each round found."""
+    def rounds(self, go_on: Callable[[], bool] = lambda: True) -> Iterator[list[Best]]:
+        """Go on with the next pass, a round at a time: yields the better subsets that each round found.
+
+        Parameters
+        ----------
+        go_on : function
+            Asked all the while. When it says no, the round is broken off and forgotten, and there are no more.
+        """
         sizes = self.next_pass
         if sizes is None:
             return
@@ -123,12 +129,13 @@ class Proof:
         with ThreadPoolExecutor(threads()) as workers:
             while self._parts_done < len(parts):
                 batch = parts[self._parts_done : self._parts_done + ROUND]
-                search = partial(self._tournament.search, sizes=sizes, limits=self.limits.copy())
-                answers = list(workers.map(search, batch))
+                answers, through = self._search(workers, batch, sizes, go_on)
+                if not through:
+                    return
                 found: dict[int, Best] = {}
-                for better, counted in answers:
-                    self.counted += counted
-                    for best in better:
+                for answer, _ in answers:
+                    self.counted += answer.judged
+                    for best in answer.better:
                         size = int(np.count_nonzero(best.subset))
                         if best.errors < self.limits[size]:
                             self.limits[size:] = np.minimum(self.limits[size:], best.errors)
@@ -150,18 +157,53 @@ class Proof:
         lowest[self.certified] = self.limits[self.certified]
         return lowest
 
-    def estimate(self) -> Estimate:
-        """Search a few parts, forget what they found, and reckon from their time."""
+    def _search(
+        self, workers: ThreadPoolExecutor, parts: Sequence[Prefix], sizes: range, go_on: Callable[[], bool]
+    ) -> tuple[list[tuple[Searched, float]], bool]:
+        """Search parts on all cores: what each came to and in how many seconds, and whether they were gone through.
+
+        They were not where ``go_on`` said no before. Then those that had not begun are left out, all but the first, and
+        the others covered a share of their subsets.
+        """
+        limits, halted = self.limits.copy(), np.zeros(1, np.bool_)
+
+        def search(part: Prefix) -> tuple[Searched, float]:
+            start = time.perf_counter()
+            return self._tournament.search(part, sizes, limits, halted), time.perf_counter() - start
+
+        tasks = [workers.submit(search, part) for part in parts]
+        through = False
+        try:
+            while not through and go_on():
+                through = not wait(tasks, SECONDS_BETWEEN_QUESTIONS).not_done
+        finally:  # also where Ctrl-C interrupts the wait
+            begun = tasks[:1] + [task for task in tasks[1:] if not task.cancel()]
+            halted[0] = True
+        return [task.result() for task in begun], through
+
+    def estimate(self, go_on: Callable[[], bool] = lambda: True) -> Estimate:
+        """Search a few parts, forget what they found, and reckon from their time.
+
+        Parameters
+        ----------
+        go_on : function
+            Asked all the while. When it says no, what was searched until then must do.
+        """
         left = [sizes for sizes in self._passes if sizes[-1] not in self.certified]
         self._tournament.search(Prefix(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compiles, or loads
         costs: dict[int, list[float]] = {}  # by the last size of a pass: seconds for a subset
-        begin = time.perf_counter()
+        end = time.perf_counter() + SECONDS_OF_SAMPLING
+
+        def in_time() -> bool:
+            return time.perf_counter() < end and go_on()
+
         with ThreadPoolExecutor(threads()) as workers:  # as later: cores that share a cache slow each other down
             places = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int))
             for sizes in [left[place] for place in places[::-1]]:  # the largest matter most
                 parts = self._parts(sizes)[: SAMPLED_PARTS * threads()]
-                costs[sizes[-1]] = list(workers.map(partial(self._seconds_per_subset, sizes), parts))
-                if time.perf_counter() - begin > SECONDS_OF_SAMPLING:
+                searched, _ = self._search(workers, parts, sizes, in_time)
+                costs[sizes[-1]] = [seconds / answer.covered for answer, seconds in searched]
+                if not in_time():
                     break
         ends = sorted(costs)
         seconds = []
@@ -170,13 +212,6 @@ class Proof:
             each = (np.interp(sizes[-1], ends, known) * subsets_of(self.n_members, sizes) for sizes in left)
             seconds.append(float(sum(each)) / threads())
         return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
-
-    def _seconds_per_subset(self, sizes: range, part: Prefix) -> float:
-        start = time.perf_counter()
-        self._tournament.search(part, sizes, self.limits)
-        free = self.n_members - part.first
-        n_subsets = sum(math.comb(free, size - part.size) for size in sizes if size >= part.size)
-        return (time.perf_counter() - start) / max(n_subsets, 1)
 
     def lower_limits(self, limits: np.ndarray) -> None:
         """Take in what others have found, so that more can be cut off."""
@@ -211,10 +246,10 @@ class Proof:
 
     def _parts(self, sizes: range) -> list[Prefix]:
         n_subsets = subsets_of(self.n_members, sizes)
-        n_words = -(-self.n_members // 64)
-        largest = max(LARGEST_PART, n_subsets // MOST_PARTS)
-        most = min(max(n_subsets // PARTS_OF_A_PASS, SMALLEST_PART * n_words**2), largest)
-        parts = self._tournament.prefixes(sizes, most)
+        smallest = SMALLEST_PART * words_of(self.n_members) ** 2
+        most = min(max(n_subsets // PARTS_OF_A_PASS, smallest), max(LARGEST_PART, n_subsets // MOST_PARTS))
+        while len(parts := list(itertools.islice(self._tournament.prefixes(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
+            most *= 2
         # In random order, so that the share of parts done is about the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]
 
@@ -252,7 +287,7 @@ def prove_some(
     certified : sequence of int
         Sizes that are proven already.
     go_on : function
-        Asked before each round; the proof ends when it says no.
+        Asked all the while; the proof ends when it says no.
 
     Returns
     -------
@@ -268,10 +303,10 @@ def prove_some(
     proof.certified.extend(certified)
     better: list[np.ndarray] = []
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
-        for found in proof.rounds():
+        for found in proof.rounds(go_on):
             better.extend(best.subset for best in found)
-            if not go_on():
-                return proof, better
+        if proof.next_pass == sizes:
+            break  # it said no
     return proof, better
 
 
@@ -288,22 +323,29 @@ def largest_size(max_size: int | None, n_members: int) -> int:
     return max_size or n_members
 
 
-def passes(n_members: int, max_size: int) -> list[range]:
+def passes(n_members: int, max_size: int) -> Iterator[range]:
     """Sizes that are proven together, in order."""
-    counts = [math.comb(n_members, size) for size in range(max_size + 1)]
-    everything, done = sum(counts[1:]), 0
-    by_size: list[range] = []
+    # whole numbers throughout: of 2,000 members there are more subsets than a float can say
+    counts = [1]
     for size in range(1, max_size + 1):
-        late = done + counts[size] > SHARE_BY_SIZE * everything
+        counts.append(counts[-1] * (n_members - size + 1) // size)
+    everything, done = sum(counts[1:]), 0
+    for size in range(1, max_size + 1):
+        late = ONE_BY_SIZE * (done + counts[size]) > everything
         if n_members > LAST and size < max_size and late:
             # A pass over several sizes looks at all ways to choose the last members, whatever their number.
             firsts = range(max(0, size - LAST), max_size + 1)
             looked_at = sum(math.comb(n_members - LAST, n) for n in firsts) * 2**LAST
             if looked_at < 2 * (everything - done):
-                return [*by_size, range(size, max_size + 1)]
-        by_size.append(range(size, size + 1))
+                yield range(size, max_size + 1)
+                return
+        yield range(size, size + 1)
         done += counts[size]
-    return by_size
+
+
+def words_of(n_members: int) -> int:
+    """Words of 64 members, one bit each: what it takes to look at a subset grows with them."""
+    return -(-n_members // 64)
 
 
 def subsets_of(n_members: int, sizes: range) -> int:

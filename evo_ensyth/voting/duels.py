@@ -6,8 +6,9 @@ before the last choice, and what is left of the others is whether a handful of m
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,6 +57,25 @@ class Best:
     subset: np.ndarray
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What a search of some subsets came to.
+
+    Attributes
+    ----------
+    better : list of Best
+        The best subset of each size, if it is below the limit of that size and below what smaller ones reached.
+    judged : int
+        Subsets whose errors were counted; the others were cut off by a bound.
+    covered : int
+        Both together: all of them, unless the search was halted.
+    """
+
+    better: list[Best]
+    judged: int
+    covered: int
+
+
 class Tournament:
     """All duels of a pool on one split.
 
@@ -96,9 +116,8 @@ class Tournament:
         self._most_duels = int(n_rivals[live].max(initial=0))
         subset_walk.fill_duels(votes.labels[self._order], votes.truth, votes.n_classes, live, self.duels)
 
-    def prefixes(self, sizes: range, most: int) -> list[Prefix]:
-        """Cut the subsets of some sizes into parts of about ``most``, to be searched one by one."""
-        parts: list[Prefix] = []
+    def prefixes(self, sizes: range, most: int) -> Iterator[Prefix]:
+        """Cut the subsets of some sizes into parts of at most ``most``, to be searched one by one."""
         todo = [Prefix(0, 0, 0)]
         while todo:
             prefix = todo.pop()
@@ -107,13 +126,12 @@ class Tournament:
                 continue
             n_subsets = math.comb(n, sizes[0] - prefix.size) if len(sizes) == 1 else 2**n
             if n_subsets <= most or (len(sizes) > 1 and n == LAST):
-                parts.append(prefix)
+                yield prefix
             else:
                 todo.append(Prefix(prefix.mask, prefix.size, prefix.first + 1))
                 todo.append(Prefix(prefix.mask | 1 << prefix.first, prefix.size + 1, prefix.first + 1))
-        return parts
 
-    def search(self, prefix: Prefix, sizes: range, limits: np.ndarray) -> tuple[list[Best], int]:
+    def search(self, prefix: Prefix, sizes: range, limits: np.ndarray, halted: np.ndarray | None = None) -> Searched:
         """Judge all subsets of some sizes that begin with a prefix.
 
         Parameters
@@ -124,15 +142,15 @@ class Tournament:
             all ways to choose the last members, whatever their number.
         limits : int64, (n_members + 1,)
             By size: only a subset with fewer errors is of interest. They must not rise with the size.
+        halted : bool, (1,), optional
+            Once another thread sets it, the search ends soon, though not before something is covered.
 
         Returns
         -------
-        list of Best
-            The best subset of each size, if it is below the limit of that size and below what smaller ones reached.
-        int
-            Subsets whose errors were counted; the others were cut off by a bound.
+        Searched
         """
-        counted = np.zeros(1, np.int64)
+        counted = np.zeros(2, np.int64)
+        halted = np.zeros(1, np.bool_) if halted is None else halted
         n_words = self.duels.truths.shape[1]
         mask = np.array([prefix.mask >> 64 * word & 2**64 - 1 for word in range(n_words)], np.uint64)
         reached = np.full(self.n_members + 1, -1, np.int64)
@@ -140,10 +158,15 @@ class Tournament:
         subset_walk.best_subsets(
             self.duels, mask, prefix.size, prefix.first, self.n_members, sizes[0], sizes[-1], limits - self.settled,
             reached, found,
-            self._binomials, BRANCH * n_words, TWIG * n_words, self._most_duels, counted,
+            binomials(self.n_members, max(sizes[-1], LAST)), BRANCH * n_words, TWIG * n_words, self._most_duels,
+            counted, halted,
         )  # fmt: skip
         better = [size for size in sizes if reached[size] >= 0]
-        return [Best(int(reached[size]) + self.settled, self._subset(found[size])) for size in better], int(counted[0])
+        return Searched(
+            [Best(int(reached[size]) + self.settled, self._subset(found[size])) for size in better],
+            judged=int(counted[0]),
+            covered=int(counted[1]),
+        )
 
     def _subset(self, words: np.ndarray) -> np.ndarray:
         places = np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
@@ -168,12 +191,13 @@ class Tournament:
         lost[0] = self.n_samples
         return np.asarray(lost)
 
-    @cached_property
-    def _binomials(self) -> np.ndarray:
-        """float64, (n_members + 1, n_members + 1): how many ways there are to choose k of n; infinite if too many."""
-        table = np.zeros((self.n_members + 1, self.n_members + 1))
-        table[:, 0] = 1
-        with np.errstate(over="ignore"):
-            for n in range(1, self.n_members + 1):
-                table[n, 1:] = table[n - 1, 1:] + table[n - 1, :-1]
-        return table
+
+@lru_cache(maxsize=4)
+def binomials(n_members: int, most: int) -> np.ndarray:
+    """float64, (n_members + 1, most + 1): how many ways there are to choose k of n; infinite if too many."""
+    table = np.zeros((n_members + 1, most + 1))
+    table[:, 0] = 1
+    with np.errstate(over="ignore"):
+        for n in range(1, n_members + 1):
+            table[n, 1:] = table[n - 1, 1:] + table[n - 1, :-1]
+    return table

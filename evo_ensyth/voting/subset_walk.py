@@ -629,7 +629,7 @@ def make_space(n_duels, n_words, n_members, most_duels):
 @compiled
 def best_subsets(
     duels, prefix, prefix_size, first, n_members, lo, hi, limits, reached, subsets, binomials, branch_size, twig_size,
-    most_duels, counted,
+    most_duels, counted, halted,
 ):  # fmt: skip
     """Search the subsets of lo to hi members that begin with a prefix for such with fewer errors than ``limits[size]``.
 
@@ -638,7 +638,8 @@ def best_subsets(
     change any more: where up to ``branch_size`` subsets are left, and where a walk over bit planes begins, at
     ``twig_size`` subsets of one size or at the last 15 members, for several sizes. ``binomials[n, k]`` says how many
     subsets of n have k members. What is found is written to ``reached``, errors by size, and
-    ``subsets``, masks by size; it lowers the limits of its size and of larger ones.
+    ``subsets``, masks by size; it lowers the limits of its size and of larger ones. ``counted`` gets how many subsets
+    were judged, and how many were judged or cut off; once ``halted[0]`` is set and there are some, no more are begun.
     """
     n_words = prefix.size
     everybody = np.full(n_words, ALL)
@@ -662,7 +663,7 @@ def best_subsets(
     sizes[0], firsts[0] = prefix_size, first
     height = 1
     chosen = np.zeros(n_words, np.uint64)
-    while height:
+    while height and not (halted[0] and counted[1]):
         height -= 1
         for w in range(n_words):
             chosen[w] = masks[height, w]
@@ -693,6 +694,8 @@ def best_subsets(
                 )
                 if errors < limits[lo]:
                     limits[lo] = reached[lo] = errors
+            for picks in range(fewest, most + 1):
+                counted[1] += np.int64(binomials[n, picks])
         else:
             for taken in range(2):
                 for w in range(n_words):

@@ -169,6 +169,14 @@ def test_the_test_split_is_read_when_selection_is_over(make_problem, monkeypatch
     assert order == ["search", "search", "search", "test"]
 
 
+@pytest.mark.parametrize("selector", ["nsga2", "exact"])
+def test_a_thousand_members_and_more_are_searched_and_what_can_be_is_proven(make_problem, selector):
+    """Of so many members there are more subsets than a float can say."""
+    found = run(make_problem(n_members=1_100, n_samples=60), selector, budget=605_000)
+    assert found.found.certified_sizes[:1] == (1,)
+    assert found.found.hypervolume > 0
+
+
 @pytest.mark.parametrize("selector", ["nsga2", "backward_wrapper", "local_search", "exact"])
 def test_what_is_found_and_chosen_does_not_depend_on_the_test_split(make_problem, selector):
     """Whatever stands there: the truth turned round, and answers that nobody gave."""

@@ -1,5 +1,7 @@
 """The best subset of each size against enumeration: every layout, every way to cut the work, every kind of pool."""
 
+import math
+
 import naive
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def searched(tournament, sizes, most):
     limits = np.full(tournament.n_members + 1, tournament.n_samples + 1)
     found = {}
     for prefix in tournament.prefixes(sizes, most):
-        for best in tournament.search(prefix, sizes, limits)[0]:
+        for best in tournament.search(prefix, sizes, limits).better:
             size = int(best.subset.sum())
             if best.errors < limits[size]:
                 found[size] = best
@@ -81,9 +83,9 @@ def test_a_limit_that_is_reached_already_finds_nothing():
     expected = fewest_by_size(votes)
     for size in range(1, 10):
         limits = np.full(10, expected[size])
-        assert Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits)[0] == []
+        assert Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits).better == []
         limits += 1
-        assert len(Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits)[0]) == 1
+        assert len(Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits).better) == 1
 
 
 def test_bounds_cut_and_change_nothing():
@@ -91,9 +93,22 @@ def test_bounds_cut_and_change_nothing():
     tournament = Tournament(votes)
     size = range(9, 10)
     limits, _ = searched(tournament, size, 10**9)
-    found, counted = tournament.search(Prefix(0, 0, 0), size, limits)
-    assert found == []
-    assert counted < 48_620 / 2  # subsets of 9 of 18
+    searched_again = tournament.search(Prefix(0, 0, 0), size, limits)
+    assert searched_again.better == []
+    assert searched_again.judged < 48_620 / 2  # subsets of 9 of 18
+    assert searched_again.covered == 48_620
+
+
+@pytest.mark.parametrize("sizes", [range(9, 10), range(3, 19)], ids=["one size", "several"])
+def test_a_search_that_is_halted_says_how_far_it_came_and_one_that_is_not_covers_all(sizes):
+    votes = draw(18, 150, 3, 0.7, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duels, "TWIG", 1_000)
+        nothing_known = np.full(19, 151)
+        whole = Tournament(votes).search(Prefix(0, 0, 0), sizes, nothing_known)
+        halted = Tournament(votes).search(Prefix(0, 0, 0), sizes, nothing_known, np.ones(1, bool))
+    assert whole.covered == sum(math.comb(18, size) for size in sizes)
+    assert 0 < halted.judged <= halted.covered < whole.covered / 2
 
 
 @pytest.mark.parametrize("n_members", [63, 64, 65, 129])

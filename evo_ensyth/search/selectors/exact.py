@@ -18,7 +18,7 @@ from evo_ensyth.search.selectors.backward_wrapper import BackwardWrapper
 from evo_ensyth.search.selectors.forward_greedy import ForwardGreedy
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
-FORMAT = 1
+FORMAT = 2
 BLOCK = 4_096  # subsets of a batch, where all are judged one by one
 
 
@@ -59,7 +59,11 @@ class Exact:
         errors = np.rint(search.front.values[:, names.index("error")] * n_samples).astype(np.int64)
         proof.lower_limits(limits_of(search.front.subsets, errors, n_samples))
         search.certified = list(proof.certified)
-        estimate = in_words(proof.estimate()) if proof.next_pass is not None else ""
+
+        def go_on() -> bool:
+            return not search.over
+
+        estimate = in_words(proof.estimate(go_on)) if proof.next_pass is not None else ""
         if proof.reach < max_size:
             estimate += f"; larger ensembles than of {proof.reach} are out of reach"
         search.tell(estimate)
@@ -68,14 +72,14 @@ class Exact:
                 if subsets_of(n_members, sizes) > search.left:
                     return
                 counted = proof.counted
-                for found in proof.rounds():
+                for found in proof.rounds(go_on):
                     best = np.array([best.subset for best in found], bool).reshape(-1, n_members)
                     search.count(proof.counted - counted, best)
                     counted = proof.counted
                     search.certified = list(proof.certified)
                     checkpoint.save_now_and_then(proof)
                     search.tell(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
-                    search.go_on()
+                search.go_on()
         finally:
             checkpoint.close(proof)
 

@@ -114,7 +114,7 @@ def test_a_checkpoint_is_written_while_the_search_runs(make_problem, tmp_path, m
     [
         lambda content: content[: len(content) // 2],
         lambda content: b"[]",
-        lambda content: json.dumps({**json.loads(content), "format": 2}).encode(),
+        lambda content: json.dumps({**json.loads(content), "format": 1}).encode(),
         lambda content: json.dumps({**json.loads(content), "front": [[99]]}).encode(),
         lambda content: json.dumps({**json.loads(content), "proof": {}}).encode(),
     ],
