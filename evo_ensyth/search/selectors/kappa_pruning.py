@@ -25,10 +25,12 @@ class KappaPruning:
         """Judge the ensembles of all sizes."""
         n_members = len(search.pool)
         best_first = np.argsort(search.votes.member_errors, kind="stable")
-        pairs = best_first[np.stack(np.triu_indices(n_members, 1), axis=1)]
-        kappas = Diversity.of(search.votes).kappas[pairs[:, 0], pairs[:, 1]]
-        by_kappa = pairs[np.argsort(kappas, kind="stable")]
-        # A pool of one has no pairs; in all others the best member is among those that turned up.
-        order = list(dict.fromkeys([*by_kappa.ravel().tolist(), int(best_first[0])]))
+        kappas = Diversity.of(search.votes).kappas[np.ix_(best_first, best_first)]
+        # A member turns up with the first of its pairs: the one of lowest kappa, of equal ones that of better members.
+        np.fill_diagonal(kappas, np.inf)  # nobody is a pair; a pool of one has none
+        place = np.arange(n_members)
+        partner = kappas.argmin(axis=1)
+        first, second = np.minimum(place, partner), np.maximum(place, partner)
+        order = best_first[np.lexsort((place, second, first, kappas[place, partner]))]
         rank = np.argsort(order)
         search.evaluate(rank[None, :] < np.arange(1, n_members + 1)[:, None])
