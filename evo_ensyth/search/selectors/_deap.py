@@ -187,7 +187,9 @@ class OneSize(_Brood):
             while len(chosen) < self.size:
                 chosen.add(tuple(sorted(random.sample(range(self._n_members), self._members))))
         # sorted, because the order of a set is nobody's promise
-        return [_Subset((int(i in members) for i in range(self._n_members)), _Error) for members in sorted(chosen)]
+        return [
+            _Subset((int(i in members) for i in range(self._n_members)), _Error) for members in map(set, sorted(chosen))
+        ]
 
 
 def _flip_or_swap(subset: _Subset) -> tuple[_Subset]:
