@@ -244,9 +244,9 @@ class Planes:
         moved = (members * WORDS, movers * WORDS, leaves, self.n_members, joined, left)
         n_threads = self._threads(2 * (len(members) + len(movers)))
         sums = self._summed(lambda part: kernels.neighbour_losses(*layout, *part, *moved), n_threads)
-        tables = np.stack([joined, left])[leaves.astype(np.int64)]
-        sums -= self._n_unused * tables[:, self.n_members]
-        sums += (self.n_samples - len(self.order)) * tables[np.arange(len(movers)), self.n_members + sizes]
+        table, row = np.stack([joined, left]), leaves.astype(np.int64)
+        sums -= self._n_unused * table[row, self.n_members]
+        sums += (self.n_samples - len(self.order)) * table[row, self.n_members + sizes]
         return sums
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Errors by margins, against their formulas."""
 
+import tracemalloc
 from dataclasses import replace
 
 import naive
@@ -84,3 +85,20 @@ def test_neighbours_that_are_judged_together_have_the_same_values(name, drawn):
     neighbours = replace(drawn, subsets=subset ^ np.eye(6, dtype=bool))
     goal = find(name, drawn.pool)
     assert_array_equal(goal.evaluate(replace(neighbours, around=subset)), goal.evaluate(neighbours))
+
+
+def test_neighbours_in_a_large_pool_take_little_more_room_than_they_do():
+    labels, truth = naive.random_votes(np.random.default_rng(0), 2_000, 100, 4)
+    subset = np.arange(2_000) < 9
+    alone = ensembles(labels, truth, 4, subset[None])
+    neighbours = replace(alone, subsets=subset ^ np.eye(2_000, dtype=bool), around=subset)
+    shrunk_error.evaluate(neighbours)
+    tracemalloc.start()
+    try:
+        values = shrunk_error.evaluate(neighbours)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * neighbours.subsets.nbytes
+    some = replace(alone, subsets=neighbours.subsets[::500])
+    assert_array_equal(shrunk_error.evaluate(some), values[::500])
