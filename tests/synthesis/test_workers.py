@@ -135,8 +135,9 @@ def status(process):
 def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environment, request, end):
     folder = tmp_path / "pool"
     program = (
-        "import test_workers\n"
+        "import signal, test_workers\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # else not heard by what a shell runs with &\n"
         f"    test_workers.build(test_workers.SLEEPY, {str(folder)!r}, problem='tiny', workers=1)\n"
     )
     (tmp_path / "program.py").write_text(program)
