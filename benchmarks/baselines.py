@@ -27,12 +27,12 @@ from rich.table import Table
 from votes import draw_votes
 
 from evo_ensyth import objectives
+from evo_ensyth.engine.bit_planes import threads
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors.caruana import Caruana
-from evo_ensyth.voting.planes import threads
+from evo_ensyth.search.selectors.greedy.caruana import Caruana
 
 NAMES = ("backward_elimination", "caruana", "forward_greedy", "backward_wrapper", "local_search")
 CARUANA_ROUNDS = Caruana().rounds

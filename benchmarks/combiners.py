@@ -25,9 +25,9 @@ from unseen import Everything, read
 
 from evo_ensyth import combining
 from evo_ensyth.combining import Combiner
+from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Ensembles, Planes
 
 PLURALITY = "plurality"
 COMBINERS: dict[str, Combiner] = {

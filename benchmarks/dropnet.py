@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 from paired import Difference, Sheet
 from rich.console import Console
 
-from evo_ensyth import terminal
+from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.files import write_whole
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.report.plots import COLOURS, STYLE, write_figure
 from evo_ensyth.synthesis import DropNet, Recipe, Route, Training, build
 from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
@@ -237,7 +237,7 @@ def main() -> None:
     model, folder, found = MODELS[options.model], RUNS / options.model, list[Result]()
     for seed in range(1, options.seeds + 1):
         plan, pool = recipe(model, seed), folder / f"seed-{seed}"
-        with terminal.pool_progress(quiet=False) as progress:
+        with pool_progress(quiet=False) as progress:
             build(plan, pool, problem="dropnet", progress=progress)
         found += results(plan, pool, model)
     title = f"DropNet, model {options.model.upper()} on {model.dataset}, seeds 1 to {options.seeds}"

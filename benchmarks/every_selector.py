@@ -32,11 +32,11 @@ from votes import draw_votes, matrix_product, one_hot
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.posing import make_pool, pose
+from evo_ensyth.results.statistics import interval, lowest
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.statistics import interval, lowest
+from evo_ensyth.workspace import make_pool, pose
 
 DRAWN = (36, 10_000, 10)
 ENUMERATED = 10

@@ -23,15 +23,16 @@ from rich.table import Table
 from votes import draw_votes
 
 from evo_ensyth import objectives
-from evo_ensyth.pool import Pool, Votes, read_predictions
+from evo_ensyth.cli.progress import search_progress
+from evo_ensyth.engine import Planes
+from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.io import read_predictions
+from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.exact.proof import Proof, limits_of
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.proof import Proof, limits_of
-from evo_ensyth.search.selectors.exact import Exact, in_words
-from evo_ensyth.search.selectors.nsga2 import Nsga2
-from evo_ensyth.terminal import search_progress
-from evo_ensyth.voting import Planes
-from evo_ensyth.voting.planes import threads
+from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
+from evo_ensyth.search.selectors.exact.exact import Exact, in_words
 
 BRUTE_FORCE = 5
 SCRATCH = Path(__file__).resolve().parents[1] / "runs" / "benchmark-exact"

@@ -13,8 +13,8 @@ from typing import Any
 
 from evo_ensyth.errors import EvoEnsythError
 from evo_ensyth.files import read_json
-from evo_ensyth.pool import read_pool
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.io import read_pool
+from evo_ensyth.io.pool_folder import read_member
 
 PUBLISHED = {
     0.01: 690_727, 0.02: 515_694, 0.04: 349_340, 0.06: 261_155, 0.08: 216_367, 0.1: 186_753,

@@ -24,12 +24,12 @@ from matplotlib.figure import Figure
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import EvoEnsythError
-from evo_ensyth.pool import StoredPool, read_pool
+from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.report.plots import COLOURS, STYLE, TITLES, write_figure
+from evo_ensyth.results.run import Run
+from evo_ensyth.results.statistics import mcnemar, paired_interval
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.result import Run
 from evo_ensyth.search.run import run
-from evo_ensyth.search.statistics import mcnemar, paired_interval
 
 ENSYTH = "Net-Trim, EnSyth's 36"
 METHODS = {

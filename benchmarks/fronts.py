@@ -36,8 +36,8 @@ from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import selectors
+from evo_ensyth.search.archive import Front
 from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
-from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))

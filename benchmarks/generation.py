@@ -34,12 +34,12 @@ from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth import objectives
+from evo_ensyth.engine.bit_planes import threads
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors._course import first_generation
-from evo_ensyth.search.selectors._evolution import Evolution
-from evo_ensyth.voting.planes import threads
+from evo_ensyth.search.selectors.evolutionary._course import first_generation
+from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
 
 CASES = ((36, 100), (36, 400), (1_000, 100), (1_000, 400))
 GENERATIONS = 30

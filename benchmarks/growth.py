@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
+from evo_ensyth.engine import Planes
 from evo_ensyth.files import write_whole
-from evo_ensyth.voting import Planes
 
 START = {"samples": 10_000, "members": 128, "classes": 10, "ensemble size": 16}
 DOUBLINGS = 4

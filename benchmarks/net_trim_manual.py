@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.numpy import load_file
 
-from evo_ensyth import terminal
-from evo_ensyth.pool import read_pool
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.cli.progress import pool_progress
+from evo_ensyth.io import read_pool
+from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, build, default_workers
 
 NAME = "net_trim_manual"
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     plan = recipe(options.keep, options.samples)
     folder = Path("runs") / NAME / f"keep-{options.keep:g}-samples-{options.samples}"
-    with terminal.pool_progress(quiet=False) as progress:
+    with pool_progress(quiet=False) as progress:
         build(plan, folder, problem=NAME, progress=progress, workers=default_workers(plan))
     dense = read_pool(folder).about["parent"]["accuracy"]["test"]
     table = Table(title="accuracy on the test images, and share of the dense layers' weights that are kept, %")

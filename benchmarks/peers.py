@@ -40,12 +40,12 @@ from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth import objectives
+from evo_ensyth.engine import Planes
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search import selectors
+from evo_ensyth.search.archive import Front
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.front import Front
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.voting import Planes
 
 REAL_POOLS = Path(__file__).resolve().parents[2] / "shared" / "pools"
 DRAWN = {"drawn_36": (36, 5_000, 10), "drawn_200": (200, 10_000, 10)}

@@ -22,15 +22,16 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
-from evo_ensyth import objectives, posing, terminal
-from evo_ensyth.pool import StoredPool, read_pool
+from evo_ensyth import objectives, workspace
+from evo_ensyth.cli.progress import pool_progress
+from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.synthesis import Recipe, Route, build, default_workers, networks
-from evo_ensyth.synthesis.forms import with_state
+from evo_ensyth.synthesis.layer_surgery import with_state
+from evo_ensyth.synthesis.load_member import member_network
 from evo_ensyth.synthesis.measure import Latency, latency_ms
 from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.stored import member_network
-from evo_ensyth.synthesis.together import Together
+from evo_ensyth.synthesis.shared_trunk import Together
 from evo_ensyth.synthesis.training import FineTuning
 
 SIZE = 8
@@ -52,9 +53,9 @@ def _doubled(tunings: Sequence[FineTuning]) -> tuple[FineTuning, ...]:
 
 def made_pool(name: str) -> StoredPool:
     """The pool of a problem made both ways."""
-    recipe = both_ways(posing.problem_module(name).recipe())
-    folder = posing.results_folder(name) / "shared-trunks"
-    with terminal.pool_progress(quiet=False) as progress:
+    recipe = both_ways(workspace.problem_module(name).recipe())
+    folder = workspace.results_folder(name) / "shared-trunks"
+    with pool_progress(quiet=False) as progress:
         build(recipe, folder, problem=name, progress=progress, workers=default_workers(recipe))
     return read_pool(folder)
 

@@ -21,7 +21,7 @@ REPEATS = 5
 # Runs in the new process: says when the first batch is through, then stops.
 SEARCH = """
 import sys, time
-from evo_ensyth import posing
+from evo_ensyth import workspace
 from evo_ensyth.search import evaluator, run
 class Watched(evaluator.Evaluator):
     def evaluate(self, subsets):
@@ -30,7 +30,7 @@ class Watched(evaluator.Evaluator):
         sys.stdout.flush()
         raise SystemExit
 run.Evaluator = Watched
-problem = posing.pose(sys.argv[1], make=None, test_share=0.5, split_seed=0).problem
+problem = workspace.pose(sys.argv[1], make=None, test_share=0.5, split_seed=0).problem
 run.run(problem, "nsga2")
 """
 

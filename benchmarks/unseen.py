@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 import evo_ensyth
-from evo_ensyth import catalogue, combining, objectives
+from evo_ensyth import combining, objectives, plugins
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Scores, Votes, read_pool, read_predictions
-from evo_ensyth.search import selectors, statistics
+from evo_ensyth.io import read_pool, read_predictions
+from evo_ensyth.pool import Pool, Scores, Votes
+from evo_ensyth.results import statistics
+from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
 
@@ -94,7 +96,7 @@ class Method:
         objectives.find(self.criterion, pool)
         modules = [statistics, *(sys.modules[type(each).__module__] for each in (selector, combiner))]
         if self.criterion in objectives.names():
-            modules.append(catalogue.load(objectives.FOLDER, self.criterion, "objective"))
+            modules.append(plugins.load(objectives.FOLDER, self.criterion, "objective"))
         return {
             "method": self.name,
             "settings": asdict(selector) if is_dataclass(selector) else {},

@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from evo_ensyth.engine import Planes
 from evo_ensyth.pool import Votes
-from evo_ensyth.voting import Planes
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 LARGE_POOL = (1_000, 50_000, 100)

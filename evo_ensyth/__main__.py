@@ -1,6 +1,6 @@
 """``python -m evo_ensyth``."""
 
-from evo_ensyth.cli import main
+from evo_ensyth.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evo_ensyth.posing import Problem, stored_problem
+from evo_ensyth.workspace import Problem, stored_problem
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import Recipe

@@ -17,10 +17,10 @@ import numpy as np
 from evo_ensyth.files import read_json, write_json
 from evo_ensyth.objectives import Ensembles, objective
 from evo_ensyth.objectives.error import error
-from evo_ensyth.posing import RUNS, Problem, stored_pool
+from evo_ensyth.workspace import RUNS, Problem, stored_pool
 
 if TYPE_CHECKING:
-    from evo_ensyth.pool import StoredPool
+    from evo_ensyth.io import StoredPool
 
 
 @objective(unit="ms per image")
@@ -57,8 +57,8 @@ def _latencies(stored: StoredPool) -> list[float]:
 def _measure(stored: StoredPool) -> dict[str, float]:
     import torch  # only where something is measured; a search of what was measured does without
 
+    from evo_ensyth.synthesis.load_member import member_network
     from evo_ensyth.synthesis.measure import latency_ms
-    from evo_ensyth.synthesis.stored import member_network
 
     networks = {name: member_network(stored, name) for name in stored.pool.names}
     return {name: latency_ms(network, torch.zeros(1, 1, 8, 8)) for name, network in networks.items()}

@@ -13,9 +13,10 @@ import pytest
 from naive import random_votes
 from safetensors.numpy import save
 
-from evo_ensyth import cli, objectives
+from evo_ensyth import objectives
+from evo_ensyth.cli import main as cli
+from evo_ensyth.io.pool_folder import Answers, write_manifest, write_member, write_parent_labels, write_truth
 from evo_ensyth.pool import Parent, Pool, Votes
-from evo_ensyth.pool.store import Answers, write_manifest, write_member, write_parent_labels, write_truth
 from evo_ensyth.search.problem import Problem
 
 ROOT = Path(__file__).parents[1]

@@ -53,7 +53,7 @@ def test_the_wheel_says_what_it_is(wheel):
         entry_points = file.read(name).decode()
     assert f"\nVersion: {__version__}\n" in about
     assert "\nName: evo-ensyth\n" in about
-    assert "evo-ensyth = evo_ensyth.cli:main" in entry_points
+    assert "evo-ensyth = evo_ensyth.cli.main:main" in entry_points
 
 
 def test_what_is_installed_searches_a_file_and_knows_its_problems(installed, npz, arrays, tmp_path):

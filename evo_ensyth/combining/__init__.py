@@ -14,7 +14,7 @@ It is a frozen dataclass, its fields are its settings, ``adds`` says whether it 
             return votes.n_samples - votes.member_errors
 
 The file's name is the combiner's name; a dotted name is imported from anywhere. The sums are exact (see
-`evo_ensyth.voting.SoftVotes`), and ties go to the lowest class.
+`evo_ensyth.engine.SoftVotes`), and ties go to the lowest class.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evo_ensyth import catalogue
+from evo_ensyth import plugins
+from evo_ensyth.engine import SoftVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
-from evo_ensyth.voting import SoftVotes
 
 __all__ = ["Combined", "Combiner", "cross_fitted_errors", "fit", "load", "names"]
 
@@ -96,7 +96,7 @@ class Combined:
 
 def names() -> tuple[str, ...]:
     """Names of the combiners that come with the package."""
-    return catalogue.names(FOLDER)
+    return plugins.names(FOLDER)
 
 
 def load(name: str, settings: Mapping[str, Any] | None = None) -> Combiner:
@@ -108,7 +108,7 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Combiner:
         There is none of that name, its module does not have exactly one class with ``weights``, or that knows no such
         setting.
     """
-    combiner: Combiner = catalogue.build(FOLDER, name, "combiner", "weights", settings)
+    combiner: Combiner = plugins.build(FOLDER, name, "combiner", "weights", settings)
     return combiner
 
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth import catalogue
+from evo_ensyth import plugins
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Pool
-from evo_ensyth.voting import Ensembles
 
 __all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective", "samples_of_class"]
 
@@ -57,7 +57,7 @@ def objective(unit: str = "") -> Callable[[Callable[[Ensembles], np.ndarray]], O
 
 def names() -> tuple[str, ...]:
     """Names of the objectives that come with the package."""
-    return catalogue.names(FOLDER)
+    return plugins.names(FOLDER)
 
 
 def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
@@ -72,7 +72,7 @@ def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
         if candidate.name == name:
             return candidate
     if name in names():
-        found: Objective = catalogue.only(catalogue.load(FOLDER, name, "objective"), Objective)
+        found: Objective = plugins.only(plugins.load(FOLDER, name, "objective"), Objective)
         return found
     if name in pool.costs:
         return Objective(name, lambda ensembles: ensembles.total(name))
@@ -82,7 +82,7 @@ def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
     if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
         return _error_of_class(int(number[1]))
     families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
-    raise catalogue.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
+    raise plugins.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
 
 
 def samples_of_class(number: int, ensembles: Ensembles) -> int:

@@ -6,8 +6,8 @@ all classes, so that it goes from 0 to 2.
 
 import numpy as np
 
+from evo_ensyth.engine import kernels
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.voting import kernels
 
 
 @objective(unit="0 to 2")

@@ -6,8 +6,8 @@ calibration error, with the fifteen bins of its experiments.
 
 import numpy as np
 
+from evo_ensyth.engine import kernels
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.voting import kernels
 
 N_BINS = 15
 

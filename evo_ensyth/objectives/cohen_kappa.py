@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.voting import Diversity
 
 
 @objective(unit="kappa")

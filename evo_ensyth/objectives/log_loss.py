@@ -5,8 +5,8 @@ Good, "Rational decisions", Journal of the Royal Statistical Society B 14(1), 19
 
 import numpy as np
 
+from evo_ensyth.engine import kernels
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.voting import kernels
 
 
 @objective(unit="nats")

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool.manifest import check_no_link
-from evo_ensyth.pool.votes import MOST_CLASSES, Some, checked_labels
+from evo_ensyth.pool.labels import MOST_CLASSES, Some, checked_labels
 
 # Scores to check at once.
 CHECKED = 2**20
@@ -113,35 +111,3 @@ class Scores:
                     )
             largest = max(largest, float(high))
         return largest
-
-
-def mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_classes: int, split: str) -> Scores:
-    """Scores in a pool's folder, mapped into memory: what is not looked at is not read.
-
-    Raises
-    ------
-    InputError
-        A file that is missing, a link or no array, or does not fit the truth; or a score that is none.
-    """
-    shape = (len(truth), n_classes)
-    members = []
-    for name in names:
-        path = folder / "members" / name / f"{split}.scores.npy"
-        members.append(_mapped(path))
-        if members[-1].shape != shape:
-            raise InputError(f"{path} has shape {members[-1].shape}; the votes of its pool need {shape}.")
-    try:
-        return Scores(members, truth, split)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-
-
-def _mapped(path: Path) -> np.ndarray:
-    for part in (path.parent.parent, path.parent, path):
-        check_no_link(part)
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; build the pool again.") from error
-    except Exception as error:  # damage makes numpy raise nearly anything
-        raise InputError(f"{path} is no whole .npy file: {error}.") from error

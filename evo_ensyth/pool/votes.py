@@ -4,18 +4,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.labels import MOST_CLASSES, Some, checked_labels
+from evo_ensyth.pool.scores import Scores
 
-if TYPE_CHECKING:
-    from evo_ensyth.pool.scores import Scores
-
-MOST_CLASSES = 2**16
-
-Some = np.ndarray | slice
 EVERYTHING = slice(None)
 
 
@@ -47,7 +42,7 @@ class Votes:
     truth: np.ndarray
     n_classes: int
     split: str
-    read_scores: "Callable[[], Scores] | None" = field(default=None, repr=False, compare=False)
+    read_scores: Callable[[], Scores] | None = field(default=None, repr=False, compare=False)
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -91,7 +86,7 @@ class Votes:
         return np.bincount(self.truth, minlength=self.n_classes)
 
     @cached_property
-    def scores(self) -> "Scores":
+    def scores(self) -> Scores:
         """What the members think of every class. Nothing of it is read before somebody asks.
 
         Raises
@@ -130,15 +125,3 @@ class Votes:
         digest.update(self.labels.data)  # as they lie in memory: no copy
         digest.update(self.truth.data)
         return digest.hexdigest()
-
-
-def checked_labels(values: np.ndarray, what: str, n_classes: int, kind: type) -> np.ndarray:
-    """Copy whole numbers in [0, n_classes) into a type that is large enough for them; read-only."""
-    if values.dtype.kind not in "iu":
-        raise InputError(f"{what} have type {values.dtype}; they must be whole numbers.")
-    if values.min() < 0 or values.max() >= n_classes:
-        wrong = values[(values < 0) | (values >= n_classes)][0]
-        raise InputError(f"{what} hold {wrong}; with {n_classes} classes they go from 0 to {n_classes - 1}.")
-    values = np.array(values, dtype=kind, order="C")  # a copy: nobody else can change what was checked
-    values.setflags(write=False)
-    return values

@@ -1,10 +1,10 @@
-"""Telling what came out: ``facts`` are worked out first, then drawn (``plots``) and written down (``page``)."""
+"""Telling what came out: ``facts`` are worked out first, then drawn (``plots``) and written down (``markdown``)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from evo_ensyth.report.pool_facts import PoolFacts
-from evo_ensyth.search.result import Run
+from evo_ensyth.results.run import Run
 
 
 def write_report(runs: Sequence[Run], folder: Path) -> None:
@@ -21,12 +21,12 @@ def write_report(runs: Sequence[Run], folder: Path) -> None:
     InputError
         The runs are not of one problem.
     """
-    from evo_ensyth.report import page, plots  # matplotlib
+    from evo_ensyth.report import markdown, plots  # matplotlib
     from evo_ensyth.report.facts import gather
 
     facts = gather(runs)
     plots.write_front(facts, folder)
-    page.write_page(facts, folder)
+    markdown.write_page(facts, folder)
 
 
 def write_pool_pictures(facts: PoolFacts, folder: Path) -> None:

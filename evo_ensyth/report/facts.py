@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.front import dominates
-from evo_ensyth.search.result import Entry, Run, Selection
-from evo_ensyth.search.verdict import RIVALS, rival_name
+from evo_ensyth.results.comparison import RIVALS, rival_name
+from evo_ensyth.results.run import Entry, Run, Selection
+from evo_ensyth.search.archive import dominates
 
 MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from evo_ensyth.errors import one_line
 from evo_ensyth.files import write_whole
 from evo_ensyth.report.facts import MARKS, Facts, Line
-from evo_ensyth.search.result import Entry, Run
+from evo_ensyth.results.run import Entry, Run
 
 # Okabe and Ito's colours, told apart by people who see few; the first is for what the report is about.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

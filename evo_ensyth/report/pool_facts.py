@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import SharedPart, StoredPool
-from evo_ensyth.pool.supports import read_supports
-from evo_ensyth.report.support_facts import SupportFacts
-from evo_ensyth.voting.diversity import Diversity
+from evo_ensyth.io import StoredPool
+from evo_ensyth.io.weight_masks import read_supports
+from evo_ensyth.pool import SharedPart
+from evo_ensyth.report.weight_mask_facts import SupportFacts
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
 EQUAL_ERRORS = 0.01

@@ -7,19 +7,20 @@ test split, which is not in here.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from evo_ensyth.engine.bit_planes import Leg
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
-from evo_ensyth.search.bounds import excess
-from evo_ensyth.search.front import Front
+from evo_ensyth.results.run import Milestone
+from evo_ensyth.search.archive import Front
+from evo_ensyth.search.constraints import excess
 from evo_ensyth.search.kernels import not_covered
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.voting.planes import Leg
 
 # Answers that a block of ensembles may hold at once, should an objective ask for them: 64 MB at one byte each.
 BLOCK_ANSWERS = 64_000_000
@@ -30,15 +31,6 @@ BEYOND = 1e30
 
 class SearchOver(Exception):  # noqa: N818 - it is no error
     """The budget or the time is spent, or somebody said stop. Selectors let it pass through."""
-
-
-@dataclass(frozen=True)
-class Milestone:
-    """How far a selector had come at one moment."""
-
-    evaluations: int
-    seconds: float
-    hypervolume: float
 
 
 class Evaluator:

@@ -7,7 +7,7 @@ cache does not notice a change in a function of another file.
 
 import numpy as np
 
-from evo_ensyth.voting.kernels import bits_set, compiled
+from evo_ensyth.engine.kernels import bits_set, compiled
 
 # --- The front ------------------------------------------------------------------------------------------------------
 

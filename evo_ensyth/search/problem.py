@@ -6,12 +6,12 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from evo_ensyth.engine import Planes, SoftVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Parent, Pool, Votes
-from evo_ensyth.search.bounds import Bound
-from evo_ensyth.voting import Planes, SoftVotes
+from evo_ensyth.search.constraints import Bound
 
 
 @dataclass(frozen=True)

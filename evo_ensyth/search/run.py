@@ -19,19 +19,19 @@ import numpy as np
 
 import evo_ensyth
 from evo_ensyth import objectives
+from evo_ensyth.engine import Ensembles, kernels
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, judge
 from evo_ensyth.objectives.error import error
+from evo_ensyth.results.comparison import Versus, beside_rivals
+from evo_ensyth.results.run import BOUND_SIDES, MARKS, Entry, Milestone, Run, Selection
+from evo_ensyth.results.statistics import lowest
 from evo_ensyth.search import selectors
-from evo_ensyth.search.bounds import broken
-from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
-from evo_ensyth.search.front import Front
+from evo_ensyth.search.archive import Front
+from evo_ensyth.search.constraints import broken
+from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.exact.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.proof import PROVABLE, Proof, limits_of, prove_some
-from evo_ensyth.search.result import BOUND_SIDES, MARKS, Entry, Run, Selection
-from evo_ensyth.search.statistics import lowest
-from evo_ensyth.search.verdict import Versus, beside_rivals
-from evo_ensyth.voting import Ensembles, kernels
 
 # What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
 # the search had a time limit.

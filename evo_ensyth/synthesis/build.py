@@ -20,11 +20,11 @@ import torch
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError, UnfinishedError
 from evo_ensyth.files import held_folder
-from evo_ensyth.pool.store import read_member, write_manifest
+from evo_ensyth.io.pool_folder import read_member, write_manifest
 from evo_ensyth.synthesis import measure
+from evo_ensyth.synthesis.builder import Workshop, is_made, planned, steps_left, with_latencies
 from evo_ensyth.synthesis.recipe import Planned, Recipe, plain
-from evo_ensyth.synthesis.standing import check_begun, claim, failures, is_closed, keep_claim, keep_failures, told_name
-from evo_ensyth.synthesis.steps import Workshop, is_made, planned, steps_left, with_latencies
+from evo_ensyth.synthesis.status import check_begun, claim, failures, is_closed, keep_claim, keep_failures, told_name
 from evo_ensyth.synthesis.training import Progress, reproducible
 from evo_ensyth.synthesis.workers import Schedule, work_here, work_in_processes
 

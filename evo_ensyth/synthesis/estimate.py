@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evo_ensyth.pool.manifest import SPLITS
+from evo_ensyth.io.manifest import SPLITS
 from evo_ensyth.synthesis import measure
+from evo_ensyth.synthesis.builder import Step, Workshop, is_made, label_of, planned, scratch_of, steps_left
 from evo_ensyth.synthesis.compression import Descents, work_of
-from evo_ensyth.synthesis.forms import saved
+from evo_ensyth.synthesis.layer_surgery import saved
 from evo_ensyth.synthesis.recipe import Recipe
-from evo_ensyth.synthesis.standing import told_name
-from evo_ensyth.synthesis.steps import Step, Workshop, is_made, label_of, planned, scratch_of, steps_left
+from evo_ensyth.synthesis.status import told_name
 from evo_ensyth.synthesis.training import FineTuning, Progress, Training, fine_tune, reproducible, train
 
 # How much of the time that was measured and counted it may be: caches, neighbours on the machine, what is not counted.

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool.store import Answers
+from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import quantised_bits
+from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import reproducible
 

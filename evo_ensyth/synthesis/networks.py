@@ -20,7 +20,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from evo_ensyth import catalogue
+from evo_ensyth import plugins
 
 
 class Preparation(Protocol):
@@ -132,7 +132,7 @@ def build(name: str, n_classes: int, seed: int) -> Network:
         No such network.
     """
     if name not in NETWORKS:
-        raise catalogue.unknown("network", name, NETWORKS)
+        raise plugins.unknown("network", name, NETWORKS)
     return NETWORKS[name](n_classes, torch.Generator().manual_seed(seed)).eval()
 
 

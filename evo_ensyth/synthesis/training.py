@@ -26,7 +26,7 @@ from torch.nn import functional
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import is_quantised
+from evo_ensyth.synthesis.layer_surgery import is_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 
 Progress = Callable[[int, int, str], None]

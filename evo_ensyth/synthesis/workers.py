@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from evo_ensyth.errors import EvoEnsythError, InputError
+from evo_ensyth.synthesis.builder import Step, Workshop
 from evo_ensyth.synthesis.recipe import Recipe
-from evo_ensyth.synthesis.steps import Step, Workshop
 from evo_ensyth.synthesis.training import Progress, reproducible
 
 # How often a step is begun before it is given up, where its worker dies; and how many may die before they have begun.

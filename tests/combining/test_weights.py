@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import combining
+from evo_ensyth.engine import Planes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
-from evo_ensyth.voting import Planes
 
 
 def drawn(n_members, n_samples=80, n_classes=3, *, seed=0):

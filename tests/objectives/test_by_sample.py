@@ -6,10 +6,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
+from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
+from evo_ensyth.io import read_predictions
 from evo_ensyth.objectives.margin_ratio import HOPELESS
-from evo_ensyth.pool import Pool, Votes, read_predictions
-from evo_ensyth.voting import Ensembles, Planes
+from evo_ensyth.pool import Pool, Votes
 
 
 def ensembles(labels, truth, n_classes, subsets=None, split="search"):

@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
+from evo_ensyth.engine import Diversity, Ensembles, Planes
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Diversity, Ensembles, Planes
 
 MEASURES = ("binary_disagreement", "cohen_kappa", "fleiss_kappa", "generalised_diversity", "kohavi_wolpert")
 NAMES = (*MEASURES, "q_statistic", "focal_diversity")

@@ -6,10 +6,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
+from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, objective
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Ensembles, Planes
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
+from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.objectives import find
 from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
 from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.voting import Ensembles, Planes
 
 
 def ensembles(labels, truth, n_classes, subsets):

@@ -8,12 +8,12 @@ import pytest
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
+from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report.facts import gather, leading
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
-from evo_ensyth.search.run_folder import read_run, write_run
 
 TRUTH = np.ones(10, int)
 # On the search split the first member has 1 error, the second 2, the third 3, never on the same sample. A tie is an

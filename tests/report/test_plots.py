@@ -15,9 +15,9 @@ from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.report import write_report
 from evo_ensyth.report.facts import Facts, gather
 from evo_ensyth.report.plots import draw_front, write_front
+from evo_ensyth.results.comparison import Versus
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
-from evo_ensyth.search.verdict import Versus
 
 
 def facts(

@@ -9,9 +9,10 @@ import pytest
 from naive import random_votes
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Parent, Pool, StoredPool, Votes
-from evo_ensyth.pool_terminal import print_pool
+from evo_ensyth.io import StoredPool
+from evo_ensyth.pool import Parent, Pool, Votes
 from evo_ensyth.report import write_pool_pictures
+from evo_ensyth.report.pool_console import print_pool
 from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
 from evo_ensyth.report.pool_plots import spread
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_array_equal
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import evaluator as evaluator_module
+from evo_ensyth.search.archive import Front
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.front import Front
 
 
 def test_values_are_those_of_the_oracle(make_problem):

@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
+from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.objectives import judge
 from evo_ensyth.pool import Votes
 from evo_ensyth.report.facts import gather
-from evo_ensyth.report.page import page
+from evo_ensyth.report.markdown import page
 from evo_ensyth.search.run import run
-from evo_ensyth.search.run_folder import read_run, write_run
 
 ENTRY_KEYS = {
     "indices", "members", "search", "test", "search_interval", "test_interval", "optimism", "costs", "versus",

@@ -18,16 +18,16 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
+from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import read_pool
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.io import read_pool
+from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import Latency, Quantisation, datasets, measure, networks
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression import Variant, silent
 from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes, plain
-from evo_ensyth.synthesis.standing import Standing, standing
+from evo_ensyth.synthesis.status import Standing, standing
 from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
-from evo_ensyth.voting import Ensembles, Planes
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 
 import pytest
 
-from evo_ensyth import posing
+from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import (
     CloneAndPrune,
@@ -21,12 +21,12 @@ from evo_ensyth.synthesis import (
     networks,
     training,
 )
+from evo_ensyth.synthesis import builder as steps_module
 from evo_ensyth.synthesis import estimate as estimating
-from evo_ensyth.synthesis import steps as steps_module
+from evo_ensyth.synthesis.builder import Step
 from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import ANSWER, CALLS
 from evo_ensyth.synthesis.estimate import _makespan, estimate
-from evo_ensyth.synthesis.steps import Step
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 PARENT = Training(epochs=1, batch=100)
@@ -75,7 +75,7 @@ def counted(monkeypatch):
 
 def test_the_steps_and_bytes_of_every_method_are_those_that_are_done(counted, monkeypatch, tmp_path):
     """A route of each method. DropNet keeps a tenth of the samples for itself, and removes units."""
-    whole = posing.problem_module("digits_mixed").recipe()
+    whole = workspace.problem_module("digits_mixed").recipe()
     routes = {type(route.compressor): route for route in whole.compressors}
     mixed = shortened(replace(whole, compressors=tuple(routes.values()), n_calibration=100))
     n_members = len(mixed.members())

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import datasets, forms, measure, networks
+from evo_ensyth.synthesis import datasets, measure, networks
+from evo_ensyth.synthesis import layer_surgery as forms
 from evo_ensyth.synthesis.networks import Scaled
 
 

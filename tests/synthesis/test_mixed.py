@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from evo_ensyth import posing
+from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
-from evo_ensyth.pool import read_pool
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.io import read_pool
+from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import DropNet, FineTuning, Magnitude, Quantisation, Route, Training, build, datasets, measure
 from evo_ensyth.synthesis.compression import Variant, silent
+from evo_ensyth.synthesis.load_member import member_network
 from evo_ensyth.synthesis.recipe import plain
-from evo_ensyth.synthesis.stored import member_network
 from evo_ensyth.synthesis.training import derived_seed
 
 
@@ -30,7 +30,7 @@ def shortened(value):
     return replace(value, **changes | {name: short[name] for name in short.keys() & changes.keys()})
 
 
-RECIPE = replace(shortened(posing.problem_module("digits_mixed").recipe()), n_calibration=100)
+RECIPE = replace(shortened(workspace.problem_module("digits_mixed").recipe()), n_calibration=100)
 
 
 def contents(folder):
@@ -49,7 +49,7 @@ def whole(tmp_path_factory):
 
 def test_the_recipe_makes_the_members_that_it_names(whole):
     names = read_pool(whole).pool.names
-    assert names == tuple(member.name for member in RECIPE.members()) == posing.planned_members("digits_mixed")
+    assert names == tuple(member.name for member in RECIPE.members()) == workspace.planned_members("digits_mixed")
     assert len(names) == 64
     assert names[6:8] == ("net_trim-0.1-tuned", "net_trim-0.1-tuned-quantisation-4")
     assert sorted(path.name for path in (whole / "members").iterdir()) == sorted(names)
@@ -211,4 +211,4 @@ def test_two_members_of_one_name_are_refused_before_anything_is_made(tmp_path):
 )
 def test_pools_that_were_made_before_are_recognised(problem, digest):
     """A setting with a default, added to a recipe or a method, would make them pools of another recipe."""
-    assert fingerprint(plain(posing.problem_module(problem).recipe()))[:16] == digest
+    assert fingerprint(plain(workspace.problem_module(problem).recipe()))[:16] == digest

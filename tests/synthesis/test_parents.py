@@ -11,8 +11,8 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_json, write_json
-from evo_ensyth.pool import read_pool
-from evo_ensyth.pool.store import read_member
+from evo_ensyth.io import read_pool
+from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import (
     FineTuning,
     Latency,
@@ -27,9 +27,9 @@ from evo_ensyth.synthesis import (
     measure,
     networks,
 )
+from evo_ensyth.synthesis.load_member import member_network
 from evo_ensyth.synthesis.networks import Network, Scaled
-from evo_ensyth.synthesis.standing import standing
-from evo_ensyth.synthesis.stored import member_network
+from evo_ensyth.synthesis.status import standing
 from evo_ensyth.synthesis.training import derived_seed, reproducible, train
 
 TRAINING = Training(epochs=2, batch=50, learning_rate=3e-3)

@@ -13,11 +13,11 @@ from test_build import MEMBERS, RECIPE, REGIMES, Smallest, contents
 
 from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
 from evo_ensyth.files import held_folder
-from evo_ensyth.pool import read_pool
+from evo_ensyth.io import read_pool
 from evo_ensyth.synthesis import Quantisation, Route, Training, workers
 from evo_ensyth.synthesis.build import build
 from evo_ensyth.synthesis.compression import silent
-from evo_ensyth.synthesis.standing import standing
+from evo_ensyth.synthesis.status import standing
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evo_ensyth import catalogue
+from evo_ensyth import plugins
 from evo_ensyth.search.evaluator import Evaluator
 
 FOLDER = "evo_ensyth.search.selectors"
@@ -42,7 +42,7 @@ class Selector(Protocol):
 
 def names() -> tuple[str, ...]:
     """Names of the selectors that come with the package."""
-    return catalogue.names(FOLDER)
+    return plugins.names(FOLDER)
 
 
 def criterion(selector: Selector) -> str:
@@ -59,5 +59,5 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:
         There is none of that name, its module does not have exactly one class with ``select``, or that knows no such
         setting.
     """
-    selector: Selector = catalogue.build(FOLDER, name, "selector", "select", settings)
+    selector: Selector = plugins.build(FOLDER, name, "selector", "select", settings)
     return selector

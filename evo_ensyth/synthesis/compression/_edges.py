@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import with_state
+from evo_ensyth.synthesis.layer_surgery import with_state
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import Training, train
 

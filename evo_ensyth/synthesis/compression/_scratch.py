@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from evo_ensyth.files import write_whole
-from evo_ensyth.synthesis.forms import saved, with_state
+from evo_ensyth.synthesis.layer_surgery import saved, with_state
 from evo_ensyth.synthesis.networks import Network
 
 

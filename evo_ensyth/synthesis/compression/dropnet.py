@@ -19,7 +19,7 @@ from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, 
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units, unit_means
 from evo_ensyth.synthesis.datasets import Split, stratified
-from evo_ensyth.synthesis.forms import keep_units
+from evo_ensyth.synthesis.layer_surgery import keep_units
 from evo_ensyth.synthesis.networks import Network
 from evo_ensyth.synthesis.training import Training, derived_seed, train
 

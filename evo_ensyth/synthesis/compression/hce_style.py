@@ -26,7 +26,7 @@ from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import learning_steps, settled
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import quantised_bits
+from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
 

@@ -14,7 +14,7 @@ import torch
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import Material, Told, Variant, Work, silent
-from evo_ensyth.synthesis.forms import mark_quantised
+from evo_ensyth.synthesis.layer_surgery import mark_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 
 SPANS = ("least_squares", "whole")

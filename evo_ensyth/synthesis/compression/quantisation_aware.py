@@ -20,7 +20,7 @@ from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, 
 from evo_ensyth.synthesis.compression._scratch import made_once
 from evo_ensyth.synthesis.compression.quantisation import Quantisation, largest_code, quantise, rounded_up
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.forms import mark_quantised
+from evo_ensyth.synthesis.layer_surgery import mark_quantised
 from evo_ensyth.synthesis.networks import Network, weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
 

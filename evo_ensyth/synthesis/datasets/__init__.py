@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth import catalogue
+from evo_ensyth import plugins
 from evo_ensyth.errors import InputError
 
 
@@ -66,7 +66,7 @@ def load(name: str) -> Dataset:
     InputError
         No such data set, a file that is not the published one, or one that is missing and cannot be downloaded.
     """
-    dataset: Dataset = catalogue.load(__name__, name, "data set").load()
+    dataset: Dataset = plugins.load(__name__, name, "data set").load()
     return dataset
 
 

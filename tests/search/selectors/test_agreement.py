@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Votes, npz
-from evo_ensyth.search.selectors._agreement import Growing, Labels
+from evo_ensyth.pool import Votes, memory
+from evo_ensyth.search.selectors.greedy._agreement import Growing, Labels
 
 
 @pytest.mark.parametrize(("n_classes", "kind"), [(1, np.uint8), (2, np.uint8), (5, np.uint8), (700, np.uint16)])
@@ -37,6 +37,6 @@ def test_a_growing_ensemble_answers_by_plurality(n_classes):
 
 def test_counts_that_do_not_fit_are_refused(monkeypatch):
     labels, truth = naive.random_votes(np.random.default_rng(0), 3, 50, 4)
-    monkeypatch.setattr(npz.os, "sysconf", lambda name: 28)
+    monkeypatch.setattr(memory.os, "sysconf", lambda name: 28)
     with pytest.raises(InputError, match=r"the counts of votes by sample and class would take"):
         Growing(Votes(labels, truth, 4, "search"))

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors import _bags
-from evo_ensyth.search.selectors._bags import Breeding
-from evo_ensyth.search.selectors.qdo_es import GRAIN, Grid, QdoEs, mean_of_pairs, pairwise
-from evo_ensyth.search.selectors.qo_es import QoEs
+from evo_ensyth.search.selectors.quality_diversity import _bags
+from evo_ensyth.search.selectors.quality_diversity._bags import Breeding
+from evo_ensyth.search.selectors.quality_diversity.qdo_es import GRAIN, Grid, QdoEs, mean_of_pairs, pairwise
+from evo_ensyth.search.selectors.quality_diversity.qo_es import QoEs
 
 both_selectors = pytest.mark.parametrize("kind", [QoEs, QdoEs])
 

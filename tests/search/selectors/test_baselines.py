@@ -71,7 +71,7 @@ def test_single_best_and_whole_pool(make_problem):
 
 
 def test_random_sizes_are_spread_evenly():
-    from evo_ensyth.search.selectors.random import random_subsets
+    from evo_ensyth.search.selectors.baselines.random import random_subsets
 
     sizes = random_subsets(10_000, 10, np.random.default_rng(0)).sum(axis=1)
     counts = np.bincount(sizes, minlength=11)

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors.cma_es import CmaEs, shared_out
+from evo_ensyth.search.selectors.evolutionary.cma_es import CmaEs, shared_out
 
 
 class Recorder(Evaluator):

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.search import selectors
+from evo_ensyth.search.archive import Front
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.front import Front
-from evo_ensyth.search.selectors._course import first_generation, walk_baselines
+from evo_ensyth.search.selectors.evolutionary._course import first_generation, walk_baselines
 
 
 def judged_by(names, make_problem, **limits):
@@ -38,7 +38,7 @@ def test_the_start_takes_in_every_baseline_that_half_of_the_budget_left_covers(l
 
 
 def test_the_slowest_baseline_is_left_out_where_time_is_short(make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.WALK_PER_PATH", 1e9)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.WALK_PER_PATH", 1e9)
     search = Evaluator(make_problem(n_members=12, n_samples=300), seconds=1_000)
     walk_baselines(search, np.random.default_rng(0))
     expected = judged_by(("backward_elimination", "forward_greedy"), make_problem)

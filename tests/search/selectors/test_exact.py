@@ -9,10 +9,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search import proof as proofs
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors import exact
-from evo_ensyth.search.selectors.exact import Exact
+from evo_ensyth.search.exact import proof as proofs
+from evo_ensyth.search.selectors.exact import exact
+from evo_ensyth.search.selectors.exact.exact import Exact
 
 
 def searched(problem, selector, **limits):

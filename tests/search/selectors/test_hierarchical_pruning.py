@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from evo_ensyth.engine import Diversity
+from evo_ensyth.engine.diversity import MEASURES
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.hierarchical_pruning import HierarchicalPruning
-from evo_ensyth.voting import Diversity
-from evo_ensyth.voting.diversity import MEASURES
+from evo_ensyth.search.selectors.ordering.hierarchical_pruning import HierarchicalPruning
 
 
 class Recorder(Evaluator):

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.kappa_pruning import KappaPruning
+from evo_ensyth.search.selectors.ordering.kappa_pruning import KappaPruning
 
 
 class Recorder(Evaluator):

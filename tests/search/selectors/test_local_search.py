@@ -8,9 +8,9 @@ import pytest
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors.caruana import Caruana
-from evo_ensyth.search.selectors.forward_greedy import ForwardGreedy
-from evo_ensyth.search.selectors.local_search import LocalSearch
+from evo_ensyth.search.selectors.greedy.caruana import Caruana
+from evo_ensyth.search.selectors.greedy.forward_greedy import ForwardGreedy
+from evo_ensyth.search.selectors.local.local_search import LocalSearch
 
 
 def searched(selector, problem, **limits):

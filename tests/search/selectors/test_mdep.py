@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import find
-from evo_ensyth.search.bounds import read_bounds
+from evo_ensyth.search.constraints import read_bounds
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors.mdep import Mdep
+from evo_ensyth.search.selectors.evolutionary.mdep import Mdep
 
 
 def by_hand(subset, votes):

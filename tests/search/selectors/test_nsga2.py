@@ -13,9 +13,9 @@ from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_func
 
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors._course import first_generation
-from evo_ensyth.search.selectors._pymoo import crowding_distance
-from evo_ensyth.search.selectors.nsga2 import Nsga2
+from evo_ensyth.search.selectors.evolutionary._course import first_generation
+from evo_ensyth.search.selectors.evolutionary._pymoo import crowding_distance
+from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 
 
 def searched(problem, selector=None, seed=1, **limits):
@@ -37,7 +37,7 @@ def test_the_front_of_a_small_pool_is_the_enumerated_one(make_problem, n_members
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_baseline_has_a_point_that_dominates_the_front(make_problem, seed):
-    from evo_ensyth.search.front import dominates
+    from evo_ensyth.search.archive import dominates
 
     problem = make_problem(n_members=30, n_samples=200, seed=seed)
     front = searched(problem, seed=seed).front
@@ -60,7 +60,7 @@ def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):
     problem = make_problem(n_members=16)
     monkeypatch.setattr(Evaluator, "evaluate", recording)
     selector = Nsga2(generations=30, enumerate=0)
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
     searched(problem, selector)
     assert 31 * 100 < len(judged) <= 31 * 100 + 30 * selector.walk
     assert len(set(judged)) == len(judged)
@@ -95,7 +95,7 @@ from evo_ensyth import objectives
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
-from evo_ensyth.search.run_folder import _front_table
+from evo_ensyth.io.run_folder import _front_table
 rng = np.random.default_rng(0)
 labels, truth = naive.random_votes(rng, 40, 600, 5, 0.6)
 pool = Pool(tuple(f"m{{i}}" for i in range(40)), costs={{"ms": rng.random(40)}})

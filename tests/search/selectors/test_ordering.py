@@ -11,13 +11,13 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.complementarity import Complementarity
-from evo_ensyth.search.selectors.drep import Drep
-from evo_ensyth.search.selectors.forward_greedy import ForwardGreedy
-from evo_ensyth.search.selectors.k_medoids import KMedoids
-from evo_ensyth.search.selectors.margin_distance_minimisation import MarginDistanceMinimisation
-from evo_ensyth.search.selectors.orientation_ordering import OrientationOrdering
-from evo_ensyth.search.selectors.reduce_error import ReduceError
+from evo_ensyth.search.selectors.greedy.complementarity import Complementarity
+from evo_ensyth.search.selectors.greedy.drep import Drep
+from evo_ensyth.search.selectors.greedy.forward_greedy import ForwardGreedy
+from evo_ensyth.search.selectors.greedy.margin_distance_minimisation import MarginDistanceMinimisation
+from evo_ensyth.search.selectors.greedy.reduce_error import ReduceError
+from evo_ensyth.search.selectors.ordering.k_medoids import KMedoids
+from evo_ensyth.search.selectors.ordering.orientation_ordering import OrientationOrdering
 
 ORDERINGS = (OrientationOrdering(cut=False), MarginDistanceMinimisation(), Complementarity(), Drep())
 ALL = (*ORDERINGS, ReduceError(), KMedoids(), KMedoids(first="diversity"))

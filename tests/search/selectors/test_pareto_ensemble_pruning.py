@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors import pareto_ensemble_pruning
-from evo_ensyth.search.selectors.pareto_ensemble_pruning import ParetoEnsemblePruning, _Archive, _walk
+from evo_ensyth.search.selectors.evolutionary import pareto_ensemble_pruning
+from evo_ensyth.search.selectors.evolutionary.pareto_ensemble_pruning import ParetoEnsemblePruning, _Archive, _walk
 
 
 class Recorder(Evaluator):

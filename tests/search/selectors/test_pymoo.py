@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors import _pymoo
+from evo_ensyth.search.selectors.evolutionary import _pymoo
 
 NAMES = ("nsga2_pymoo", "nsga3", "age_moea", "moead")
 
@@ -35,7 +35,7 @@ def test_any_number_of_objectives_and_every_judged_subset_counts(name, goals, ma
     monkeypatch.setattr(
         type(problem), "on_search", lambda self, some: judged.append(len(some)) or on_search(self, some)
     )
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
     search = Evaluator(problem, budget=1_000)
     with warnings.catch_warnings():
         before = list(warnings.filters)
@@ -47,7 +47,7 @@ def test_any_number_of_objectives_and_every_judged_subset_counts(name, goals, ma
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_beats_random_subsets_from_the_same_start(name, make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
     gains = []
     for seed in range(3):
         volumes = []

@@ -8,8 +8,8 @@ import pytest
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors import _walk
-from evo_ensyth.search.selectors.nsga2 import Nsga2, _start
+from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2, _start
+from evo_ensyth.search.selectors.local import _walk
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -59,7 +59,7 @@ def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(mak
         lowest.append((subset == search.front.subsets[errors.argmin()]).all())
         return subset
 
-    monkeypatch.setattr("evo_ensyth.search.selectors.nsga2._start", recorded)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary.nsga2._start", recorded)
     search = Evaluator(make_problem(n_members=30, n_samples=200))
     Nsga2(generations=300, patience=300, walk=5).select(search, np.random.default_rng(0))
     assert 0.3 < np.mean(lowest) < 0.5
@@ -86,7 +86,7 @@ def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_pro
 
 
 def test_walks_can_be_left_out(make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
     monkeypatch.setattr(Evaluator, "neighbour_values", lambda *arguments: pytest.fail("somebody walked"))
     Nsga2(generations=5, walk=0).select(Evaluator(make_problem(n_members=20)), np.random.default_rng(0))
 

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from evo_ensyth.engine.bit_planes import Leg, Planes
+from evo_ensyth.engine.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors import _wandering, nsga2
-from evo_ensyth.search.selectors._wandering import (
+from evo_ensyth.search.selectors.evolutionary import nsga2
+from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
+from evo_ensyth.search.selectors.local import _wandering
+from evo_ensyth.search.selectors.local._wandering import (
     Walk,
     Wandering,
     _resized,
@@ -22,9 +26,6 @@ from evo_ensyth.search.selectors._wandering import (
     sizes_in_mind,
     wander,
 )
-from evo_ensyth.search.selectors.nsga2 import Nsga2
-from evo_ensyth.voting.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
-from evo_ensyth.voting.planes import Leg, Planes
 
 
 def ways(problem):

@@ -24,7 +24,7 @@ from evo_ensyth.synthesis.compression.hce_style import (
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
-from evo_ensyth.synthesis.forms import quantised_bits
+from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.networks import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
 

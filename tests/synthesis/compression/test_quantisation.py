@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import forms, measure, networks
+from evo_ensyth.synthesis import layer_surgery as forms
+from evo_ensyth.synthesis import measure, networks
 from evo_ensyth.synthesis.compression.quantisation import SHARES, SPANS, Quantisation, quantise
 from evo_ensyth.synthesis.networks import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, fine_tune

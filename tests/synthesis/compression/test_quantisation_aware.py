@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import forms, measure, networks
+from evo_ensyth.synthesis import layer_surgery as forms
+from evo_ensyth.synthesis import measure, networks
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import LearnedSteps, QuantisationAware

@@ -1,0 +1,181 @@
+"""The commands about pools: ``pool PROBLEM``, short for ``pool make PROBLEM``, and ``status``, ``show``, ``export``."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from evo_ensyth.errors import InputError, UnfinishedError
+
+Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+Target = Annotated[
+    str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is made, or a pool's folder.")
+]
+Problem = Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")]
+
+
+class _MakeUnlessSaid(TyperGroup):
+    """Takes what is no command for the name of a problem whose pool is to be made."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+pool = typer.Typer(
+    cls=_MakeUnlessSaid,
+    rich_markup_mode=None,
+    help="Make pools and look at them. 'pool PROBLEM' is short for 'pool make PROBLEM'.",
+)
+
+
+@pool.command()
+def make(
+    problem: Problem,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which members there would be, and what they would take.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Processes that make members, 0 for this one alone. [default: as many as there are cores]"
+        ),
+    ] = None,
+    without_failed: Annotated[
+        bool, typer.Option("--without-failed", help="Finish the pool without members that cannot be made.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the parent and make the members; goes on where it was interrupted."""
+    from evo_ensyth import workspace
+    from evo_ensyth.cli import progress
+    from evo_ensyth.io import read_pool
+
+    if dry_run:
+        _tell_plan(problem, workers, as_json=as_json, quiet=quiet)
+        return
+    try:
+        with progress.pool_progress(quiet=quiet) as show:
+            folder = workspace.make_pool(problem, show, workers=workers, without_failed=without_failed)
+    except UnfinishedError:
+        if as_json:
+            print(json.dumps(_standing(problem)))
+        raise
+    made = read_pool(folder)
+    errors = made.test.member_errors / made.test.n_samples
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "problem": made.problem,
+                    "folder": str(folder),
+                    "n_members": len(made.pool),
+                    "members": list(made.pool.names),
+                    "test_error": errors.tolist(),
+                    "about": made.about,
+                }
+            )
+        )
+    elif not quiet:
+        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
+
+
+@pool.command()
+def status(problem: Problem, as_json: Json = False) -> None:
+    """List which members are made, have failed, or are missing."""
+    from evo_ensyth.report import pool_console
+
+    found = _standing(problem)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        pool_console.print_standing(**found)
+
+
+@pool.command()
+def show(
+    target: Target,
+    cost: Annotated[str | None, typer.Option(help="The cost to draw errors against. [default: bytes]")] = None,
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show a pool: its members by method, who disagrees with whom, and what each method offers at what cost."""
+    from evo_ensyth import workspace
+    from evo_ensyth.files import folder_written_whole, next_free, write_json
+    from evo_ensyth.report import pool_console, write_pool_pictures
+    from evo_ensyth.report.pool_facts import gather_pool
+
+    stored = workspace.named_pool(target)
+    facts = gather_pool(stored, cost)
+    summary = {"folder": str(stored.folder), **facts.summary()}
+    place = out or next_free(workspace.results_folder(stored.problem) / "pool-shown")
+    with folder_written_whole(place) as folder:
+        write_json(folder / "pool-shown.json", summary)
+        write_pool_pictures(facts, folder)
+    if as_json:
+        print(json.dumps(summary, allow_nan=False))
+    elif not quiet:
+        pool_console.print_pool(facts, str(place))
+
+
+@pool.command()
+def export(
+    target: Target,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, NAME.npz.")],
+    scores: Annotated[bool, typer.Option("--scores", help="Write probabilities too, rounded to 21 levels.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write what the members answer and cost as a file of predictions, which 'search' reads where there is no pool."""
+    from evo_ensyth import workspace
+    from evo_ensyth.io import write_predictions
+
+    if file.suffix != ".npz":
+        raise InputError(f"{file} does not end with .npz, by which 'search' knows predictions; name it so.")
+    if file.exists():
+        raise InputError(f"{file} is there already; remove it, or name another file.")
+    stored = workspace.named_pool(target)
+    write_predictions(file, stored.pool, stored.search, stored.test, parent=stored.parent, with_scores=scores)
+    if as_json:
+        print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
+    elif not quiet:
+        print(f"{file}: {len(stored.pool)} members, {file.stat().st_size:,} bytes")
+
+
+def _tell_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
+    from evo_ensyth import workspace
+    from evo_ensyth.cli import progress
+    from evo_ensyth.report import pool_console
+
+    planned = workspace.planned_members(problem)
+    try:
+        with progress.pool_progress(quiet=quiet) as show:
+            told = dataclasses.asdict(workspace.pool_estimate(problem, show, workers=workers))
+    except InputError as error:  # The members are known without the data.
+        told = {"reason": str(error)}
+    if as_json:
+        print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned, "estimate": told}))
+    elif not quiet:
+        pool_console.print_plan(planned, told)
+
+
+def _standing(problem: str) -> dict[str, Any]:
+    from evo_ensyth import workspace
+
+    found = workspace.pool_standing(problem)
+    return {
+        "problem": problem,
+        "folder": str(workspace.pool_folder(problem)),
+        "closed": found.closed,
+        "made": list(found.made),
+        "failed": dict(found.failed),
+        "missing": list(found.missing),
+    }

@@ -1,0 +1,214 @@
+"""How differently members err and answer: measures of an ensemble that are sums over its pairs.
+
+The definitions are those of Kuncheva and Whitaker, "Measures of Diversity in Classifier Ensembles", Machine Learning
+51, 2003, in the form that Wu et al. use for focal diversity ("Hierarchical Pruning of Deep Ensembles with Focal
+Diversity", ACM TIST 15(1), 2024). Samples are counted once, for all pairs of the pool; an ensemble then takes a sum of
+counts, however many samples there are.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from evo_ensyth.engine import kernels
+from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import check_fits
+
+# Measures that are at most 1, and whether they grow with diversity or, as kappa does, with likeness.
+MEASURES = {
+    "binary_disagreement": True,
+    "cohen_kappa": False,
+    "fleiss_kappa": False,
+    "generalised_diversity": True,
+    "kohavi_wolpert": True,
+    "q_statistic": False,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Diversity:
+    """Diversity of the subsets of a pool on one split.
+
+    Tables are worked out when first asked for, and kept. Measures take subsets, bool (n_subsets, n_members), none of
+    them empty, and give float64 (n_subsets,): NaN for a single member, which has no pairs. No value depends on the
+    other subsets of the batch.
+
+    Attributes
+    ----------
+    labels : uint8 or uint16, (n_members, n_samples)
+    truth : same type, (n_samples,)
+    n_classes : int
+    """
+
+    labels: np.ndarray
+    truth: np.ndarray
+    n_classes: int
+
+    @classmethod
+    def of(cls, votes: Votes) -> "Diversity":
+        """Diversity on the votes of a split: the same object for as long as these votes are about."""
+        if votes not in _KNOWN:
+            _KNOWN[votes] = cls(votes.labels, votes.truth, votes.n_classes)
+        return _KNOWN[votes]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return len(self.truth)
+
+    # --- pairs ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """int64, (n_members,): samples that each member gets wrong."""
+        return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
+
+    @cached_property
+    def joint_errors(self) -> np.ndarray:
+        """int64, (n_members, n_members): samples that both get wrong; a member's own errors on the diagonal."""
+        alike = kernels.agreements(self.labels != self.truth)  # both right, or both wrong
+        return np.asarray((alike - self.n_samples + self.errors + self.errors[:, None]) // 2)
+
+    @cached_property
+    def disagreements(self) -> np.ndarray:
+        """int64, (n_members, n_members): samples that one of the two gets right and the other wrong."""
+        return np.asarray(self.errors + self.errors[:, None] - 2 * self.joint_errors)
+
+    @cached_property
+    def agreements(self) -> np.ndarray:
+        """int64, (n_members, n_members): samples that both give the same label, right or wrong."""
+        return np.asarray(kernels.agreements(self.labels))
+
+    @cached_property
+    def chance(self) -> np.ndarray:
+        """int64, (n_members, n_members): sum over the classes of how often the one names it times how often the other.
+
+        Divided by n_samples^2, how often they would agree by chance.
+        """
+        named = np.array([np.bincount(row, minlength=self.n_classes) for row in self.labels])
+        return np.asarray(named @ named.T)
+
+    @cached_property
+    def kappas(self) -> np.ndarray:
+        """float64, (n_members, n_members): Cohen's kappa of their labels; 1 if both name one class only, the same."""
+        beyond_chance = self.agreements * self.n_samples - self.chance
+        return _ratio(beyond_chance, self.n_samples**2 - self.chance, otherwise=1.0)
+
+    @cached_property
+    def q_statistics(self) -> np.ndarray:
+        """float64, (n_members, n_members): Yule's Q of being right.
+
+        Where it is 0/0, say because one of them is never wrong, being right of one and of the other are independent as
+        far as the samples tell: 0.
+        """
+        second_wrong = self.errors - self.joint_errors  # and the first is right
+        both_right = self.n_samples - self.errors[:, None] - second_wrong
+        alike, unlike = both_right * self.joint_errors, second_wrong * second_wrong.T
+        return _ratio(alike - unlike, alike + unlike, otherwise=0.0)
+
+    # --- ensembles --------------------------------------------------------------------------------------------------
+
+    def binary_disagreement(self, subsets: np.ndarray) -> np.ndarray:
+        """Share of samples on which just one of a pair is right, averaged over the pairs."""
+        return self._mean(self.disagreements, subsets) / self.n_samples
+
+    def double_fault(self, subsets: np.ndarray) -> np.ndarray:
+        """Share of samples on which both of a pair are wrong, averaged over the pairs."""
+        return self._mean(self.joint_errors, subsets) / self.n_samples
+
+    def q_statistic(self, subsets: np.ndarray) -> np.ndarray:
+        """Q statistic, averaged over the pairs."""
+        return self._mean(self.q_statistics, subsets)
+
+    def cohen_kappa(self, subsets: np.ndarray) -> np.ndarray:
+        """Cohen's kappa, averaged over the pairs."""
+        return self._mean(self.kappas, subsets)
+
+    def fleiss_kappa(self, subsets: np.ndarray) -> np.ndarray:
+        """Fleiss' kappa of the labels: agreement beyond chance; 1 where all members always name one class, the same."""
+        size = np.count_nonzero(subsets, axis=1)
+        answers = (size * self.n_samples) ** 2
+        by_chance = subsets @ self.chance.diagonal() + 2 * kernels.pair_sums(self.chance, subsets)
+        alike = self._mean(self.agreements, subsets) * size**2 * self.n_samples
+        return np.where(size > 1, _ratio(alike - by_chance, answers - by_chance, otherwise=1.0), np.nan)
+
+    def kohavi_wolpert(self, subsets: np.ndarray) -> np.ndarray:
+        """Kohavi-Wolpert variance: mean of l (L - l) / L^2, where l of the L members are right."""
+        size = np.count_nonzero(subsets, axis=1)
+        variance = kernels.pair_sums(self.disagreements, subsets) / (size**2 * self.n_samples)
+        return np.where(size > 1, variance, np.nan)
+
+    def generalised_diversity(self, subsets: np.ndarray) -> np.ndarray:
+        """One less the probability that a second member is wrong as well where a first is; NaN if nobody ever errs."""
+        one_wrong = subsets @ self.errors / np.count_nonzero(subsets, axis=1)
+        return 1 - _ratio(self._mean(self.joint_errors, subsets), one_wrong)
+
+    def focal(self, measure: str, subsets: np.ndarray) -> np.ndarray:
+        """Measure each ensemble where its first member errs, then where its second does, and so on: the mean of these.
+
+        A member that never errs has no such samples, and is left out of the mean.
+
+        Parameters
+        ----------
+        measure : str
+            One of `MEASURES`. Less can be said of some than of others: the Q statistic of all pairs with the member in
+            focus is 0/0, and kappa takes two members for different who are always wrong, each in its own way.
+        subsets : bool, (n_subsets, n_members)
+
+        Raises
+        ------
+        InputError
+            The pool is too large: there are counts for all triples of members.
+        """
+        total, n_focal = np.zeros(len(subsets)), np.zeros(len(subsets))
+        for member, where_it_errs in enumerate(self._in_focus):
+            if where_it_errs.n_samples:
+                rows = np.flatnonzero(subsets[:, member])
+                total[rows] += getattr(where_it_errs, measure)(subsets[rows])
+                n_focal[rows] += 1
+        return _ratio(total, n_focal)
+
+    def likeness(self, measure: str, subsets: np.ndarray, focal: bool = False) -> np.ndarray:
+        """Turn a measure so that small is diverse, and 1 stands for members who are all alike.
+
+        Parameters
+        ----------
+        measure : str
+            One of `MEASURES`; those that grow with diversity are subtracted from 1.
+        subsets : bool, (n_subsets, n_members)
+        focal : bool
+            Its focal form.
+
+        Returns
+        -------
+        float64, (n_subsets,)
+            Finite: 1 where a measure says nothing, as of a single member.
+        """
+        values = self.focal(measure, subsets) if focal else getattr(self, measure)(subsets)
+        grows_with_diversity = MEASURES[measure]
+        return np.asarray(np.nan_to_num(1 - values if grows_with_diversity else values, nan=1.0))
+
+    @cached_property
+    def _in_focus(self) -> list["Diversity"]:
+        """For each member the samples that it gets wrong."""
+        n_members = len(self.labels)
+        size = n_members * (int(self.errors.sum()) * self.labels.itemsize + 8 * n_members**2)
+        check_fits(f"what the focal diversity of {n_members} members counts", size)
+        wrong = self.labels != self.truth
+        return [Diversity(np.compress(w, self.labels, axis=1), self.truth[w], self.n_classes) for w in wrong]
+
+    def _mean(self, table: np.ndarray, subsets: np.ndarray) -> np.ndarray:
+        """Mean of a table over the pairs of each subset."""
+        size = np.count_nonzero(subsets, axis=1)
+        return _ratio(kernels.pair_sums(table, subsets), size * (size - 1) // 2)
+
+
+# Diversity does not refer to the votes, so they and it go when nobody else has them.
+_KNOWN: WeakKeyDictionary[Votes, Diversity] = WeakKeyDictionary()
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    """Divide, and put ``otherwise`` where that is by zero."""
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole != 0))

@@ -1,0 +1,143 @@
+"""A batch of subsets of one pool, as objectives see them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from evo_ensyth.engine import kernels
+from evo_ensyth.engine.bit_planes import Planes
+from evo_ensyth.engine.soft_votes import SoftVotes
+from evo_ensyth.plugins import unknown
+from evo_ensyth.pool import Pool, Votes
+
+
+@dataclass(frozen=True)
+class Ensembles:
+    """Subsets, each voting together. Votes and costs are worked out when first asked for, once per batch.
+
+    Attributes
+    ----------
+    subsets : bool, (n_ensembles, n_members)
+        Row i marks the members of ensemble i; none is empty.
+    pool : Pool
+    votes : Votes
+        The split on which the ensembles are judged.
+    planes : Planes
+        The same votes, laid out for counting.
+    prepared_scores : function to SoftVotes, optional
+        Gives the scores of that split ready to be added up; prepares them anew if left out. Called when an objective
+        asks.
+    around : bool, (n_members,), optional
+        A subset from which each ensemble differs by one member. What is counted for all of them together then costs
+        little more than for one.
+    """
+
+    subsets: np.ndarray
+    pool: Pool
+    votes: Votes
+    planes: Planes
+    prepared_scores: Callable[[], SoftVotes] | None = None
+    around: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Number of ensembles."""
+        return len(self.subsets)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """int64, (n_ensembles,): number of members."""
+        return np.asarray(np.count_nonzero(self.subsets, axis=1))
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """int64, (n_ensembles,): samples on which the plurality vote is wrong."""
+        return self.planes.errors(self.subsets)
+
+    @cached_property
+    def margin_counts(self) -> np.ndarray:
+        """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
+        return self.planes.margin_counts(self.subsets)
+
+    def margin_losses(self, losses: Callable[[int], np.ndarray]) -> np.ndarray:
+        """int64, (n_ensembles,): sum over the samples of what their margins cost; see `Planes.margin_losses`."""
+        if self.around is None:
+            return self.planes.margin_losses(self.subsets, losses)
+        movers = (self.subsets ^ self.around).argmax(axis=1)
+        return self.planes.neighbour_losses(self.around, movers, losses)
+
+    @cached_property
+    def errors_by_class(self) -> np.ndarray:
+        """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
+        return self.planes.errors_by(self.votes.truth.astype(np.int64), self.votes.n_classes, self.subsets)
+
+    @property
+    def error_rate(self) -> np.ndarray:
+        """float64, (n_ensembles,): share of samples on which the plurality vote is wrong."""
+        return self.errors / self.votes.n_samples
+
+    @cached_property
+    def winners(self) -> np.ndarray:
+        """(n_ensembles, n_samples), type of the labels: what each ensemble answers, ties to the lowest class."""
+        answers = np.empty((len(self), self.votes.n_samples), self.votes.labels.dtype)
+        kernels.winners(self.votes.labels, self.subsets, self.votes.n_classes, answers)
+        return answers
+
+    @cached_property
+    def soft_votes(self) -> SoftVotes:
+        """Scores of all members, ready to be added up.
+
+        Raises
+        ------
+        InputError
+            The pool has none for this split.
+        """
+        return self.prepared_scores() if self.prepared_scores else SoftVotes.of(self.votes.scores)
+
+    def total(self, cost: str) -> np.ndarray:
+        """Sum of a cost over the members, with what members share counted once.
+
+        Parameters
+        ----------
+        cost : str
+            Name of a cost of the pool.
+
+        Returns
+        -------
+        int64 or float64, (n_ensembles,)
+
+        Raises
+        ------
+        InputError
+            The pool has no such cost.
+        """
+        own = self._cost(cost)
+        parts = [part for part in self.pool.shared if cost in part.costs]
+        for part in parts:
+            own = own - part.members * part.costs[cost]
+        # Not subsets @ own: BLAS rounds a row differently from batch to batch.
+        total = np.where(self.subsets, own, 0).sum(axis=1)
+        for part in parts:
+            total = total + (self.subsets & part.members).any(axis=1) * part.costs[cost]
+        return np.asarray(total)
+
+    def largest(self, cost: str) -> np.ndarray:
+        """Largest cost among the members: the slowest, when they run side by side.
+
+        Returns
+        -------
+        int64 or float64, (n_ensembles,)
+
+        Raises
+        ------
+        InputError
+            The pool has no such cost.
+        """
+        own = self._cost(cost)
+        return np.asarray(np.where(self.subsets, own, own.min()).max(axis=1))
+
+    def _cost(self, cost: str) -> np.ndarray:
+        if cost not in self.pool.costs:
+            raise unknown("cost of this pool", cost, self.pool.costs)
+        return self.pool.costs[cost]

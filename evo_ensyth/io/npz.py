@@ -1,0 +1,395 @@
+"""Predictions in a ``.npz`` file, somebody else's as a rule, as a pool and its votes.
+
+=========================================  ============================  ===================================
+key                                        shape                         meaning
+=========================================  ============================  ===================================
+``search_labels`` or ``search_scores``     (n_members, n_samples) or     what each member answers; of scores
+                                           (..., n_classes)              the highest counts, ties to the
+                                                                         lowest class
+``search_truth``                           (n_samples,)                  the right labels
+``test_labels``/``test_scores``,           likewise                      a test split, if there is one
+``test_truth``
+``labels``/``scores``, ``truth``           likewise                      instead: split here, by seed
+``search_groups``, ``test_groups``, or     (n_samples,)                  optional whole numbers: which samples
+``groups``                                                               belong together, for worst_group_error
+``names``                                  (n_members,)                  optional
+``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
+``shared_members``                         (n_parts, n_members)          optional zeros and ones: who has a part
+                                                                         in common with others, such as a trunk,
+                                                                         so that an ensemble pays it once
+``shared_cost_NAME``                       (n_parts,)                    how much of these members' cost it is
+``search_parent``, ``test_parent``, or     (n_samples,)                  optional: what the network answers that
+``parent``                                                               the members were made from
+``parent_cost_NAME``                       ()                            what it costs
+=========================================  ============================  ===================================
+
+Where labels and scores are both there, the labels vote, and the scores are for objectives that ask for them. Nothing in
+the file is ever unpickled.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.io.npz_file import Npz, check_size, opened
+from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.parent import Parent
+from evo_ensyth.pool.pool import Pool, SharedPart
+from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.votes import Votes
+
+RESERVED_COSTS = ("error", "n_members")
+SLACK = 1 + 1e-9  # for sums of measured costs
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A file of predictions, read and checked.
+
+    Attributes
+    ----------
+    pool : Pool
+    search : Votes
+    test : Votes, optional
+    test_samples : int64, (n_test,), optional
+        Which columns became the test split, where the split was made here.
+    parent : Parent, optional
+    """
+
+    pool: Pool
+    search: Votes
+    test: Votes | None
+    test_samples: np.ndarray | None
+    parent: Parent | None = None
+
+
+def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Predictions:
+    """Pool and votes from a ``.npz`` file.
+
+    Parameters
+    ----------
+    path : path
+    test_share : float
+        Share of the samples that become the test split, where the file does not come split; 0 for none.
+    split_seed : int
+        Seed of that split: the first ``round(test_share * n_samples)`` of
+        ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
+
+    Raises
+    ------
+    InputError
+        Names the file, the key, and what was expected there.
+    """
+    path = Path(path)
+    if not 0 <= test_share < 1:
+        raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
+    if split_seed < 0:
+        raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
+    with opened(path) as file:
+        try:
+            return _Reader(file, path).predictions(test_share, split_seed)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
+
+    file: Npz
+    path: Path
+
+    def predictions(self, test_share: float, split_seed: int) -> Predictions:
+        keys = self.file.keys
+        has_test = any(f"test_{what}" in keys for what in ("labels", "scores", "truth"))
+        if any(key.startswith("search_") for key in keys):
+            search, n_classes = self.answers("search_")
+            test = None
+            test_samples = None
+            if has_test:
+                test, n_test_classes = self.answers("test_")
+                n_classes = max(n_classes, n_test_classes)
+        elif not {"labels", "scores"} & set(keys):
+            found = ", ".join(keys) or "nothing"
+            raise InputError(f"no 'search_labels', 'search_scores', 'labels' or 'scores'; found {found}.")
+        elif has_test:
+            raise InputError("there are 'test_' keys without 'search_' keys; name both splits, or neither.")
+        else:
+            everything, n_classes = self.answers("")
+            search, test, test_samples = everything.split(test_share, split_seed)
+        if test is not None and len(test.labels) != len(search.labels):
+            raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
+        for what in ("groups", "parent"):
+            if test is not None and (getattr(search, what) is None) != (getattr(test, what) is None):
+                raise InputError(
+                    f"one split has {what} and the other has none; give 'search_{what}' and 'test_{what}'."
+                )
+        for name, part in (("search", search), ("test", test)):
+            if part is not None and len(part.truth) < 2:
+                n_samples = len(part.truth)
+                raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
+        return Predictions(
+            pool=self.pool(len(search.labels)),
+            search=self.votes(search, n_classes, "search"),
+            test=self.votes(test, n_classes, "test") if test else None,
+            test_samples=test_samples,
+            parent=self.parent(search, test),
+        )
+
+    def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
+        # Whoever is judged by scores while he is chosen will be so on the test split: better to know at once.
+        others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
+        needed = (answers.scores_key, *others)
+        scores = partial(_read_scores, self.path, needed, answers.samples, answers.truth, n_classes, split)
+        return Votes(answers.labels, answers.truth, n_classes, split, scores, answers.groups)
+
+    def answers(self, prefix: str) -> tuple["_Answers", int]:
+        """Labels and truth of one split, and the number of classes."""
+        scores_key, labels_key, truth_key = (f"{prefix}{what}" for what in ("scores", "labels", "truth"))
+        key, n_classes = labels_key, 1
+        labels = scored = None
+        if scores_key in self.file.keys:
+            scored, n_classes = self.labels_from_scores(scores_key)
+        if labels_key in self.file.keys:
+            labels = self.labels(labels_key, 2)
+        if labels is None:
+            if scored is None:
+                raise InputError(f"no '{labels_key}' and no '{scores_key}'; one of them is needed.")
+            key, labels = scores_key, scored
+        elif scored is not None and scored.shape != labels.shape:
+            raise InputError(f"'{labels_key}' has shape {labels.shape}, '{scores_key}' begins with {scored.shape}.")
+        if len(labels) == 0:
+            raise InputError(f"'{key}' holds no member: the pool is empty.")
+        truth = self.labels(truth_key, 1)
+        if truth.shape != labels.shape[1:]:
+            raise InputError(
+                f"'{truth_key}' has shape {truth.shape}; '{key}' answers {labels.shape[1]} samples, "
+                f"so ({labels.shape[1]},) was expected."
+            )
+        if truth.size == 0:
+            raise InputError(f"'{truth_key}' has no sample.")
+        n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
+        groups, parent = (self.beside(truth, f"{prefix}{what}", truth_key) for what in ("groups", "parent"))
+        return _Answers(labels, truth, groups, parent, scores_key, slice(None)), n_classes
+
+    def beside(self, truth: np.ndarray, key: str, truth_key: str) -> np.ndarray | None:
+        """Read something else that there may be for every sample."""
+        if key not in self.file.keys:
+            return None
+        values = self.labels(key, 1)
+        if values.shape != truth.shape:
+            raise InputError(f"'{key}' has shape {values.shape}, '{truth_key}' {truth.shape}.")
+        return values
+
+    def parent(self, search: "_Answers", test: "_Answers | None") -> Parent | None:
+        """What is known of the network that the members were made from."""
+        prefix = "parent_cost_"
+        costs = {key.removeprefix(prefix): self.parent_cost(key) for key in self.file.keys if key.startswith(prefix)}
+        if search.parent is None:
+            if costs:
+                raise InputError(f"'{prefix}{next(iter(costs))}' tells of a parent whose answers are missing.")
+            return None
+        splits = {"search": search, "test": test}
+        labels = {split: part.parent for split, part in splits.items() if part and part.parent is not None}
+        return Parent(costs, labels)
+
+    def parent_cost(self, key: str) -> float:
+        cost, values = key.removeprefix("parent_"), self.file.array(key)
+        if cost not in self.file.keys:
+            raise InputError(f"there is '{key}' but no '{cost}'.")
+        if values.shape != () or values.dtype.kind not in "iuf" or not np.isfinite(values):
+            raise InputError(f"'{key}' has shape {values.shape} and type {values.dtype}; expected one finite number.")
+        return float(values)
+
+    def labels(self, key: str, n_dimensions: int) -> np.ndarray:
+        """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
+        with self.file.stream(key) as stream:
+            shape = stream.shape
+            if len(shape) != n_dimensions:
+                expected = "(n_members, n_samples)" if n_dimensions == 2 else "(n_samples,)"
+                raise InputError(f"'{key}' has shape {shape}; expected {expected}.")
+            if stream.dtype.kind not in "fiu":
+                raise InputError(f"'{key}' has type {stream.dtype}; labels are whole numbers.")
+            check_size(key, math.prod(shape) * stream.dtype.itemsize)
+            labels = np.empty(shape, np.uint16)
+            if labels.size:
+                for member, row in enumerate(labels.reshape(-1, shape[-1])):
+                    row[:] = _whole(key, stream.take(row.shape), member if n_dimensions == 2 else None)
+            stream.finish()
+        return labels
+
+    def labels_from_scores(self, key: str) -> tuple[np.ndarray, int]:
+        """Read one member at a time: scores are n_classes times as large as the labels that they come to."""
+        with self.file.stream(key) as stream:
+            if len(stream.shape) != 3 or stream.dtype.kind not in "fiu":
+                raise InputError(
+                    f"'{key}' has shape {stream.shape} and type {stream.dtype}; expected numbers, "
+                    "(n_members, n_samples, n_classes)."
+                )
+            n_members, n_samples, n_classes = stream.shape
+            if not 1 <= n_classes <= MOST_CLASSES:
+                raise InputError(f"'{key}' has {n_classes} classes; from 1 to {MOST_CLASSES} fit.")
+            if n_samples == 0:
+                raise InputError(f"'{key}' has no sample.")
+            check_size(key, n_members * n_samples * 2)
+            labels = np.empty((n_members, n_samples), np.uint16)
+            for member in range(n_members):
+                scores = stream.take((n_samples, n_classes))
+                for wrong, what in ((~np.isfinite(scores), "not finite"), (scores < 0, "negative")):
+                    if wrong.any():
+                        sample, column = np.argwhere(wrong)[0]
+                        raise InputError(
+                            f"'{key}' is {scores[sample, column]:g} for member {member}, sample {sample}, "
+                            f"class {column}: {what}; scores are at least 0."
+                        )
+                labels[member] = scores.argmax(axis=1)
+            stream.finish()
+        return labels, n_classes
+
+    def pool(self, n_members: int) -> Pool:
+        width = len(str(n_members - 1))
+        names = [f"member-{i:0{width}}" for i in range(n_members)]
+        if "names" in self.file.keys:
+            names = self.names(n_members)
+        costs: dict[str, Any] = {}
+        for key in self.file.keys:
+            if key.startswith("cost_"):
+                name = key.removeprefix("cost_")
+                if name in RESERVED_COSTS or not name.isidentifier():
+                    raise InputError(f"'{key}' cannot be a cost; the name after 'cost_' must be a free identifier.")
+                costs[name] = self.file.array(key)
+        pool = Pool(tuple(names), costs=costs)
+        return replace(pool, shared=self.shared(pool))
+
+    def shared(self, pool: Pool) -> tuple[SharedPart, ...]:
+        """Parts that members have in common: no member has more of a cost in them than it has in all."""
+        prefix = "shared_cost_"
+        keys = [key for key in self.file.keys if key.startswith(prefix)]
+        if "shared_members" not in self.file.keys:
+            if keys:
+                raise InputError(f"there is '{keys[0]}' but no 'shared_members', so nobody knows who shares it.")
+            return ()
+        members = self.file.array("shared_members")
+        if members.ndim != 2 or members.shape[1] != len(pool) or members.dtype.kind not in "biu":
+            raise InputError(
+                f"'shared_members' has shape {members.shape} and type {members.dtype}; expected zeros and ones, "
+                f"(n_parts, {len(pool)})."
+            )
+        if ((members != 0) & (members != 1)).any() or (members.sum(axis=1) < 2).any():
+            raise InputError("'shared_members' must hold zeros and ones, and name two members or more for each part.")
+        costs: dict[str, np.ndarray] = {}
+        for key in keys:
+            values, name = self.file.array(key), key.removeprefix(prefix)
+            if name not in pool.costs:
+                raise InputError(f"there is '{key}' but no 'cost_{name}'.")
+            if values.shape != members.shape[:1] or values.dtype.kind not in "iuf":
+                raise InputError(
+                    f"'{key}' has shape {values.shape} and type {values.dtype}; 'shared_members' needs "
+                    f"{members.shape[:1]} numbers."
+                )
+            # What is not a number is not at least 0 either.
+            if (
+                not ((values >= 0) & np.isfinite(values)).all()
+                or (values.astype(float) @ members > pool.costs[name] * SLACK).any()
+            ):
+                raise InputError(
+                    f"'{key}' holds what cannot be shared of 'cost_{name}': below 0, or more than there is."
+                )
+            costs[name] = values
+        return tuple(
+            SharedPart(f"part {part}", has.astype(bool), {name: values[part].item() for name, values in costs.items()})
+            for part, has in enumerate(members)
+        )
+
+    def names(self, n_members: int) -> list[str]:
+        values = self.file.array("names")
+        if values.shape != (n_members,) or values.dtype.kind not in "USiu":
+            raise InputError(f"'names' has shape {values.shape}, type {values.dtype}; expected ({n_members},) text.")
+        try:
+            names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
+        except (ValueError, SystemError):  # bytes that are no UTF-8, numbers that are no Unicode
+            raise InputError("'names' holds what is no text.") from None
+        for i, name in enumerate(names):
+            if not name.strip() or not name.isprintable():
+                raise InputError(f"'names' calls member {i} {name!r}; use printable text.")
+        return names
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Labels (n_members, n_samples), truth, groups and parent (n_samples,), not yet part of a split.
+
+    Their scores are, or would be, those of some samples under a key of the file.
+    """
+
+    labels: np.ndarray
+    truth: np.ndarray
+    groups: np.ndarray | None
+    parent: np.ndarray | None
+    scores_key: str
+    samples: np.ndarray | slice
+
+    def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
+        """Search split, test split if it has a sample, and which samples it has."""
+        order = np.random.default_rng(seed).permutation(len(self.truth))
+        n_test = round(test_share * len(self.truth))
+        test, rest = np.sort(order[:n_test]), np.sort(order[n_test:])
+        return self.of(rest), self.of(test) if n_test else None, test
+
+    def of(self, samples: np.ndarray) -> "_Answers":
+        groups, parent = (None if values is None else values[samples] for values in (self.groups, self.parent))
+        return _Answers(self.labels[:, samples], self.truth[samples], groups, parent, self.scores_key, samples)
+
+
+def _read_scores(
+    path: Path, keys: Sequence[str], samples: np.ndarray | slice, truth: np.ndarray, n_classes: int, split: str
+) -> Scores:
+    """Some samples of what lies under the first key; one member at a time, in the type of the file."""
+    with opened(path) as file:
+        try:
+            for key in keys:
+                if key not in file.keys:
+                    why = "labels alone do not say how sure the members are"
+                    raise InputError(f"no '{key}', and {why}; store scores too.")
+            key = keys[0]
+            with file.stream(key) as stream:
+                if len(stream.shape) != 3 or stream.shape[2] > n_classes:
+                    raise InputError(
+                        f"'{key}' has shape {stream.shape} now; it has changed since its labels were read."
+                    )
+                n_members, n_rows, n_columns = stream.shape
+                check_size(key, n_members * len(truth) * n_classes * stream.dtype.itemsize)
+                members = []
+                for _ in range(n_members):
+                    scores = stream.take((n_rows, n_columns))[samples]
+                    if n_columns < n_classes:  # the truth, or the other split, knows more classes than they
+                        scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
+                    members.append(scores)
+                stream.finish()
+            return Scores(members, truth, split)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:
+    """What labels (n_samples,) hold, once they are seen to be whole numbers that fit."""
+
+    def refuse(wrong: np.ndarray, expected: str) -> None:
+        if wrong.any():
+            sample = int(np.flatnonzero(wrong)[0])
+            place = f"sample {sample}" if member is None else f"member {member}, sample {sample}"
+            raise InputError(f"'{key}' holds {values[sample]:g} ({place}); {expected}.")
+
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            refuse(~(np.isfinite(values) & (values == np.floor(values))), "labels are whole numbers")
+    refuse(values < 0, "labels start at 0")
+    with np.errstate(over="ignore"):  # 65,536 as a float16
+        refuse(values >= MOST_CLASSES, "65,536 classes fit")
+    return values.astype(np.uint16)

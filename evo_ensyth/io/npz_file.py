@@ -1,0 +1,163 @@
+"""Arrays of a ``.npz`` file that somebody else made: read one by one, never unpickled, and no promise is believed.
+
+``numpy.load`` would do for files of one's own. This reader goes further: it refuses names that stand twice, headers
+that promise more or less than there is, arrays that do not fit into memory, and ways of packing that Python undoes
+all at once; it checks the checksum of all that it reads; and whatever is wrong, it says so in one kind of error.
+"""
+
+import io
+import math
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool.memory import check_fits
+
+# As numpy packs. Other packings zipfile undoes 4 KiB at once, which may be gigabytes: bombs that no size gives away.
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,  # differs in the names of fields only, which no array here has
+}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["Npz"]:
+    """Open a file for reading.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is no whole zip file, or two entries have the same name. What goes wrong later, inside
+        the file, is said without the file's name.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path} {'is no regular file' if path.exists() else 'does not exist'}.")
+        file = zipfile.ZipFile(path)
+    except InputError:
+        raise
+    except Exception as error:  # damage makes zipfile raise nearly anything
+        raise InputError(f"{path} is no whole .npz file: {error}.") from error
+    with file:
+        entries = file.namelist()
+        keys = tuple(entry.removesuffix(".npy") for entry in entries)
+        if len(set(keys)) < len(keys):
+            raise InputError(f"{path} holds '{max(keys, key=keys.count)}' twice; store each array once.")
+        yield Npz(file, keys, dict(zip(keys, entries, strict=True)))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One array behind its header, in row-major order.
+
+    Attributes
+    ----------
+    key : str
+    shape : tuple of int
+    dtype : dtype
+    file : binary file
+        Stands at the next number to take.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    file: IO[bytes]
+
+    def take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Read the next numbers, as many as ``shape`` has room for."""
+        size = math.prod(shape) * self.dtype.itemsize
+        check_size(self.key, size)
+        content = self._read(size)
+        if len(content) < size:
+            raise InputError(f"'{self.key}' is cut off: {len(content)} of {size} bytes.")
+        return np.frombuffer(content, self.dtype).reshape(shape)
+
+    def finish(self) -> None:
+        """Look past the end: only there does zipfile compare the checksum."""
+        if self._read(1):
+            raise InputError(f"'{self.key}' holds more than its header says, shape {self.shape}.")
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self.file.read(size)
+        except Exception as error:  # damage makes the decompressors raise nearly anything
+            raise InputError(f"'{self.key}' cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Npz:
+    """An open file. Errors name the key.
+
+    Attributes
+    ----------
+    file : ZipFile
+    keys : tuple of str
+        Names of the arrays, none twice.
+    entries : mapping of str to str
+        The zip entry of each.
+    """
+
+    file: zipfile.ZipFile
+    keys: tuple[str, ...]
+    entries: dict[str, str]
+
+    def array(self, key: str) -> np.ndarray:
+        """Read a whole array; it cannot be written to."""
+        with self.stream(key) as stream:
+            values = stream.take(stream.shape)
+            stream.finish()
+        return values
+
+    @contextmanager
+    def stream(self, key: str) -> Iterator[Stream]:
+        """Open an array, for those that are better read in parts."""
+        if key not in self.keys:
+            raise InputError(f"no '{key}'; found {', '.join(self.keys) or 'nothing'}.")
+        if self.file.getinfo(self.entries[key]).compress_type not in PACKINGS:
+            raise InputError(f"'{key}' is packed in a way that numpy never uses; write it with numpy.savez_compressed.")
+        try:
+            file = self.file.open(self.entries[key])
+        except Exception as error:
+            raise InputError(f"'{key}' cannot be opened: {error}.") from error
+        with file:
+            shape, column_major, dtype = _header(key, file)
+            stream = Stream(key, shape, dtype, file)
+            if column_major and len(shape) > 1:
+                rows = stream.take((math.prod(shape),)).reshape(shape, order="F").tobytes()
+                stream.finish()
+                stream = Stream(key, shape, dtype, io.BytesIO(rows))
+            yield stream
+
+
+def check_size(key: str, size: int) -> None:
+    """Refuse an array that would not fit into memory, see `check_fits`."""
+    check_fits(f"'{key}'", size)
+
+
+def _header(key: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on headers that Python 2 wrote, or damage
+            version = npy.read_magic(file)
+            if version not in HEADERS:
+                raise ValueError(f"version {version} is not known")
+            shape, column_major, dtype = HEADERS[version](file)
+    except Exception as error:  # damage makes numpy raise nearly anything
+        raise InputError(f"'{key}' has no header of an array: {error}.") from error
+    if dtype.hasobject:
+        raise InputError(f"'{key}' holds pickled objects, which are never loaded; store plain numbers.")
+    sizes_fit = all(type(n) is int and n >= 0 for n in shape) and math.prod(filter(None, shape)) < 2**60
+    if dtype.itemsize == 0 or not sizes_fit:
+        raise InputError(f"'{key}' has shape {shape} and type {dtype}; no such array exists.")
+    return shape, column_major, dtype

@@ -1,0 +1,123 @@
+"""A pool as a file of predictions, for those who have no pool; `interchange` says what its keys mean and reads it."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import write_whole
+from evo_ensyth.pool.memory import check_fits
+from evo_ensyth.pool.parent import Parent
+from evo_ensyth.pool.pool import Pool
+from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.votes import Votes
+
+# Squares of equidistant numbers: close together where probabilities are small, for log-loss looks closely there.
+STEPS = 20
+# The last one lies above 1: room for what is the highest score of a sample by less than a level.
+LEVELS = ((np.arange(STEPS + 2) / STEPS) ** 2).astype(np.float16)
+
+
+def write_predictions(
+    path: Path | str,
+    pool: Pool,
+    search: Votes,
+    test: Votes | None = None,
+    *,
+    parent: Parent | None = None,
+    with_scores: bool = False,
+) -> None:
+    """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
+
+    It holds labels, truths, groups, names, costs and what members share of them, what the parent answers and costs, and
+    rounded scores if asked for.
+
+    Parameters
+    ----------
+    path : Path or str
+        Ends with ``.npz``.
+    pool : Pool
+    search, test : Votes
+        Of this pool.
+    parent : Parent, optional
+    with_scores : bool
+        Write scores too, see `rounded`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written there, or there are no scores, or such as are no probabilities.
+    """
+    arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
+    arrays |= {f"cost_{name}": values for name, values in pool.costs.items()}
+    if pool.shared:
+        arrays["shared_members"] = np.array([part.members for part in pool.shared], np.uint8)
+        costs = dict.fromkeys(cost for part in pool.shared for cost in part.costs)
+        arrays |= {f"shared_cost_{cost}": np.array([part.costs.get(cost, 0) for part in pool.shared]) for cost in costs}
+    if parent is not None and {votes.split for votes in (search, test) if votes} <= set(parent.labels):
+        arrays |= {f"{split}_parent": labels for split, labels in parent.labels.items()}
+        known = (name for name in parent.costs if name in pool.costs)
+        arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
+    for votes in filter(None, (search, test)):
+        # Column by column: members answer alike, and what is alike side by side takes half the room.
+        arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.labels), f"{votes.split}_truth": votes.truth}
+        if votes.groups is not None:
+            arrays[f"{votes.split}_groups"] = votes.groups
+        if with_scores:
+            arrays[f"{votes.split}_scores"] = rounded(votes.scores)
+    try:
+        write_whole(Path(path), _zipped(arrays))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def rounded(scores: Scores) -> np.ndarray:
+    """Round probabilities to the nearest of 21 levels, (k / 20)^2, so that a file of them is small.
+
+    Where rounding would hand the vote of a member to a lower class, its highest score takes the next level: every
+    member on its own gives the same label as before.
+
+    Parameters
+    ----------
+    scores : Scores
+        Probabilities.
+
+    Returns
+    -------
+    float16, (n_members, n_samples, n_classes), in column-major order
+        The probabilities of a sample need not add up to 1 any more.
+
+    Raises
+    ------
+    InputError
+        A score is above 1, or they do not fit into memory.
+    """
+    if round(scores.largest, 3) > 1:  # Means of probabilities may be above 1 by a last bit.
+        raise InputError(f"{scores.split} scores go up to {scores.largest:g}; only probabilities can be written.")
+    shape = (scores.n_members, scores.n_samples, scores.n_classes)
+    check_fits(f"the rounded {scores.split} scores", int(np.prod(shape)) * LEVELS.itemsize)
+    found = np.empty(shape, LEVELS.dtype, order="F")
+    exact = LEVELS.astype(np.float64)
+    between = (exact[1:] + exact[:-1]) / 2
+    samples = np.arange(scores.n_samples)
+    for member, values in enumerate(scores.members):
+        levels = np.searchsorted(between, values)
+        highest = np.argmax(values, axis=1)
+        levels[samples, highest] += levels.argmax(axis=1) != highest
+        found[member] = LEVELS[levels]
+    return found
+
+
+def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return what `numpy.savez_compressed` would write, packed as tightly as deflate can, without the time of day."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for key, values in arrays.items():
+            array = io.BytesIO()
+            np.save(array, values, allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{key}.npy")
+            file.writestr(entry, array.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return content.getvalue()

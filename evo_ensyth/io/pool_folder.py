@@ -1,0 +1,315 @@
+"""A pool on disk: one folder a member, and a manifest that knows the SHA-256 of every file.
+
+::
+
+    pool.json                     written last; a pool without it is not finished
+    search.truth.npy  test.truth.npy
+    parent.safetensors            parent.search.labels.npy  parent.test.labels.npy
+    members/NAME/member.json      origin, costs, layers, digests of the files beside it
+    members/NAME/weights.safetensors
+    members/NAME/search.labels.npy  search.scores.npy  test.labels.npy  test.scores.npy
+
+A member's folder appears whole or not at all, so whatever interrupts a build, what is there is finished.
+File names follow from member names and are never read from a manifest.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
+from evo_ensyth.io.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
+from evo_ensyth.pool.parent import Parent
+from evo_ensyth.pool.pool import Pool, shared_parts
+from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.votes import Votes
+
+
+@dataclass(frozen=True)
+class StoredPool:
+    """A pool as it was read from its folder.
+
+    Attributes
+    ----------
+    folder : Path
+    problem : str
+        Name of the problem that it was made for.
+    pool : Pool
+    search, test : Votes
+    about : mapping
+        What the manifest says of the data set, the parent and the recipe.
+    parent : Parent
+    layers : tuple of n_members sequences of mappings
+        What the manifest says of the members layer by layer, see `shared_parts`.
+    """
+
+    folder: Path
+    problem: str
+    pool: Pool
+    search: Votes
+    test: Votes
+    about: Mapping[str, Any]
+    parent: Parent
+    layers: tuple[Sequence[Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one member says on one split.
+
+    Attributes
+    ----------
+    labels : uint8 or uint16, (n_samples,)
+    scores : float32, (n_samples, n_classes)
+        Class probabilities.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def write_member(
+    folder: Path,
+    name: str,
+    *,
+    origin: Mapping[str, Any],
+    layers: Sequence[Mapping[str, Any]],
+    report: Mapping[str, Any],
+    answers: Mapping[str, Answers],
+    weights: bytes,
+) -> None:
+    """Add one finished member to a pool folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        The pool's folder.
+    name : str
+        Letters, digits, dots, dashes and underscores.
+    origin : mapping
+        ``method`` and its settings.
+    layers : sequence of mappings
+        From the input on, each with ``name``, ``chain`` and ``costs``; see `shared_parts`. The member's costs are
+        their sums.
+    report : mapping
+        What the making of it told: densities, residuals, accuracies on training data.
+    answers : mapping of split to Answers
+    weights : bytes
+        A safetensors file.
+    """
+    if not MEMBER_NAME.fullmatch(name):
+        raise InputError(f"'{name}' cannot name a member; use letters, digits, '.', '_' and '-', 128 at most.")
+    files = {"weights.safetensors": weights}
+    for split in SPLITS:
+        files[f"{split}.labels.npy"] = _npy(answers[split].labels)
+        files[f"{split}.scores.npy"] = _npy(answers[split].scores.astype(np.float32))
+    with folder_written_whole(folder / "members" / name) as made:
+        for file, content in files.items():
+            write_whole(made / file, content)
+        digests = {file: sha256(content) for file, content in files.items()}
+        about = {"name": name, "origin": origin, "layers": layers, "report": report, "files": digests}
+        write_json(made / "member.json", about)
+
+
+def amend_member(folder: Path, name: str, *, layers: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
+    """Tell more of a member that is there: other costs of its layers, another report."""
+    member = read_member(folder, name)
+    assert member is not None
+    write_json(folder / "members" / name / "member.json", {**member, "layers": layers, "report": report})
+
+
+def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
+    """What ``member.json`` says of a member, or None if the pool has no such member yet."""
+    path = folder / "members" / name / "member.json"
+    if not path.exists():
+        return None
+    member = read_json(path)
+    check_keys(f"{path}:", member, {"name": str, "origin": dict, "layers": list, "report": dict, "files": dict})
+    if member["name"] != name:
+        raise InputError(f"{path}: field 'name' is '{member['name']}'; expected '{name}'.")
+    return dict(member)
+
+
+def write_truth(folder: Path, split: str, truth: np.ndarray) -> None:
+    """Write the true labels of a split, (n_samples,)."""
+    write_whole(folder / f"{split}.truth.npy", _npy(truth))
+
+
+def write_parent_labels(folder: Path, split: str, labels: np.ndarray) -> None:
+    """Write what the parent answers on a split, (n_samples,)."""
+    write_whole(folder / f"parent.{split}.labels.npy", _npy(labels))
+
+
+def write_manifest(
+    folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]
+) -> None:
+    """Close a pool: list its members, in order, with the digest of everything that belongs to it."""
+    members = [_member_entry(folder, name) for name in names]
+    truth = {split: sha256((folder / f"{split}.truth.npy").read_bytes()) for split in SPLITS}
+    parent_labels = {split: sha256((folder / f"parent.{split}.labels.npy").read_bytes()) for split in SPLITS}
+    content = {
+        "format": FORMAT,
+        "problem": problem,
+        "n_classes": n_classes,
+        "about": about,
+        "truth": truth,
+        "parent": sha256((folder / "parent.safetensors").read_bytes()),
+        "parent_labels": parent_labels,
+        "members": members,
+    }
+    write_json(folder / "pool.json", {**content, "sha256": fingerprint(content)})
+
+
+def read_pool(folder: Path | str) -> StoredPool:
+    """Members, costs and votes of a finished pool. Weights stay on disk, and scores until somebody asks for them.
+
+    Raises
+    ------
+    InputError
+        No pool there, not finished, a file that is missing or not what the manifest lists, or fields that disagree.
+    """
+    folder = Path(folder)
+    path = folder / "pool.json"
+    if not path.exists():
+        raise InputError(f"{folder} holds no finished pool: there is no {path}.")
+    manifest = read_manifest(path)
+    members = manifest["members"]
+    try:
+        pool = Pool(
+            names=tuple(member["name"] for member in members),
+            origins=tuple(member["origin"] for member in members),
+            costs=_costs(members),
+            shared=shared_parts([member["layers"] for member in members]),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: field 'members': {error}") from error
+    votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
+    return StoredPool(
+        folder=folder,
+        problem=manifest["problem"],
+        pool=pool,
+        search=votes["search"],
+        test=votes["test"],
+        about=manifest["about"],
+        parent=_read_parent(folder, manifest, pool, votes),
+        layers=tuple(member["layers"] for member in members),
+    )
+
+
+def read_scores(stored: StoredPool, split: str) -> Scores:
+    """Scores of a stored pool on a split; see `Votes.scores`.
+
+    Their digests are not compared with the manifest's, as that of the labels are: it would read every file whole.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
+    """
+    return (stored.search if split == "search" else stored.test).scores
+
+
+def _member_entry(folder: Path, name: str) -> dict[str, Any]:
+    member = read_member(folder, name)
+    if member is None:
+        raise InputError(f"{folder} has no member '{name}'; build the pool again.")
+    digest = sha256((folder / "members" / name / "member.json").read_bytes())
+    files = {**member["files"], "member.json": digest}
+    return {"name": name, "origin": member["origin"], "layers": member["layers"], "files": files}
+
+
+def _costs(members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    names: Iterable[str] = next((layer["costs"] for member in members for layer in member["layers"]), ())
+    sums = {cost: [sum(layer["costs"][cost] for layer in member["layers"]) for member in members] for cost in names}
+    return {cost: np.array(values) for cost, values in sums.items()}
+
+
+def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
+    n_classes = manifest["n_classes"]
+    path = folder / f"{split}.truth.npy"
+    truth = read_checked(path, manifest["truth"][split], _from_npy)
+    rows = []
+    for member in manifest["members"]:
+        file = f"{split}.labels.npy"
+        path = folder / "members" / member["name"] / file
+        for part in (path.parent.parent, path.parent):
+            check_no_link(part)
+        rows.append(read_checked(path, member["files"][file], _from_npy))
+        if rows[-1].shape != truth.shape or rows[-1].dtype.kind not in "iu":
+            raise InputError(
+                f"{path} has shape {rows[-1].shape} and type {rows[-1].dtype}; expected whole numbers, {truth.shape}."
+            )
+    names = [member["name"] for member in manifest["members"]]
+    scores = partial(_mapped_scores, folder, names, truth, n_classes, split)
+    try:
+        return Votes(np.array(rows), truth, n_classes, split, scores)
+    except InputError as error:
+        raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
+
+
+def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Pool, votes: Mapping[str, Votes]) -> Parent:
+    told = manifest["about"].get("parent")
+    costs = {
+        cost: float(told[cost])
+        for cost in pool.costs
+        if isinstance(told, dict) and type(told.get(cost)) in (int, float) and 0 <= told[cost] < LARGEST_COST
+    }
+    labels = {}
+    for split in SPLITS if "parent_labels" in manifest else ():
+        path = folder / f"parent.{split}.labels.npy"
+        labels[split] = read_checked(path, manifest["parent_labels"][split], _from_npy)
+        truth = votes[split].truth
+        if labels[split].shape != truth.shape or labels[split].dtype.kind not in "iu":
+            raise InputError(
+                f"{path} has shape {labels[split].shape} and type {labels[split].dtype}; expected whole numbers, "
+                f"{truth.shape}."
+            )
+    return Parent(costs, labels)
+
+
+def _mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_classes: int, split: str) -> Scores:
+    """Scores in a pool's folder, mapped into memory: what is not looked at is not read.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, a link or no array, or does not fit the truth; or a score that is none.
+    """
+    shape = (len(truth), n_classes)
+    members = []
+    for name in names:
+        path = folder / "members" / name / f"{split}.scores.npy"
+        members.append(_mapped(path))
+        if members[-1].shape != shape:
+            raise InputError(f"{path} has shape {members[-1].shape}; the votes of its pool need {shape}.")
+    try:
+        return Scores(members, truth, split)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+
+
+def _mapped(path: Path) -> np.ndarray:
+    for part in (path.parent.parent, path.parent, path):
+        check_no_link(part)
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; build the pool again.") from error
+    except Exception as error:  # damage makes numpy raise nearly anything
+        raise InputError(f"{path} is no whole .npy file: {error}.") from error
+
+
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
+def _from_npy(content: bytes) -> np.ndarray:
+    return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))

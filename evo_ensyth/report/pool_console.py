@@ -1,0 +1,176 @@
+"""What a person sees of a pool: tables on standard output."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from evo_ensyth.errors import one_line
+from evo_ensyth.report.console import new_console, say
+from evo_ensyth.report.pool_facts import PoolFacts
+from evo_ensyth.report.weight_mask_facts import Likeness, SupportFacts
+
+MEMBERS_LISTED = 40  # of more, methods are listed
+SHARED_SHOWN = 3
+UNKNOWN_SHOWN = 3
+
+
+def print_plan(members: Sequence[str], told: Mapping[str, Any]) -> None:
+    """Print which members there would be, and what they would take: an `Estimate`, or why there is none."""
+    print("\n".join([*members, f"{len(members)} members"]))
+    console = new_console()
+    if "reason" in told:
+        say(console, f"what they would take is unknown: {told['reason']}")
+        return
+    if told["n_made"] == told["n_planned"]:
+        say(console, "all of them are made")
+    else:
+        hands = "one process" if told["workers"] < 2 else f"{told['workers']} processes"
+        made = f"; {told['n_made']} of {told['n_planned']} are made already" if told["n_made"] else ""
+        least, most = map(duration, told["seconds"])
+        say(console, f"about {least} to {most} with {hands} and nothing else at work{made}")
+    if told["unknown"]:
+        names = ", ".join(told["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(told["unknown"]) > UNKNOWN_SHOWN)
+        say(console, f"without what the methods of {len(told['unknown'])} take, which do not tell: {names}")
+    kept, peak = (f"{size / 1e6:,.1f} MB" for size in (told["kept_bytes"], told["peak_bytes"]))
+    say(console, f"{kept} on disk, and {peak} at most while they are made")
+
+
+def duration(seconds: float) -> str:
+    """Tell a time in a unit of which there are not too many."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
+
+
+def print_standing(
+    *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
+) -> None:
+    """Print how far a pool is: what is made, what could not be made, and what is missing."""
+    console = new_console()
+    table = Table(title=one_line(f"{problem}: {folder}"), title_justify="left")
+    for column in ("", "member", "why"):
+        table.add_column(column, overflow="fold")
+    for state, names in (("made", made), ("failed", failed), ("missing", missing)):
+        for name in names:
+            table.add_row(state, one_line(name), one_line(failed.get(name, "")))
+    if made or failed or missing:
+        console.print(table)
+    say(console, f"{len(made)} made, {len(failed)} failed, {len(missing)} missing")
+    words = "it can be searched" if closed else "it cannot be searched yet"
+    say(console, words if not (failed or missing) else f"{words}; python -m evo_ensyth pool {problem} goes on")
+
+
+def print_pool(facts: PoolFacts, folder: str) -> None:
+    """Print a pool: its members method by method, pairs of each kind, and what follows from them."""
+    console = new_console()
+    console.print(_members(facts) if len(facts.names) <= MEMBERS_LISTED else _methods(facts))
+    for method, curve in facts.curves.items():
+        say(console, f"{method}: {len(facts.of_method(method))} members, {_offer(facts, curve)}")
+    if facts.pairs:
+        console.print(_pairs(facts))
+    say(console, facts.verdict)
+    largest = sorted(facts.shared, key=lambda part: -part.members.sum())[:SHARED_SHOWN]
+    for part in largest:
+        costs = ", ".join(f"{value:,.6g} {cost}" for cost, value in part.costs.items())
+        say(console, f"{part.members.sum()} members share {part.name}, which an ensemble of them pays once: {costs}")
+    if len(facts.shared) > len(largest):
+        say(console, f"and {len(facts.shared) - len(largest)} more parts are shared; see pool-shown.json")
+    elif not largest:
+        say(console, "no two members share a layer: each has been changed from the first one on")
+    if facts.supports is None:
+        say(console, "the weights of the members are not in its folder; what they share of them cannot be said")
+    else:
+        if facts.supports.between:
+            console.print(_supports(facts.supports, list(facts.curves)))
+        if facts.supports.n_left_out:
+            left_out = (
+                f"{facts.supports.n_left_out:,} pairs are left out: their weights have unlike shapes, or are all zero"
+            )
+            say(console, left_out)
+    say(console, "all but the test error is from the search split; disagreement is the share of different answers")
+    files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
+    say(console, f"written to {folder}: {files}")
+
+
+def _members(facts: PoolFacts) -> Table:
+    title = f"{facts.problem}: {len(facts.names)} members by {len(facts.curves)} methods"
+    table = Table(title=one_line(title), title_justify="left")
+    for column in ("method", "member"):
+        table.add_column(column, overflow="fold")
+    for column in ("search error %", "test error %", *map(one_line, facts.costs), "disagrees %"):
+        table.add_column(column, justify="right")
+    mean = facts.mean_disagreement()
+    for method in facts.curves:
+        for position, i in enumerate(facts.of_method(method)):
+            errors = [f"{100 * facts.errors[split][i]:.2f}" for split in ("search", "test")]
+            costs = [
+                f"{values[i]:,.6g}" if values.dtype.kind == "f" else f"{values[i]:,}" for values in facts.costs.values()
+            ]
+            first = "" if position else one_line(method)
+            table.add_row(first, one_line(facts.names[i]), *errors, *costs, f"{100 * mean[i]:.2f}")
+        table.add_section()
+    if facts.parent:
+        errors = [f"{100 * facts.parent[split]:.2f}" if split in facts.parent else "-" for split in ("search", "test")]
+        costs = [f"{facts.parent[cost]:,.12g}" if cost in facts.parent else "-" for cost in facts.costs]
+        table.add_row("", "(the parent)", *errors, *costs, "")
+    return table
+
+
+def _methods(facts: PoolFacts) -> Table:
+    title = f"{facts.problem}: {len(facts.names)} members by {len(facts.curves)} methods, each from lowest to highest"
+    table = Table(title=one_line(title), title_justify="left", caption="each member: pool-shown.json")
+    table.add_column("method", overflow="fold")
+    for column in ("members", "search error %", "test error %", one_line(facts.cost), "disagrees %"):
+        table.add_column(column, justify="right")
+    errors = [100 * facts.errors[split] for split in ("search", "test")]
+    costs, mean = facts.costs[facts.cost], 100 * facts.mean_disagreement()
+    for method in facts.curves:
+        ours = facts.of_method(method)
+        search, test, disagrees = (f"{part[ours].min():.2f} to {part[ours].max():.2f}" for part in (*errors, mean))
+        paid = f"{costs[ours].min():,.12g} to {costs[ours].max():,.12g}"
+        table.add_row(one_line(method), str(len(ours)), search, test, paid, disagrees)
+    return table
+
+
+def _offer(facts: PoolFacts, curve: Sequence[int]) -> str:
+    """What a method has at its best, from the cheapest on."""
+    costs, errors = facts.costs[facts.cost], facts.errors["search"]
+    points = [f"{100 * errors[i]:.2f} % for {costs[i]:,.12g}" for i in curve]
+    return f"search error for {facts.cost}: {', '.join(points)}"
+
+
+def _pairs(facts: PoolFacts) -> Table:
+    table = Table(title="pairs of members", title_justify="left")
+    table.add_column("kinds")
+    for column in ("pairs", "disagreement %", "mean error %"):
+        table.add_column(column, justify="right")
+    for pair in facts.pairs:
+        one, other = pair.kinds
+        shares = (f"{100 * share:.2f}" for share in (pair.disagreement, pair.error))
+        table.add_row(f"{one} with {other}", f"{pair.n_pairs:,}", *shares)
+    return table
+
+
+def _supports(supports: SupportFacts, methods: Sequence[str]) -> Table:
+    title = "weights that are not zero, of two members: % in both, and (by chance)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("method", overflow="fold")
+    for pairs in ("pairs within", "pairs outside"):
+        for column in (pairs, "of either", "of the smaller"):
+            table.add_column(column, justify="right")
+    for method in methods:
+        table.add_row(
+            one_line(method),
+            *_shares(supports.between.get((method, method))),
+            *_shares(supports.with_others(method)),
+        )
+    return table
+
+
+def _shares(part: Likeness | None) -> tuple[str, str, str]:
+    if part is None:
+        return "0", "-", "-"
+    jaccard = f"{100 * part.jaccard:.1f} ({100 * part.jaccard_by_chance:.1f})"
+    return f"{part.n_pairs:,}", jaccard, f"{100 * part.overlap:.1f} ({100 * part.overlap_by_chance:.1f})"

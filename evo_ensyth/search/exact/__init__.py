@@ -1,0 +1,1 @@
+"""Proofs that no subset of a size makes fewer errors."""

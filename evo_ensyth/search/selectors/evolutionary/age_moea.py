@@ -1,0 +1,22 @@
+"""AGE-MOEA on subsets: it estimates the shape of the front, and spreads the population over it.
+
+Panichella, "An adaptive evolutionary algorithm based on non-Euclidean geometry for many-objective optimization", GECCO
+2019. The algorithm is pymoo's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+
+
+@dataclass(frozen=True)
+class AgeMoea(Evolving):
+    """Evolve subsets towards the front of all objectives."""
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+        # imported here, because it takes longer than searching a small pool
+        from evo_ensyth.search.selectors.evolutionary import _pymoo
+
+        return _pymoo.age_moea(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))

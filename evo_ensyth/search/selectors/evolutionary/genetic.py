@@ -1,0 +1,94 @@
+"""A genetic algorithm for one objective, error, among the subsets of one size: one search for each of several sizes.
+
+The search that Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, suggest first in place of backward elimination. The
+algorithm is put together from DEAP's parts (Fortin, De Rainville, Gardner, Parizeau, Gagne, "DEAP: Evolutionary
+Algorithms Made Easy", JMLR 13, 2012).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives.error import error
+from evo_ensyth.search.evaluator import Evaluator
+
+# Sizes that are tried where none are named, at most.
+SPREAD = 12
+
+
+@dataclass(frozen=True)
+class Genetic:
+    """Evolve subsets of several sizes side by side, each size on its own.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Numbers of members; those above the pool's are passed over. Empty: up to twelve from one to the whole pool, all
+        of them in a small pool and otherwise in equal ratios, because small ensembles differ more.
+    population : int
+        Subsets of each size in one generation.
+    crossover, mutation : float
+        Probability that two parents are crossed, and that a child has one member swapped.
+    patience : int
+        A size ends after so many generations without fewer errors. With a budget or a time limit it begins anew.
+    generations : int
+        Without a budget or a time limit: a size ends after so many in any case.
+
+    Notes
+    -----
+    A size with no more subsets than the population has all of them judged. Sizes take turns, a generation each, so a
+    limit cuts all of them short alike. Where a problem does not ask for ``error``, its first objective is minimised.
+    """
+
+    sizes: tuple[int, ...] = ()
+    population: int = 40
+    crossover: float = 0.8
+    mutation: float = 0.5
+    patience: int = 20
+    generations: int = 300
+
+    def __post_init__(self) -> None:
+        if any(size < 1 for size in self.sizes):
+            raise InputError(f"size {min(self.sizes)} is no ensemble; sizes begin at 1.")
+        rates = (self.crossover, self.mutation)
+        if self.population < 2 or min(rates) < 0 or max(rates) > 1 or self.patience < 1 or self.generations < 1:
+            raise InputError(f"{self} has a setting out of range: population >= 2, rates in [0, 1], others >= 1.")
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge a generation of every size, in one batch, until no size is left."""
+        from evo_ensyth.search.selectors.evolutionary import _deap  # imported here, because only this selector needs it
+
+        n_members = len(search.pool)
+        goal = search.objectives.index(error) if error in search.objectives else 0
+        dice = _deap.Dice(int(rng.integers(2**31)))
+
+        def begin(size: int) -> _deap.OneSize:
+            rates = {"crossover": self.crossover, "mutation": self.mutation}
+            return _deap.OneSize(n_members, size, population=self.population, **rates)
+
+        under_way = {size: begin(size) for size in self._sizes(n_members)}
+        while under_way:
+            with dice:
+                broods = [evolution.breed() for evolution in under_way.values()]
+            values = search.evaluate(np.concatenate(broods))[:, goal]
+            ends = np.cumsum([len(brood) for brood in broods])
+            for (size, evolution), own in zip(list(under_way.items()), np.split(values, ends[:-1]), strict=True):
+                if len(own):
+                    evolution.tell(own)
+                if evolution.exhausted:
+                    del under_way[size]
+                elif not len(own) or evolution.stale >= self.patience:
+                    if search.limited:
+                        under_way[size] = begin(size)
+                    else:
+                        del under_way[size]
+                elif not search.limited and evolution.age >= self.generations:
+                    del under_way[size]
+
+    def _sizes(self, n_members: int) -> list[int]:
+        if self.sizes:
+            return sorted({min(size, n_members) for size in self.sizes})
+        if n_members <= SPREAD:
+            return list(range(1, n_members + 1))
+        return sorted({round(size) for size in np.geomspace(1, n_members, SPREAD).tolist()})

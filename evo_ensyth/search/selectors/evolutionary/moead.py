@@ -1,0 +1,34 @@
+"""MOEA/D on subsets: one weighted problem per direction, each mated with its neighbours.
+
+Zhang, Li, "MOEA/D: A multiobjective evolutionary algorithm based on decomposition", IEEE Transactions on Evolutionary
+Computation 11(6), 2007. The algorithm is pymoo's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+
+
+@dataclass(frozen=True)
+class Moead(Evolving):
+    """Evolve subsets towards the front of all objectives.
+
+    Notes
+    -----
+    The population is as large as there are reference directions: at most `population`, and less from three objectives.
+    """
+
+    def _size(self, search: Evaluator) -> int:
+        # imported here, because it takes longer than searching a small pool
+        from evo_ensyth.search.selectors.evolutionary import _pymoo
+
+        return len(_pymoo.subproblems(len(search.objectives), self.population))
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+        # imported here, because it takes longer than searching a small pool
+        from evo_ensyth.search.selectors.evolutionary import _pymoo
+
+        return _pymoo.moead(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))

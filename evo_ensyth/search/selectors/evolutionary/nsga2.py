@@ -1,0 +1,98 @@
+"""NSGA-II on subsets, started from the baselines, with walks from its front, and wandering where that stands still.
+
+Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
+Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
+from evo_ensyth.search.selectors.local._walk import walk
+from evo_ensyth.search.selectors.local._wandering import Wandering
+
+# Wandering begins once the front has stood still for the time of so many walks.
+QUIET = 20
+# It takes as many steps as a walk at first, and as many more for every so many walks that were paid for; up to a limit.
+PATIENCE, MOST_WALKS = 50, 64
+# What takes steps is not interrupted: steps times members times samples stay below this, as far as a walk allows.
+MOST_AT_ONCE = 2e11
+
+
+@dataclass(frozen=True)
+class Nsga2(Evolving):
+    """Evolve subsets towards the front of all objectives.
+
+    Attributes
+    ----------
+    walk : int
+        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Once the front stands
+        still, walks at a temperature take their place, with as many steps at first, and more as the search goes on.
+        With a budget, neighbours and children get about equal shares of it.
+    """
+
+    walk: int = 100
+    criterion: ClassVar[str] = "shrunk_error"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.walk < 0:
+            raise InputError(f"a walk has {self.walk} steps; give it 0 or more.")
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Evolution:
+        return _Assisted(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+
+    def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
+        """Look at neighbours of good subsets; the best of them compete with the population."""
+        if not self.walk or len(search.front) == 0:
+            return
+        assert isinstance(steps, _Assisted)
+        per_step = len(search.pool) / 2  # neighbours, about
+        n_steps = self.walk
+        if search.spent - search.history[-1].evaluations >= QUIET * self.walk * per_step:
+            steps.wandering = steps.wandering or Wandering()
+        if steps.wandering is not None:
+            step = len(search.pool) * search.votes.n_samples
+            most = max(1, min(MOST_WALKS, int(MOST_AT_ONCE / (self.walk * step))))
+            n_steps *= min(most, 1 + int(search.spent / (PATIENCE * self.walk * per_step)))
+            per_step = steps.wandering.neighbours_per_step or per_step
+        share = min(1.0, self.population / (n_steps * per_step)) if search.budget is not None else 1.0
+        if rng.random() >= share:
+            return
+        if steps.wandering is None:
+            found = walk(search, _start(search, steps, rng), n_steps, rng)
+        else:
+            found = steps.wandering.go_on(search, n_steps, rng)
+        new = found[steps.judged.add(found)]
+        if len(new):
+            steps.join(new, search.evaluate(new))
+
+
+class _Assisted(Evolution):
+    """NSGA-II that is assisted by wandering in the place of short walks, once the front stands still."""
+
+    wandering: Wandering | None = None
+
+
+def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
+    """Where a walk starts, bool (n_members,): three kinds of places have equal chances.
+
+    The subset that is best by the criterion is the front's at all larger sizes too, so it counts most of all, and among
+    large ensembles there is most to find. All of the front brings small ensembles, too. And the better half of the
+    population has subsets beside the front, from which other valleys are reached.
+    """
+    front = search.front
+    column = search.objectives.index(search.criterion)
+    kind = rng.integers(3)
+    if kind == 0:
+        return np.asarray(front.subsets[front.values[:, column].argmin()])
+    if kind == 1:
+        return np.asarray(front.subsets[rng.integers(len(front))])
+    subsets, values = steps.population
+    better_half = np.argsort(values[:, column], kind="stable")[: len(values) // 2]
+    return np.asarray(subsets[rng.choice(better_half)])

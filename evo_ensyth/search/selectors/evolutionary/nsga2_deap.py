@@ -1,0 +1,36 @@
+"""NSGA-II again, by DEAP: an independent check of `nsga2`, from the same first generation.
+
+Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
+Evolutionary Computation 6(2), 2002. The algorithm is DEAP's (Fortin, De Rainville, Gardner, Parizeau, Gagne, "DEAP:
+Evolutionary Algorithms Made Easy", JMLR 13, 2012).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+
+
+@dataclass(frozen=True)
+class Nsga2Deap(Evolving):
+    """Evolve subsets towards the front of all objectives, by DEAP.
+
+    Notes
+    -----
+    `population` is a multiple of four. `enumerate` is 0, since a check that enumerates would check nothing. As in
+    `nsga2`, no subset is judged twice, and half of the mutations swap one member for another.
+    """
+
+    enumerate: int = 0
+
+    def __post_init__(self) -> None:
+        if self.population < 4 or self.population % 4:
+            raise InputError(f"the population is {self.population}; DEAP's tournaments need a multiple of 4.")
+        super().__post_init__()
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+        from evo_ensyth.search.selectors.evolutionary import _deap  # imported here, because only this selector needs it
+
+        return _deap.Nsga2(start, values, crossover=self.crossover, dice=_deap.Dice(int(rng.integers(2**31))))

@@ -1,0 +1,23 @@
+"""NSGA-II on subsets as pymoo runs it: what `nsga2` is compared with.
+
+Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
+Evolutionary Computation 6(2), 2002. The algorithm is pymoo's (Blank, Deb, "pymoo: Multi-Objective Optimization in
+Python", IEEE Access 8, 2020).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+
+
+@dataclass(frozen=True)
+class Nsga2Pymoo(Evolving):
+    """Evolve subsets towards the front of all objectives."""
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+        # imported here, because it takes longer than searching a small pool
+        from evo_ensyth.search.selectors.evolutionary import _pymoo
+
+        return _pymoo.nsga2(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))

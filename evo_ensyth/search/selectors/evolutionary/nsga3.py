@@ -1,0 +1,22 @@
+"""NSGA-III on subsets: reference directions keep the front spread where there are many objectives.
+
+Deb, Jain, "An evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting
+approach, part I", IEEE Transactions on Evolutionary Computation 18(4), 2014. The algorithm is pymoo's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+
+
+@dataclass(frozen=True)
+class Nsga3(Evolving):
+    """Evolve subsets towards the front of all objectives."""
+
+    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+        # imported here, because it takes longer than searching a small pool
+        from evo_ensyth.search.selectors.evolutionary import _pymoo
+
+        return _pymoo.nsga3(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))

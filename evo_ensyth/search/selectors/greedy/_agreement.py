@@ -1,0 +1,73 @@
+"""What members answer, compared 64 samples at a time, and what an ensemble answers while it grows.
+
+Numbers of samples, counted: no ensemble is judged here.
+"""
+
+import numpy as np
+
+from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import check_fits
+
+WORD = 64
+
+
+class Labels:
+    """Rows of labels in binary, one plane of bits for each digit, to count where rows differ.
+
+    Parameters
+    ----------
+    labels : bool or unsigned integers, (n_rows, n_samples)
+    n_classes : int
+        Labels are below it.
+    """
+
+    def __init__(self, labels: np.ndarray, n_classes: int) -> None:
+        self.n_classes = n_classes
+        self._digits = _packed(labels, n_classes)
+
+    def differences(self, row: np.ndarray) -> np.ndarray:
+        """Samples on which each of the rows says something else than another one: int64, (n_rows,)."""
+        differs = np.bitwise_or.reduce(self._digits ^ _packed(row[None], self.n_classes), axis=0)
+        return np.asarray(np.bitwise_count(differs).sum(axis=1, dtype=np.int64))
+
+
+class Growing:
+    """An ensemble that members join one by one.
+
+    Attributes
+    ----------
+    subset : bool, (n_members,)
+        Who is in.
+    answers : type of the labels, (n_samples,)
+        What it answers, once somebody is in.
+
+    Raises
+    ------
+    InputError
+        So many samples and classes that counting the votes would take more than a quarter of the memory.
+    """
+
+    def __init__(self, votes: Votes) -> None:
+        check_fits("the counts of votes by sample and class", 4 * votes.n_samples * votes.n_classes)
+        self.subset = np.zeros(votes.n_members, bool)
+        self.answers = np.zeros_like(votes.truth)
+        self._labels = votes.labels
+        self._samples = np.arange(votes.n_samples)
+        self._counts = np.zeros((votes.n_samples, votes.n_classes), np.int32)
+
+    def join(self, member: int) -> None:
+        """Take a member in: only the label that it gives to a sample has more votes now, so only that can win it."""
+        self.subset[member] = True
+        label = self._labels[member]
+        self._counts[self._samples, label] += 1
+        votes, most = self._counts[self._samples, label], self._counts[self._samples, self.answers]
+        self.answers = np.where((votes > most) | ((votes == most) & (label < self.answers)), label, self.answers)
+
+
+def _packed(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Each binary digit of the labels as bits: uint64, (n_digits, n_rows, n_words)."""
+    n_rows, n_samples = labels.shape
+    digits = np.zeros((max(1, (n_classes - 1).bit_length()), n_rows, -(-n_samples // WORD) * 8), np.uint8)
+    for digit, packed in enumerate(digits):
+        packed[:, : -(-n_samples // 8)] = np.packbits(labels & labels.dtype.type(1 << digit), axis=1)
+    return digits.view(np.uint64)

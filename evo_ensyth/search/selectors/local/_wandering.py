@@ -1,0 +1,219 @@
+"""Walks at a temperature: who joins or leaves next is drawn by what that does to the criterion.
+
+A draw among all neighbours, as in Bortz, Kalos, Lebowitz, "A new algorithm for Monte Carlo simulation of Ising spin
+systems", Journal of Computational Physics 17, 1975; sizes are levelled as in Torrie, Valleau, "Nonphysical sampling
+distributions in Monte Carlo free-energy estimation: umbrella sampling", Journal of Computational Physics 23, 1977.
+"""
+
+import math
+
+import numpy as np
+
+from evo_ensyth.engine.bit_planes import Leg
+from evo_ensyth.engine.kernels import HOPELESS, REST, drawn
+from evo_ensyth.objectives.error import error
+from evo_ensyth.search.evaluator import Evaluator
+
+# Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
+# lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.
+WARMTHS = 0.4, 0.6
+# A size that is off by this share of it costs a standard deviation, unless the criterion alone leads; one off by more
+# than FARTHEST times that is barred.
+WIDTH = 1 / 3
+FARTHEST = 2
+# Walks stand at sizes that grow by this factor, and one is larger than the best subset by as much.
+GROWTH = 3 / 2
+# So often the walk around the best subset goes on; else one that looks for better subsets of all sizes alike.
+LEADING = 2 / 3
+
+
+def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
+    """Walk from neighbour to neighbour, drawn by the criterion: `Planes.wander` for any of them.
+
+    Parameters
+    ----------
+    search : Evaluator
+        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+    subset : bool, (n_members,)
+        Where it starts; not empty. Becomes where it ends.
+    penalty : float64, (n_members + 1,)
+        What each size adds to the criterion; finite for a range of sizes from 1 up, the start's among them.
+    temperature : float
+        Of the Boltzmann distribution, in units of the criterion; above 0.
+    chances : float64, (n_steps,)
+        Drawn evenly from [0, 1).
+
+    Returns
+    -------
+    Leg
+        What it met. Nothing of it has been evaluated.
+    """
+    if search.criterion.name == error.name:
+        return search.wander(subset, penalty, temperature, chances)
+    size, counted = int(np.count_nonzero(subset)), 0
+    movers = everybody = np.arange(len(subset))
+    best: dict[int, tuple[float, np.ndarray]] = {}
+    deviations: list[float] = []
+    for step, chance in enumerate(chances):
+        if step % REST == 0:
+            movers = everybody
+        if len(movers) > search.left:
+            break
+        counted += len(movers)
+        leaves = subset[movers]
+        candidates = np.zeros(len(subset), bool)
+        candidates[movers[~leaves] if size == 1 else movers] = True
+        values = search.neighbour_values(subset, candidates)[movers]
+        hopeless = np.zeros(len(movers), bool)
+        penalised = np.empty(len(movers))
+        for some, size_then in ((leaves, size - 1), (~leaves, size + 1)):
+            if not some.any():
+                continue
+            penalised[some] = values[some] + penalty[size_then]
+            lowest = values[some].min()
+            hopeless |= some & (values > lowest + HOPELESS * temperature)
+            if np.isfinite(penalty[size_then]) and (size_then not in best or lowest < best[size_then][0]):
+                mover = movers[some][values[some].argmin()]
+                best[size_then] = float(lowest), np.where(everybody == mover, ~subset, subset)
+        if step % REST == 0:
+            deviations.append(float(values[leaves].std()) if size > 1 else 0.0)
+        chosen = drawn(penalised, temperature, chance)
+        hopeless[chosen] = False
+        size += -1 if leaves[chosen] else 1
+        subset[movers[chosen]] ^= True
+        movers = movers[~hopeless]
+    else:
+        step = len(chances)
+    sizes = sorted(best)
+    return Leg(
+        sizes=np.array(sizes, np.int64),
+        values=np.array([best[size][0] for size in sizes]),
+        subsets=np.array([best[size][1] for size in sizes]).reshape(-1, len(subset)),
+        deviation=float(np.mean(deviations)) if deviations else 0.0,
+        n_steps=step,
+        n_neighbours=counted,
+    )
+
+
+class Walk:
+    """A walk that keeps within reach of one size, and near it if sizes are levelled.
+
+    Parameters
+    ----------
+    search : Evaluator
+    size : int
+        The size in the middle.
+    start : bool, (n_members,)
+        Where it begins; of this size.
+
+    Attributes
+    ----------
+    subset : bool, (n_members,)
+        Where it stands.
+    """
+
+    def __init__(self, search: Evaluator, size: int, start: np.ndarray) -> None:
+        self.subset = start.copy()
+        off = np.abs(np.arange(len(start) + 1) - size) / max(1.0, WIDTH * size)
+        self._penalty = np.where((off <= FARTHEST) & (np.arange(len(start) + 1) > 0), off**2, np.inf)
+        self._least = 1 / search.votes.n_samples
+        neighbours = start if size > 1 else ~start
+        self._unit = max(float(search.neighbour_values(start, neighbours)[neighbours].std()), self._least)
+
+    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> Leg:
+        """Take some steps at a temperature that is drawn.
+
+        Parameters
+        ----------
+        search : Evaluator
+        n_steps : int
+        level : float64, (n_members + 1,), optional
+            By size, what is taken off the criterion: where that is the best known, all sizes are as attractive. If not
+            given, sizes that are not barred cost nothing, and the walk goes where the criterion leads.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Leg
+            What it met. Nothing of it has been evaluated.
+        """
+        temperature = self._unit * rng.uniform(*WARMTHS)
+        if level is None:
+            penalty = np.where(np.isfinite(self._penalty), 0.0, np.inf)
+        else:
+            penalty = self._unit * self._penalty - level
+        leg = wander(search, self.subset, penalty, temperature, rng.random(n_steps))
+        self._unit = max(leg.deviation, self._least)
+        return leg
+
+
+class Wandering:
+    """A walk around the best subset, led by the criterion alone, and others at all sizes up to more than its size.
+
+    Attributes
+    ----------
+    neighbours_per_step : float
+        Neighbours that the last walk looked at, on the average; 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.neighbours_per_step = 0.0
+        self._walks: dict[tuple[bool, int], Walk] = {}
+
+    def go_on(self, search: Evaluator, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Let one of the walks take some steps; most often the one around the best subset.
+
+        Returns
+        -------
+        bool, (n, n_members)
+            The best neighbour at each size that it met. They have not been evaluated.
+        """
+        sizes = np.count_nonzero(search.front.subsets, axis=1)
+        values = search.front.values[:, search.objectives.index(search.criterion)]
+        size = int(sizes[values.argmin()])
+        leads = bool(rng.random() < LEADING)
+        level = None
+        if not leads:
+            level = best_up_to_each_size(sizes, values, len(search.pool))
+            stand = np.array(sizes_in_mind(size, len(search.pool)))
+            size = int(stand[np.abs(stand - rng.integers(1, stand[-1] + 1)).argmin()])
+        if (leads, size) not in self._walks:
+            nearest = search.front.subsets[np.abs(sizes - size).argmin()]
+            self._walks[leads, size] = Walk(search, size, _resized(nearest, size, rng))
+        leg = self._walks[leads, size].go_on(search, n_steps, level, rng)
+        self.neighbours_per_step = leg.n_neighbours / max(leg.n_steps, 1)
+        return leg.subsets
+
+
+def best_up_to_each_size(sizes: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
+    """Lowest of some values at each size from 0 to ``most``, or at a smaller one; below all sizes that of the smallest.
+
+    Parameters
+    ----------
+    sizes : int64, (n,)
+    values : float64, (n,)
+    most : int
+
+    Returns
+    -------
+    float64, (most + 1,)
+    """
+    lowest = np.full(most + 1, np.inf)
+    np.minimum.at(lowest, np.append(sizes, 0), np.append(values, values[sizes == sizes.min()].min()))
+    return np.minimum.accumulate(lowest)
+
+
+def sizes_in_mind(best: int, most: int) -> list[int]:
+    """Sizes from 1 on, each half as much again as the one before, rounded up, until one is that much above ``best``."""
+    sizes = [1]
+    while sizes[-1] < best * GROWTH and math.ceil(sizes[-1] * GROWTH) <= most:
+        sizes.append(math.ceil(sizes[-1] * GROWTH))
+    return sizes
+
+
+def _resized(subset: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Let some join, or leave, so that a subset has that size."""
+    resized = subset.copy()
+    excess = int(np.count_nonzero(subset)) - size
+    resized[rng.permutation(np.flatnonzero(subset == (excess > 0)))[: abs(excess)]] = excess < 0
+    return resized

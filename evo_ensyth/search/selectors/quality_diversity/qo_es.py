@@ -1,0 +1,32 @@
+"""QO-ES: evolve bags, and breed from those with the fewest errors.
+
+In the style of Purucker, Schneider, Anastacio, Beel, Bischl, Hoos, "Q(D)O-ES: Population-based Quality (Diversity)
+Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364), with its numbers where they are
+known. Theirs adds up probabilities; this one counts votes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.quality_diversity._bags import Breeding, evolve
+
+
+@dataclass(frozen=True)
+class QoEs(Breeding):
+    """The archive keeps the best bags, of equals the ones with fewer votes.
+
+    Notes
+    -----
+    What enters the front are sets, see `_bags.Levels`. Parents are drawn evenly from the archive, and a mutation may
+    take a vote away as well as give one.
+    """
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Evolve until the evaluations are spent, or no new bag can be bred."""
+
+        def best(bags: np.ndarray, errors: np.ndarray) -> np.ndarray:
+            return np.lexsort((bags.sum(axis=1), errors))[: self.archive]
+
+        evolve(search, self, best, rng)

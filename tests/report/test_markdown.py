@@ -1,0 +1,187 @@
+"""The page says what the run says, and no name is taken for Markdown or HTML."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+
+from evo_ensyth import objectives
+from evo_ensyth.objectives.error import error
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.report.facts import gather
+from evo_ensyth.report.markdown import page
+from evo_ensyth.results.comparison import Versus
+from evo_ensyth.results.run import Run
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.run import run
+
+HOSTILE = [
+    "**bold** and __bold__ and _so_ on",
+    "[link](http://example.org)",
+    "![picture](http://example.org/x.png)",
+    "<script>alert(1)</script>",
+    "<http://example.org> www.example.org https://example.org",
+    "a | b | c \\| d",
+    "`code` ``more``",
+    "&lt; &amp; &#65;",
+    "~~gone~~ $x^2$ @someone",
+    "# no heading",
+    "back\\slash *",
+    "line\nbreak\r\n\n# here\x1b[31m",
+    "net_trim-0.1_fine_tuned",
+]
+
+
+TAGS = {"h1", "h2", "p", "strong", "img", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, addresses, and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.tags.add(tag)
+        self.addresses += [value for key, value in attributes if key in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def rendered(text: str) -> Reader:
+    reader = Reader()
+    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    reader.feed(markdown.render(text))
+    return reader
+
+
+def searched(names: list[str], problem_name: str = "hand", *, test: bool = True, **options) -> Run:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 40)
+    labels = np.where(rng.random((len(names), 40)) < 0.7, truth, 1 - truth)
+    pool = Pool(tuple(names), costs={"ms": np.arange(1, len(names) + 1)})
+    goals = tuple(objectives.find(goal, pool) for goal in ("error", "n_members", "ms"))
+    held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
+    problem = Problem(problem_name, pool, Votes(labels, truth, 2, "search"), held_out, goals)
+    return run(problem, "nsga2", **{"against": ["whole_pool"], **options})
+
+
+def test_the_page_says_what_the_run_says():
+    found = searched(["ant", "bee", "cow"])
+    text = page(gather([found]))
+    entry = found.found.entries[found.chosen]
+    low, _ = found.test_interval(entry)
+    assert text.startswith("# hand: nsga2, seed 1\n")
+    assert "Which of the 3 members, voting together, are best by error, n_members, ms?" in text
+    assert "Chosen on 40 samples of the search split, then judged once on 40 samples of the test split." in text
+    assert f"**Recommended: {entry.size} member" in text
+    assert f"{100 * entry.search_errors / 40:.2f} % | {100 * entry.test_errors / 40:.2f} % ({100 * low:.2f} to" in text
+    assert "![The front on both splits](front.svg)" in text
+    assert f"{found.found.evaluations:,} ensembles judged" in text
+    assert found.fingerprints["search"][:16] in text
+    for name in ("ant", "evo_ensyth", "numpy", "reference point: error"):
+        assert name in text
+
+
+def test_the_first_lines_answer_what_a_stranger_asks():
+    """Which ensemble, how good on unseen samples and how sure, is it worth it, and what is it beside the parent."""
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    entry = replace(
+        found.found.entries[0],
+        indices=(0, 2), members=("ant", "cow"), search_errors=4, test_errors=6, costs={"bytes": 30.0},
+        versus={"best_k": Versus((2, 8), (1, 12)), "single_best": Versus((2, 8), (5, 6)),
+                "parent": Versus((2, 1), (12, 1))},
+    )  # fmt: skip
+    found = replace(found, found=replace(found.found, entries=(entry,)), chosen=0, parent_costs={"bytes": 40.0})
+    first, *warnings = page(gather([found])).split("\n\n")[1:4]
+    for text in (
+        "**Recommended: 2 members** of 5, ant, cow.",
+        "On unseen samples it errs on 15.00 % (95 % interval: 7.06 to 29.07), 5.00 points more than on the search",
+        "It beats the best 2 members: -27.50 (",
+        "Whether it beats the best single member is open: -2.50 (",
+        "It is worse than the parent: +27.50 (",
+        "Beside the parent it has 0.75 times the bytes.",
+    ):
+        assert text in first
+    assert warnings[0].startswith("**Warning:** The gain over the best single member may be luck: -15.00 points on")
+    assert not warnings[1].startswith("**Warning:**")  # the loss to the parent is no surprise
+
+
+def test_the_first_lines_say_where_there_was_nothing_to_search_for():
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
+    whole = found.marks["whole_pool"]
+    versus = {"single_best": Versus((2, 8), (5, 6))}
+    for entry, text in (
+        (found.marks["single_best"], "It is simply the best single member."),
+        (replace(whole, versus=versus), "It is simply the best 5 members. Whether it beats the best single member is"),
+    ):
+        forged = replace(found, found=replace(found.found, entries=(entry,)), chosen=0)
+        assert text in page(gather([forged])).split("\n\n")[1]
+
+
+def test_what_is_simpler_to_have_is_compared_point_by_point():
+    found = searched(["ant", "bee", "cow", "dog", "eel"], criterion=error)
+    text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == len(found.found.entries)
+    for row, beside in zip(rows, found.comparisons, strict=True):
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+        for rival, cell in zip(("best_k", "single_best"), cells, strict=True):
+            assert cell.startswith(str(beside[rival]) if rival in beside else "the same")
+
+
+def test_every_table_has_as_many_cells_in_each_row():
+    text = page(gather([searched(HOSTILE[:6], "a | b", criterion=error)]))
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert html.count("<table>") == 4
+    for table in html.split("<table>")[1:]:
+        rows = [row.count("</td>") + row.count("</th>") for row in table.split("</table>")[0].split("<tr>")[1:]]
+        assert len(set(rows)) == 1, table
+
+
+def test_no_name_is_taken_for_markup():
+    found = searched(HOSTILE, budget=100)
+    for title in HOSTILE:
+        reader = rendered(page(gather([replace(found, problem=title)])))
+        assert reader.tags <= TAGS
+        assert reader.addresses == ["front.svg"]
+        shown = title.replace("\r\n", "  ").replace("\n", " ").replace("\x1b", "\\x1b")
+        assert " ".join(f"{shown}: nsga2, seed 1".split()) in " ".join(reader.text.split())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_member_is_called_by_its_name(name):
+    reader = rendered(page(gather([searched([name])])))
+    shown = name.replace("\r\n", "  ").replace("\n", " ").replace("\x1b", "\\x1b")
+    assert " ".join(reader.text.split()).count(" ".join(shown.split())) >= 2
+    assert reader.addresses == ["front.svg"]
+
+
+def test_an_ordinary_name_stays_readable_in_the_source():
+    assert "net_trim-0.1_fine_tuned" in page(gather([searched(["net_trim-0.1_fine_tuned", "b"])]))
+
+
+def test_many_members_are_not_all_listed():
+    found = searched([f"m{i}" for i in range(20)], budget=300)
+    whole = found.marks["whole_pool"]
+    forged = replace(found, found=replace(found.found, entries=(whole,)), chosen=0)
+    assert "m9 and 10 more" in page(gather([forged]))
+    assert "m10," not in page(gather([forged]))
+
+
+def test_without_a_test_split_the_page_says_that_nobody_knows():
+    text = page(gather([searched(["a", "b"], test=False)]))
+    assert "then judged once on no test split" in text
+    assert "nobody knows how much of this is luck" in text
+    assert "test error, 95 % interval" in text
+
+
+def test_an_interrupted_run_says_so_first():
+    found = replace(searched(["a", "b"]), interrupted=True)
+    assert page(gather([found])).split("\n\n")[1] == "**Interrupted:** this is what was found up to then."

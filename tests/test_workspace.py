@@ -1,0 +1,206 @@
+"""From what a user names to the problem that is meant."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evo_ensyth import workspace
+from evo_ensyth.errors import InputError
+from evo_ensyth.search.problem import Problem
+
+MODULE = '''
+from __future__ import annotations
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from evo_ensyth.objectives import objective
+from evo_ensyth.objectives.error import error
+from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.search.problem import Problem
+
+
+@dataclass(frozen=True)
+class Settings:
+    folder: Path | None = None
+
+
+@objective(unit="ms")
+def slowest(ensembles):
+    """The slowest member."""
+    return ensembles.largest("ms")
+
+
+def problem():
+    labels = np.array([[0, 1, 1], [1, 1, 0]])
+    pool = Pool(("a", "b"), costs={"ms": [1.0, 2.0]})
+    return Problem("mine", pool, Votes(labels, labels[0], 2, "search"), None, (error, slowest))
+'''
+
+
+@pytest.fixture
+def pose(tmp_path, monkeypatch):
+    """Pose a problem from an empty working folder; no pool is made."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(name: str) -> None:
+        raise AssertionError(f"a pool was made for {name}")
+
+    return lambda target, make=make, **options: workspace.pose(
+        target, **{"make": make, "test_share": 0.5, "split_seed": 0, **options}
+    )
+
+
+def test_the_problems_that_come_with_the_project_can_be_named(pose):
+    assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar5"} <= set(workspace.problem_names())
+
+
+@pytest.mark.parametrize("target", [None, "digits"])
+def test_a_problem_without_a_pool_has_it_made_and_is_asked_again(pose, pool_folder, target):
+    made = []
+
+    def make(name: str) -> None:
+        made.append(name)
+        Path("runs/digits").mkdir(parents=True)
+        pool_folder.rename("runs/digits/pool")
+
+    posed = pose(target, make)
+    assert made == ["digits"]
+    assert (posed.problem.name, len(posed.problem.pool)) == ("digits", 4)
+    assert posed.source == {"kind": "module", "name": "digits"}
+    assert pose(target).problem.name == "digits"  # and is not made a second time
+
+
+def test_a_pool_that_could_not_be_made_is_said_to_be_missing(pose):
+    with pytest.raises(workspace.PoolMissingError, match="'digits' is not made yet; make it with: python -m"):
+        pose("digits", lambda name: None)
+
+
+def test_a_pool_folder_is_a_problem(pose, pool_folder):
+    posed = pose(str(pool_folder))
+    assert posed.problem.name == "by-hand"
+    assert [goal.name for goal in posed.problem.objectives] == ["error", "n_members"]
+    assert posed.problem.test.split == "test"
+    assert posed.source == {"kind": "pool", "name": "pool"}
+
+
+def test_a_file_of_predictions_is_a_problem_that_says_how_it_was_split(pose, npz):
+    rng = np.random.default_rng(0)
+    path = npz({"labels": rng.integers(0, 2, (3, 20)), "truth": rng.integers(0, 2, 20)}, "mine.npz")
+    posed = pose("mine.npz", test_share=0.25, split_seed=3)
+    assert posed.problem.name == "mine"
+    assert posed.source["name"] == "mine.npz"
+    assert posed.source["test_samples"] == sorted(np.random.default_rng(3).permutation(20)[:5])
+    assert (posed.source["test_share"], posed.source["split_seed"]) == (0.25, 3)
+    assert posed.source["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_that_comes_split_says_nothing_of_splitting(pose, npz, arrays):
+    assert set(pose(str(npz(arrays))).source) == {"kind", "name", "sha256"}
+
+
+def test_a_module_of_ones_own_brings_its_own_objectives(pose, tmp_path, monkeypatch):
+    """A dataclass with postponed annotations used to fail: its module was nowhere to be found."""
+    (tmp_path / "mine.py").write_text(MODULE)
+    posed = pose("mine.py")
+    assert isinstance(posed.problem, Problem)
+    assert {"error", "slowest"} <= {goal.name for goal in posed.own}
+    (tmp_path / "somewhere").mkdir()
+    (tmp_path / "mine.py").rename(tmp_path / "somewhere" / "else_.py")
+    assert pose(str(tmp_path / "somewhere" / "else_.py")).problem.name == "mine"
+    monkeypatch.syspath_prepend(tmp_path)
+    assert pose("somewhere.else_").problem.name == "mine"
+
+
+def test_a_module_in_the_folder_problems_is_found_by_its_name(pose, tmp_path):
+    (tmp_path / "problems").mkdir()
+    (tmp_path / "problems" / "mine.py").write_text(MODULE)
+    (tmp_path / "problems" / "_hidden.py").write_text(MODULE)
+    assert "mine" in workspace.problem_names()
+    assert "_hidden" not in workspace.problem_names()
+    assert pose("mine").problem.name == "mine"
+
+
+def test_the_name_of_a_problem_is_not_mistaken_for_a_file(pose, tmp_path):
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(workspace.PoolMissingError):
+        pose("digits", lambda name: None)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("digit", "no problem called 'digit'. Did you mean 'digits'"),
+        ("zzzzz", r"no problem called 'zzzzz'\. There is .*digits.*mnist"),
+        ("", "holds no finished pool"),
+        ("votes.npz", r"votes\.npz does not exist"),
+        ("nowhere/votes.npz", r"nowhere/votes\.npz does not exist"),
+        ("nowhere/pool", "nowhere/pool does not exist"),
+        ("mine.py", r"mine\.py does not exist"),
+        ("answers.csv", r"there is no file answers\.csv, and no problem called .*No module named 'answers'"),
+        ("os.path", "os.path has no function 'problem'"),
+        ("..x", "there is no file"),
+        ("x" * 300, "cannot be looked up: File name too long"),
+        ("x" * 300 + ".py", "cannot be looked up: File name too long"),
+        ("/dev/null", "is no regular file"),
+    ],
+)
+def test_what_is_no_problem_is_refused(pose, target, message):
+    with pytest.raises(InputError, match=message):
+        pose(target)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 / 0", r"mine\.py cannot be imported: ZeroDivisionError: division by zero"),
+        ("def x(:", r"mine\.py cannot be imported: SyntaxError"),
+        ("\0", r"mine\.py cannot be imported"),
+        ("import nowhere_at_all", r"mine\.py cannot be imported: ModuleNotFoundError"),
+        ("x = 1", r"mine\.py has no function 'problem'; a problem module needs one"),
+        ("problem = 1", r"mine\.py has no function 'problem'"),
+        ("problem = lambda: 1", r"mine\.py: 'problem' returned int; expected a Problem"),
+        (MODULE.replace("None, (error, slowest)", "None, ()"), "problem 'mine' has no objective"),
+    ],
+)
+def test_a_module_that_is_no_problem_is_refused(pose, tmp_path, content, message):
+    (tmp_path / "mine.py").write_text(content)
+    with pytest.raises(InputError, match=message):
+        pose("mine.py")
+
+
+def test_a_folder_with_the_name_of_a_module_is_refused(pose, tmp_path):
+    (tmp_path / "mine.py").mkdir()
+    with pytest.raises(InputError, match=r"mine\.py cannot be imported: IsADirectoryError"):
+        pose("mine.py")
+
+
+def test_a_module_without_a_recipe_has_no_pool_to_make(pose, tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE)
+    with pytest.raises(InputError, match=r"mine\.py has no function 'recipe'"):
+        workspace.make_pool("mine.py", lambda done, total, text: None)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc", "a\0b", "a\nb", "\x1b[31m"])
+def test_results_stay_in_the_folder_of_runs(name):
+    with pytest.raises(InputError, match="has no folder under runs; name one with --out"):
+        workspace.results_folder(name)
+
+
+def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(pose, npz, arrays):
+    path = npz(arrays)
+    for name, shown in ((b"\x1b[31m.npz", "\\x1b[31m"), (b"\xff.npz", "\\udcff"), ("模型.npz".encode(), "模型")):
+        other = Path(os.fsdecode(name))
+        path.rename(other)
+        path = other
+        assert pose(str(other)).problem.name == shown
+        workspace.results_folder(shown)
+
+
+def test_a_file_is_no_pool(npz, arrays):
+    path = npz(arrays)
+    with pytest.raises(InputError, match=r"\.npz is a file; a pool is a folder, or told by the name of its problem\."):
+        workspace.named_pool(str(path))
