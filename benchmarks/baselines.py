@@ -54,8 +54,8 @@ def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:
 
 def plurality_errors(votes: Votes, bag: np.ndarray) -> int:
     """Count the slow way: a histogram for every sample. Entry i of the bag says how many votes member i has."""
-    counts = (bag[:, None, None] * (votes.labels[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
-    return int(np.count_nonzero(counts.argmax(axis=1) != votes.truth))
+    counts = (bag[:, None, None] * (votes.y_pred[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
+    return int(np.count_nonzero(counts.argmax(axis=1) != votes.y_true))
 
 
 def path(votes: Votes, name: str) -> list[np.ndarray]:

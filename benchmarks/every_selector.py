@@ -87,7 +87,7 @@ def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluato
 
 def check(problem: Problem, methods: list[Method], seconds: float) -> None:
     """Nobody beats the enumeration of a small pool. This also compiles and imports what they need."""
-    few = replace(problem.search, labels=problem.search.labels[:ENUMERATED])
+    few = replace(problem.search, y_pred=problem.search.y_pred[:ENUMERATED])
     codes = np.arange(1, 2**few.n_members)
     everything = (codes[:, None] >> np.arange(few.n_members) & 1).astype(bool)
     errors = matrix_product(few, one_hot(few), everything)
@@ -120,7 +120,7 @@ def posed(target: str | None) -> Problem:
         votes = draw_votes(*DRAWN)
         half = votes.n_samples // 2
         search, test = (
-            Votes(votes.labels[:, part], votes.truth[part], votes.n_classes, split)
+            Votes(votes.y_pred[:, part], votes.y_true[part], votes.n_classes, split)
             for part, split in ((slice(half), "search"), (slice(half, None), "test"))
         )
         return replace(drawn_problem(search), test=test)

@@ -120,7 +120,7 @@ def print_methods(stored: StoredPool) -> None:
             best = min(fitting, key=lambda i: (errors["search"][i], sizes[i]), default=None)
             cells.append("" if best is None else f"{100 * errors['test'][best]:.2f}")
         print(f"| {method} | {len(members)} | {' | '.join(cells)} |")
-    parent = np.mean(stored.parent.labels["test"] != stored.test.truth)
+    parent = np.mean(stored.parent.y_pred["test"] != stored.test.y_true)
     print(f"\nThe parent: {100 * parent:.2f} % with {stored.parent.costs['bytes'] / 1000:,.0f} kB.\n")
 
 
@@ -145,7 +145,7 @@ def wrong(problem: Problem, found: Run) -> np.ndarray:
     subset = np.isin(names, found.found.entries[found.chosen].members)[None]
     tested = problem.on_test(subset)
     assert tested is not None
-    return np.asarray(tested.winners[0] != tested.votes.truth)
+    return np.asarray(tested.winners[0] != tested.votes.y_true)
 
 
 def compared(ours: np.ndarray, theirs: np.ndarray) -> str:

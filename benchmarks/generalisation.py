@@ -193,7 +193,7 @@ def drawn() -> Everything:
     """Make up a small pool, to check the arithmetic on."""
     votes = draw_votes(24, 500, 4)
     # Scores that say no more than the labels, for methods that ask for some.
-    scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.labels], votes.truth, votes.split))
+    scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.y_pred], votes.y_true, votes.split))
     return Everything("check", Pool(tuple(f"m{i}" for i in range(votes.n_members))), scored)
 
 

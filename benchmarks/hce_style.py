@@ -82,7 +82,7 @@ def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:
 
 def judged(models: list[torch.nn.Module], unseen: list[Split]) -> tuple[float, float, float]:
     """Mean error of two models, disagreement, and error of the mean of their probabilities."""
-    truth = np.concatenate([split.labels for split in unseen])
+    truth = np.concatenate([split.y_true for split in unseen])
     scores = np.array([np.concatenate([measure.answers(model, split).scores for split in unseen]) for model in models])  # type: ignore[arg-type]
     labels = scores.argmax(axis=2)
     errors = [float((answers != truth).mean()) for answers in (*labels, scores.mean(axis=0).argmax(axis=1))]

@@ -59,12 +59,12 @@ def main() -> None:
 def draw(options: argparse.Namespace) -> None:
     """Write the pool."""
     votes = draw_votes(options.members, options.samples, options.classes)
-    labels = votes.labels
+    labels = votes.y_pred
     if options.any_class:
         rng = np.random.default_rng(1)
         wrong = rng.integers(0, options.classes, labels.shape, dtype=labels.dtype)
-        labels = np.where(labels == votes.truth, labels, wrong)
-    np.savez(options.draw, search_labels=labels, search_truth=votes.truth)
+        labels = np.where(labels == votes.y_true, labels, wrong)
+    np.savez(options.draw, search_labels=labels, search_truth=votes.y_true)
 
 
 if __name__ == "__main__":

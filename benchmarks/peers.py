@@ -144,12 +144,12 @@ def _row(
 
 def counter(votes: Votes) -> Callable[[np.ndarray], int]:
     """Errors of one subset by one `bincount`: what a careful user of an individual-by-individual library writes."""
-    coded = votes.labels + np.arange(votes.n_samples) * votes.n_classes
+    coded = votes.y_pred + np.arange(votes.n_samples) * votes.n_classes
     n_bins = votes.n_samples * votes.n_classes
 
     def count(subset: np.ndarray) -> int:
         counts = np.bincount(coded[subset].ravel(), minlength=n_bins).reshape(votes.n_samples, votes.n_classes)
-        return int(np.count_nonzero(counts.argmax(axis=1) != votes.truth))
+        return int(np.count_nonzero(counts.argmax(axis=1) != votes.y_true))
 
     return count
 
@@ -236,7 +236,7 @@ def members_as_features(ledger: Ledger) -> tuple[Any, np.ndarray, np.ndarray]:
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     votes = ledger.votes
-    X = (votes.labels + np.arange(votes.n_members)[:, None] * votes.n_classes).T
+    X = (votes.y_pred + np.arange(votes.n_members)[:, None] * votes.n_classes).T
     offsets = np.arange(votes.n_samples)[:, None] * votes.n_classes
     n_bins = votes.n_samples * votes.n_classes
 
@@ -250,10 +250,10 @@ def members_as_features(ledger: Ledger) -> tuple[Any, np.ndarray, np.ndarray]:
             answers = counts.reshape(votes.n_samples, votes.n_classes).argmax(axis=1)
             subset = np.zeros((1, votes.n_members), bool)
             subset[0, X[0] // votes.n_classes] = True
-            ledger.note(subset, np.array([np.count_nonzero(answers != votes.truth)]))
+            ledger.note(subset, np.array([np.count_nonzero(answers != votes.y_true)]))
             return answers
 
-    return Plurality(), X, votes.truth.astype(np.int64)
+    return Plurality(), X, votes.y_true.astype(np.int64)
 
 
 def with_sklearn(direction: str) -> Callable[[Ledger], None]:
@@ -306,7 +306,7 @@ def voters(votes: Votes, members: np.ndarray) -> list[Any]:
             return self
 
         def predict(self, X: np.ndarray) -> np.ndarray:
-            return votes.labels[self.number, X[:, 0]].astype(np.int64)
+            return votes.y_pred[self.number, X[:, 0]].astype(np.int64)
 
     return [Member(int(number)) for number in members]
 
@@ -320,7 +320,7 @@ def vote_with_sklearn(votes: Votes, subset: np.ndarray) -> int:
     ensemble = VotingClassifier([(str(i), FrozenEstimator(member)) for i, member in enumerate(members)])
     X, classes = np.arange(votes.n_samples)[:, None], np.arange(votes.n_classes)
     ensemble.fit(np.zeros((len(classes), 1), int), classes)
-    return int(np.count_nonzero(ensemble.predict(X) != votes.truth))
+    return int(np.count_nonzero(ensemble.predict(X) != votes.y_true))
 
 
 def vote_with_mlxtend(votes: Votes, subset: np.ndarray) -> int:
@@ -331,7 +331,7 @@ def vote_with_mlxtend(votes: Votes, subset: np.ndarray) -> int:
     ensemble = EnsembleVoteClassifier(members, voting="hard", fit_base_estimators=False, use_clones=False)
     X, classes = np.arange(votes.n_samples)[:, None], np.arange(votes.n_classes)
     ensemble.fit(X[: len(classes)], classes)
-    return int(np.count_nonzero(ensemble.predict(X) != votes.truth))
+    return int(np.count_nonzero(ensemble.predict(X) != votes.y_true))
 
 
 def whole_pool(vote: Callable[[Votes, np.ndarray], int]) -> Callable[[Ledger], None]:
@@ -376,7 +376,7 @@ def check(votes: Votes) -> int:
     }
     estimator, X, _ = members_as_features(Ledger(votes, 10**9, np.inf))
     answers = [estimator.predict(X[:, subset]) for subset in subsets]
-    ways["members as features"] = np.array([np.count_nonzero(answer != votes.truth) for answer in answers])
+    ways["members as features"] = np.array([np.count_nonzero(answer != votes.y_true) for answer in answers])
     if _installed("mlxtend"):
         ways["mlxtend's vote"] = np.array([vote_with_mlxtend(votes, subset) for subset in subsets[:2]])
     for name, errors in ways.items():

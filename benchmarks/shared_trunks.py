@@ -98,8 +98,8 @@ def parent_row(stored: StoredPool) -> list[float]:
     """The same for the parent."""
     untrained = networks.build(stored.about["network"], stored.search.n_classes, seed=0)
     parent = with_state(untrained, load_file(stored.folder / "parent.safetensors"))
-    costs, labels = stored.parent.costs, stored.parent.labels
-    errors = [np.mean(labels[votes.split] != votes.truth) for votes in (stored.search, stored.test)]
+    costs, labels = stored.parent.costs, stored.parent.y_pred
+    errors = [np.mean(labels[votes.split] != votes.y_true) for votes in (stored.search, stored.test)]
     return [costs["bytes"], costs["macs"], *latencies([parent]), *errors]
 
 

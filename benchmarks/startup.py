@@ -45,7 +45,7 @@ def main() -> None:
         file = options.file or Path(folder) / "drawn.npz"
         if options.file is None:
             votes = draw_votes(36, 10_000, 10)
-            np.savez(file, labels=votes.labels, truth=votes.truth)
+            np.savez(file, labels=votes.y_pred, truth=votes.y_true)
         for repeat in range(REPEATS):
             start = time.time()
             said = subprocess.run([sys.executable, "-c", SEARCH, str(file)], capture_output=True, text=True, check=True)

@@ -275,7 +275,7 @@ def posed(pool: Pool, search: Votes, method: Method) -> Problem:
 def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
     """Count the slow way, sample by sample: most votes win, ties go to the lowest class."""
     wrong = 0
-    for answers, right in zip(votes.labels[np.asarray(subset, bool)].T.tolist(), votes.truth.tolist(), strict=True):
+    for answers, right in zip(votes.y_pred[np.asarray(subset, bool)].T.tolist(), votes.y_true.tolist(), strict=True):
         wrong += max(range(votes.n_classes), key=answers.count) != right
     return wrong
 
@@ -328,8 +328,8 @@ def _only(members: Sequence[int], votes: Votes) -> np.ndarray:
 
 def _joined(parts: Sequence[Votes]) -> Votes:
     """All samples as one split."""
-    labels = np.concatenate([part.labels for part in parts], axis=1)
-    truth = np.concatenate([part.truth for part in parts])
+    labels = np.concatenate([part.y_pred for part in parts], axis=1)
+    truth = np.concatenate([part.y_true for part in parts])
 
     def read_scores() -> Scores:
         by_member = zip(*(part.scores.members for part in parts), strict=True)

@@ -47,7 +47,7 @@ def draw_votes(n_members: int, n_samples: int, n_classes: int, seed: int = 0) ->
 
 def one_hot(votes: Votes) -> np.ndarray:
     """float32, (n_members, n_samples * n_classes): the table that the matrix product reads."""
-    table = (votes.labels[:, :, None] == np.arange(votes.n_classes)).astype(np.float32)
+    table = (votes.y_pred[:, :, None] == np.arange(votes.n_classes)).astype(np.float32)
     return table.reshape(votes.n_members, -1)
 
 
@@ -57,7 +57,7 @@ def matrix_product(votes: Votes, table: np.ndarray, subsets: np.ndarray) -> np.n
     for start in range(0, len(subsets), 16):
         batch = subsets[start : start + 16].astype(np.float32)
         counts = (batch @ table).reshape(len(batch), votes.n_samples, votes.n_classes)
-        errors.append(np.count_nonzero(counts.argmax(axis=2) != votes.truth, axis=1))
+        errors.append(np.count_nonzero(counts.argmax(axis=2) != votes.y_true, axis=1))
     return np.concatenate(errors)
 
 
@@ -68,8 +68,8 @@ def bincounts(votes: Votes, subsets: np.ndarray) -> np.ndarray:
     for i, subset in enumerate(subsets):
         members = np.flatnonzero(subset)
         for start in range(0, votes.n_samples, PIECE):
-            truth = votes.truth[start : start + PIECE]
-            places = votes.labels[members, start : start + PIECE] + offsets[: len(truth)]
+            truth = votes.y_true[start : start + PIECE]
+            places = votes.y_pred[members, start : start + PIECE] + offsets[: len(truth)]
             counts = np.bincount(places.ravel(), minlength=len(truth) * votes.n_classes)
             answers = counts.reshape(len(truth), votes.n_classes).argmax(axis=1)
             errors[i] += np.count_nonzero(answers != truth)
@@ -108,7 +108,7 @@ def time_all(votes: Votes, planes: Planes, subsets: np.ndarray) -> dict[str, flo
     table = one_hot(votes)  # made once, outside the time
     ways = {
         "matrix product": (len(few), lambda: matrix_product(votes, table, few)),
-        "plain loop": (len(few), lambda: _plain_loop(votes.labels, votes.truth, votes.n_classes, few)),
+        "plain loop": (len(few), lambda: _plain_loop(votes.y_pred, votes.y_true, votes.n_classes, few)),
         "bit planes": (len(subsets), lambda: planes.errors(subsets)),
     }
     reference = matrix_product(votes, table, few)

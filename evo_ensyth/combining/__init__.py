@@ -91,7 +91,7 @@ class Combined:
 
     def errors(self, votes: Votes) -> int:
         """Samples of a split on which the ensemble is wrong; as for `answers`."""
-        return int(np.count_nonzero(self.answers(votes) != votes.truth))
+        return int(np.count_nonzero(self.answers(votes) != votes.y_true))
 
 
 def names() -> tuple[str, ...]:
@@ -170,6 +170,6 @@ def cross_fitted_errors(combiner: Combiner, votes: Votes, subset: np.ndarray, fo
     if not 2 <= folds <= votes.n_samples:
         raise InputError(f"{folds} folds of {votes.n_samples} samples; there are from 2 to as many as samples.")
     fold = np.empty(votes.n_samples, np.int64)
-    fold[np.argsort(votes.truth, kind="stable")] = np.arange(votes.n_samples) % folds
+    fold[np.argsort(votes.y_true, kind="stable")] = np.arange(votes.n_samples) % folds
     fits = (fit(combiner, votes.part(samples=fold != i), subset) for i in range(folds))
     return sum(fitted.errors(votes.part(samples=fold == i)) for i, fitted in enumerate(fits))

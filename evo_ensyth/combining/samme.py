@@ -37,7 +37,7 @@ class Samme:
 
     def weights(self, votes: Votes) -> np.ndarray:
         """Sum of the votes that each member gets, round by round."""
-        wrong = votes.labels != votes.truth
+        wrong = votes.y_pred != votes.y_true
         wrong_classes = max(1, votes.n_classes - 1)
         heaviness = np.full(votes.n_samples, 1 / votes.n_samples)
         weights = np.zeros(votes.n_members)

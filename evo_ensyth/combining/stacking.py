@@ -59,7 +59,7 @@ def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
     for i in range(n):
         for j in range(i + 1):
             if scores is None:
-                product = float(np.count_nonzero(votes.labels[i] == votes.labels[j]))
+                product = float(np.count_nonzero(votes.y_pred[i] == votes.y_pred[j]))
             else:
                 one, other = (np.asarray(scores.members[member], np.float64) for member in (i, j))
                 product = float(np.vdot(one, other))
@@ -102,9 +102,9 @@ def _solved(problem: Any, shares: Any) -> np.ndarray:
 def _chances_of_truth(votes: Votes, scores: Scores | None) -> np.ndarray:
     """Probability that each member gives to the truth: float64, (n_members, n_samples)."""
     if scores is None:
-        return np.asarray(votes.labels == votes.truth, np.float64)
+        return np.asarray(votes.y_pred == votes.y_true, np.float64)
     samples = np.arange(votes.n_samples)
-    return np.array([member[samples, votes.truth] for member in scores.members], np.float64)
+    return np.array([member[samples, votes.y_true] for member in scores.members], np.float64)
 
 
 def _check_probabilities(scores: Scores) -> None:

@@ -101,7 +101,7 @@ class Planes:
         InputError
             Members name so many classes for a sample that the planes would take more than a quarter of the memory.
         """
-        for_truth, for_rival, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        for_truth, for_rival, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         lead = for_truth - for_rival
         distance = np.where(for_truth > 0, np.abs(lead), votes.n_members + 1)
         # A unit has as many slots as its most contested sample, so those with many rivals are kept apart: memory first.
@@ -126,7 +126,7 @@ class Planes:
             n_samples=votes.n_samples,
         )
         laid_out = (planes.words, planes.ties, planes.leads, first_slot)
-        kernels.fill_planes(*laid_out, order, votes.labels, votes.truth, votes.n_classes)
+        kernels.fill_planes(*laid_out, order, votes.y_pred, votes.y_true, votes.n_classes)
         return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:

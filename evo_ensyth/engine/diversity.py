@@ -37,38 +37,38 @@ class Diversity:
 
     Attributes
     ----------
-    labels : uint8 or uint16, (n_members, n_samples)
-    truth : same type, (n_samples,)
+    y_pred : uint8 or uint16, (n_members, n_samples)
+    y_true : same type, (n_samples,)
     n_classes : int
     """
 
-    labels: np.ndarray
-    truth: np.ndarray
+    y_pred: np.ndarray
+    y_true: np.ndarray
     n_classes: int
 
     @classmethod
     def of(cls, votes: Votes) -> "Diversity":
         """Diversity on the votes of a split: the same object for as long as these votes are about."""
         if votes not in _KNOWN:
-            _KNOWN[votes] = cls(votes.labels, votes.truth, votes.n_classes)
+            _KNOWN[votes] = cls(votes.y_pred, votes.y_true, votes.n_classes)
         return _KNOWN[votes]
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return len(self.truth)
+        return len(self.y_true)
 
     # --- pairs ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def errors(self) -> np.ndarray:
         """int64, (n_members,): samples that each member gets wrong."""
-        return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
+        return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
 
     @cached_property
     def joint_errors(self) -> np.ndarray:
         """int64, (n_members, n_members): samples that both get wrong; a member's own errors on the diagonal."""
-        alike = kernels.agreements(self.labels != self.truth)  # both right, or both wrong
+        alike = kernels.agreements(self.y_pred != self.y_true)  # both right, or both wrong
         return np.asarray((alike - self.n_samples + self.errors + self.errors[:, None]) // 2)
 
     @cached_property
@@ -79,7 +79,7 @@ class Diversity:
     @cached_property
     def agreements(self) -> np.ndarray:
         """int64, (n_members, n_members): samples that both give the same label, right or wrong."""
-        return np.asarray(kernels.agreements(self.labels))
+        return np.asarray(kernels.agreements(self.y_pred))
 
     @cached_property
     def chance(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class Diversity:
 
         Divided by n_samples^2, how often they would agree by chance.
         """
-        named = np.array([np.bincount(row, minlength=self.n_classes) for row in self.labels])
+        named = np.array([np.bincount(row, minlength=self.n_classes) for row in self.y_pred])
         return np.asarray(named @ named.T)
 
     @cached_property
@@ -193,11 +193,11 @@ class Diversity:
     @cached_property
     def _in_focus(self) -> list["Diversity"]:
         """For each member the samples that it gets wrong."""
-        n_members = len(self.labels)
-        size = n_members * (int(self.errors.sum()) * self.labels.itemsize + 8 * n_members**2)
+        n_members = len(self.y_pred)
+        size = n_members * (int(self.errors.sum()) * self.y_pred.itemsize + 8 * n_members**2)
         check_fits(f"what the focal diversity of {n_members} members counts", size)
-        wrong = self.labels != self.truth
-        return [Diversity(np.compress(w, self.labels, axis=1), self.truth[w], self.n_classes) for w in wrong]
+        wrong = self.y_pred != self.y_true
+        return [Diversity(np.compress(w, self.y_pred, axis=1), self.y_true[w], self.n_classes) for w in wrong]
 
     def _mean(self, table: np.ndarray, subsets: np.ndarray) -> np.ndarray:
         """Mean of a table over the pairs of each subset."""

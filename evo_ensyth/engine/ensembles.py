@@ -70,7 +70,7 @@ class Ensembles:
     @cached_property
     def errors_by_class(self) -> np.ndarray:
         """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
-        return self.planes.errors_by(self.votes.truth.astype(np.int64), self.votes.n_classes, self.subsets)
+        return self.planes.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes, self.subsets)
 
     @property
     def error_rate(self) -> np.ndarray:
@@ -80,8 +80,8 @@ class Ensembles:
     @cached_property
     def winners(self) -> np.ndarray:
         """(n_ensembles, n_samples), type of the labels: what each ensemble answers, ties to the lowest class."""
-        answers = np.empty((len(self), self.votes.n_samples), self.votes.labels.dtype)
-        kernels.winners(self.votes.labels, self.subsets, self.votes.n_classes, answers)
+        answers = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
+        kernels.winners(self.votes.y_pred, self.subsets, self.votes.n_classes, answers)
         return answers
 
     @cached_property

@@ -180,7 +180,7 @@ class SoftVotes:
         """
         factors, largest_sum = self._factors(subsets, weights)
         totals = np.zeros((len(factors), n_totals), np.int64)
-        truth = self.source.truth
+        truth = self.source.y_true
 
         def compare(sums: np.ndarray, rows: slice, samples: slice) -> None:
             add(sums, truth[samples], totals[rows])
@@ -207,7 +207,7 @@ class SoftVotes:
             As for `errors`; or there are more answers than fit into memory.
         """
         factors, largest_sum = self._factors(subsets, weights)
-        truth = self.source.truth
+        truth = self.source.y_true
         size = len(factors) * len(truth) * truth.itemsize
         check_fits(f"what {len(factors)} subsets answer on {len(truth)} samples", size)
         winners = np.empty((len(factors), len(truth)), truth.dtype)
@@ -295,7 +295,7 @@ class SoftVotes:
         shape = (samples.stop - samples.start, self.source.n_classes)
         if isinstance(self.source, Votes):
             classes = np.arange(self.source.n_classes)
-            for row, labels in zip(room, self.source.labels[:, samples], strict=True):
+            for row, labels in zip(room, self.source.y_pred[:, samples], strict=True):
                 np.equal(labels[:, None], classes, out=row.reshape(shape), casting="unsafe")
             return
         for i, (row, member) in enumerate(zip(room, self.source.members, strict=True)):

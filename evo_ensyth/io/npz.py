@@ -123,19 +123,19 @@ class _Reader:
         else:
             everything, n_classes = self.answers("")
             search, test, test_samples = everything.split(test_share, split_seed)
-        if test is not None and len(test.labels) != len(search.labels):
-            raise InputError(f"'test_' holds {len(test.labels)} members, 'search_' holds {len(search.labels)}.")
+        if test is not None and len(test.y_pred) != len(search.y_pred):
+            raise InputError(f"'test_' holds {len(test.y_pred)} members, 'search_' holds {len(search.y_pred)}.")
         for what in ("groups", "parent"):
             if test is not None and (getattr(search, what) is None) != (getattr(test, what) is None):
                 raise InputError(
                     f"one split has {what} and the other has none; give 'search_{what}' and 'test_{what}'."
                 )
         for name, part in (("search", search), ("test", test)):
-            if part is not None and len(part.truth) < 2:
-                n_samples = len(part.truth)
+            if part is not None and len(part.y_true) < 2:
+                n_samples = len(part.y_true)
                 raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
         return Predictions(
-            pool=self.pool(len(search.labels)),
+            pool=self.pool(len(search.y_pred)),
             search=self.votes(search, n_classes, "search"),
             test=self.votes(test, n_classes, "test") if test else None,
             test_samples=test_samples,
@@ -146,8 +146,8 @@ class _Reader:
         # Whoever is judged by scores while he is chosen will be so on the test split: better to know at once.
         others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
         needed = (answers.scores_key, *others)
-        scores = partial(_read_scores, self.path, needed, answers.samples, answers.truth, n_classes, split)
-        return Votes(answers.labels, answers.truth, n_classes, split, scores, answers.groups)
+        scores = partial(_read_scores, self.path, needed, answers.samples, answers.y_true, n_classes, split)
+        return Votes(answers.y_pred, answers.y_true, n_classes, split, scores, answers.groups)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
         """Labels and truth of one split, and the number of classes."""
@@ -328,8 +328,8 @@ class _Answers:
     Their scores are, or would be, those of some samples under a key of the file.
     """
 
-    labels: np.ndarray
-    truth: np.ndarray
+    y_pred: np.ndarray
+    y_true: np.ndarray
     groups: np.ndarray | None
     parent: np.ndarray | None
     scores_key: str
@@ -337,14 +337,14 @@ class _Answers:
 
     def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
         """Search split, test split if it has a sample, and which samples it has."""
-        order = np.random.default_rng(seed).permutation(len(self.truth))
-        n_test = round(test_share * len(self.truth))
+        order = np.random.default_rng(seed).permutation(len(self.y_true))
+        n_test = round(test_share * len(self.y_true))
         test, rest = np.sort(order[:n_test]), np.sort(order[n_test:])
         return self.of(rest), self.of(test) if n_test else None, test
 
     def of(self, samples: np.ndarray) -> "_Answers":
         groups, parent = (None if values is None else values[samples] for values in (self.groups, self.parent))
-        return _Answers(self.labels[:, samples], self.truth[samples], groups, parent, self.scores_key, samples)
+        return _Answers(self.y_pred[:, samples], self.y_true[samples], groups, parent, self.scores_key, samples)
 
 
 def _read_scores(

@@ -57,13 +57,13 @@ def write_predictions(
         arrays["shared_members"] = np.array([part.members for part in pool.shared], np.uint8)
         costs = dict.fromkeys(cost for part in pool.shared for cost in part.costs)
         arrays |= {f"shared_cost_{cost}": np.array([part.costs.get(cost, 0) for part in pool.shared]) for cost in costs}
-    if parent is not None and {votes.split for votes in (search, test) if votes} <= set(parent.labels):
-        arrays |= {f"{split}_parent": labels for split, labels in parent.labels.items()}
+    if parent is not None and {votes.split for votes in (search, test) if votes} <= set(parent.y_pred):
+        arrays |= {f"{split}_parent": labels for split, labels in parent.y_pred.items()}
         known = (name for name in parent.costs if name in pool.costs)
         arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
     for votes in filter(None, (search, test)):
         # Column by column: members answer alike, and what is alike side by side takes half the room.
-        arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.labels), f"{votes.split}_truth": votes.truth}
+        arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.y_pred), f"{votes.split}_truth": votes.y_true}
         if votes.groups is not None:
             arrays[f"{votes.split}_groups"] = votes.groups
         if with_scores:

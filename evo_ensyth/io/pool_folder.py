@@ -65,12 +65,12 @@ class Answers:
 
     Attributes
     ----------
-    labels : uint8 or uint16, (n_samples,)
+    y_pred : uint8 or uint16, (n_samples,)
     scores : float32, (n_samples, n_classes)
         Class probabilities.
     """
 
-    labels: np.ndarray
+    y_pred: np.ndarray
     scores: np.ndarray
 
 
@@ -107,7 +107,7 @@ def write_member(
         raise InputError(f"'{name}' cannot name a member; use letters, digits, '.', '_' and '-', 128 at most.")
     files = {"weights.safetensors": weights}
     for split in SPLITS:
-        files[f"{split}.labels.npy"] = _npy(answers[split].labels)
+        files[f"{split}.labels.npy"] = _npy(answers[split].y_pred)
         files[f"{split}.scores.npy"] = _npy(answers[split].scores.astype(np.float32))
     with folder_written_whole(folder / "members" / name) as made:
         for file, content in files.items():
@@ -264,7 +264,7 @@ def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Pool, votes: M
     for split in SPLITS if "parent_labels" in manifest else ():
         path = folder / f"parent.{split}.labels.npy"
         labels[split] = read_checked(path, manifest["parent_labels"][split], _from_npy)
-        truth = votes[split].truth
+        truth = votes[split].y_true
         if labels[split].shape != truth.shape or labels[split].dtype.kind not in "iu":
             raise InputError(
                 f"{path} has shape {labels[split].shape} and type {labels[split].dtype}; expected whole numbers, "

@@ -14,9 +14,9 @@ class Parent:
     ----------
     costs : mapping of str to float
         Those of the pool's costs that are known of it.
-    labels : mapping of split to (n_samples,)
+    y_pred : mapping of split to (n_samples,)
         What it answers; empty where that was not kept, as in pools of earlier versions.
     """
 
     costs: Mapping[str, float]
-    labels: Mapping[str, np.ndarray]
+    y_pred: Mapping[str, np.ndarray]

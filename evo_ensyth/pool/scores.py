@@ -24,7 +24,7 @@ class Scores:
     members : tuple of n_members arrays, (n_samples, n_classes)
         Finite numbers, at least 0, of 64 bits or fewer; each may lie in a file (`numpy.memmap`). An array,
         (n_members, n_samples, n_classes), will do as well.
-    truth : uint8 or uint16, (n_samples,)
+    y_true : uint8 or uint16, (n_samples,)
     split : str
         ``search`` or ``test``.
     largest : float
@@ -37,7 +37,7 @@ class Scores:
     """
 
     members: Sequence[np.ndarray] | np.ndarray
-    truth: np.ndarray
+    y_true: np.ndarray
     split: str
     largest: float = field(init=False)
 
@@ -51,11 +51,11 @@ class Scores:
             raise InputError(f"{self.split} scores hold no member.")
         object.__setattr__(self, "members", members)
         self._check_shapes()
-        truth = np.asarray(self.truth)
+        truth = np.asarray(self.y_true)
         if truth.shape != (self.n_samples,):
             raise InputError(f"{self.split} truth has shape {truth.shape}; the scores need ({self.n_samples},).")
         kind = np.uint8 if self.n_classes <= 256 else np.uint16
-        object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        object.__setattr__(self, "y_true", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
         object.__setattr__(self, "largest", max(self._largest(i) for i in range(self.n_members)))
 
     @property
@@ -76,7 +76,7 @@ class Scores:
     def part(self, members: Some, samples: Some, split: str) -> "Scores":
         """Those of some members on some samples; see `Votes.part`."""
         chosen = np.arange(self.n_members)[members].tolist()
-        return Scores([self.members[i][samples] for i in chosen], self.truth[samples], split)
+        return Scores([self.members[i][samples] for i in chosen], self.y_true[samples], split)
 
     def _check_shapes(self) -> None:
         first = self.members[0].shape

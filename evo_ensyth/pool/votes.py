@@ -20,9 +20,9 @@ class Votes:
 
     Attributes
     ----------
-    labels : uint8 or uint16, (n_members, n_samples)
+    y_pred : uint8 or uint16, (n_members, n_samples)
         Row i holds the labels that member i gives.
-    truth : same type, (n_samples,)
+    y_true : same type, (n_samples,)
     n_classes : int
         Labels and truth are below it.
     split : str
@@ -38,15 +38,15 @@ class Votes:
         Shapes that disagree, no sample, labels that are no whole numbers in [0, n_classes), or too many classes.
     """
 
-    labels: np.ndarray
-    truth: np.ndarray
+    y_pred: np.ndarray
+    y_true: np.ndarray
     n_classes: int
     split: str
     read_scores: Callable[[], Scores] | None = field(default=None, repr=False, compare=False)
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        labels, truth = np.asarray(self.labels), np.asarray(self.truth)
+        labels, truth = np.asarray(self.y_pred), np.asarray(self.y_true)
         if labels.ndim != 2:
             raise InputError(f"{self.split} labels have shape {labels.shape}; expected (n_members, n_samples).")
         if truth.shape != labels.shape[1:]:
@@ -56,8 +56,8 @@ class Votes:
         if not 1 <= self.n_classes <= MOST_CLASSES:
             raise InputError(f"there are {self.n_classes} classes; from 1 to {MOST_CLASSES} fit.")
         kind = np.uint8 if self.n_classes <= 256 else np.uint16
-        object.__setattr__(self, "labels", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
-        object.__setattr__(self, "truth", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        object.__setattr__(self, "y_pred", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
+        object.__setattr__(self, "y_true", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
         if self.groups is not None:
             groups = np.asarray(self.groups)
             if groups.shape != truth.shape:
@@ -68,22 +68,22 @@ class Votes:
     @property
     def n_members(self) -> int:
         """Number of members."""
-        return int(self.labels.shape[0])
+        return int(self.y_pred.shape[0])
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return int(self.labels.shape[1])
+        return int(self.y_pred.shape[1])
 
     @cached_property
     def member_errors(self) -> np.ndarray:
         """int64, (n_members,): how many samples each member gets wrong on its own."""
-        return np.asarray(np.count_nonzero(self.labels != self.truth, axis=1))
+        return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
 
     @cached_property
     def class_sizes(self) -> np.ndarray:
         """int64, (n_classes,): how many samples each class truly has."""
-        return np.bincount(self.truth, minlength=self.n_classes)
+        return np.bincount(self.y_true, minlength=self.n_classes)
 
     @cached_property
     def scores(self) -> Scores:
@@ -97,9 +97,9 @@ class Votes:
         if self.read_scores is None:
             raise InputError(f"the {self.split} split of this pool has labels only; this takes scores: give it some.")
         scores = self.read_scores()
-        if (scores.n_members, scores.n_samples) != self.labels.shape:
+        if (scores.n_members, scores.n_samples) != self.y_pred.shape:
             found = f"{scores.n_members} members and {scores.n_samples} samples"
-            raise InputError(f"{self.split} scores are of {found}; the labels have shape {self.labels.shape}.")
+            raise InputError(f"{self.split} scores are of {found}; the labels have shape {self.y_pred.shape}.")
         return scores
 
     def part(self, members: Some = EVERYTHING, samples: Some = EVERYTHING, split: str = "") -> "Votes":
@@ -115,13 +115,13 @@ class Votes:
         split = split or self.split
         groups = None if self.groups is None else self.groups[samples]
         read_scores = self.read_scores and (lambda: self.scores.part(members, samples, split))
-        labels = self.labels[members][:, samples]
-        return Votes(labels, self.truth[samples], self.n_classes, split, read_scores, groups)
+        labels = self.y_pred[members][:, samples]
+        return Votes(labels, self.y_true[samples], self.n_classes, split, read_scores, groups)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of labels and truth: two runs with the same one looked at the same votes."""
-        digest = hashlib.sha256(f"{self.labels.shape} {self.labels.dtype.str} {self.n_classes}".encode())
-        digest.update(self.labels.data)  # as they lie in memory: no copy
-        digest.update(self.truth.data)
+        digest = hashlib.sha256(f"{self.y_pred.shape} {self.y_pred.dtype.str} {self.n_classes}".encode())
+        digest.update(self.y_pred.data)  # as they lie in memory: no copy
+        digest.update(self.y_true.data)
         return digest.hexdigest()

@@ -195,7 +195,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     methods = tuple(map(_route, pool.origins))
     kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.origins, stored.layers, strict=True))
     positions = {method: [i for i, other in enumerate(methods) if other == method] for method in methods}
-    known = {split: np.mean(labels != getattr(stored, split).truth) for split, labels in stored.parent.labels.items()}
+    known = {split: np.mean(labels != getattr(stored, split).y_true) for split, labels in stored.parent.y_pred.items()}
     diversity = Diversity.of(search)
     disagreement = 1 - diversity.agreements / search.n_samples
     supports = read_supports(stored)
@@ -210,7 +210,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         disagreement=disagreement,
         curves={method: _curve(where, pool.costs[cost], errors["search"]) for method, where in positions.items()},
         pairs=_pairs(kinds, disagreement, errors["search"]),
-        matched=tuple(_matched(kinds, search.labels, errors["search"])),
+        matched=tuple(_matched(kinds, search.y_pred, errors["search"])),
         shared=pool.shared,
         parent={**stored.parent.costs, **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in (search, stored.test)},

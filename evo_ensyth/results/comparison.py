@@ -113,7 +113,7 @@ def beside_rivals(search: Ensembles, test: Ensembles | None, parent: Parent | No
         Without a rival that is the ensemble itself, or whose answers are not known.
     """
     splits = {ensembles.votes.split for ensembles in (search, test) if ensembles}
-    parent = parent if parent and splits <= set(parent.labels) else None
+    parent = parent if parent and splits <= set(parent.y_pred) else None
     on_search = _counted(search, search.votes.member_errors, parent)
     on_test = _counted(test, search.votes.member_errors, parent) if test else None
     return [
@@ -205,7 +205,7 @@ def _counted(
     rank = np.argsort(best_first, kind="stable")
     single_best = rank < 1
     wrong_single = _wrong(votes, single_best)
-    wrong_parent = parent.labels[votes.split] != votes.truth if parent else None
+    wrong_parent = parent.y_pred[votes.split] != votes.y_true if parent else None
     counts: list[dict[str, tuple[int, int]]] = [{} for _ in range(len(ensembles))]
     for size in np.unique(ensembles.sizes):
         best_k = rank < size
@@ -227,8 +227,8 @@ def _counted(
 
 def _wrong(votes: Votes, subset: np.ndarray) -> np.ndarray:
     """Bool, (n_samples,): where the vote of one subset is wrong."""
-    labels = votes.labels[subset]
+    labels = votes.y_pred[subset]
     labels.setflags(write=False)  # like the labels of a whole pool, for which the kernel is compiled
     answers = np.empty((1, votes.n_samples), labels.dtype)
     kernels.winners(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
-    return np.asarray(answers[0] != votes.truth)
+    return np.asarray(answers[0] != votes.y_true)

@@ -55,11 +55,11 @@ class Problem:
                     f"problem '{self.name}': the {votes.split} split holds {votes.n_members} members, "
                     f"the pool {len(self.pool)}."
                 )
-            answers = self.parent.labels.get(votes.split) if self.parent else None
-            if answers is not None and answers.shape != votes.truth.shape:
+            answers = self.parent.y_pred.get(votes.split) if self.parent else None
+            if answers is not None and answers.shape != votes.y_true.shape:
                 raise InputError(
                     f"problem '{self.name}': the parent's answers on the {votes.split} split have shape "
-                    f"{answers.shape}; expected {votes.truth.shape}."
+                    f"{answers.shape}; expected {votes.y_true.shape}."
                 )
         if not self.objectives:
             raise InputError(f"problem '{self.name}' has no objective; give it at least one.")

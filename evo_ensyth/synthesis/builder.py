@@ -216,8 +216,8 @@ class Workshop:
         if name is not None or (self.folder / f"parent.{SPLITS[-1]}.labels.npy").exists():
             return
         for split in SPLITS:
-            write_truth(self.folder, split, self.splits[split].labels)
-            write_parent_labels(self.folder, split, measure.answers(self.parent(), self.splits[split]).labels)
+            write_truth(self.folder, split, self.splits[split].y_true)
+            write_parent_labels(self.folder, split, measure.answers(self.parent(), self.splits[split]).y_pred)
 
     def _parent_path(self, folder: Path, name: str | None) -> Path:
         """Where a parent lies below a folder: another one by a digest of its settings, too, for these may change."""

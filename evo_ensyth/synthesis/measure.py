@@ -40,7 +40,7 @@ def answers(network: Network, split: Split) -> Answers:
 
 def accuracy(answered: Answers, split: Split) -> float:
     """Share of right labels."""
-    return float(np.mean(answered.labels == split.labels))
+    return float(np.mean(answered.y_pred == split.y_true))
 
 
 def layers(network: Network) -> list[dict[str, Any]]:

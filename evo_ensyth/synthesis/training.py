@@ -227,7 +227,7 @@ class _Descent:
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[self.settings.optimiser]
         self.optimiser: torch.optim.Optimizer = kind(self.parameters, lr=self.settings.learning_rate)
-        self.images, self.labels = torch.tensor(self.data.images), torch.tensor(self.data.labels, dtype=torch.long)
+        self.images, self.y_true = torch.tensor(self.data.images), torch.tensor(self.data.y_true, dtype=torch.long)
         self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
         self.autocast = self.settings.bfloat16 and _has_bfloat16()
 
@@ -243,7 +243,7 @@ class _Descent:
                 step = epoch * self.steps_per_epoch + index
                 # Not `index_select`: it lays images out in another way, and convolutions then have other last bits.
                 images = self.network.augment(self.images[samples], rng)
-                loss = self._step(step, images, self.labels[samples])
+                loss = self._step(step, images, self.y_true[samples])
                 if index % STEPS_BETWEEN_REPORTS == 0 or index == self.steps_per_epoch - 1:
                     self._report(epoch, step + 1, loss.item())
 

@@ -75,12 +75,12 @@ def test_search_part_and_test_part_share_no_sample():
     numbered = Votes(np.zeros((3, n_samples), int), np.arange(n_samples), n_samples, "search")
     everything = unseen.Everything("numbered", Pool(("a", "b", "c")), numbered)
     search, test, _ = unseen.draws(everything, 300, 0, 1)
-    assert sorted([*search.truth, *test.truth]) == list(range(n_samples))
+    assert sorted([*search.y_true, *test.y_true]) == list(range(n_samples))
     assert search.n_samples == 300
     again, _, _ = unseen.draws(everything, 300, 0, 1)
     other, _, _ = unseen.draws(everything, 300, 1, 1)
-    np.testing.assert_array_equal(again.truth, search.truth)
-    assert (other.truth != search.truth).any()
+    np.testing.assert_array_equal(again.y_true, search.y_true)
+    assert (other.y_true != search.y_true).any()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -90,9 +90,9 @@ def test_no_method_sees_the_test_part(everything, name):
     order = np.arange(votes.n_samples)
     numbered = Votes(np.zeros((25, votes.n_samples), int), order, votes.n_samples, "search")
     _, hidden, _ = unseen.draws(unseen.Everything("drawn", everything.pool, numbered), 150, 0, 1)
-    labels = votes.labels.copy()
-    labels[:, hidden.truth] = 3 - labels[:, hidden.truth]
-    poisoned = unseen.Everything("drawn", everything.pool, Votes(labels, votes.truth, 4, "search"))
+    labels = votes.y_pred.copy()
+    labels[:, hidden.y_true] = 3 - labels[:, hidden.y_true]
+    poisoned = unseen.Everything("drawn", everything.pool, Votes(labels, votes.y_true, 4, "search"))
     chosen = ("recommended", "exactly_on_search", "recommended_errors_on_search", "evaluations")
     told = [unseen.played(pool, 150, 0, unseen.Method(name), budget=2_000, seed=1) for pool in (everything, poisoned)]
     assert [told[0][what] for what in chosen] == [told[1][what] for what in chosen]
@@ -105,7 +105,7 @@ def test_what_is_told_is_what_the_naive_vote_says(everything):
     told = unseen.played(everything, 150, 0, unseen.Method("backward_elimination"), budget=1, seed=1)
     best_first = np.argsort(search.member_errors, kind="stable")
     for size, wrong in enumerate(told["exactly"], 1):
-        assert wrong == errors(np.isin(np.arange(25), best_first[:size]), test.labels, test.truth, 4)
+        assert wrong == errors(np.isin(np.arange(25), best_first[:size]), test.y_pred, test.y_true, 4)
 
 
 def test_check_says_which_number_differs(everything, monkeypatch):

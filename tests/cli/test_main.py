@@ -919,7 +919,7 @@ def test_search_and_report_do_without_torch(npz, arrays, pool_folder, tmp_path, 
         "        if name.partition('.')[0] in ('torch', 'cvxpy', 'sklearn'):\n"
         "            raise ImportError(name + ' is not needed here')\n"
         "sys.meta_path.insert(0, NoTorch())\n"
-        "from evo_ensyth import cli\n"
+        "from evo_ensyth.cli import main as cli\n"
         "for arguments in (['search', 'votes.npz', '--out', 'a'], ['search', 'pool', '--out', 'b'], ['report', 'a']):\n"
         "    assert cli.run([*arguments, '--quiet']) == 0\n"
         "assert cli.run(['pool', 'digits']) != 0\n"

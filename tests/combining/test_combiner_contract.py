@@ -48,7 +48,7 @@ def test_it_answers_what_a_loop_over_its_weights_answers(combiner):
     assert fitted.weights.any()
     assert not fitted.weights[~subset].any()
     if combiner.adds == "labels":
-        ballots = np.eye(3)[test_votes.labels]
+        ballots = np.eye(3)[test_votes.y_pred]
     else:  # as the scores are rounded before they are added
         ballots = np.rint(np.array(test_votes.scores.members) * 2**16)
     expected = [
@@ -60,20 +60,20 @@ def test_it_answers_what_a_loop_over_its_weights_answers(combiner):
         for s in range(test_votes.n_samples)
     ]
     assert_array_equal(fitted.answers(test_votes), expected)
-    assert fitted.errors(test_votes) == np.count_nonzero(expected != test_votes.truth)
+    assert fitted.errors(test_votes) == np.count_nonzero(expected != test_votes.y_true)
 
 
 @each_combiner
 def test_identical_members_answer_what_one_of_them_does(combiner):
     votes = drawn(n_members=1).part(np.zeros(4, int))
     fitted = combining.fit(combiner, votes, everybody(4))
-    assert_array_equal(fitted.answers(votes), votes.labels[0])
+    assert_array_equal(fitted.answers(votes), votes.y_pred[0])
 
 
 @each_combiner
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 def test_members_who_are_always_wrong_leave_an_ensemble_that_answers(combiner, n_members):
-    truth = drawn().truth
+    truth = drawn().y_true
     labels = np.tile((truth + 1) % 3, (n_members, 1))
     votes = scored(labels, truth, np.eye(3)[labels])
     fitted = combining.fit(combiner, votes, everybody(n_members))
@@ -82,7 +82,7 @@ def test_members_who_are_always_wrong_leave_an_ensemble_that_answers(combiner, n
 
 @each_combiner
 def test_a_perfect_member_among_useless_ones_is_believed(combiner):
-    truth = drawn().truth
+    truth = drawn().y_true
     labels = np.array([(truth + 1) % 3, truth])
     votes = scored(labels, truth, np.eye(3)[labels] * [[[0.9]], [[1.0]]] + [[[0.1 / 3]], [[0.0]]])
     fitted = combining.fit(combiner, votes, everybody(2))
@@ -115,7 +115,7 @@ def test_the_same_split_gives_the_same_weights_and_nothing_handed_in_changes(com
     weights = [combining.fit(combiner, votes, subset).weights for _ in range(2)]
     assert_array_equal(*weights)
     assert subset.all()
-    assert Votes(votes.labels, votes.truth, 3, "search").fingerprint == before
+    assert Votes(votes.y_pred, votes.y_true, 3, "search").fingerprint == before
     assert_array_equal(votes.scores.members, first)
 
 
@@ -124,7 +124,7 @@ def test_what_the_others_answer_does_not_matter(combiner):
     votes = drawn()
     subset = np.array([0, 1, 0, 1, 1, 0], bool)
     theirs = np.array(votes.scores.members)[subset]
-    alone = combining.fit(combiner, scored(votes.labels[subset], votes.truth, theirs), everybody(3))
+    alone = combining.fit(combiner, scored(votes.y_pred[subset], votes.y_true, theirs), everybody(3))
     assert_array_equal(combining.fit(combiner, votes, subset).weights[subset], alone.weights)
 
 
@@ -133,10 +133,10 @@ def test_cross_fitted_errors_are_those_of_folds_by_hand(combiner):
     votes = drawn(n_samples=31)
     subset = np.array([1, 1, 1, 0, 1, 0], bool)
     members, expected = np.array(votes.scores.members), 0
-    place = {sample: i for i, sample in enumerate(sorted(range(31), key=lambda s: (votes.truth[s], s)))}
+    place = {sample: i for i, sample in enumerate(sorted(range(31), key=lambda s: (votes.y_true[s], s)))}
     for fold in range(3):
         inside = np.array([place[sample] % 3 == fold for sample in range(31)])
-        parts = [scored(votes.labels[:, part], votes.truth[part], members[:, part]) for part in (~inside, inside)]
+        parts = [scored(votes.y_pred[:, part], votes.y_true[part], members[:, part]) for part in (~inside, inside)]
         expected += combining.fit(combiner, parts[0], subset).errors(parts[1])
     assert combining.cross_fitted_errors(combiner, votes, subset, folds=3) == expected
 
@@ -144,7 +144,7 @@ def test_cross_fitted_errors_are_those_of_folds_by_hand(combiner):
 @each_combiner
 def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(combiner):
     votes = drawn()
-    labels_only = Votes(votes.labels, votes.truth, 3, "search")
+    labels_only = Votes(votes.y_pred, votes.y_true, 3, "search")
     fitted = combining.fit(combiner, votes, everybody(6))
     if combiner.adds == "labels":
         assert_array_equal(combining.fit(combiner, labels_only, everybody(6)).weights, fitted.weights)

@@ -87,15 +87,15 @@ def samme_by_hand(votes, rounds):
     heavy, total = [1 / n] * n, [0.0] * votes.n_members
     for _ in range(rounds):
         errors = []
-        for member in votes.labels:
-            lost = sum(h for h, a, y in zip(heavy, member, votes.truth, strict=True) if a != y)
+        for member in votes.y_pred:
+            lost = sum(h for h, a, y in zip(heavy, member, votes.y_true, strict=True) if a != y)
             errors.append(lost / sum(heavy))
         best = errors.index(min(errors))
         if errors[best] >= 1 - 1 / k:
             break
         alpha = math.log((1 - errors[best]) / errors[best]) + math.log(k - 1)
         total[best] += alpha
-        heavy = [h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.labels[best], votes.truth, strict=True)]
+        heavy = [h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.y_pred[best], votes.y_true, strict=True)]
     return total
 
 
@@ -108,9 +108,9 @@ def test_samme_gives_the_weights_of_a_plain_loop(n_classes, rounds):
 
 def test_samme_lets_a_perfect_member_decide_alone():
     votes = drawn(4)
-    labels = votes.labels.copy()
-    labels[2] = votes.truth
-    assert_array_equal(weights("samme", Votes(labels, votes.truth, 3, "search")) > 0, [0, 0, 1, 0])
+    labels = votes.y_pred.copy()
+    labels[2] = votes.y_true
+    assert_array_equal(weights("samme", Votes(labels, votes.y_true, 3, "search")) > 0, [0, 0, 1, 0])
 
 
 def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
@@ -126,14 +126,14 @@ def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
 
 def loss(kind, shares, votes, adds):
     """Brier or logarithm's loss of the weighted mean, leaving out samples on which nobody gives the truth a chance."""
-    ballots = np.eye(votes.n_classes)[votes.labels] if adds == "labels" else np.array(votes.scores.members)
+    ballots = np.eye(votes.n_classes)[votes.y_pred] if adds == "labels" else np.array(votes.scores.members)
     mean = np.einsum("i,isc->sc", shares, ballots)
     if kind == "brier":
-        return ((mean - np.eye(votes.n_classes)[votes.truth]) ** 2).sum(axis=1).mean()
+        return ((mean - np.eye(votes.n_classes)[votes.y_true]) ** 2).sum(axis=1).mean()
     samples = np.arange(votes.n_samples)
-    hopeless = (ballots[:, samples, votes.truth] == 0).all(axis=0)
+    hopeless = (ballots[:, samples, votes.y_true] == 0).all(axis=0)
     with np.errstate(divide="ignore"):
-        return -np.log(mean[samples, votes.truth][~hopeless]).mean()
+        return -np.log(mean[samples, votes.y_true][~hopeless]).mean()
 
 
 def simplex(n_members, steps):
@@ -165,9 +165,9 @@ def test_stacking_of_two_members_is_at_the_vertex_of_a_parabola():
 @pytest.mark.parametrize("adds", ["labels", "scores"])
 def test_a_perfect_member_takes_all_the_weight(kind, adds):
     votes = drawn(3)
-    labels = votes.labels.copy()
-    labels[1] = votes.truth
-    votes = scored(labels, votes.truth, np.eye(3)[labels])
+    labels = votes.y_pred.copy()
+    labels[1] = votes.y_true
+    votes = scored(labels, votes.y_true, np.eye(3)[labels])
     found = weights("stacking", votes, adds=adds, loss=kind)
     assert_array_equal(found, [0, 1024, 0])
 
@@ -175,14 +175,14 @@ def test_a_perfect_member_takes_all_the_weight(kind, adds):
 @pytest.mark.parametrize("kind", ["brier", "log"])
 def test_identical_members_share_a_weight(kind):
     votes = drawn(2)
-    votes = Votes(votes.labels[[0, 0, 0, 1]], votes.truth, 3, "search")
+    votes = Votes(votes.y_pred[[0, 0, 0, 1]], votes.y_true, 3, "search")
     found = weights("stacking", votes, loss=kind)
     assert np.ptp(found[:3]) <= 1
 
 
 def test_scores_that_are_no_probabilities_are_refused():
     votes = drawn(2)
-    twice = scored(votes.labels, votes.truth, np.array(votes.scores.members) * [[[1.0]], [[2.0]]])
+    twice = scored(votes.y_pred, votes.y_true, np.array(votes.scores.members) * [[[1.0]], [[2.0]]])
     with pytest.raises(InputError, match=r"search scores of member 1 add up to 2 for sample \d+; stacking needs prob"):
         weights("stacking", twice, adds="scores")
 

@@ -25,7 +25,7 @@ def drawn(n_members, n_samples, n_classes, accuracy=0.6, seed=0):
 
 
 def by_hand(votes, subsets):
-    return [naive.errors(subset, votes.labels, votes.truth, votes.n_classes) for subset in subsets]
+    return [naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes) for subset in subsets]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -82,7 +82,7 @@ def test_every_member_counts_however_wide_the_counters(n_members):
 
 
 def margins_by_hand(votes, subsets):
-    margins = [naive.margins(subset, votes.labels, votes.truth, votes.n_classes) for subset in subsets]
+    margins = [naive.margins(subset, votes.y_pred, votes.y_true, votes.n_classes) for subset in subsets]
     return [np.bincount(each + votes.n_members, minlength=2 * votes.n_members + 1) for each in margins]
 
 
@@ -170,7 +170,7 @@ def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
     for subset in subsets[:6]:
         flipped = subset ^ np.eye(len(subset), dtype=bool)
         expected = [
-            naive.errors(f, votes.labels, votes.truth, votes.n_classes) if f.any() else votes.n_samples for f in flipped
+            naive.errors(f, votes.y_pred, votes.y_true, votes.n_classes) if f.any() else votes.n_samples for f in flipped
         ]
         assert_array_equal(laid_out.neighbour_errors(subset), expected)
         some = np.flatnonzero(np.arange(len(subset)) % 3 == 1)[::-1]
@@ -203,8 +203,8 @@ def test_a_bag_counts_its_members_as_often_as_they_are_in_it(shape):
     for member in range(votes.n_members):
         more = bag.copy()
         more[member] += 1
-        repeated = np.repeat(votes.labels, more, axis=0)
-        expected.append(naive.errors(np.ones(len(repeated), bool), repeated, votes.truth, votes.n_classes))
+        repeated = np.repeat(votes.y_pred, more, axis=0)
+        expected.append(naive.errors(np.ones(len(repeated), bool), repeated, votes.y_true, votes.n_classes))
     some = np.arange(len(bag))[::-2]
     assert_array_equal(Planes.of(votes).joined_errors(bag, some), np.array(expected)[some])
 
@@ -216,8 +216,8 @@ def test_bags_are_ensembles_whose_members_stand_several_times(shape):
     bags[:, -1] += 1
     bags = np.concatenate([bags, np.eye(votes.n_members, dtype=np.int64)[:3]])
     before = bags.copy()
-    repeated = [votes.labels[np.repeat(np.arange(votes.n_members), bag)] for bag in bags]
-    expected = [naive.errors(np.ones(len(r), bool), r, votes.truth, votes.n_classes) for r in repeated]
+    repeated = [votes.y_pred[np.repeat(np.arange(votes.n_members), bag)] for bag in bags]
+    expected = [naive.errors(np.ones(len(r), bool), r, votes.y_true, votes.n_classes) for r in repeated]
     assert_array_equal(Planes.of(votes).bag_errors(bags), expected)
     assert_array_equal(bags, before)
 

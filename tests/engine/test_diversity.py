@@ -229,7 +229,7 @@ def test_a_value_does_not_depend_on_the_batch(measure):
 def test_counts_are_kept_as_long_as_the_votes_and_no_longer():
     votes = Votes(*drawn(0), 4, "search")
     assert Diversity.of(votes) is Diversity.of(votes)
-    assert Diversity.of(votes) is not Diversity.of(Votes(votes.labels, votes.truth, 4, "search"))
+    assert Diversity.of(votes) is not Diversity.of(Votes(votes.y_pred, votes.y_true, 4, "search"))
     gone = weakref.ref(Diversity.of(votes))
     del votes
     gc.collect()

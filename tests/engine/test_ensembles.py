@@ -20,8 +20,8 @@ def test_winners_are_those_counted_by_hand():
     subsets = np.array(list(naive.all_subsets(6)))
     some = ensembles(subsets, Pool(tuple("abcdef")))
     for subset, answer in zip(subsets, some.winners, strict=True):
-        assert_array_equal(answer, naive.plurality(subset, some.votes.labels, 4))
-    assert_array_equal((some.winners != some.votes.truth).sum(axis=1), some.errors)
+        assert_array_equal(answer, naive.plurality(subset, some.votes.y_pred, 4))
+    assert_array_equal((some.winners != some.votes.y_true).sum(axis=1), some.errors)
     assert_array_equal(some.error_rate, some.errors / 60)
 
 

@@ -65,7 +65,7 @@ def check(votes, subsets, expected, weights=None):
     assert_array_equal(votes.winners(subsets, weights), expected)
     errors = votes.errors(subsets, weights)
     assert errors.dtype == np.int64
-    assert_array_equal(errors, np.count_nonzero(expected != votes.source.truth, axis=1))
+    assert_array_equal(errors, np.count_nonzero(expected != votes.source.y_true, axis=1))
 
 
 # --- Against the oracle ---------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_a_resolution_is_what_scores_are_rounded_to(resolution):
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.uint8, np.int16, np.int64, np.uint64])
 def test_scores_may_have_any_real_type(kind):
     drawn_scores, subsets = drawn(5, 30, 4)
-    scores = Scores((np.array(drawn_scores.members) * 100).astype(kind), drawn_scores.truth, "test")
+    scores = Scores((np.array(drawn_scores.members) * 100).astype(kind), drawn_scores.y_true, "test")
     check(SoftVotes.of(scores, resolution=2.0**-10), subsets, winners_by_hand(scores, subsets, 2.0**-10))
 
 
@@ -281,7 +281,7 @@ def test_scores_in_files_are_read_block_by_block(tmp_path):
     weights = np.random.default_rng(2).random(subsets.shape)
     expected = everything(SoftVotes.of(scores), subsets, weights)
     for kept_bytes in (0, 2**30):
-        in_files = Scores(mapped, scores.truth, "search")
+        in_files = Scores(mapped, scores.y_true, "search")
         votes = SoftVotes.of(in_files, kept_bytes=kept_bytes, block_samples=8)
         assert all(isinstance(member, np.memmap) for member in in_files.members)
         assert everything(votes, subsets, weights) == expected

@@ -32,8 +32,8 @@ SCORES_SAY = [[1, 0, 1, 0]] * 2
 def test_labels_come_back_as_they_were_stored(npz, kind, order, compressed):
     stored = {"search_labels": LABELS.astype(kind, order=order), "search_truth": TRUTH.astype(kind)}
     read = read_predictions(npz(stored, compressed=compressed))
-    assert read.search.labels.tolist() == LABELS.tolist()
-    assert read.search.truth.tolist() == TRUTH.tolist()
+    assert read.search.y_pred.tolist() == LABELS.tolist()
+    assert read.search.y_true.tolist() == TRUTH.tolist()
     assert (read.search.n_classes, read.search.split) == (3, "search")
     assert read.test is None
     assert read.test_samples is None
@@ -44,7 +44,7 @@ def test_labels_come_back_as_they_were_stored(npz, kind, order, compressed):
 def test_of_scores_the_highest_counts_and_ties_go_to_the_lowest_class(npz, kind, order):
     scores = (SCORES * 10).astype(kind, order=order)
     read = read_predictions(npz({"search_scores": scores, "search_truth": TRUTH[:4]}))
-    assert read.search.labels.tolist() == SCORES_SAY
+    assert read.search.y_pred.tolist() == SCORES_SAY
 
 
 def test_scores_bring_classes_that_nobody_names(npz):
@@ -54,7 +54,7 @@ def test_scores_bring_classes_that_nobody_names(npz):
 
 def test_where_labels_and_scores_are_both_there_the_labels_vote(npz):
     stored = {"search_labels": LABELS[:2, :4], "search_scores": SCORES, "search_truth": TRUTH[:4]}
-    assert read_predictions(npz(stored)).search.labels.tolist() == LABELS[:2, :4].tolist()
+    assert read_predictions(npz(stored)).search.y_pred.tolist() == LABELS[:2, :4].tolist()
 
 
 def test_both_splits_have_the_classes_of_either(npz):
@@ -64,7 +64,7 @@ def test_both_splits_have_the_classes_of_either(npz):
     }  # fmt: skip
     read = read_predictions(npz(stored))
     assert read.search.n_classes == read.test.n_classes == 303
-    assert read.test.labels.tolist() == (LABELS[:, 3:] + 300).tolist()
+    assert read.test.y_pred.tolist() == (LABELS[:, 3:] + 300).tolist()
     assert read.test.split == "test"
 
 
@@ -78,11 +78,11 @@ def test_a_file_without_splits_is_split_by_the_documented_rule(npz, seed, share)
     test = sorted(order[: round(share * 41)])
     rest = sorted(set(range(41)) - set(test))
     assert read.test_samples.tolist() == test
-    assert read.search.labels.tolist() == labels[:, rest].tolist()
-    assert read.search.truth.tolist() == truth[rest].tolist()
+    assert read.search.y_pred.tolist() == labels[:, rest].tolist()
+    assert read.search.y_true.tolist() == truth[rest].tolist()
     if share:
-        assert read.test.labels.tolist() == labels[:, test].tolist()
-        assert read.test.truth.tolist() == truth[test].tolist()
+        assert read.test.y_pred.tolist() == labels[:, test].tolist()
+        assert read.test.y_true.tolist() == truth[test].tolist()
     else:
         assert read.test is None
 
@@ -109,8 +109,8 @@ def test_what_members_share_and_the_parent_are_read(npz):
     ]
     assert read.parent.costs == {"ms": 7.0}
     rest = [i for i in range(6) if i not in read.test_samples]
-    assert read.parent.labels["search"].tolist() == TRUTH[::-1][rest].tolist()
-    assert read.parent.labels["test"].tolist() == TRUTH[::-1][read.test_samples].tolist()
+    assert read.parent.y_pred["search"].tolist() == TRUTH[::-1][rest].tolist()
+    assert read.parent.y_pred["test"].tolist() == TRUTH[::-1][read.test_samples].tolist()
     # Two members with everything in common: 2 + 3, less what both have.
     problem = workspace.pose(str(npz({**PARTED, **parent})), make=print, test_share=0.5, split_seed=0).problem
     ensembles = problem.on_search(np.array([[True, True, False], [True, False, True], [False, False, True]]))
@@ -142,16 +142,17 @@ def test_the_real_pools_are_read_as_numpy_reads_them(real_pools):
     for path in sorted(real_pools.glob("*.npz")):
         read = read_predictions(path)
         with np.load(path) as file:
-            if "labels" in file:
+            if "truth" in file:
+                labels = file["labels"] if "labels" in file else file["scores"].argmax(axis=2)
                 rest = np.setdiff1d(np.arange(file["truth"].size), read.test_samples)
-                expected = {"search": (file["labels"][:, rest], file["truth"][rest])}
-                expected["test"] = file["labels"][:, read.test_samples], file["truth"][read.test_samples]
+                expected = {"search": (labels[:, rest], file["truth"][rest])}
+                expected["test"] = labels[:, read.test_samples], file["truth"][read.test_samples]
             else:
                 expected = {s: (file[f"{s}_labels"], file[f"{s}_truth"]) for s in ("search", "test")}
             assert read.pool.names == tuple(file["names"].tolist())
         for votes in (read.search, read.test):
-            np.testing.assert_array_equal(votes.labels, expected[votes.split][0])
-            np.testing.assert_array_equal(votes.truth, expected[votes.split][1])
+            np.testing.assert_array_equal(votes.y_pred, expected[votes.split][0])
+            np.testing.assert_array_equal(votes.y_true, expected[votes.split][1])
 
 
 # --- What is refused -----------------------------------------------------------------------------------------------
@@ -399,7 +400,7 @@ def test_a_header_is_not_believed(zipped, what):
     content, message = LYING_HEADERS[what]
     path = zipped([("labels.npy", content), TRUTH_ENTRY])
     if message is None:
-        assert read_predictions(path).search.labels.tolist() == [[0] * 3] * 3
+        assert read_predictions(path).search.y_pred.tolist() == [[0] * 3] * 3
         return
     with pytest.raises(InputError, match=message):
         read_predictions(path)
@@ -471,10 +472,10 @@ def same(path: Path, reference) -> bool:
         read = read_predictions(path)
     except InputError:
         return False
-    np.testing.assert_array_equal(read.search.labels, reference.search.labels)
-    np.testing.assert_array_equal(read.search.truth, reference.search.truth)
+    np.testing.assert_array_equal(read.search.y_pred, reference.search.y_pred)
+    np.testing.assert_array_equal(read.search.y_true, reference.search.y_true)
     if read.test is not None:
-        np.testing.assert_array_equal(read.test.labels, reference.test.labels)
+        np.testing.assert_array_equal(read.test.y_pred, reference.test.y_pred)
     return True
 
 
@@ -559,8 +560,8 @@ def test_labels_need_not_fit_into_one_byte(npz, highest, kind):
     labels[0, 0] = highest
     read = read_predictions(npz({"labels": labels, "truth": TRUTH}), test_share=0)
     assert read.search.n_classes == highest + 1
-    assert read.search.labels.dtype == kind
-    assert read.search.labels.tolist() == labels.tolist()
+    assert read.search.y_pred.dtype == kind
+    assert read.search.y_pred.tolist() == labels.tolist()
 
 
 def test_a_class_that_only_members_name_is_an_abstention(npz):
@@ -582,5 +583,5 @@ def test_labels_are_never_held_as_wide_as_they_lie_in_the_file(npz):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    np.testing.assert_array_equal(found.search.labels, labels)
+    np.testing.assert_array_equal(found.search.y_pred, labels)
     assert peak < labels.nbytes

@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path, probabil
         assert (trunk.members.tolist(), dict(trunk.costs)) == ([True, False, True, True], {"bytes": 5})
         assert found.parent.costs == {"bytes": 9.0}  # the pool has no macs
         for split, way in (("search", 1), ("test", -1)):
-            assert found.parent.labels[split].tolist() == answers[::way].tolist()
+            assert found.parent.y_pred[split].tolist() == answers[::way].tolist()
         # The labels are others than the scores would say.
         assert (found.search.fingerprint, found.test.fingerprint) == (search.fingerprint, test.fingerprint)
         assert found.search.groups.tolist() == groups.tolist()
@@ -103,7 +103,7 @@ def test_only_probabilities_can_be_rounded(tmp_path, truth):
     votes = Votes(np.zeros((2, 40), int), truth, 3, "search", lambda: Scores(np.full((2, 40, 3), 7), truth, "search"))
     with pytest.raises(InputError, match="search scores go up to 7; only probabilities can be written"):
         write_predictions(tmp_path / "p.npz", pool, votes, with_scores=True)
-    without = Votes(votes.labels, truth, 3, "search")
+    without = Votes(votes.y_pred, truth, 3, "search")
     with pytest.raises(InputError, match="the search split of this pool has labels only"):
         write_predictions(tmp_path / "p.npz", pool, without, with_scores=True)
     assert not (tmp_path / "p.npz").exists()

@@ -61,7 +61,7 @@ def test_a_pool_is_read_as_it_was_written(pool_folder):
     assert stored.about == {"dataset": "none", "parent": {"bytes": 400, "accuracy": {"test": 1.0}}}
     assert stored.parent.costs == {"bytes": 400.0}
     for votes in (stored.search, stored.test):
-        np.testing.assert_array_equal(stored.parent.labels[votes.split], votes.truth)  # it is always right
+        np.testing.assert_array_equal(stored.parent.y_pred[votes.split], votes.y_true)  # it is always right
     assert stored.pool.names == ("a", "b", "c-1", "d_2.x")
     assert stored.pool.origins[2] == {"method": "hand", "step": 2}
     assert {name: (values.dtype.name, values.tolist()) for name, values in stored.pool.costs.items()} == {
@@ -69,7 +69,7 @@ def test_a_pool_is_read_as_it_was_written(pool_folder):
         "macs": ("float64", [8.5, 8.5, 8.5, 8.5]),
     }
     for votes in (stored.search, stored.test):
-        for row, name in zip(votes.labels, stored.pool.names, strict=True):
+        for row, name in zip(votes.y_pred, stored.pool.names, strict=True):
             written = np.load(pool_folder / "members" / name / f"{votes.split}.labels.npy")
             np.testing.assert_array_equal(row, written)
         np.testing.assert_array_equal(votes.truth, np.load(pool_folder / f"{votes.split}.truth.npy"))
@@ -78,7 +78,7 @@ def test_a_pool_is_read_as_it_was_written(pool_folder):
 
 def test_a_pool_of_an_earlier_version_has_no_answers_of_its_parent(forged):
     stored = read_pool(forged(lambda manifest: manifest.pop("parent_labels")))
-    assert (stored.parent.costs, stored.parent.labels) == ({"bytes": 400.0}, {})
+    assert (stored.parent.costs, stored.parent.y_pred) == ({"bytes": 400.0}, {})
 
 
 def test_layers_of_the_same_chain_are_shared(pool_folder):

@@ -26,7 +26,7 @@ def value(name, some):
 
 def wrong(some, subset):
     votes = some.votes
-    return naive.plurality(subset, votes.labels, votes.n_classes) != votes.truth
+    return naive.plurality(subset, votes.y_pred, votes.n_classes) != votes.y_true
 
 
 @pytest.mark.parametrize(("n_members", "n_samples", "n_classes"), [(5, 700, 4), (7, 60, 30), (3, 40, 2)])

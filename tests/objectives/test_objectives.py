@@ -34,7 +34,7 @@ def test_values_are_those_worked_out_by_hand(pool, ensembles):
     names = ("error", "n_members", "parameters", "bytes", "macs", "euros")
     values = objectives.judge([objectives.find(name, pool) for name in names], ensembles)
     votes = ensembles.votes
-    errors = [naive.errors(s, votes.labels, votes.truth, 4) / 50 for s in ensembles.subsets]
+    errors = [naive.errors(s, votes.y_pred, votes.y_true, 4) / 50 for s in ensembles.subsets]
     assert_allclose(values[:, 0], errors, rtol=0, atol=1e-15)
     assert_array_equal(values[:, 1], [bin(code).count("1") for code in range(1, 8)])
     for column in range(2, 6):

@@ -66,7 +66,7 @@ def naive_calibration_error(found, truth, n_bins=15):
 @pytest.mark.parametrize("scale", [1.0, 3.5])
 def test_values_are_those_of_loops_over_samples(scale):
     some = ensembles(drawn(scale=scale))
-    truth = some.votes.truth
+    truth = some.votes.y_true
     found = {name: value(name, some) for name in NAMES}
     for i, subset in enumerate(some.subsets):
         share = shares(some, subset)
@@ -123,9 +123,9 @@ def test_a_problem_prepares_its_scores_once_and_only_when_asked():
 
     def read():
         asked.append(1)
-        return Scores(votes.scores.members, votes.truth, "search")
+        return Scores(votes.scores.members, votes.y_true, "search")
 
-    watched = Votes(votes.labels, votes.truth, votes.n_classes, "search", read)
+    watched = Votes(votes.y_pred, votes.y_true, votes.n_classes, "search", read)
     pool = Pool(tuple("abcdef"))
     problem = Problem("p", pool, watched, None, (objectives.find("error", pool),))
     run(problem, "forward_greedy")
@@ -147,16 +147,16 @@ def test_a_file_of_predictions_gives_its_scores_to_the_split_they_belong_to(npz)
     votes = drawn(n_members=3, n_samples=40)
     values = np.array(votes.scores.members)
     named = read_predictions(
-        npz({"search_scores": values[:, :25], "search_truth": votes.truth[:25],
-             "test_scores": values[:, 25:], "test_truth": votes.truth[25:]})
+        npz({"search_scores": values[:, :25], "search_truth": votes.y_true[:25],
+             "test_scores": values[:, 25:], "test_truth": votes.y_true[25:]})
     )  # fmt: skip
     assert_array_equal(named.search.scores.members, values[:, :25])
     assert_array_equal(named.test.scores.members, values[:, 25:])
-    split = read_predictions(npz({"scores": np.asfortranarray(values), "truth": votes.truth}), test_share=0.3)
+    split = read_predictions(npz({"scores": np.asfortranarray(values), "truth": votes.y_true}), test_share=0.3)
     test = split.test_samples
     assert_array_equal(split.test.scores.members, values[:, test])
     assert_array_equal(split.search.scores.members, np.delete(values, test, axis=1))
-    assert_array_equal(split.search.scores.truth, split.search.truth)
+    assert_array_equal(split.search.scores.y_true, split.search.y_true)
 
 
 def test_a_file_without_scores_is_told_what_it_lacks(npz, arrays):
@@ -166,7 +166,7 @@ def test_a_file_without_scores_is_told_what_it_lacks(npz, arrays):
 
 def test_a_file_that_has_changed_since_is_refused(npz):
     votes = drawn(n_members=3, n_samples=40)
-    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.truth}
+    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.y_true}
     read = read_predictions(npz(stored))
     npz({**stored, "search_scores": stored["search_scores"][:2]})
     with pytest.raises(InputError, match=r"search scores are of 2 members and 40 samples; the labels have shape"):
@@ -175,20 +175,20 @@ def test_a_file_that_has_changed_since_is_refused(npz):
 
 def test_the_command_line_searches_by_log_loss(call, npz):
     votes = drawn(n_members=5, n_samples=60)
-    path = npz({"scores": np.array(votes.scores.members), "truth": votes.truth})
+    path = npz({"scores": np.array(votes.scores.members), "truth": votes.y_true})
     said = call("search", path, "--objectives", "log_loss,n_members", "--selector", "exact", "--json")
     assert said.status == 0
     best = said.json["front"][-1]
     assert set(best["search"]) == set(best["test"]) == {"log_loss", "n_members"}
-    said = call("search", npz({"labels": votes.labels, "truth": votes.truth}), "--objectives", "log_loss")
+    said = call("search", npz({"labels": votes.y_pred, "truth": votes.y_true}), "--objectives", "log_loss")
     assert (said.status, said.out) == (2, "")
     assert "votes.npz: no 'scores', and labels alone" in said.err
 
 
 def test_scores_of_one_split_alone_are_refused_before_anything_is_chosen(npz):
     votes = drawn(n_members=3, n_samples=40)
-    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.truth}
-    read = read_predictions(npz({**stored, "test_labels": votes.labels, "test_truth": votes.truth}))
+    stored = {"search_scores": np.array(votes.scores.members), "search_truth": votes.y_true}
+    read = read_predictions(npz({**stored, "test_labels": votes.y_pred, "test_truth": votes.y_true}))
     with pytest.raises(InputError, match=r"votes.npz: no 'test_scores', and labels alone"):
         read.search.scores  # noqa: B018
 
@@ -198,9 +198,9 @@ def test_classes_that_only_the_other_split_knows_have_no_scores(npz):
     values = np.array(votes.scores.members)
     stored = {
         "search_scores": values,
-        "search_truth": votes.truth,
+        "search_truth": votes.y_true,
         "test_scores": values,
-        "test_truth": votes.truth + 2,
+        "test_truth": votes.y_true + 2,
     }
     read = read_predictions(npz(stored))
     for split in (read.search, read.test):

@@ -29,7 +29,7 @@ def drawn():
 
 def smoothed_by_hand(drawn):
     votes = drawn.votes
-    margins = [naive.margins(subset, votes.labels, votes.truth, votes.n_classes) for subset in drawn.subsets]
+    margins = [naive.margins(subset, votes.y_pred, votes.y_true, votes.n_classes) for subset in drawn.subsets]
     return np.array([norm.cdf(-each / np.sqrt(size)).mean() for each, size in zip(margins, drawn.sizes, strict=True)])
 
 
@@ -65,7 +65,7 @@ def test_a_tie_counts_half_whoever_wins_it():
 def test_the_shrunk_error_is_that_of_a_split_with_300_samples_more(drawn):
     """On those the ensemble errs as often as its members on average."""
     n = drawn.votes.n_samples
-    wrong = (drawn.votes.labels != drawn.votes.truth).mean(axis=1)
+    wrong = (drawn.votes.y_pred != drawn.votes.y_true).mean(axis=1)
     own = np.array([wrong[subset].mean() for subset in drawn.subsets])
     expected = (n * smoothed_by_hand(drawn) + PRIOR_SAMPLES * own) / (n + PRIOR_SAMPLES)
     assert_allclose(shrunk_error.evaluate(drawn), expected, rtol=0, atol=1e-6)

@@ -20,25 +20,25 @@ def test_member_errors_are_counted_by_hand():
 def test_labels_take_the_smallest_type_that_holds_all_classes(n_classes, kind):
     labels = np.array([[0, n_classes - 1]])
     votes = Votes(labels, labels[0], n_classes, "search")
-    assert votes.labels.dtype == votes.truth.dtype == kind
-    assert votes.labels.tolist() == labels.tolist()
+    assert votes.y_pred.dtype == votes.y_true.dtype == kind
+    assert votes.y_pred.tolist() == labels.tolist()
 
 
 def test_votes_cannot_be_changed_behind_their_fingerprint():
     own = LABELS.astype(np.uint8)
     votes = Votes(own, TRUTH.astype(np.uint8), 3, "search")
     own[0, 0] = 2
-    assert votes.labels.tolist() == LABELS.tolist()
+    assert votes.y_pred.tolist() == LABELS.tolist()
     with pytest.raises(ValueError, match="read-only"):
-        votes.labels[0, 0] = 1
+        votes.y_pred[0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
-        votes.truth[0] = 1
+        votes.y_true[0] = 1
 
 
 def test_labels_are_contiguous_whatever_they_came_as():
     votes = Votes(np.asfortranarray(LABELS)[:, ::2], TRUTH[::2], 3, "search")
-    assert votes.labels.flags.c_contiguous
-    assert votes.labels.tolist() == [[0, 2], [2, 2]]
+    assert votes.y_pred.flags.c_contiguous
+    assert votes.y_pred.tolist() == [[0, 2], [2, 2]]
 
 
 def test_the_fingerprint_knows_labels_truth_shape_and_classes_but_not_the_split():
@@ -79,8 +79,8 @@ def test_a_part_has_the_labels_scores_and_groups_of_its_members_and_samples():
     votes = Votes(labels, truth, 3, "search", lambda: Scores(scores, truth, "search"), np.array([7, 7, 8, 9]))
     members, samples = np.array([2, 0]), np.array([True, False, False, True])
     part = votes.part(members, samples, "test")
-    np.testing.assert_array_equal(part.labels, [[1, 1], [0, 0]])
-    np.testing.assert_array_equal(part.truth, [0, 2])
+    np.testing.assert_array_equal(part.y_pred, [[1, 1], [0, 0]])
+    np.testing.assert_array_equal(part.y_true, [0, 2])
     np.testing.assert_array_equal(part.groups, [7, 9])
     np.testing.assert_array_equal(part.scores.members, scores[members][:, samples])
     assert (part.split, part.scores.split, part.n_classes) == ("test", "test", 3)

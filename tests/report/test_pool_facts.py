@@ -71,15 +71,15 @@ def test_errors_and_disagreements_are_those_counted_by_hand(stored):
     pool = stored()
     facts = gather_pool(pool)
     for votes in (pool.search, pool.test):
-        expected = [np.mean(row != votes.truth) for row in votes.labels]
+        expected = [np.mean(row != votes.y_true) for row in votes.y_pred]
         np.testing.assert_allclose(facts.errors[votes.split], expected)
-    labels = pool.search.labels
+    labels = pool.search.y_pred
     for i in range(9):
         for j in range(9):
             assert facts.disagreement[i, j] == pytest.approx(np.mean(labels[i] != labels[j]))
         others = [np.mean(labels[i] != labels[j]) for j in range(9) if j != i]
         assert facts.mean_disagreement()[i] == pytest.approx(np.mean(others))
-    assert facts.parent == {"bytes": 12.0, "search": 0.0, "test": np.mean(pool.test.truth != 0)}
+    assert facts.parent == {"bytes": 12.0, "search": 0.0, "test": np.mean(pool.test.y_true != 0)}
 
 
 def test_a_curve_holds_what_nothing_of_its_method_is_better_than(stored):
@@ -107,7 +107,7 @@ def test_unlike_kinds_are_compared_with_like_ones_of_equal_error(stored):
     n_found = 0
     for seed in range(10):
         pool = stored(seed=seed)
-        facts, labels = gather_pool(pool), pool.search.labels
+        facts, labels = gather_pool(pool), pool.search.y_pred
         errors = facts.errors["search"]
         expected = {}
         for kind, other in ((PRUNED, QUANTISED), (QUANTISED, PRUNED)):

@@ -17,7 +17,7 @@ def test_counts_are_those_of_votes_counted_by_hand(make_problem):
     subsets = np.array(list(naive.all_subsets(6)))
     counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), problem.parent)
     best_first = sorted(
-        range(6), key=lambda i: naive.errors(np.arange(6) == i, problem.search.labels, problem.search.truth, 4)
+        range(6), key=lambda i: naive.errors(np.arange(6) == i, problem.search.y_pred, problem.search.y_true, 4)
     )
     for subset, versus in zip(subsets, counts, strict=True):
         best_k = np.isin(np.arange(6), best_first[: subset.sum()])
@@ -25,12 +25,12 @@ def test_counts_are_those_of_votes_counted_by_hand(make_problem):
         rivals = {"best_k": best_k, "single_best": alone}
         assert set(versus) == {"parent", *(rival for rival in rivals if (rivals[rival] != subset).any())}
         for votes, split in ((problem.search, "search"), (problem.test, "test")):
-            ours = naive.plurality(subset, votes.labels, 4) != votes.truth
+            ours = naive.plurality(subset, votes.y_pred, 4) != votes.y_true
             for rival in versus:
                 answers = (
-                    naive.plurality(rivals[rival], votes.labels, 4) if rival in rivals else problem.parent.labels[split]
+                    naive.plurality(rivals[rival], votes.y_pred, 4) if rival in rivals else problem.parent.y_pred[split]
                 )
-                theirs = answers != votes.truth
+                theirs = answers != votes.y_true
                 assert getattr(versus[rival], split) == ((ours & ~theirs).sum(), (theirs & ~ours).sum())
 
 
@@ -145,7 +145,7 @@ def test_rivals_have_names():
 
 def test_answers_of_a_parent_must_fit_the_split(make_problem):
     problem = make_problem(with_parent=True)
-    parent = replace(problem.parent, labels={**problem.parent.labels, "test": np.zeros(7, np.uint8)})
+    parent = replace(problem.parent, y_pred={**problem.parent.y_pred, "test": np.zeros(7, np.uint8)})
     with pytest.raises(
         InputError, match=r"the parent's answers on the test split have shape \(7,\); expected \(120,\)"
     ):
@@ -156,7 +156,7 @@ def test_a_parent_that_answered_on_one_split_alone_is_no_rival(make_problem):
     problem = make_problem(with_parent=True)
     subsets = np.eye(8, dtype=bool)
     for split in ("search", "test"):
-        half = replace(problem.parent, labels={split: problem.parent.labels[split]})
+        half = replace(problem.parent, y_pred={split: problem.parent.y_pred[split]})
         counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), half)
         assert not any("parent" in versus for versus in counts)
 

@@ -32,8 +32,8 @@ def make_bounded(make_problem):
 def kept(problem, subset):
     """By hand, for the bounds that these tests set: bytes at most 90, recall of class 1 at least 0.7."""
     votes = problem.search
-    answers = naive.plurality(subset, votes.labels, votes.n_classes)
-    recall = np.mean(answers[votes.truth == 1] == 1)
+    answers = naive.plurality(subset, votes.y_pred, votes.n_classes)
+    recall = np.mean(answers[votes.y_true == 1] == 1)
     return problem.pool.costs["bytes"][subset].sum() <= 90 and recall >= 0.7
 
 
@@ -44,7 +44,7 @@ def test_the_exact_front_is_that_of_what_keeps_the_bounds(make_bounded):
     inside = [subset for subset in naive.all_subsets(8) if kept(problem, subset)]
     assert 0 < len(inside) < 200
     votes = problem.search
-    values = [(naive.errors(s, votes.labels, votes.truth, 4) / votes.n_samples, s.sum()) for s in inside]
+    values = [(naive.errors(s, votes.y_pred, votes.y_true, 4) / votes.n_samples, s.sum()) for s in inside]
     assert sorted(map(tuple, search.front.values)) == naive.non_dominated(values)
     assert search.certified == []
 
@@ -90,7 +90,7 @@ def test_a_limit_itself_is_allowed(make_problem):
     truth = np.zeros(10, int)
     labels = np.ones((1, 10), int)
     labels[0, 0] = 0
-    problem = replace(problem, search=replace(problem.search, labels=labels, truth=truth))
+    problem = replace(problem, search=replace(problem.search, y_pred=labels, y_true=truth))
     for texts in (["accuracy=0.1"], ["recall_of_class_0=0.1"], ["error=0.9"], ["n_members=1"]):
         search = Evaluator(problem.within(read_bounds([], texts, problem.pool)))
         search.evaluate(np.ones((1, 1), bool))

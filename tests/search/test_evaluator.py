@@ -17,7 +17,7 @@ def test_values_are_those_of_the_oracle(make_problem):
     subsets = np.array(list(naive.all_subsets(5)))
     values = Evaluator(problem).evaluate(subsets)
     votes = problem.search
-    errors = [naive.errors(s, votes.labels, votes.truth, votes.n_classes) / votes.n_samples for s in subsets]
+    errors = [naive.errors(s, votes.y_pred, votes.y_true, votes.n_classes) / votes.n_samples for s in subsets]
     assert_array_equal(values, np.column_stack([errors, subsets.sum(axis=1)]))
 
 
@@ -111,8 +111,8 @@ def test_bags_count_and_enter_no_front(make_problem):
     problem = make_problem(n_members=5)
     search, votes = Evaluator(problem, budget=4), problem.search
     bags = np.array([[3, 0, 1, 0, 2], [0, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
-    repeated = [np.repeat(votes.labels, bag, axis=0) for bag in bags]
-    expected = [naive.errors(np.ones(len(labels)), labels, votes.truth, 4) for labels in repeated]
+    repeated = [np.repeat(votes.y_pred, bag, axis=0) for bag in bags]
+    expected = [naive.errors(np.ones(len(labels)), labels, votes.y_true, 4) for labels in repeated]
     assert_array_equal(search.bag_errors(bags), expected)
     assert (search.spent, len(search.front)) == (3, 0)
     with pytest.raises(SearchOver):

@@ -37,7 +37,7 @@ def test_errors_on_both_splits_are_those_counted_by_hand(make_problem, found):
                 (problem.search, entry.search, entry.search_errors),
                 (problem.test, entry.test, entry.test_errors),
             ):
-                expected = naive.errors(subset, votes.labels, votes.truth, 4)
+                expected = naive.errors(subset, votes.y_pred, votes.y_true, 4)
                 assert errors == expected
                 assert values == {"error": expected / votes.n_samples, "n_members": len(entry.indices)}
             assert entry.members == tuple(f"m{i}" for i in entry.indices)
@@ -182,8 +182,8 @@ def test_what_is_found_and_chosen_does_not_depend_on_the_test_split(make_problem
     """Whatever stands there: the truth turned round, and answers that nobody gave."""
     problem = make_problem(n_members=10, with_parent=True)
     rng = np.random.default_rng(7)
-    garbage = Votes(rng.integers(0, 4, problem.test.labels.shape), 3 - problem.test.truth, 4, "test")
-    other_parent = replace(problem.parent, labels={**problem.parent.labels, "test": 3 - problem.test.truth})
+    garbage = Votes(rng.integers(0, 4, problem.test.y_pred.shape), 3 - problem.test.y_true, 4, "test")
+    other_parent = replace(problem.parent, y_pred={**problem.parent.y_pred, "test": 3 - problem.test.y_true})
     seen = []
     for test, parent in ((problem.test, problem.parent), (garbage, other_parent), (None, None)):
         found = run(replace(problem, test=test, parent=parent), selector, against=["random"], budget=1100)

@@ -139,8 +139,8 @@ def test_what_a_member_answers_is_what_its_weights_compute(whole):
         weights = load_file(whole / "members" / name / "weights.safetensors")
         network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
         for votes in (stored.search, stored.test):
-            np.testing.assert_array_equal(votes.truth, splits[votes.split].labels)
-            np.testing.assert_array_equal(votes.labels[row], measure.answers(network, splits[votes.split]).labels)
+            np.testing.assert_array_equal(votes.y_true, splits[votes.split].y_true)
+            np.testing.assert_array_equal(votes.y_pred[row], measure.answers(network, splits[votes.split]).y_pred)
 
 
 def test_members_of_one_variant_have_one_support_and_other_weights(whole):
@@ -176,7 +176,7 @@ def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
     parent = read_pool(whole).parent
     assert parent.costs == {cost: about["parent"][cost] for cost in ("parameters", "bytes", "macs", "sparse_macs")}
     for votes in (read_pool(whole).search, read_pool(whole).test):
-        assert np.mean(parent.labels[votes.split] == votes.truth) == about["parent"]["accuracy"][votes.split]
+        assert np.mean(parent.y_pred[votes.split] == votes.y_true) == about["parent"]["accuracy"][votes.split]
     assert [control["name"] for control in about["controls"]] == ["like-smallest-0.3-set1", "like-smallest-0.6-set1"]
     for control in about["controls"]:
         member = read_member(whole / "controls", control["name"])

@@ -51,7 +51,7 @@ def test_splits_are_disjoint_and_lose_no_sample():
 
 def test_images_and_labels_stay_together_in_a_split():
     for split in datasets.splits(Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3)), 20, seed=4).values():
-        np.testing.assert_array_equal(split.images.ravel() % 3, split.labels)
+        np.testing.assert_array_equal(split.images.ravel() % 3, split.y_true)
 
 
 @pytest.mark.parametrize("n_search", [1, 7, 33, 150, 298])
@@ -90,7 +90,7 @@ def test_digits_has_797_500_and_500_samples_with_greys_up_to_16():
     assert splits["train"].images.shape == (797, 1, 8, 8)
     assert splits["train"].images.dtype == np.uint8
     assert splits["train"].images.max() == 16
-    assert np.bincount(splits["test"].labels).min() >= 48
+    assert np.bincount(splits["test"].y_true).min() >= 48
 
 
 def test_the_test_split_of_digits_does_not_depend_on_the_seed():
@@ -153,8 +153,8 @@ def test_the_published_idx_files_are_read(monkeypatch, name, folder, first_label
     monkeypatch.setenv("EVO_ENSYTH_DATA", str(REAL_DATA))
     dataset = datasets.load(name)
     assert dataset.train.images.shape == (60_000, 1, 28, 28)
-    assert dataset.train.labels[:10].tolist() == first_labels
-    assert np.bincount(dataset.test.labels).sum() == 10_000
+    assert dataset.train.y_true[:10].tolist() == first_labels
+    assert np.bincount(dataset.test.y_true).sum() == 10_000
     assert len(dataset.classes) == 10
 
 
@@ -194,9 +194,9 @@ def test_cifar_is_read_from_a_folder_record_by_record(own_folder, cifar_batches,
     dataset = datasets.load("cifar10")
     assert dataset.train.images.shape == (100, 3, 32, 32)
     third = cifar_batches["data_batch_2.bin"][3]
-    assert dataset.train.labels[23] == third[0]
+    assert dataset.train.y_true[23] == third[0]
     assert dataset.train.images[23, 1, 5, 7] == third[1 + 1024 + 5 * 32 + 7]
-    np.testing.assert_array_equal(dataset.test.labels, cifar_batches["test_batch.bin"][:, 0])
+    np.testing.assert_array_equal(dataset.test.y_true, cifar_batches["test_batch.bin"][:, 0])
 
 
 def test_cifar_is_read_from_the_archive_as_from_the_folder(own_folder, cifar_batches):
@@ -205,7 +205,7 @@ def test_cifar_is_read_from_the_archive_as_from_the_folder(own_folder, cifar_bat
     write_folder(own_folder, cifar_batches)
     unpacked = datasets.load("cifar10")
     np.testing.assert_array_equal(archived.train.images, unpacked.train.images)
-    np.testing.assert_array_equal(archived.test.labels, unpacked.test.labels)
+    np.testing.assert_array_equal(archived.test.y_true, unpacked.test.y_true)
     assert not (own_folder.parent / "escaped").exists()
 
 
@@ -255,10 +255,10 @@ def test_a_batch_with_an_eleventh_label_is_refused(own_folder, cifar_batches):
 def test_cifar5_keeps_five_classes_and_counts_them_from_zero(own_folder, cifar_batches):
     write_folder(own_folder, cifar_batches)
     whole, part = datasets.load("cifar10"), datasets.load("cifar5")
-    names = [cifar10.CLASSES[label] for label in whole.train.labels]
+    names = [cifar10.CLASSES[label] for label in whole.train.y_true]
     kept = [position for position, name in enumerate(names) if name in cifar5.CLASSES]
     np.testing.assert_array_equal(part.train.images, whole.train.images[kept])
-    assert [part.classes[label] for label in part.train.labels] == [names[position] for position in kept]
+    assert [part.classes[label] for label in part.train.y_true] == [names[position] for position in kept]
 
 
 # Files

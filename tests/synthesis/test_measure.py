@@ -33,25 +33,25 @@ def test_labels_are_the_most_probable_classes(small):
     with torch.inference_mode():
         logits = small(torch.from_numpy(split.images).float() / 16).double().numpy()
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert answered.labels.dtype == np.uint8
+    assert answered.y_pred.dtype == np.uint8
     assert answered.scores.dtype == np.float32
     np.testing.assert_allclose(answered.scores, probabilities, atol=1e-6)
-    np.testing.assert_array_equal(answered.labels, probabilities.argmax(axis=1))
-    assert measure.accuracy(answered, split) == np.mean(probabilities.argmax(axis=1) == split.labels)
+    np.testing.assert_array_equal(answered.y_pred, probabilities.argmax(axis=1))
+    assert measure.accuracy(answered, split) == np.mean(probabilities.argmax(axis=1) == split.y_true)
 
 
 def test_ties_go_to_the_lowest_class(small):
     small.fc3.weight.data.zero_()
     small.fc3.bias.data = torch.tensor([0.0, 1, 2, 0, 2, 1, 2, 0, 0, 0])
-    assert set(measure.answers(small, datasets.load("digits").test).labels) == {2}
+    assert set(measure.answers(small, datasets.load("digits").test).y_pred) == {2}
 
 
 def test_more_classes_than_a_byte_holds_get_two_bytes():
     network = networks.build("small", 300, seed=1)
     network.fc3.bias.data[299] = 100
     answered = measure.answers(network, datasets.load("digits").test)
-    assert answered.labels.dtype == np.uint16
-    assert set(answered.labels) == {299}
+    assert answered.y_pred.dtype == np.uint16
+    assert set(answered.y_pred) == {299}
 
 
 # Costs

@@ -62,7 +62,7 @@ def softmax_regression(data, weight, bias, l2):
     logits = inputs @ weight.T + bias
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    error = (probabilities - np.eye(10)[data.labels]) / len(data)
+    error = (probabilities - np.eye(10)[data.y_true]) / len(data)
     return error.T @ inputs + l2 * weight, error.sum(axis=0)
 
 

@@ -99,11 +99,11 @@ class Tournament:
     @staticmethod
     def bytes_of(votes: Votes) -> int:
         """How much memory the duels of a split take."""
-        for_truth, _, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        for_truth, _, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
     def __init__(self, votes: Votes) -> None:
-        for_truth, _, n_rivals = kernels.count_rivals(votes.labels, votes.truth, votes.n_classes)
+        for_truth, _, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
         # The best first: what is left to choose at the end of a walk are then members that mend little.
         self._order = np.argsort(votes.member_errors, kind="stable")
@@ -115,7 +115,7 @@ class Tournament:
         check_fits(f"the duels of the {votes.split} split", 16 * shape[0] * shape[1])
         self.duels = Duels(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
         self._most_duels = int(n_rivals[live].max(initial=0))
-        branch_and_bound.fill_duels(votes.labels[self._order], votes.truth, votes.n_classes, live, self.duels)
+        branch_and_bound.fill_duels(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.duels)
 
     def prefixes(self, sizes: range, most: int) -> Iterator[Prefix]:
         """Cut the subsets of some sizes into parts of at most ``most``, to be searched one by one."""

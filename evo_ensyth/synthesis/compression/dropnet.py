@@ -204,7 +204,7 @@ class Patience:
     def __call__(self, network: Network) -> bool:
         """Look at a network after an epoch."""
         network.eval()
-        labels = torch.tensor(self.held_out.labels, dtype=torch.long)
+        labels = torch.tensor(self.held_out.y_true, dtype=torch.long)
         with torch.inference_mode():
             logits = network(network.prepare(torch.tensor(self.held_out.images)))
             loss = float(functional.cross_entropy(logits, labels))
@@ -223,6 +223,6 @@ def shared_out(data: Split, seed: int) -> tuple[Split, Split]:
         Of the method, from which the one to draw with is derived.
     """
     drawn = stratified(
-        data.labels, math.ceil(len(data) / HELD_OUT), np.random.default_rng(derived_seed(seed, "held out"))
+        data.y_true, math.ceil(len(data) / HELD_OUT), np.random.default_rng(derived_seed(seed, "held out"))
     )
     return data.take(~drawn), data.take(drawn)

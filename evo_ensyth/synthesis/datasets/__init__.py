@@ -20,19 +20,19 @@ class Split:
     Attributes
     ----------
     images : uint8, (n_samples, channels, height, width)
-    labels : uint8, (n_samples,)
+    y_true : uint8, (n_samples,)
     """
 
     images: np.ndarray
-    labels: np.ndarray
+    y_true: np.ndarray
 
     def __len__(self) -> int:
         """Count the samples."""
-        return len(self.labels)
+        return len(self.y_true)
 
     def take(self, samples: np.ndarray) -> "Split":
         """Return the samples with these numbers, or with these marks, in order."""
-        return Split(self.images[samples], self.labels[samples])
+        return Split(self.images[samples], self.y_true[samples])
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def splits(dataset: Dataset, n_search: int, seed: int) -> dict[str, Split]:
     n_samples = len(dataset.train)
     if not 0 < n_search < n_samples:
         raise InputError(f"n_search is {n_search}; {dataset.name} has {n_samples} training samples to share out.")
-    drawn = stratified(dataset.train.labels, n_search, np.random.default_rng(seed))
+    drawn = stratified(dataset.train.y_true, n_search, np.random.default_rng(seed))
     return {"train": dataset.train.take(~drawn), "search": dataset.train.take(drawn), "test": dataset.test}
 
 

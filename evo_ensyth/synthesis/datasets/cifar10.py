@@ -32,7 +32,7 @@ def load() -> Dataset:
     """50,000 samples for training and search, 10,000 for test."""
     *train, test = (_split(name, content) for name, content in _contents())
     images = np.concatenate([batch.images for batch in train])
-    labels = np.concatenate([batch.labels for batch in train])
+    labels = np.concatenate([batch.y_true for batch in train])
     return Dataset("cifar10", CLASSES, Split(images, labels), test)
 
 

@@ -18,5 +18,5 @@ def load() -> Dataset:
 
 
 def _five_classes(split: Split) -> Split:
-    part = split.take(np.isin(split.labels, ORIGINAL_LABELS))
-    return Split(part.images, np.searchsorted(ORIGINAL_LABELS, part.labels).astype(np.uint8))
+    part = split.take(np.isin(split.y_true, ORIGINAL_LABELS))
+    return Split(part.images, np.searchsorted(ORIGINAL_LABELS, part.y_true).astype(np.uint8))

@@ -18,5 +18,5 @@ def load() -> Dataset:
 
     bunch = load_digits()
     samples = Split(bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.uint8))
-    test = stratified(samples.labels, TEST_SAMPLES, np.random.default_rng(TEST_SEED))
+    test = stratified(samples.y_true, TEST_SAMPLES, np.random.default_rng(TEST_SEED))
     return Dataset("digits", tuple("0123456789"), samples.take(~test), samples.take(test))

@@ -21,7 +21,7 @@ def draw(n_members, n_samples, n_classes, accuracy, seed):
 
 
 def by_hand(votes, subset):
-    return naive.errors(subset, votes.labels, votes.truth, votes.n_classes)
+    return naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes)
 
 
 def fewest_by_size(votes):

@@ -76,7 +76,7 @@ def test_all_sizes_are_proven_and_the_best_of_each_is_found(votes):
     assert proof.covered == proof.n_subsets == 2**17 - 1
     assert proof.counted <= proof.covered
     for best in found:
-        assert naive.errors(best.subset, votes.labels, votes.truth, 4) == best.errors
+        assert naive.errors(best.subset, votes.y_pred, votes.y_true, 4) == best.errors
 
 
 @pytest.fixture

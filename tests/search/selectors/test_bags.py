@@ -71,7 +71,7 @@ def test_no_bag_is_judged_twice_not_even_in_other_terms(kind, crossover, make_pr
 def test_small_pools_are_solved(kind, make_problem, seed):
     problem = make_problem(n_members=5, n_samples=60, seed=seed)
     votes = problem.search
-    fewest = min(naive.errors(s, votes.labels, votes.truth, 4) for s in naive.all_subsets(5))
+    fewest = min(naive.errors(s, votes.y_pred, votes.y_true, 4) for s in naive.all_subsets(5))
     assert round(searched(kind(), problem).front.values[:, 0].min() * 60) == fewest
 
 

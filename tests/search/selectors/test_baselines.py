@@ -48,14 +48,14 @@ def test_a_walk_takes_the_best_neighbour_at_every_step(make_problem, name, shrin
         changed = np.flatnonzero(before != after)
         assert len(changed) == 1
         neighbours = [before ^ row for row in np.eye(6, dtype=bool) if (before @ row) == shrinking]
-        errors = [naive.errors(n, votes.labels, votes.truth, 4) for n in neighbours]
-        assert naive.errors(after, votes.labels, votes.truth, 4) == min(errors)
+        errors = [naive.errors(n, votes.y_pred, votes.y_true, 4) for n in neighbours]
+        assert naive.errors(after, votes.y_pred, votes.y_true, 4) == min(errors)
     assert search.spent == (20 if shrinking else 15) + 6
 
 
 def test_of_members_whose_removal_hurts_equally_the_costliest_goes_then_the_last(make_problem):
     problem = make_problem(n_members=4)
-    same = type(problem.search)(np.tile(problem.search.labels[:1], (4, 1)), problem.search.truth, 4, "search")
+    same = type(problem.search)(np.tile(problem.search.y_pred[:1], (4, 1)), problem.search.y_true, 4, "search")
     costs = {"bytes": np.array([5, 9, 9, 1])}
     problem = replace(problem, search=same, pool=replace(problem.pool, costs=costs), test=None)
     judged, _ = path("backward_wrapper", problem)

@@ -71,7 +71,7 @@ def test_it_begins_with_the_best_member_and_judges_the_best_bag_of_each_generati
 def test_small_pools_are_solved(make_problem, seed):
     problem = make_problem(n_members=4, n_samples=60, seed=seed)
     votes = problem.search
-    fewest = min(naive.errors(s, votes.labels, votes.truth, 4) for s in naive.all_subsets(4))
+    fewest = min(naive.errors(s, votes.y_pred, votes.y_true, 4) for s in naive.all_subsets(4))
     assert round(searched(problem).front.values[:, 0].min() * 60) == fewest
 
 

@@ -36,7 +36,7 @@ def searched(problem, **settings):
 
 def focal_diversity(votes, team):
     """Generalised diversity on the errors of each member, written out, without rounding."""
-    wrong = votes.labels[sorted(team)] != votes.truth
+    wrong = votes.y_pred[sorted(team)] != votes.y_true
     views = []
     for own in wrong[wrong.any(axis=1)]:
         k = wrong[:, own].sum(axis=0)
@@ -123,7 +123,7 @@ def test_a_large_pool_leaves_its_worst_members_out_of_large_ensembles(make_probl
 def test_members_who_never_err_are_pruned_from_the_worst_end(make_problem):
     """All are equally diverse, and equally good: the last pair dies."""
     problem = make_problem(n_members=5)
-    perfect = type(problem.search)(np.tile(problem.search.truth, (5, 1)), problem.search.truth, 4, "search")
+    perfect = type(problem.search)(np.tile(problem.search.y_true, (5, 1)), problem.search.y_true, 4, "search")
     problem = type(problem)(problem.name, problem.pool, perfect, None, problem.objectives)
     search = searched(problem, max_size=2)
     missing = set(map(frozenset, itertools.combinations(range(5), 2))) - set(search.judged)
@@ -135,7 +135,7 @@ def test_the_same_survive_in_whatever_order_the_members_come(make_problem):
     shuffle = np.random.default_rng(5).permutation(9)
     votes = problem.search
     assert len(set(votes.member_errors)) == 9
-    other = type(votes)(votes.labels[shuffle], votes.truth, 4, "search")
+    other = type(votes)(votes.y_pred[shuffle], votes.y_true, 4, "search")
     renamed = searched(type(problem)(problem.name, problem.pool, other, None, problem.objectives))
     back = {frozenset(int(shuffle[i]) for i in team) for team in renamed.judged}
     assert back == set(searched(problem).judged)

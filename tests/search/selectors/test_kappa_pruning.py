@@ -40,7 +40,7 @@ def test_members_join_in_the_order_of_the_pairs_that_agree_least(seed, n_members
     votes = problem.search
     best_first = sorted(range(n_members), key=lambda i: (votes.member_errors[i], i))
     order = []
-    for pair in sorted(itertools.combinations(best_first, 2), key=lambda p: kappa(*votes.labels[list(p)])):
+    for pair in sorted(itertools.combinations(best_first, 2), key=lambda p: kappa(*votes.y_pred[list(p)])):
         order += [member for member in pair if member not in order]
     expected = [np.isin(np.arange(n_members), order[:size]) for size in range(1, n_members + 1)]
     assert_array_equal(judged(problem), expected)
@@ -48,8 +48,8 @@ def test_members_join_in_the_order_of_the_pairs_that_agree_least(seed, n_members
 
 def test_a_pair_of_strangers_comes_before_twins(make_problem):
     problem = make_problem(n_members=3)
-    labels = problem.search.labels
-    twins = replace(problem.search, labels=np.stack([labels[0], labels[0], labels[2]]))
+    labels = problem.search.y_pred
+    twins = replace(problem.search, y_pred=np.stack([labels[0], labels[0], labels[2]]))
     assert judged(replace(problem, search=twins)).tolist()[1] == [True, False, True]
 
 

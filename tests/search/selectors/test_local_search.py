@@ -69,14 +69,14 @@ def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem)
         for column, joining in enumerate(np.flatnonzero(~subset)):
             other = subset.copy()
             other[[leaving, joining]] ^= True
-            assert errors[row, column] == naive.errors(other, votes.labels, votes.truth, votes.n_classes)
+            assert errors[row, column] == naive.errors(other, votes.y_pred, votes.y_true, votes.n_classes)
     with pytest.raises(SearchOver):
         Evaluator(problem, budget=17).swap_errors(subset)
 
 
 def by_hand(votes, bag):
-    labels = np.repeat(votes.labels, bag, axis=0)
-    return naive.errors(np.ones(len(labels), bool), labels, votes.truth, votes.n_classes)
+    labels = np.repeat(votes.y_pred, bag, axis=0)
+    return naive.errors(np.ones(len(labels), bool), labels, votes.y_true, votes.n_classes)
 
 
 def test_a_member_of_a_bag_votes_as_often_as_he_is_in_it(make_problem):

@@ -15,10 +15,10 @@ from evo_ensyth.search.selectors.evolutionary.mdep import Mdep
 def by_hand(subset, votes):
     """Error, size and margin ratio, sample by sample."""
     rho = []
-    for answers, right in zip(votes.labels[subset].T, votes.truth, strict=True):
+    for answers, right in zip(votes.y_pred[subset].T, votes.y_true, strict=True):
         counts = np.bincount(answers, minlength=votes.n_classes)
         rho.append((counts[right] - np.delete(counts, right).max()) / subset.sum())
-    wrong = naive.errors(subset, votes.labels, votes.truth, votes.n_classes)
+    wrong = naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes)
     return wrong / votes.n_samples, subset.sum(), np.std(rho) / np.mean(rho)
 
 

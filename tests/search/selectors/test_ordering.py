@@ -50,7 +50,7 @@ def order_of(judged):
 
 
 def signatures(votes):
-    return [[1 if a == t else -1 for a, t in zip(row, votes.truth, strict=True)] for row in votes.labels]
+    return [[1 if a == t else -1 for a, t in zip(row, votes.y_true, strict=True)] for row in votes.y_pred]
 
 
 def dot(a, b):
@@ -58,7 +58,7 @@ def dot(a, b):
 
 
 def errors(votes, members):
-    return naive.errors(np.isin(np.arange(votes.n_members), members), votes.labels, votes.truth, votes.n_classes)
+    return naive.errors(np.isin(np.arange(votes.n_members), members), votes.y_pred, votes.y_true, votes.n_classes)
 
 
 def with_labels(problem, labels, truth):
@@ -70,7 +70,7 @@ def with_labels(problem, labels, truth):
 def test_relabelled_members_give_the_same_ensembles(make_problem, selector):
     problem = make_problem(n_members=9, n_samples=4001, seed=5)  # a draw in which nothing ties
     order = np.random.default_rng(1).permutation(9)
-    shuffled = replace(problem, search=replace(problem.search, labels=problem.search.labels[order]), test=None)
+    shuffled = replace(problem, search=replace(problem.search, y_pred=problem.search.y_pred[order]), test=None)
     judged, search = path(selector, problem)
     judged_shuffled, search_shuffled = path(selector, shuffled)
     assert_array_equal(np.array(judged)[:, order], judged_shuffled)
@@ -167,8 +167,8 @@ def test_the_member_joins_that_is_right_most_often_where_the_ensemble_is_wrong(m
     while len(order) < 8:
         wrong = np.ones(60, bool)
         if order:
-            wrong = naive.plurality(np.isin(np.arange(8), order), votes.labels, 4) != votes.truth
-        helps = [sum(w and a == t for w, a, t in zip(wrong, row, votes.truth, strict=True)) for row in votes.labels]
+            wrong = naive.plurality(np.isin(np.arange(8), order), votes.y_pred, 4) != votes.y_true
+        helps = [sum(w and a == t for w, a, t in zip(wrong, row, votes.y_true, strict=True)) for row in votes.y_pred]
         outside = [i for i in range(8) if i not in order]
         order.append(min(outside, key=lambda i: (-helps[i], votes.member_errors[i])))
     assert order_of(path(Complementarity(), problem)[0]) == order
@@ -181,9 +181,9 @@ def test_of_the_most_different_the_best_joins(make_problem, seed, rho, looked_at
     votes = problem.search
     order = [int(votes.member_errors.argmin())]
     while len(order) < 8:
-        answers = naive.plurality(np.isin(np.arange(8), order), votes.labels, 4)
+        answers = naive.plurality(np.isin(np.arange(8), order), votes.y_pred, 4)
         outside = [i for i in range(8) if i not in order]
-        outside.sort(key=lambda i: (sum(a == b for a, b in zip(votes.labels[i], answers, strict=True)), i))
+        outside.sort(key=lambda i: (sum(a == b for a, b in zip(votes.y_pred[i], answers, strict=True)), i))
         different = outside[: int(np.ceil(rho * len(outside)))]
         order.append(min(sorted(different), key=lambda i: errors(votes, [*order, i])))
     judged, search = path(Drep(rho), problem)
@@ -248,7 +248,7 @@ def test_back_fitting_replaces_somebody(make_problem):
 
 
 def distances(votes):
-    return [[sum(x != y for x, y in zip(a, b, strict=True)) for b in votes.labels] for a in votes.labels]
+    return [[sum(x != y for x, y in zip(a, b, strict=True)) for b in votes.y_pred] for a in votes.y_pred]
 
 
 def total(d, medoids):
@@ -261,7 +261,7 @@ def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, see
     points = np.random.default_rng(seed).integers(0, 150, 11)
     problem = make_problem(n_members=11, n_samples=150)
     labels = (np.arange(150) < points[:, None]).astype(np.uint8)
-    problem = replace(problem, search=replace(problem.search, labels=labels), test=None)
+    problem = replace(problem, search=replace(problem.search, y_pred=labels), test=None)
     d = distances(problem.search)
     assert_array_equal(d, abs(points[:, None] - points))
     judged, search = path(KMedoids(first="diversity"), problem)

@@ -62,7 +62,7 @@ def test_a_walk_flips_every_member_once_and_always_the_best(seed, make_problem):
         for i in untouched:
             neighbour = before ^ (np.arange(7) == i)
             if neighbour.any():
-                outcome[i] = naive.errors(neighbour, votes.labels, votes.truth, 4), neighbour.sum(), i
+                outcome[i] = naive.errors(neighbour, votes.y_pred, votes.y_true, 4), neighbour.sum(), i
         assert flip == min(outcome, key=outcome.get)
         untouched.remove(flip)
     # a member that would leave nobody behind may stay to the end

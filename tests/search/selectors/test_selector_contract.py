@@ -59,8 +59,8 @@ def test_tiny_pools_work(name, n_members, make_problem):
 @pytest.mark.parametrize(("n_members", "limits"), [(2, {"budget": 40}), (5, {}), (14, {"budget": 900})])
 def test_members_who_all_agree_work(name, n_members, limits, make_problem):
     problem = make_problem(n_members=n_members)
-    same = np.repeat(problem.search.labels[:1], n_members, axis=0)
-    problem = replace(problem, search=replace(problem.search, labels=same))
+    same = np.repeat(problem.search.y_pred[:1], n_members, axis=0)
+    problem = replace(problem, search=replace(problem.search, y_pred=same))
     search = searched(name, problem, **limits)
     assert set(search.front.values[:, 0]) == {problem.search.member_errors[0] / problem.search.n_samples}
 
@@ -81,7 +81,7 @@ def enumerated():
             fewest = dict.fromkeys(range(1, votes.n_members + 1), votes.n_samples)
             for subset in naive.all_subsets(votes.n_members):
                 size = int(subset.sum())
-                fewest[size] = min(fewest[size], naive.errors(subset, votes.labels, votes.truth, votes.n_classes))
+                fewest[size] = min(fewest[size], naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes))
             known[votes.fingerprint] = fewest
         return known[votes.fingerprint]
 
@@ -97,7 +97,7 @@ def test_nobody_claims_more_than_his_ensembles_do_or_beats_the_enumeration(
     votes = problem.search
     search = searched(name, problem, seed)
     for subset, (error, size) in zip(search.front.subsets, search.front.values, strict=True):
-        errors = naive.errors(subset, votes.labels, votes.truth, votes.n_classes)
+        errors = naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes)
         assert (errors / votes.n_samples, subset.sum()) == (error, size)
         assert errors >= enumerated(votes)[int(size)]
 
@@ -120,7 +120,7 @@ def test_nothing_that_is_handed_in_changes(name, make_problem):
     problem = make_problem(n_members=10)
     before = (problem.search.fingerprint, problem.pool.costs["bytes"].copy())
     searched(name, problem, budget=500)
-    assert (type(problem.search)(problem.search.labels, problem.search.truth, 4, "search").fingerprint) == before[0]
+    assert (type(problem.search)(problem.search.y_pred, problem.search.y_true, 4, "search").fingerprint) == before[0]
     assert_array_equal(problem.pool.costs["bytes"], before[1])
 
 

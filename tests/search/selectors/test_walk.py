@@ -25,8 +25,8 @@ def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkey
         (member,) = np.flatnonzero(before != after)
         candidates = [i for i in np.flatnonzero(before == before[member]) if i not in moved[-2:]]
         neighbours = [before ^ (np.arange(9) == i) for i in candidates or np.flatnonzero(before == before[member])]
-        assert naive.errors(after, votes.labels, votes.truth, 4) == min(
-            naive.errors(n, votes.labels, votes.truth, 4) for n in neighbours if n.any()
+        assert naive.errors(after, votes.y_pred, votes.y_true, 4) == min(
+            naive.errors(n, votes.y_pred, votes.y_true, 4) for n in neighbours if n.any()
         )
         assert after.any()
         moved.append(member)

@@ -43,7 +43,7 @@ def by_definition(problem, subset, penalty, temperature, chances):
         counted += len(movers)
         neighbours = {i: subset ^ (np.arange(len(subset)) == i) for i in movers}
         errors = {
-            i: naive.errors(one, problem.search.labels, problem.search.truth, 4) / n if one.any() else np.inf
+            i: naive.errors(one, problem.search.y_pred, problem.search.y_true, 4) / n if one.any() else np.inf
             for i, one in neighbours.items()
         }
         for i, one in neighbours.items():
@@ -126,9 +126,9 @@ def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n
 def test_near_the_whole_pool_some_samples_are_settled(make_problem):
     """Where the whole pool's lead is larger than who is left out, who is wrong stays wrong."""
     problem = make_problem(n_members=40, n_samples=3_000)
-    labels = problem.search.labels.copy()
-    labels[:35, :600] = (problem.search.truth[:600] + 1) % 4
-    problem = replace(problem, search=Votes(labels, problem.search.truth, 4, "search"))
+    labels = problem.search.y_pred.copy()
+    labels[:35, :600] = (problem.search.y_true[:600] + 1) % 4
+    problem = replace(problem, search=Votes(labels, problem.search.y_true, 4, "search"))
     penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
     planes = Planes.of(problem.search)
     assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0
@@ -160,7 +160,7 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
     """A walk whose edges weigh as much as the Boltzmann weights of both ends meets a subset by the sum of its edges."""
     problem = make_problem(n_members=5, n_samples=60)
     subsets = np.array(list(naive.all_subsets(5)))
-    errors = np.array([naive.errors(one, problem.search.labels, problem.search.truth, 4) / 60 for one in subsets])
+    errors = np.array([naive.errors(one, problem.search.y_pred, problem.search.y_true, 4) / 60 for one in subsets])
     temperature = 0.08
     penalty = np.array([np.inf, 0.05, 0.0, 0.02, 0.1, 0.03])
     weights = np.exp(-(errors + penalty[subsets.sum(axis=1)]) / temperature)

@@ -254,7 +254,7 @@ def test_training_stops_when_held_out_loss_has_not_improved_for_so_many_epochs(d
     assert not patience(network)  # Worse, once.
     network.fc3.bias.data[0] -= 5
     network.fc3.weight.data *= 0
-    network.fc3.bias.data = torch.tensor(np.bincount(digits.labels) / len(digits)).log().float()
+    network.fc3.bias.data = torch.tensor(np.bincount(digits.y_true) / len(digits)).log().float()
     assert not patience(network)  # The best constant answer; so the waiting begins anew.
     assert not patience(network)  # No better.
     assert patience(network)
@@ -276,8 +276,8 @@ def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
     assert (len(fitted), len(held_out)) == (90, 10)
     images = [image.tobytes() for part in (fitted, held_out) for image in part.images]
     assert sorted(images) == sorted(image.tobytes() for image in digits.images)
-    counts = np.bincount(digits.labels) / 10
-    assert (np.abs(np.bincount(held_out.labels, minlength=10) - counts) < 1).all()
+    counts = np.bincount(digits.y_true) / 10
+    assert (np.abs(np.bincount(held_out.y_true, minlength=10) - counts) < 1).all()
 
 
 # What is told, and what is refused

@@ -187,7 +187,7 @@ def test_alone_each_partner_is_as_if_fine_tuned_by_itself(small, material, digit
 
 
 def test_a_term_moves_partners_apart_on_what_it_measures(small, material, digits):
-    images, labels = material(small).calibration, torch.tensor(digits.labels, dtype=torch.long)
+    images, labels = material(small).calibration, torch.tensor(digits.y_true, dtype=torch.long)
 
     def measured(diversity, strength, term):
         method = HceStyle(SHORT, diversity=diversity, strengths=(strength,), own=0.0, teacher=0.0)

@@ -30,7 +30,7 @@ def parent(digits):
 
 
 def loss(network, data):
-    images, labels = network.prepare(torch.from_numpy(data.images)), torch.tensor(data.labels, dtype=torch.long)
+    images, labels = network.prepare(torch.from_numpy(data.images)), torch.tensor(data.y_true, dtype=torch.long)
     with torch.inference_mode():
         return float(functional.cross_entropy(network(images), labels))
 

@@ -50,8 +50,8 @@ class Growing:
     def __init__(self, votes: Votes) -> None:
         check_fits("the counts of votes by sample and class", 4 * votes.n_samples * votes.n_classes)
         self.subset = np.zeros(votes.n_members, bool)
-        self.answers = np.zeros_like(votes.truth)
-        self._labels = votes.labels
+        self.answers = np.zeros_like(votes.y_true)
+        self._labels = votes.y_pred
         self._samples = np.arange(votes.n_samples)
         self._counts = np.zeros((votes.n_samples, votes.n_classes), np.int32)
 

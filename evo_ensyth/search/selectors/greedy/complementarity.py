@@ -25,7 +25,7 @@ class Complementarity:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path."""
         votes = search.votes
-        right = Labels(votes.labels == votes.truth, n_classes=2)
+        right = Labels(votes.y_pred == votes.y_true, n_classes=2)
         ensemble = Growing(votes)
         wrong = np.ones(votes.n_samples, bool)
         while not ensemble.subset.all():
@@ -33,4 +33,4 @@ class Complementarity:
             missed = votes.member_errors + right.differences(wrong)
             ensemble.join(int(np.lexsort((votes.member_errors, missed, ensemble.subset))[0]))
             search.evaluate(ensemble.subset[None])
-            wrong = ensemble.answers != votes.truth
+            wrong = ensemble.answers != votes.y_true

@@ -40,7 +40,7 @@ class Drep:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path, with the candidates on the way."""
         votes = search.votes
-        labels = Labels(votes.labels, votes.n_classes)
+        labels = Labels(votes.y_pred, votes.n_classes)
         ensemble = Growing(votes)
         ensemble.join(int(votes.member_errors.argmin()))
         search.evaluate(ensemble.subset[None])

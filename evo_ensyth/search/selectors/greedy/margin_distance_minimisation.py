@@ -46,7 +46,7 @@ class MarginDistanceMinimisation:
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path."""
-        right = search.votes.labels == search.votes.truth
+        right = search.votes.y_pred == search.votes.y_true
         n_members, n_samples = right.shape
         signatures = Labels(right, n_classes=2)
         point = np.full(n_samples, round(self.point * UNITS), np.int64)

@@ -49,8 +49,8 @@ class KMedoids:
         """Judge the representatives of one cluster, of two, and so on."""
         votes = search.votes
         best_first = np.argsort(votes.member_errors, kind="stable")  # of equals the first is the best from here on
-        labels = Labels(votes.labels[best_first], votes.n_classes)
-        distances = np.array([labels.differences(row) for row in votes.labels[best_first]], np.int32)
+        labels = Labels(votes.y_pred[best_first], votes.n_classes)
+        distances = np.array([labels.differences(row) for row in votes.y_pred[best_first]], np.int32)
         medoids = np.zeros(0, np.int64)
         for _ in range(min(self.max_size, votes.n_members)):
             medoids = _settled(distances, np.append(medoids, _joining(distances, medoids)))

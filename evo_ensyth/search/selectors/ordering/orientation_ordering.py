@@ -35,7 +35,7 @@ class OrientationOrdering:
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path."""
-        right = search.votes.labels == search.votes.truth
+        right = search.votes.y_pred == search.votes.y_true
         along = _along_reference(right)
         order = sorted(range(len(along)), key=lambda i: (-along[i], search.votes.member_errors[i]))
         ahead = sum(value > 0 for value in along)
