@@ -95,7 +95,9 @@ def samme_by_hand(votes, rounds):
             break
         alpha = math.log((1 - errors[best]) / errors[best]) + math.log(k - 1)
         total[best] += alpha
-        heavy = [h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.y_pred[best], votes.y_true, strict=True)]
+        heavy = [
+            h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.y_pred[best], votes.y_true, strict=True)
+        ]
     return total
 
 

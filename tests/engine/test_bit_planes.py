@@ -170,7 +170,8 @@ def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
     for subset in subsets[:6]:
         flipped = subset ^ np.eye(len(subset), dtype=bool)
         expected = [
-            naive.errors(f, votes.y_pred, votes.y_true, votes.n_classes) if f.any() else votes.n_samples for f in flipped
+            naive.errors(f, votes.y_pred, votes.y_true, votes.n_classes) if f.any() else votes.n_samples
+            for f in flipped
         ]
         assert_array_equal(laid_out.neighbour_errors(subset), expected)
         some = np.flatnonzero(np.arange(len(subset)) % 3 == 1)[::-1]
