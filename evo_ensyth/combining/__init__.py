@@ -4,6 +4,9 @@ Which members belong to an ensemble is decided by then, by plurality; a combiner
 It is a frozen dataclass, its fields are its settings, ``adds`` says whether it adds up labels or scores, and it has
 ``weights``: one number for each chosen member, from what they answered on the search split. For example::
 
+    from dataclasses import dataclass
+    from typing import ClassVar
+
     @dataclass(frozen=True)
     class Accuracy:
         \"\"\"Votes count as much as their member is right.\"\"\"

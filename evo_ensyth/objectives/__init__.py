@@ -3,6 +3,8 @@
 An objective is a function of ``Ensembles`` with a name. Here is one file for each that comes with the package; one's
 own is a function in one's problem module::
 
+    from evo_ensyth.objectives import objective
+
     @objective(unit="ms")
     def latency(ensembles):
         \"\"\"The slowest member, when all run side by side.\"\"\"

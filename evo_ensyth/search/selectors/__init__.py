@@ -4,6 +4,11 @@ A selector is a frozen dataclass, its fields are its settings, and it has ``sele
 evaluator until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. It
 returns nothing: its front is whatever was best among all that it had judged. For example::
 
+    import itertools
+    from dataclasses import dataclass
+
+    import numpy as np
+
     @dataclass(frozen=True)
     class Pairs:
         \"\"\"All pairs.\"\"\"

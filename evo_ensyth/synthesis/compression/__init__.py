@@ -4,6 +4,11 @@ A method is a frozen dataclass whose fields are its settings, with ``names`` and
 parent. A method with a grid yields one variant per grid point, in order. The file opens with its source. It may have
 ``work`` too, from which `pool --dry-run` estimates what it takes; without, that is told to be unknown. For example::
 
+    import copy
+    from dataclasses import dataclass
+
+    from evo_ensyth.synthesis.compression import Variant, silent
+
     @dataclass(frozen=True)
     class Rounding:
         \"\"\"Every weight rounded to a number of decimals.\"\"\"
