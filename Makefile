@@ -10,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test check install clean
+.PHONY: search test check tree install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -23,6 +23,9 @@ check: .venv/installed-dev  ## lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+tree: .venv/installed-dev  ## the rooms of the package, floor by floor
+	@$(BIN)/python docs/tree.py
 
 install: .venv/installed  ## .venv, and nothing more
 
