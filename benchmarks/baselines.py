@@ -26,9 +26,8 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes
 
-from evo_ensyth import objectives
 from evo_ensyth.engine.bit_planes import threads
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
@@ -40,8 +39,8 @@ CARUANA_ROUNDS = Caruana().rounds
 
 def posed(votes: Votes) -> Problem:
     """Error against size, without a test split."""
-    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
-    return Problem("large", pool, votes, None, tuple(objectives.find(name, pool) for name in ("error", "n_members")))
+    pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
+    return Problem(Pool(pool, votes, name="large"))
 
 
 def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:

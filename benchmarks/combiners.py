@@ -27,7 +27,7 @@ from evo_ensyth import combining
 from evo_ensyth.combining import Combiner
 from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 PLURALITY = "plurality"
 COMBINERS: dict[str, Combiner] = {
@@ -71,7 +71,7 @@ def has_scores(votes: Votes) -> bool:
     return True
 
 
-def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Pool, search: Votes, test: Votes) -> None:
+def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Members, search: Votes, test: Votes) -> None:
     """Stop unless plurality through a combiner is plurality."""
     for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
         counted = Ensembles(subset[None], pool, votes, Planes.of(votes)).errors[0]

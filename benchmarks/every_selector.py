@@ -31,12 +31,12 @@ from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Votes
 from evo_ensyth.results.statistics import interval, lowest
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.workspace import make_pool, pose
+from evo_ensyth.workspace import build_pool, load_problem
 
 DRAWN = (36, 10_000, 10)
 ENUMERATED = 10
@@ -123,21 +123,21 @@ def posed(target: str | None) -> Problem:
             Votes(votes.y_pred[:, part], votes.y_true[part], votes.n_classes, split)
             for part, split in ((slice(half), "search"), (slice(half, None), "test"))
         )
-        return replace(drawn_problem(search), test=test)
-    make = partial(make_pool, progress=lambda done, total, text: print(text, file=sys.stderr))
-    problem = pose(target, make=make, test_share=0.5, split_seed=0).problem
+        drawn = drawn_problem(search)
+        return replace(drawn, pool=replace(drawn.pool, test=test))
+    make = partial(build_pool, progress=lambda done, total, text: print(text, file=sys.stderr))
+    problem = load_problem(target, build=make)
     if problem.test is None:
         sys.exit(f"{target} has no test split; recommended ensembles are judged on one.")
-    return problem.with_objectives(tuple(objectives.find(goal, problem.pool) for goal in GOALS))
+    return problem.with_objectives(tuple(problem.find(goal) for goal in GOALS))
 
 
 def thinned(problem: Problem, n_members: int) -> Problem:
     """Ask the same of some members, evenly spread over the pool."""
     kept = np.linspace(0, len(problem.pool) - 1, min(n_members, len(problem.pool))).round().astype(int)
     assert problem.test is not None
-    pool = Pool(tuple(problem.pool.names[i] for i in kept))
     name = f"{problem.name}, {len(kept)} of {len(problem.pool)} members"
-    return Problem(name, pool, problem.search.part(kept), problem.test.part(kept), problem.objectives)
+    return replace(problem.among(kept), name=name)
 
 
 def every_method(n_members: int) -> list[str]:

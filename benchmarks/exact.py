@@ -22,12 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes
 
-from evo_ensyth import objectives
 from evo_ensyth.cli.progress import search_progress
 from evo_ensyth.engine import Planes
 from evo_ensyth.engine.bit_planes import threads
 from evo_ensyth.io import read_predictions
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.exact.proof import Proof, limits_of
 from evo_ensyth.search.problem import Problem
@@ -76,9 +75,8 @@ def main() -> None:
 
 def posed(votes: Votes) -> Problem:
     """Error against size, without a test split."""
-    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
-    goals = tuple(objectives.find(name, pool) for name in ("error", "n_members"))
-    return Problem("exact", pool, votes, None, goals)
+    pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
+    return Problem(Pool(pool, votes, name="exact"))
 
 
 def check_against_brute_force(votes: Votes, problem: Problem) -> None:

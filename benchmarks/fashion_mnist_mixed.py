@@ -22,7 +22,6 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from evo_ensyth import objectives
 from evo_ensyth.errors import EvoEnsythError
 from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.report.plots import COLOURS, STYLE, TITLES, write_figure
@@ -91,8 +90,7 @@ def main() -> None:
 
 def posed(stored: StoredPool, goals: Sequence[str]) -> Problem:
     """The pool with some objectives."""
-    found = tuple(objectives.find(goal, stored.pool) for goal in goals)
-    return Problem(stored.problem, stored.pool, stored.search, stored.test, found, stored.parent)
+    return Problem(stored.pool, goals)
 
 
 def matcher(name: str) -> Callable[[Sequence[str]], bool]:
@@ -102,26 +100,26 @@ def matcher(name: str) -> Callable[[Sequence[str]], bool]:
 
 def searched(problem: Problem, patterns: Sequence[str]) -> Run:
     """Front of the members that match."""
-    return run(problem.among(problem.pool.matching(patterns)), "nsga2")
+    return run(problem.among(problem.pool.members.matching(patterns)), "nsga2")
 
 
 def print_methods(stored: StoredPool) -> None:
     """Under each limit of bytes the member with the lowest search error: its test error."""
     sizes = stored.pool.costs["bytes"]
-    errors = {votes.split: votes.member_errors / votes.n_samples for votes in (stored.search, stored.test)}
+    errors = {votes.split: votes.member_errors / votes.n_samples for votes in (stored.pool.search, stored.pool.test)}
     print("Test error in % of the member with the lowest search error among those of at most so many kB:\n")
     header = ["method", "members", *(f"{limit:,}" for limit in KILOBYTES), "any"]
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     for method, patterns in METHODS.items():
-        members = stored.pool.matching(patterns)
+        members = stored.pool.members.matching(patterns)
         cells = []
         for limit in (*KILOBYTES, np.inf):
             fitting = members[sizes[members] <= 1000 * limit]
             best = min(fitting, key=lambda i: (errors["search"][i], sizes[i]), default=None)
             cells.append("" if best is None else f"{100 * errors['test'][best]:.2f}")
         print(f"| {method} | {len(members)} | {' | '.join(cells)} |")
-    parent = np.mean(stored.parent.y_pred["test"] != stored.test.y_true)
-    print(f"\nThe parent: {100 * parent:.2f} % with {stored.parent.costs['bytes'] / 1000:,.0f} kB.\n")
+    parent = np.mean(stored.pool.parent.y_pred["test"] != stored.pool.test.y_true)
+    print(f"\nThe parent: {100 * parent:.2f} % with {stored.pool.parent.costs['bytes'] / 1000:,.0f} kB.\n")
 
 
 def print_fronts(runs: Mapping[str, Run]) -> None:

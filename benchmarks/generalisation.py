@@ -71,7 +71,7 @@ from votes import draw_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_json, write_whole
-from evo_ensyth.pool import Pool, Scores
+from evo_ensyth.pool import Members, Scores
 from evo_ensyth.search import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
@@ -194,7 +194,7 @@ def drawn() -> Everything:
     votes = draw_votes(24, 500, 4)
     # Scores that say no more than the labels, for methods that ask for some.
     scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.y_pred], votes.y_true, votes.split))
-    return Everything("check", Pool(tuple(f"m{i}" for i in range(votes.n_members))), scored)
+    return Everything("check", Members(tuple(f"m{i}" for i in range(votes.n_members))), scored)
 
 
 def finished(file: Path) -> dict[str, Record]:

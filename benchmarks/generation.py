@@ -33,9 +33,8 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth import objectives
 from evo_ensyth.engine.bit_planes import threads
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary._course import first_generation
@@ -64,8 +63,8 @@ class Clock:
 
 def drawn_problem(votes: Votes) -> Problem:
     """Error and size on a pool of drawn votes."""
-    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
-    return Problem("drawn", pool, votes, None, tuple(objectives.find(goal, pool) for goal in GOALS))
+    members = Members(tuple(f"m{i}" for i in range(votes.n_members)))
+    return Problem(Pool(members, votes, name="drawn"), GOALS)
 
 
 class StockProblem(PymooProblem):  # type: ignore[misc]

@@ -39,9 +39,8 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth import objectives
 from evo_ensyth.engine import Planes
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.archive import Front
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
@@ -507,9 +506,8 @@ def main() -> None:
 
     rows: list[Row] = []
     for name, votes in pools(asked.pools, asked.real, console).items():
-        members = Pool(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
-        goals = tuple(objectives.find(goal, members) for goal in ("error", "n_members"))
-        problem = Problem(name, members, votes, None, goals)
+        members = Members(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
+        problem = Problem(Pool(members, votes, name=name))
         _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
         shape = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
         console.print(f"{name}: {shape}; {check(votes)} ways of counting agree.", highlight=False)
@@ -540,8 +538,8 @@ def main() -> None:
 def warm_up(tools: list[str]) -> None:
     """Import and compile everything once, outside the time."""
     votes = draw_votes(18, 200, 3)
-    members = Pool(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
-    problem = Problem("", members, votes, None, tuple(objectives.find(g, members) for g in ("error", "n_members")))
+    members = Members(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
+    problem = Problem(Pool(members, votes))
     _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
     for tool in tools:
         if tool in PEERS:

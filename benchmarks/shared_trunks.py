@@ -63,20 +63,19 @@ def made_pool(name: str) -> StoredPool:
 def best(stored: StoredPool, pattern: str, *, frozen: bool) -> np.ndarray:
     """Positions of the members of one kind that match, lowest search error first."""
     names = stored.pool.names
-    kind = [i for i in stored.pool.matching([pattern]).tolist() if names[i].endswith(FROZEN) == frozen]
-    return np.array(sorted(kind, key=lambda i: (stored.search.member_errors[i], i)))
+    kind = [i for i in stored.pool.members.matching([pattern]).tolist() if names[i].endswith(FROZEN) == frozen]
+    return np.array(sorted(kind, key=lambda i: (stored.pool.search.member_errors[i], i)))
 
 
 def row(stored: StoredPool, positions: np.ndarray) -> list[float]:
     """Bytes, multiplications, latencies, and errors on the search and the test split."""
     subset = np.zeros((1, len(stored.pool)), dtype=bool)
     subset[0, positions] = True
-    goals = tuple(objectives.find(goal, stored.pool) for goal in ("bytes", "macs", "error"))
-    problem = Problem(stored.problem, stored.pool, stored.search, stored.test, goals, stored.parent)
+    problem = Problem(stored.pool, ("bytes", "macs", "error"))
     tested = problem.on_test(subset)
     assert tested is not None
-    *costs, error = objectives.judge(goals, problem.on_search(subset))[0]
-    test_error = objectives.judge(goals, tested)[0, -1]
+    *costs, error = objectives.judge(problem.objectives, problem.on_search(subset))[0]
+    test_error = objectives.judge(problem.objectives, tested)[0, -1]
     members = [member_network(stored, stored.pool.names[i]) for i in positions]
     return [*costs, *latencies(members), error, test_error]
 
@@ -96,10 +95,10 @@ def latencies(members: Sequence[Network]) -> list[float]:
 
 def parent_row(stored: StoredPool) -> list[float]:
     """The same for the parent."""
-    untrained = networks.build(stored.about["network"], stored.search.n_classes, seed=0)
+    untrained = networks.build(stored.about["network"], stored.pool.search.n_classes, seed=0)
     parent = with_state(untrained, load_file(stored.folder / "parent.safetensors"))
-    costs, labels = stored.parent.costs, stored.parent.y_pred
-    errors = [np.mean(labels[votes.split] != votes.y_true) for votes in (stored.search, stored.test)]
+    costs, labels = stored.pool.parent.costs, stored.pool.parent.y_pred
+    errors = [np.mean(labels[votes.split] != votes.y_true) for votes in (stored.pool.search, stored.pool.test)]
     return [costs["bytes"], costs["macs"], *latencies([parent]), *errors]
 
 

@@ -30,7 +30,7 @@ class Watched(evaluator.Evaluator):
         sys.stdout.flush()
         raise SystemExit
 run.Evaluator = Watched
-problem = workspace.pose(sys.argv[1], make=None, test_share=0.5, split_seed=0).problem
+problem = workspace.load_problem(sys.argv[1])
 run.run(problem, "nsga2")
 """
 

@@ -20,7 +20,7 @@ import evo_ensyth
 from evo_ensyth import combining, objectives, plugins
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
-from evo_ensyth.pool import Pool, Scores, Votes
+from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.results import statistics
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
@@ -43,12 +43,12 @@ class Everything:
     Attributes
     ----------
     name : str
-    pool : Pool
+    pool : Members
     votes : Votes
     """
 
     name: str
-    pool: Pool
+    pool: Members
     votes: Votes
 
     @property
@@ -84,7 +84,7 @@ class Method:
         """How those who were chosen vote."""
         return self.name.partition("+")[2] or PLURALITY
 
-    def about(self, pool: Pool) -> dict[str, Any]:
+    def about(self, pool: Members) -> dict[str, Any]:
         """What its choice depends on: settings, and the sources of selector, criterion and the rule that recommends.
 
         Raises
@@ -168,10 +168,10 @@ def read(path: Path) -> Everything:
     """
     if path.is_dir():
         stored = read_pool(path)
-        return Everything(stored.problem, stored.pool, _joined([stored.search, stored.test]))
+        return Everything(stored.problem, stored.pool.members, _joined([stored.pool.search, stored.pool.test]))
     predictions = read_predictions(path, test_share=0)
     parts = [predictions.search] if predictions.test is None else [predictions.search, predictions.test]
-    return Everything(path.stem, predictions.pool, _joined(parts))
+    return Everything(path.stem, predictions.members, _joined(parts))
 
 
 def draws(everything: Everything, n_search: int, repeat: int, seed: int) -> tuple[Votes, Votes, np.random.Generator]:
@@ -266,10 +266,9 @@ def played(
     }
 
 
-def posed(pool: Pool, search: Votes, method: Method) -> Problem:
+def posed(pool: Members, search: Votes, method: Method) -> Problem:
     """What a method is asked: its criterion against the number of members, without a test split."""
-    goals = tuple(objectives.find(name, pool) for name in (method.criterion, "n_members"))
-    return Problem("unseen", pool, search, None, goals)
+    return Problem(Pool(pool, search, name="unseen"), (method.criterion, "n_members"))
 
 
 def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:

@@ -1,16 +1,14 @@
-"""From what a user names to the problem that is meant: a problem module, a pool folder, or a file of predictions."""
+"""The working folder: problems by name, their pools and results under ``runs/``, and what a user's words refer to."""
 
-import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evo_ensyth import objectives
 from evo_ensyth.errors import EvoEnsythError, InputError, one_line
 from evo_ensyth.io import StoredPool, read_pool, read_predictions
 from evo_ensyth.objectives import Objective
@@ -23,16 +21,19 @@ if TYPE_CHECKING:
     from evo_ensyth.synthesis.status import Standing
 
 __all__ = [
+    "DEFAULT_OBJECTIVES",
     "PoolMissingError",
-    "Posed",
     "Problem",
-    "make_pool",
+    "build_pool",
+    "load_problem",
     "named_pool",
     "planned_members",
     "pool_estimate",
     "pool_folder",
-    "pool_standing",
-    "pose",
+    "pool_status",
+    "problem_module",
+    "problem_name",
+    "problem_names",
     "results_folder",
     "stored_pool",
     "stored_problem",
@@ -42,29 +43,13 @@ RUNS = Path("runs")
 DEFAULT_OBJECTIVES = ("error", "n_members")
 
 
-@dataclass(frozen=True)
-class Posed:
-    """A problem as it was found.
-
-    Attributes
-    ----------
-    problem : Problem
-    own : tuple of Objective
-        Objectives that its module defines, whether it uses them or not.
-    source : mapping
-        Where it came from, for the run's record.
-    """
-
-    problem: Problem
-    own: tuple[Objective, ...]
-    source: Mapping[str, Any]
-
-
 class PoolMissingError(InputError):
-    """A pool that is asked for has not been made. ``problem`` says whose it is."""
+    """A pool has not been built yet. ``problem`` is the name of its problem."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"the pool of '{problem}' is not made yet; make it with: python -m evo_ensyth pool {problem}")
+        super().__init__(
+            f"the pool of '{problem}' is not built yet; build it with: python -m evo_ensyth pool build {problem}"
+        )
         self.problem = problem
 
 
@@ -82,21 +67,26 @@ def results_folder(problem: str) -> Path:
 
 
 def stored_pool(problem: str) -> StoredPool:
-    """Pool of a problem, from ``runs/<problem>/pool``.
+    """Read the pool of a problem from ``runs/<problem>/pool``.
+
+    Parameters
+    ----------
+    problem : str
+        Name of the problem. A problem module gives its own name as ``__name__``.
 
     Raises
     ------
     PoolMissingError
-        It is not there; the command line makes it then, and asks again.
+        It has not been built. The command line then builds it and asks again.
     """
-    folder = results_folder(problem) / "pool"
+    folder = pool_folder(problem)
     if not (folder / "pool.json").exists():
-        raise PoolMissingError(problem)
+        raise PoolMissingError(problem_name(problem))
     return read_pool(folder)
 
 
 def named_pool(target: str) -> StoredPool:
-    """Pool of a problem, or one in a folder.
+    """Read the pool of a problem, or one in a folder.
 
     Raises
     ------
@@ -105,73 +95,88 @@ def named_pool(target: str) -> StoredPool:
     """
     if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
         if Path(target).is_file():
-            raise InputError(f"{target} is a file; a pool is a folder, or told by the name of its problem.")
+            raise InputError(f"{target} is a file; expected a pool folder or the name of a problem.")
         return read_pool(target)
-    problem_module(target)  # so that a name which nobody knows is said to be one
-    return stored_pool(_problem_name(target))
+    problem_module(target)  # an unknown name is reported as one
+    return stored_pool(target)
 
 
-def stored_problem(name: str, objective_names: tuple[str, ...] = DEFAULT_OBJECTIVES) -> Problem:
-    """Pose a problem about its own pool in ``runs/<name>/pool``, by objectives of the package."""
-    return _about_pool(name, stored_pool(name), objective_names)
+def stored_problem(problem: str, objectives: tuple[str | Objective, ...] = DEFAULT_OBJECTIVES) -> Problem:
+    """Return the problem about the pool that `stored_pool` reads."""
+    return Problem(stored_pool(problem).pool, objectives, name=problem_name(problem))
 
 
-def pose(target: str | None, *, make: Callable[[str], object], test_share: float, split_seed: int) -> Posed:
+def load_problem(
+    target: str | Path,
+    *,
+    build: Callable[[str], object] | None = None,
+    test_share: float = 0.5,
+    split_seed: int = 0,
+) -> Problem:
     """Find the problem that a user names.
 
     Parameters
     ----------
-    target : str, optional
+    target : str or Path
         Name of a problem, path of a problem module, importable module, pool folder, or ``.npz`` file of predictions.
-        Nothing means ``digits``.
-    make : function of a problem's name
-        Makes its pool; called where a problem module asks for a pool that is not there.
+    build : function of a problem's name, optional
+        Builds its pool; called where a problem module asks for a pool that is not there.
     test_share, split_seed
-        For a file of predictions that does not come split.
+        For a file of predictions that does not come split; see `io.npz.read_predictions`.
+
+    Returns
+    -------
+    Problem
+        Named after its module, pool or file.
 
     Raises
     ------
     InputError
         There is no such thing, or something is wrong with it.
     """
-    target = "digits" if target is None else target
+    target = str(target)
     path = Path(target)
     if target not in problem_names() and path.suffix != ".py" and _exists(path):
-        if path.is_dir():
-            stored = read_pool(path)
-            problem = _about_pool(stored.problem, stored, DEFAULT_OBJECTIVES)
-            return Posed(problem, (), {"kind": "pool", "name": path.name})
-        return _from_predictions(path, test_share, split_seed)
+        pool = (
+            read_pool(path).pool
+            if path.is_dir()
+            else read_predictions(path, test_share=test_share, split_seed=split_seed)
+        )
+        return Problem(pool, DEFAULT_OBJECTIVES)
     module = problem_module(target)
     if not callable(getattr(module, "problem", None)):
         raise InputError(f"{target} has no function 'problem'; a problem module needs one.")
+    name = problem_name(target)
     try:
-        problem = _posed_by(module, target)
+        problem = _problem_of(module, target)
     except PoolMissingError as missing:
-        make(missing.problem)
-        problem = _posed_by(module, target)
+        if build is None:
+            raise
+        build(target if missing.problem == name else missing.problem)
+        problem = _problem_of(module, target)
     own = tuple(value for value in vars(module).values() if isinstance(value, Objective))
-    return Posed(problem, (*own, *problem.objectives), {"kind": "module", "name": path.name})
+    pool = replace(problem.pool, source={"kind": "module", "name": path.name})
+    return replace(problem, pool=pool, name=name, known=(*own, *problem.known))
 
 
-def make_pool(
+def build_pool(
     name: str,
     progress: Callable[[int, int, str], None],
     *,
     workers: int | None = None,
     without_failed: bool = False,
 ) -> Path:
-    """Make, or go on making, the pool of a problem in ``runs/<problem>/pool``, by its recipe.
+    """Build the pool of a problem in ``runs/<problem>/pool`` by its recipe, or continue where it was interrupted.
 
     Parameters
     ----------
     name : str
-        Problem, as for `pose`.
+        Problem, as for `load_problem`.
     progress : function of (done, total, text)
     workers : int, optional
-        Processes that make members, 0 for this one alone; as many as keep the processors busy if not given.
+        Processes that make members, 0 for this one alone; by default as many as keep the processors busy.
     without_failed : bool
-        Do without members that cannot be made.
+        Finish the pool without the members that cannot be made.
 
     Returns
     -------
@@ -192,7 +197,7 @@ def make_pool(
     build(
         recipe,
         folder,
-        problem=_problem_name(name),
+        problem=problem_name(name),
         progress=progress,
         workers=default_workers(recipe) if workers is None else workers,
         prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
@@ -203,30 +208,35 @@ def make_pool(
 
 def pool_folder(name: str) -> Path:
     """Where the pool of a problem lies, or will lie."""
-    return results_folder(_problem_name(name)) / "pool"
+    return results_folder(problem_name(name)) / "pool"
 
 
-def pool_standing(name: str) -> "Standing":
-    """How far the pool of a problem is; errors as in `make_pool`."""
+def pool_status(name: str) -> "Standing":
+    """How far the pool of a problem is; errors as in `build_pool`."""
     recipe = _recipe(name)
     from evo_ensyth.synthesis.status import standing
 
-    return standing(recipe, pool_folder(name), problem=_problem_name(name))
+    return standing(recipe, pool_folder(name), problem=problem_name(name))
 
 
 def planned_members(name: str) -> tuple[str, ...]:
-    """Names of the members that a problem's recipe makes, in order; errors as in `make_pool`."""
+    """Names of the members that a problem's recipe makes, in order; errors as in `build_pool`."""
     return tuple(member.name for member in _recipe(name).members())
 
 
 def pool_estimate(name: str, progress: Callable[[int, int, str], None], *, workers: int | None = None) -> "Estimate":
-    """Estimate what the pool of a problem still takes; parameters and errors as in `make_pool`."""
+    """Estimate what the pool of a problem still takes; parameters and errors as in `build_pool`."""
     recipe = _recipe(name)
     from evo_ensyth.synthesis import default_workers
     from evo_ensyth.synthesis.estimate import estimate
 
     workers = default_workers(recipe) if workers is None else workers
     return estimate(recipe, pool_folder(name), workers=workers, progress=progress)
+
+
+def problem_name(target: str) -> str:
+    """Name of a problem: that of its module, whether told by name, by path or with dots."""
+    return Path(target).stem if target.endswith(".py") else target.rpartition(".")[2]
 
 
 def problem_names() -> tuple[str, ...]:
@@ -265,10 +275,6 @@ def problem_module(target: str) -> ModuleType:
     return module
 
 
-def _problem_name(name: str) -> str:
-    return Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
-
-
 def _recipe(name: str) -> "Recipe":
     module = problem_module(name)
     if not callable(getattr(module, "recipe", None)):
@@ -303,27 +309,8 @@ def _exists(path: Path) -> bool:
         raise InputError(f"{one_line(str(path))[:100]} cannot be looked up: {error.strerror}.") from error
 
 
-def _posed_by(module: ModuleType, target: str) -> Problem:
+def _problem_of(module: ModuleType, target: str) -> Problem:
     problem = module.problem()
     if not isinstance(problem, Problem):
         raise InputError(f"{target}: 'problem' returned {type(problem).__name__}; expected a Problem.")
     return problem
-
-
-def _about_pool(name: str, stored: StoredPool, objective_names: tuple[str, ...]) -> Problem:
-    goals = tuple(objectives.find(goal, stored.pool) for goal in objective_names)
-    return Problem(name, stored.pool, stored.search, stored.test, goals, stored.parent)
-
-
-def _from_predictions(path: Path, test_share: float, split_seed: int) -> Posed:
-    predictions = read_predictions(path, test_share=test_share, split_seed=split_seed)
-    goals = tuple(objectives.find(goal, predictions.pool) for goal in DEFAULT_OBJECTIVES)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    source: dict[str, Any] = {"kind": "predictions", "name": path.name, "sha256": digest}
-    if predictions.test_samples is not None:
-        source |= {"test_share": test_share, "split_seed": split_seed}
-        source |= {"test_samples": predictions.test_samples.tolist()}
-    name = one_line(path.stem)
-    search, test, parent = predictions.search, predictions.test, predictions.parent
-    return Posed(Problem(name, predictions.pool, search, test, goals, parent), (), source)

@@ -29,4 +29,4 @@ def recipe() -> Recipe:
 
 def problem() -> Problem:
     """Error against the number of members."""
-    return stored_problem("cifar5")
+    return stored_problem(__name__)

@@ -17,7 +17,7 @@ import numpy as np
 from evo_ensyth.files import read_json, write_json
 from evo_ensyth.objectives import Ensembles, objective
 from evo_ensyth.objectives.error import error
-from evo_ensyth.workspace import RUNS, Problem, stored_pool
+from evo_ensyth.workspace import Problem, problem_name, results_folder, stored_pool
 
 if TYPE_CHECKING:
     from evo_ensyth.io import StoredPool
@@ -39,16 +39,15 @@ def problem() -> Problem:
     """Error against the latency of members that run side by side."""
     stored = stored_pool("digits")
     pool = stored.pool.with_cost("latency_ms", _latencies(stored))
-    goals = (error, latency_parallel)
-    return Problem("digits_latency", pool, stored.search, stored.test, goals, stored.parent)
+    return Problem(pool, (error, latency_parallel))
 
 
 def _latencies(stored: StoredPool) -> list[float]:
     """Milliseconds per image of every member, measured once for a pool."""
-    path = RUNS / "digits_latency" / "latency_ms.json"
+    path = results_folder(problem_name(__name__)) / "latency_ms.json"
     kept = read_json(path) if path.exists() else {}
-    if kept.get("votes") != stored.search.fingerprint:  # never measured, or the pool was made anew since
-        kept = {"votes": stored.search.fingerprint, "latency_ms": _measure(stored)}
+    if kept.get("votes") != stored.pool.search.fingerprint:  # never measured, or the pool was made anew since
+        kept = {"votes": stored.pool.search.fingerprint, "latency_ms": _measure(stored)}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, kept)
     return [kept["latency_ms"][name] for name in stored.pool.names]

@@ -69,4 +69,4 @@ def recipe() -> Recipe:
 
 def problem() -> Problem:
     """Error against the number of members."""
-    return stored_problem("digits_mixed")
+    return stored_problem(__name__)

@@ -31,4 +31,4 @@ def recipe() -> Recipe:
 
 def problem() -> Problem:
     """Error against the number of members."""
-    return stored_problem("fashion_mnist")
+    return stored_problem(__name__)

@@ -83,4 +83,4 @@ def recipe() -> Recipe:
 
 def problem() -> Problem:
     """Error against the number of members."""
-    return stored_problem("fashion_mnist_mixed")
+    return stored_problem(__name__)

@@ -30,4 +30,4 @@ def recipe() -> Recipe:
 
 def problem() -> Problem:
     """Error against the number of members."""
-    return stored_problem("mnist")
+    return stored_problem(__name__)

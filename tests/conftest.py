@@ -13,10 +13,9 @@ import pytest
 from naive import random_votes
 from safetensors.numpy import save
 
-from evo_ensyth import objectives
 from evo_ensyth.cli import main as cli
 from evo_ensyth.io.pool_folder import Answers, write_manifest, write_member, write_parent_labels, write_truth
-from evo_ensyth.pool import Parent, Pool, Votes
+from evo_ensyth.pool import Members, Parent, Pool, Votes
 from evo_ensyth.search.problem import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -154,14 +153,15 @@ def make_problem():
         rng = np.random.default_rng(seed)
         labels, truth = naive.random_votes(rng, n_members, 2 * n_samples, n_classes, 0.65)
         costs = {name: rng.integers(1, 50, n_members) for name in ("bytes", "parameters", "macs")}
-        pool = Pool(tuple(f"m{i}" for i in range(n_members)), costs=costs)
+        members = Members(tuple(f"m{i}" for i in range(n_members)), costs=costs)
         search = Votes(labels[:, :n_samples], truth[:n_samples], n_classes, "search")
         test = Votes(labels[:, n_samples:], truth[n_samples:], n_classes, "test") if with_test else None
         parent = None
         if with_parent:  # a little better than the members
             answers = np.where(rng.random(2 * n_samples) < 0.3, truth, labels[0])
             parent = Parent({"bytes": 90.0}, {"search": answers[:n_samples], "test": answers[n_samples:]})
-        return Problem("drawn", pool, search, test, tuple(objectives.find(goal, pool) for goal in goals), parent)
+        pool = Pool(members, search, test, parent, name="drawn")
+        return Problem(pool, goals)
 
     return make
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from evo_ensyth.objectives import objective
 from evo_ensyth.objectives.error import error
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.problem import Problem
 
 
@@ -36,30 +36,28 @@ def slowest(ensembles):
 
 def problem():
     labels = np.array([[0, 1, 1], [1, 1, 0]])
-    pool = Pool(("a", "b"), costs={"ms": [1.0, 2.0]})
-    return Problem("mine", pool, Votes(labels, labels[0], 2, "search"), None, (error, slowest))
+    members = Members(("a", "b"), costs={"ms": [1.0, 2.0]})
+    return Problem(Pool(members, Votes(labels, labels[0], 2, "search")), (error, slowest))
 '''
 
 
 @pytest.fixture
-def pose(tmp_path, monkeypatch):
-    """Pose a problem from an empty working folder; no pool is made."""
+def load(tmp_path, monkeypatch):
+    """Load a problem from an empty working folder; no pool is built."""
     monkeypatch.chdir(tmp_path)
 
     def make(name: str) -> None:
         raise AssertionError(f"a pool was made for {name}")
 
-    return lambda target, make=make, **options: workspace.pose(
-        target, **{"make": make, "test_share": 0.5, "split_seed": 0, **options}
-    )
+    return lambda target, build=make, **options: workspace.load_problem(target, build=build, **options)
 
 
-def test_the_problems_that_come_with_the_project_can_be_named(pose):
+def test_the_problems_that_come_with_the_project_can_be_named(load):
     assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar5"} <= set(workspace.problem_names())
 
 
-@pytest.mark.parametrize("target", [None, "digits"])
-def test_a_problem_without_a_pool_has_it_made_and_is_asked_again(pose, pool_folder, target):
+@pytest.mark.parametrize("target", ["digits"])
+def test_a_problem_without_a_pool_has_it_made_and_is_asked_again(load, pool_folder, target):
     made = []
 
     def make(name: str) -> None:
@@ -67,67 +65,67 @@ def test_a_problem_without_a_pool_has_it_made_and_is_asked_again(pose, pool_fold
         Path("runs/digits").mkdir(parents=True)
         pool_folder.rename("runs/digits/pool")
 
-    posed = pose(target, make)
+    problem = load(target, make)
     assert made == ["digits"]
-    assert (posed.problem.name, len(posed.problem.pool)) == ("digits", 4)
-    assert posed.source == {"kind": "module", "name": "digits"}
-    assert pose(target).problem.name == "digits"  # and is not made a second time
+    assert (problem.name, len(problem.pool)) == ("digits", 4)
+    assert problem.pool.source == {"kind": "module", "name": "digits"}
+    assert load(target).name == "digits"  # and is not made a second time
 
 
-def test_a_pool_that_could_not_be_made_is_said_to_be_missing(pose):
-    with pytest.raises(workspace.PoolMissingError, match="'digits' is not made yet; make it with: python -m"):
-        pose("digits", lambda name: None)
+def test_a_pool_that_could_not_be_made_is_said_to_be_missing(load):
+    with pytest.raises(workspace.PoolMissingError, match="'digits' is not built yet; build it with: python -m"):
+        load("digits", lambda name: None)
 
 
-def test_a_pool_folder_is_a_problem(pose, pool_folder):
-    posed = pose(str(pool_folder))
-    assert posed.problem.name == "by-hand"
-    assert [goal.name for goal in posed.problem.objectives] == ["error", "n_members"]
-    assert posed.problem.test.split == "test"
-    assert posed.source == {"kind": "pool", "name": "pool"}
+def test_a_pool_folder_is_a_problem(load, pool_folder):
+    problem = load(str(pool_folder))
+    assert problem.name == "by-hand"
+    assert [goal.name for goal in problem.objectives] == ["error", "n_members"]
+    assert problem.test.split == "test"
+    assert problem.pool.source == {"kind": "pool", "name": "pool"}
 
 
-def test_a_file_of_predictions_is_a_problem_that_says_how_it_was_split(pose, npz):
+def test_a_file_of_predictions_is_a_problem_that_says_how_it_was_split(load, npz):
     rng = np.random.default_rng(0)
     path = npz({"labels": rng.integers(0, 2, (3, 20)), "truth": rng.integers(0, 2, 20)}, "mine.npz")
-    posed = pose("mine.npz", test_share=0.25, split_seed=3)
-    assert posed.problem.name == "mine"
-    assert posed.source["name"] == "mine.npz"
-    assert posed.source["test_samples"] == sorted(np.random.default_rng(3).permutation(20)[:5])
-    assert (posed.source["test_share"], posed.source["split_seed"]) == (0.25, 3)
-    assert posed.source["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    problem = load("mine.npz", test_share=0.25, split_seed=3)
+    assert problem.name == "mine"
+    assert problem.pool.source["name"] == "mine.npz"
+    assert problem.pool.source["test_samples"] == sorted(np.random.default_rng(3).permutation(20)[:5])
+    assert (problem.pool.source["test_share"], problem.pool.source["split_seed"]) == (0.25, 3)
+    assert problem.pool.source["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_file_that_comes_split_says_nothing_of_splitting(pose, npz, arrays):
-    assert set(pose(str(npz(arrays))).source) == {"kind", "name", "sha256"}
+def test_a_file_that_comes_split_says_nothing_of_splitting(load, npz, arrays):
+    assert set(load(str(npz(arrays))).pool.source) == {"kind", "name", "sha256"}
 
 
-def test_a_module_of_ones_own_brings_its_own_objectives(pose, tmp_path, monkeypatch):
+def test_a_module_of_ones_own_brings_its_own_objectives(load, tmp_path, monkeypatch):
     """A dataclass with postponed annotations used to fail: its module was nowhere to be found."""
     (tmp_path / "mine.py").write_text(MODULE)
-    posed = pose("mine.py")
-    assert isinstance(posed.problem, Problem)
-    assert {"error", "slowest"} <= {goal.name for goal in posed.own}
+    problem = load("mine.py")
+    assert isinstance(problem, Problem)
+    assert {"error", "slowest"} <= {goal.name for goal in problem.known}
     (tmp_path / "somewhere").mkdir()
     (tmp_path / "mine.py").rename(tmp_path / "somewhere" / "else_.py")
-    assert pose(str(tmp_path / "somewhere" / "else_.py")).problem.name == "mine"
+    assert load(str(tmp_path / "somewhere" / "else_.py")).name == "else_"
     monkeypatch.syspath_prepend(tmp_path)
-    assert pose("somewhere.else_").problem.name == "mine"
+    assert load("somewhere.else_").name == "else_"
 
 
-def test_a_module_in_the_folder_problems_is_found_by_its_name(pose, tmp_path):
+def test_a_module_in_the_folder_problems_is_found_by_its_name(load, tmp_path):
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "mine.py").write_text(MODULE)
     (tmp_path / "problems" / "_hidden.py").write_text(MODULE)
     assert "mine" in workspace.problem_names()
     assert "_hidden" not in workspace.problem_names()
-    assert pose("mine").problem.name == "mine"
+    assert load("mine").name == "mine"
 
 
-def test_the_name_of_a_problem_is_not_mistaken_for_a_file(pose, tmp_path):
+def test_the_name_of_a_problem_is_not_mistaken_for_a_file(load, tmp_path):
     (tmp_path / "digits").mkdir()
     with pytest.raises(workspace.PoolMissingError):
-        pose("digits", lambda name: None)
+        load("digits", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +146,9 @@ def test_the_name_of_a_problem_is_not_mistaken_for_a_file(pose, tmp_path):
         ("/dev/null", "is no regular file"),
     ],
 )
-def test_what_is_no_problem_is_refused(pose, target, message):
+def test_what_is_no_problem_is_refused(load, target, message):
     with pytest.raises(InputError, match=message):
-        pose(target)
+        load(target)
 
 
 @pytest.mark.parametrize(
@@ -163,25 +161,25 @@ def test_what_is_no_problem_is_refused(pose, target, message):
         ("x = 1", r"mine\.py has no function 'problem'; a problem module needs one"),
         ("problem = 1", r"mine\.py has no function 'problem'"),
         ("problem = lambda: 1", r"mine\.py: 'problem' returned int; expected a Problem"),
-        (MODULE.replace("None, (error, slowest)", "None, ()"), "problem 'mine' has no objective"),
+        (MODULE.replace("(error, slowest))", "())"), "problem 'pool' has no objective"),
     ],
 )
-def test_a_module_that_is_no_problem_is_refused(pose, tmp_path, content, message):
+def test_a_module_that_is_no_problem_is_refused(load, tmp_path, content, message):
     (tmp_path / "mine.py").write_text(content)
     with pytest.raises(InputError, match=message):
-        pose("mine.py")
+        load("mine.py")
 
 
-def test_a_folder_with_the_name_of_a_module_is_refused(pose, tmp_path):
+def test_a_folder_with_the_name_of_a_module_is_refused(load, tmp_path):
     (tmp_path / "mine.py").mkdir()
     with pytest.raises(InputError, match=r"mine\.py cannot be imported: IsADirectoryError"):
-        pose("mine.py")
+        load("mine.py")
 
 
-def test_a_module_without_a_recipe_has_no_pool_to_make(pose, tmp_path):
+def test_a_module_without_a_recipe_has_no_pool_to_make(load, tmp_path):
     (tmp_path / "mine.py").write_text(MODULE)
     with pytest.raises(InputError, match=r"mine\.py has no function 'recipe'"):
-        workspace.make_pool("mine.py", lambda done, total, text: None)
+        workspace.build_pool("mine.py", lambda done, total, text: None)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc", "a\0b", "a\nb", "\x1b[31m"])
@@ -190,17 +188,17 @@ def test_results_stay_in_the_folder_of_runs(name):
         workspace.results_folder(name)
 
 
-def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(pose, npz, arrays):
+def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(load, npz, arrays):
     path = npz(arrays)
     for name, shown in ((b"\x1b[31m.npz", "\\x1b[31m"), (b"\xff.npz", "\\udcff"), ("模型.npz".encode(), "模型")):
         other = Path(os.fsdecode(name))
         path.rename(other)
         path = other
-        assert pose(str(other)).problem.name == shown
+        assert load(str(other)).name == shown
         workspace.results_folder(shown)
 
 
 def test_a_file_is_no_pool(npz, arrays):
     path = npz(arrays)
-    with pytest.raises(InputError, match=r"\.npz is a file; a pool is a folder, or told by the name of its problem\."):
+    with pytest.raises(InputError, match=r"\.npz is a file; expected a pool folder or the name of a problem\."):
         workspace.named_pool(str(path))

@@ -84,7 +84,6 @@ def search(
     quiet: Quiet = False,
 ) -> None:
     """Search for the ensembles that trade error against cost best."""
-    from evo_ensyth import objectives as known
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
@@ -101,12 +100,15 @@ def search(
         selectors.load(name)
     if out is not None:
         check_new_folder(out)
-    posed = workspace.pose(
-        target, make=lambda name: _make_pool(name, quiet), test_share=test_share, split_seed=split_seed
+    problem = workspace.load_problem(
+        target or "digits",
+        build=lambda name: _build_pool(name, quiet),
+        test_share=test_share,
+        split_seed=split_seed,
     )
-    problem, source = posed.problem, posed.source
+    source = problem.pool.source
     if members:
-        problem = problem.among(problem.pool.matching(members))
+        problem = problem.among(problem.pool.members.matching(members))
         source = {**source, "members": list(members)}
 
     def place() -> Path:
@@ -115,10 +117,10 @@ def search(
     check_new_folder(place())
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
-        problem = problem.with_objectives(tuple(known.find(name, problem.pool, posed.own) for name in names))
-    bounds = read_bounds(at_most or [], at_least or [], problem.pool, posed.own)
+        problem = problem.with_objectives(tuple(problem.find(name) for name in names))
+    bounds = read_bounds(at_most or [], at_least or [], problem.pool.members, problem.known)
     problem = problem.within((*problem.bounds, *bounds))
-    leading = known.find(criterion, problem.pool, posed.own) if criterion else None
+    leading = problem.find(criterion) if criterion else None
     with progress.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(
             problem,
@@ -258,12 +260,12 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _make_pool(name: str, quiet: bool) -> Path:
+def _build_pool(name: str, quiet: bool) -> Path:
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
 
     with progress.pool_progress(quiet=quiet) as show:
-        return workspace.make_pool(name, show)
+        return workspace.build_pool(name, show)
 
 
 def _write(found: "list[Run]", target: Path, *, with_run: bool = True) -> Path:

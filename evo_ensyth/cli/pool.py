@@ -63,13 +63,14 @@ def make(
         return
     try:
         with progress.pool_progress(quiet=quiet) as show:
-            folder = workspace.make_pool(problem, show, workers=workers, without_failed=without_failed)
+            folder = workspace.build_pool(problem, show, workers=workers, without_failed=without_failed)
     except UnfinishedError:
         if as_json:
             print(json.dumps(_standing(problem)))
         raise
     made = read_pool(folder)
-    errors = made.test.member_errors / made.test.n_samples
+    test = made.pool.splits["test"]
+    errors = test.member_errors / test.n_samples
     if as_json:
         print(
             json.dumps(
@@ -143,7 +144,7 @@ def export(
     if file.exists():
         raise InputError(f"{file} is there already; remove it, or name another file.")
     stored = workspace.named_pool(target)
-    write_predictions(file, stored.pool, stored.search, stored.test, parent=stored.parent, with_scores=scores)
+    write_predictions(file, stored.pool, with_scores=scores)
     if as_json:
         print(json.dumps({"folder": str(stored.folder), "file": str(file), "n_members": len(stored.pool)}))
     elif not quiet:
@@ -170,7 +171,7 @@ def _tell_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool)
 def _standing(problem: str) -> dict[str, Any]:
     from evo_ensyth import workspace
 
-    found = workspace.pool_standing(problem)
+    found = workspace.pool_status(problem)
     return {
         "problem": problem,
         "folder": str(workspace.pool_folder(problem)),

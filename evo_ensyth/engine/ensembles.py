@@ -10,7 +10,7 @@ from evo_ensyth.engine import kernels
 from evo_ensyth.engine.bit_planes import Planes
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.plugins import unknown
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Ensembles:
     ----------
     subsets : bool, (n_ensembles, n_members)
         Row i marks the members of ensemble i; none is empty.
-    pool : Pool
+    pool : Members
     votes : Votes
         The split on which the ensembles are judged.
     planes : Planes
@@ -35,7 +35,7 @@ class Ensembles:
     """
 
     subsets: np.ndarray
-    pool: Pool
+    pool: Members
     votes: Votes
     planes: Planes
     prepared_scores: Callable[[], SoftVotes] | None = None

@@ -27,6 +27,7 @@ Where labels and scores are both there, the labels vote, and the scores are for 
 the file is ever unpickled.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +37,12 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.npz_file import Npz, check_size, opened
 from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.parent import Parent
-from evo_ensyth.pool.pool import Pool, SharedPart
+from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
@@ -48,29 +50,8 @@ RESERVED_COSTS = ("error", "n_members")
 SLACK = 1 + 1e-9  # for sums of measured costs
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """A file of predictions, read and checked.
-
-    Attributes
-    ----------
-    pool : Pool
-    search : Votes
-    test : Votes, optional
-    test_samples : int64, (n_test,), optional
-        Which columns became the test split, where the split was made here.
-    parent : Parent, optional
-    """
-
-    pool: Pool
-    search: Votes
-    test: Votes | None
-    test_samples: np.ndarray | None
-    parent: Parent | None = None
-
-
-def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Predictions:
-    """Pool and votes from a ``.npz`` file.
+def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
+    """Read a pool from a ``.npz`` file.
 
     Parameters
     ----------
@@ -80,6 +61,12 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
     split_seed : int
         Seed of that split: the first ``round(test_share * n_samples)`` of
         ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
+
+    Returns
+    -------
+    Pool
+        Its ``source`` records the file's digest and, where the split was made here, ``test_share``, ``split_seed`` and
+        ``test_samples``: which columns became the test split.
 
     Raises
     ------
@@ -93,9 +80,12 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
         raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
     with opened(path) as file:
         try:
-            return _Reader(file, path).predictions(test_share, split_seed)
+            found = _Reader(file, path).pool(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return replace(found, source={"kind": "predictions", "name": path.name, "sha256": digest, **found.source})
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class _Reader:
     file: Npz
     path: Path
 
-    def predictions(self, test_share: float, split_seed: int) -> Predictions:
+    def pool(self, test_share: float, split_seed: int) -> Pool:
         keys = self.file.keys
         has_test = any(f"test_{what}" in keys for what in ("labels", "scores", "truth"))
         if any(key.startswith("search_") for key in keys):
@@ -134,12 +124,16 @@ class _Reader:
             if part is not None and len(part.y_true) < 2:
                 n_samples = len(part.y_true)
                 raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
-        return Predictions(
-            pool=self.pool(len(search.y_pred)),
-            search=self.votes(search, n_classes, "search"),
-            test=self.votes(test, n_classes, "test") if test else None,
-            test_samples=test_samples,
-            parent=self.parent(search, test),
+        source: dict[str, Any] = {}
+        if test_samples is not None:
+            source = {"test_share": test_share, "split_seed": split_seed, "test_samples": test_samples.tolist()}
+        return Pool(
+            self.members(len(search.y_pred)),
+            self.votes(search, n_classes, "search"),
+            self.votes(test, n_classes, "test") if test else None,
+            self.parent(search, test),
+            name=one_line(self.path.stem),
+            source=source,
         )
 
     def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
@@ -252,7 +246,7 @@ class _Reader:
             stream.finish()
         return labels, n_classes
 
-    def pool(self, n_members: int) -> Pool:
+    def members(self, n_members: int) -> Members:
         width = len(str(n_members - 1))
         names = [f"member-{i:0{width}}" for i in range(n_members)]
         if "names" in self.file.keys:
@@ -264,10 +258,10 @@ class _Reader:
                 if name in RESERVED_COSTS or not name.isidentifier():
                     raise InputError(f"'{key}' cannot be a cost; the name after 'cost_' must be a free identifier.")
                 costs[name] = self.file.array(key)
-        pool = Pool(tuple(names), costs=costs)
-        return replace(pool, shared=self.shared(pool))
+        members = Members(tuple(names), costs=costs)
+        return replace(members, shared=self.shared(members))
 
-    def shared(self, pool: Pool) -> tuple[SharedPart, ...]:
+    def shared(self, pool: Members) -> tuple[SharedPart, ...]:
         """Parts that members have in common: no member has more of a cost in them than it has in all."""
         prefix = "shared_cost_"
         keys = [key for key in self.file.keys if key.startswith(prefix)]

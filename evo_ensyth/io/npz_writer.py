@@ -10,10 +10,8 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.pool.memory import check_fits
-from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
-from evo_ensyth.pool.votes import Votes
 
 # Squares of equidistant numbers: close together where probabilities are small, for log-loss looks closely there.
 STEPS = 20
@@ -24,10 +22,7 @@ LEVELS = ((np.arange(STEPS + 2) / STEPS) ** 2).astype(np.float16)
 def write_predictions(
     path: Path | str,
     pool: Pool,
-    search: Votes,
-    test: Votes | None = None,
     *,
-    parent: Parent | None = None,
     with_scores: bool = False,
 ) -> None:
     """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
@@ -40,9 +35,6 @@ def write_predictions(
     path : Path or str
         Ends with ``.npz``.
     pool : Pool
-    search, test : Votes
-        Of this pool.
-    parent : Parent, optional
     with_scores : bool
         Write scores too, see `rounded`.
 
@@ -57,11 +49,12 @@ def write_predictions(
         arrays["shared_members"] = np.array([part.members for part in pool.shared], np.uint8)
         costs = dict.fromkeys(cost for part in pool.shared for cost in part.costs)
         arrays |= {f"shared_cost_{cost}": np.array([part.costs.get(cost, 0) for part in pool.shared]) for cost in costs}
-    if parent is not None and {votes.split for votes in (search, test) if votes} <= set(parent.y_pred):
+    parent = pool.parent
+    if parent is not None and set(pool.splits) <= set(parent.y_pred):
         arrays |= {f"{split}_parent": labels for split, labels in parent.y_pred.items()}
         known = (name for name in parent.costs if name in pool.costs)
         arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
-    for votes in filter(None, (search, test)):
+    for votes in pool.splits.values():
         # Column by column: members answer alike, and what is alike side by side takes half the room.
         arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.y_pred), f"{votes.split}_truth": votes.y_true}
         if votes.groups is not None:

@@ -25,8 +25,9 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
 from evo_ensyth.io.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
+from evo_ensyth.pool.members import Members, shared_parts
 from evo_ensyth.pool.parent import Parent
-from evo_ensyth.pool.pool import Pool, shared_parts
+from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
@@ -41,10 +42,9 @@ class StoredPool:
     problem : str
         Name of the problem that it was made for.
     pool : Pool
-    search, test : Votes
+        With its test split and its parent.
     about : mapping
         What the manifest says of the data set, the parent and the recipe.
-    parent : Parent
     layers : tuple of n_members sequences of mappings
         What the manifest says of the members layer by layer, see `shared_parts`.
     """
@@ -52,10 +52,7 @@ class StoredPool:
     folder: Path
     problem: str
     pool: Pool
-    search: Votes
-    test: Votes
     about: Mapping[str, Any]
-    parent: Parent
     layers: tuple[Sequence[Mapping[str, Any]], ...]
 
 
@@ -181,7 +178,7 @@ def read_pool(folder: Path | str) -> StoredPool:
     manifest = read_manifest(path)
     members = manifest["members"]
     try:
-        pool = Pool(
+        who = Members(
             names=tuple(member["name"] for member in members),
             origins=tuple(member["origin"] for member in members),
             costs=_costs(members),
@@ -190,16 +187,11 @@ def read_pool(folder: Path | str) -> StoredPool:
     except InputError as error:
         raise InputError(f"{path}: field 'members': {error}") from error
     votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
-    return StoredPool(
-        folder=folder,
-        problem=manifest["problem"],
-        pool=pool,
-        search=votes["search"],
-        test=votes["test"],
-        about=manifest["about"],
-        parent=_read_parent(folder, manifest, pool, votes),
-        layers=tuple(member["layers"] for member in members),
-    )
+    parent = _read_parent(folder, manifest, who, votes)
+    source = {"kind": "pool", "name": folder.name}
+    pool = Pool(who, votes["search"], votes["test"], parent, name=manifest["problem"], source=source)
+    layers = tuple(member["layers"] for member in members)
+    return StoredPool(folder, manifest["problem"], pool, manifest["about"], layers)
 
 
 def read_scores(stored: StoredPool, split: str) -> Scores:
@@ -212,7 +204,7 @@ def read_scores(stored: StoredPool, split: str) -> Scores:
     InputError
         A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
     """
-    return (stored.search if split == "search" else stored.test).scores
+    return stored.pool.splits[split].scores
 
 
 def _member_entry(folder: Path, name: str) -> dict[str, Any]:
@@ -253,7 +245,7 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
         raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
 
 
-def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Pool, votes: Mapping[str, Votes]) -> Parent:
+def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Members, votes: Mapping[str, Votes]) -> Parent:
     told = manifest["about"].get("parent")
     costs = {
         cost: float(told[cost])

@@ -26,7 +26,7 @@ import numpy as np
 from evo_ensyth import plugins
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import EvoEnsythError, InputError
-from evo_ensyth.pool import Pool
+from evo_ensyth.pool import Members
 
 __all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective", "samples_of_class"]
 
@@ -62,7 +62,7 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
-def find(name: str, pool: Pool, own: Sequence[Objective] = ()) -> Objective:
+def find(name: str, pool: Members, own: Sequence[Objective] = ()) -> Objective:
     """Look an objective up: among one's own, those of the package, and the costs that the pool carries.
 
     Raises

@@ -1,11 +1,13 @@
-"""What the members are, what they answered, and what they cost.
+"""A pool of classifiers: who its members are, what they cost, and what they answered.
 
-``Pool`` and ``Votes`` are the two types on which everything later stands; ``Scores`` are for votes that weigh.
+``Pool`` holds everything a search needs: ``Members`` with their costs, ``Votes`` on the search split and the test
+split, and the ``Parent`` they were made from. ``Scores`` are the members' class probabilities.
 """
 
+from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.parent import Parent
-from evo_ensyth.pool.pool import Pool, SharedPart
+from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
-__all__ = ["Parent", "Pool", "Scores", "SharedPart", "Votes"]
+__all__ = ["Members", "Parent", "Pool", "Scores", "SharedPart", "Votes"]

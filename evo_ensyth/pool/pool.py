@@ -1,176 +1,156 @@
-"""The members of a pool and what each of them costs."""
+"""A pool: its members, what they answered on each split, and the parent they were made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
-
-# Sums of costs stay exact as int64, and products of a few of them, which hypervolumes are, stay finite.
-LARGEST_TOTAL = {"i": 2.0**62, "f": 1e75}
-
-
-@dataclass(frozen=True)
-class SharedPart:
-    """What several members have in common bit for bit, such as a trunk: stored and computed once for all of them.
-
-    Attributes
-    ----------
-    name : str
-        For the reader: the layers it consists of.
-    members : bool, (n_members,)
-        Who has it.
-    costs : mapping of str to number
-        How much of the cost of each of these members it is.
-    """
-
-    name: str
-    members: np.ndarray
-    costs: Mapping[str, float]
+from evo_ensyth.pool.members import Members, SharedPart
+from evo_ensyth.pool.parent import Parent
+from evo_ensyth.pool.votes import Votes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pool:
-    """All members with their costs. Checks itself when built.
+    """Members with their answers on the search split and, if there is one, on the test split.
 
     Attributes
     ----------
-    names : tuple of n_members str
-    origins : tuple of n_members mappings
-        Method and settings that made the member; empty for a member from elsewhere.
-    costs : mapping of str to (n_members,)
-        What each member costs on its own: int64 for counts, float64 for measurements.
-    shared : tuple of SharedPart
-        Parts of these costs that an ensemble pays once.
+    members : Members
+        Names, origins, costs.
+    search : Votes
+        The split on which subsets are judged while they are chosen.
+    test : Votes, optional
+        The split on which the chosen ones are judged once, afterwards.
+    parent : Parent, optional
+        The network the members were made from, to compare ensembles with.
+    name : str
+        Names the results: ``runs/<name>``.
+    source : mapping
+        Where the pool came from and how it was split, for the record of a run.
 
     Raises
     ------
     InputError
-        No member, a name twice, or a cost whose shape or values do not fit.
+        Votes or a parent that do not belong to these members.
     """
 
-    names: tuple[str, ...]
-    origins: tuple[Mapping[str, Any], ...] = ()
-    costs: Mapping[str, np.ndarray] = field(default_factory=dict)
-    shared: tuple[SharedPart, ...] = ()
+    members: Members
+    search: Votes
+    test: Votes | None = None
+    parent: Parent | None = None
+    name: str = "pool"
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.names:
-            raise InputError("the pool is empty; give it at least one member.")
-        if len(set(self.names)) < len(self.names):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise InputError(f"two members are called '{twice}'; give each a name of its own.")
-        if not self.origins:
-            object.__setattr__(self, "origins", tuple({} for _ in self.names))
-        if len(self.origins) != len(self.names):
-            raise InputError(f"there are {len(self.names)} names and {len(self.origins)} origins; give one per member.")
-        checked = {name: _checked_cost(name, values, len(self.names)) for name, values in self.costs.items()}
-        object.__setattr__(self, "costs", checked)
+        for votes in self.splits.values():
+            if votes.n_members != len(self):
+                raise InputError(f"the {votes.split} split holds {votes.n_members} members, the pool {len(self)}.")
+            y_pred = self.parent.y_pred.get(votes.split) if self.parent else None
+            if y_pred is not None and y_pred.shape != votes.y_true.shape:
+                raise InputError(
+                    f"the parent's predictions on the {votes.split} split have shape {y_pred.shape}; "
+                    f"expected {votes.y_true.shape}."
+                )
 
-    def __len__(self) -> int:
-        """Number of members."""
-        return len(self.names)
-
-    def with_cost(self, name: str, values: Any) -> "Pool":
-        """Return the same pool with one more cost.
+    @classmethod
+    def from_predictions(
+        cls,
+        predictions: Any,
+        y_true: Any,
+        *,
+        test: tuple[Any, Any] | None = None,
+        costs: Mapping[str, Any] | None = None,
+        names: Sequence[str] | None = None,
+        name: str = "pool",
+    ) -> "Pool":
+        """Make a pool from predictions in memory.
 
         Parameters
         ----------
+        predictions : mapping, data frame or array
+            Predictions for the search split. A mapping of member name to predictions, or a data frame with one column
+            per member, or an array. Predictions of a member are class labels, whole numbers (n_samples,), or
+            probabilities, (n_samples, n_classes); an array is (n_members, n_samples) or
+            (n_members, n_samples, n_classes).
+        y_true : int, (n_samples,)
+            True class of each sample, counted from 0.
+        test : (predictions, y_true), optional
+            The same for samples that the search must not see.
+        costs : mapping of str to (n_members,) numbers, optional
+            What each member costs, such as ``{"ms": [3, 1]}``. Each cost becomes an objective of that name.
+        names : sequence of str, optional
+            Names of the members of an array.
         name : str
-        values : number, (n_members,)
-        """
-        return replace(self, costs={**self.costs, name: np.asarray(values)})
-
-    def matching(self, patterns: Sequence[str]) -> np.ndarray:
-        """Positions of the members whose names match one of some patterns with ``*``, ``?`` and ``[...]``: int64.
+            Name of the pool.
 
         Raises
         ------
         InputError
-            A pattern that no name matches.
+            Shapes or values that do not fit; the message names the argument.
         """
-        found = np.zeros(len(self), dtype=bool)
-        for pattern in patterns:
-            matches = [fnmatchcase(name, pattern) for name in self.names]
-            if not any(matches):
-                raise InputError(
-                    f"no member's name matches '{pattern}'; there are {len(self)}, such as '{self.names[0]}'."
-                )
-            found |= matches
-        return np.flatnonzero(found)
+        from evo_ensyth.pool.predictions import read_split
 
-    def part(self, members: np.ndarray) -> "Pool":
-        """Pool of some members alone.
+        found, search = read_split(predictions, y_true, "search")
+        held_out = None
+        if test is not None:
+            if not isinstance(test, tuple) or len(test) != 2:
+                raise InputError(f"test is a {type(test).__name__}; expected a pair (predictions, y_true).")
+            test_names, held_out = read_split(*test, "test", order=found)
+            if test_names != found:
+                raise InputError(f"test has the members {', '.join(test_names)}; the search split {', '.join(found)}.")
+            n_classes = max(search.n_classes, held_out.n_classes)
+            search, held_out = (replace(votes, n_classes=n_classes) for votes in (search, held_out))
+        if names is not None and len(names) != len(found):
+            raise InputError(f"names has {len(names)} entries; there are {len(found)} members.")
+        members = Members(tuple(names or found), costs=costs or {})
+        return cls(members, search, held_out, name=name, source={"kind": "arrays"})
+
+    def __len__(self) -> int:
+        """Number of members."""
+        return len(self.members)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{votes.n_samples:,} {split} samples" for split, votes in self.splits.items())
+        costs = f", costs {', '.join(self.costs)}" if self.costs else ""
+        return f"<Pool '{self.name}': {len(self)} members, {self.search.n_classes} classes, {sizes}{costs}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the members."""
+        return self.members.names
+
+    @property
+    def costs(self) -> Mapping[str, np.ndarray]:
+        """Cost of each member by name; see `Members`."""
+        return self.members.costs
+
+    @property
+    def shared(self) -> tuple[SharedPart, ...]:
+        """Parts of the costs that an ensemble pays once; see `Members`."""
+        return self.members.shared
+
+    @property
+    def splits(self) -> dict[str, Votes]:
+        """Votes by the name of their split: ``search`` and, if there is one, ``test``."""
+        return {votes.split: votes for votes in (self.search, self.test) if votes is not None}
+
+    def with_cost(self, name: str, values: Any) -> "Pool":
+        """Return the same pool with one more cost, numbers (n_members,)."""
+        return replace(self, members=self.members.with_cost(name, values))
+
+    def part(self, members: np.ndarray | Sequence[str]) -> "Pool":
+        """Return the pool of some members.
 
         Parameters
         ----------
-        members : int64, (n,)
-            Their positions, in the order wanted.
+        members : int64 (n,), or sequence of str
+            Their positions, in the order wanted; or patterns that their names match, such as ``"net_trim-*"``.
         """
-        shared = (replace(part, members=part.members[members]) for part in self.shared)
-        return Pool(
-            names=tuple(self.names[i] for i in members),
-            origins=tuple(self.origins[i] for i in members),
-            costs={name: values[members] for name, values in self.costs.items()},
-            shared=tuple(part for part in shared if part.members.sum() > 1),
-        )
-
-
-def shared_parts(layers: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[SharedPart, ...]:
-    """Find what members share from their input on.
-
-    Parameters
-    ----------
-    layers : for each member its layers, from the input on
-        Each a mapping with ``name``, ``chain`` (a digest of this layer's parameters and of all before it, so that two
-        members with the same digest compute the same thing up to here) and ``costs``.
-
-    Returns
-    -------
-    tuple of SharedPart
-        Layers with the same owners are one part.
-    """
-    owners: dict[str, list[int]] = {}
-    first: dict[str, Mapping[str, Any]] = {}
-    for member, stack in enumerate(layers):
-        for layer in stack:
-            owners.setdefault(layer["chain"], []).append(member)
-            first.setdefault(layer["chain"], layer)
-    parts: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
-    for chain, members in owners.items():
-        if len(members) > 1:
-            parts.setdefault(tuple(members), []).append(first[chain])
-    return tuple(_part(members, stack, len(layers)) for members, stack in parts.items())
-
-
-def _part(members: tuple[int, ...], stack: list[Mapping[str, Any]], n_members: int) -> SharedPart:
-    costs = {cost: sum(layer["costs"][cost] for layer in stack) for cost in stack[0]["costs"]}
-    mask = np.zeros(n_members, dtype=bool)
-    mask[list(members)] = True
-    return SharedPart("+".join(layer["name"] for layer in stack), mask, costs)
-
-
-def _checked_cost(name: str, values: Any, n_members: int) -> np.ndarray:
-    values = np.asarray(values)
-    if values.shape != (n_members,):
-        raise InputError(f"cost '{name}' has shape {values.shape}; the pool needs ({n_members},), one per member.")
-    if values.dtype.kind not in "iuf":
-        raise InputError(f"cost '{name}' has type {values.dtype}; it must be numbers.")
-    with np.errstate(over="ignore", invalid="ignore"):
-        floats = values.astype(np.float64)
-    if not np.isfinite(floats).all():
-        member = int(np.flatnonzero(~np.isfinite(floats))[0])
-        raise InputError(f"cost '{name}' is {values[member]} for member {member}; it must be finite.")
-    kind = "f" if values.dtype.kind == "f" else "i"
-    if (np.abs(floats) > LARGEST_TOTAL[kind] / n_members).any():
-        member = int(np.abs(floats).argmax())
-        raise InputError(
-            f"cost '{name}' is {values[member]} for member {member}; the sum over the pool must stay below "
-            f"{LARGEST_TOTAL[kind]:g}."
-        )
-    checked: np.ndarray = floats if kind == "f" else values.astype(np.int64)
-    checked.setflags(write=False)
-    return checked
+        positions = np.asarray(members)
+        if positions.dtype.kind == "U":
+            positions = self.members.matching([str(pattern) for pattern in members])
+        test = self.test.part(positions) if self.test else None
+        return replace(self, members=self.members.part(positions), search=self.search.part(positions), test=test)

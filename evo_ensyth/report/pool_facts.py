@@ -184,18 +184,22 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     InputError
         The pool has no such cost, or none; or a member's weights are not those that it was written with.
     """
-    pool, search = stored.pool, stored.search
+    pool, search, parent = stored.pool, stored.pool.search, stored.pool.parent
     if not pool.costs:
         raise InputError(f"{stored.folder} tells no costs of its members; there is nothing to draw errors against.")
     if cost is None:
         cost = PREFERRED_COST if PREFERRED_COST in pool.costs else next(iter(pool.costs))
     if cost not in pool.costs:
         raise InputError(f"the pool has no cost '{cost}'; there is {', '.join(pool.costs)}.")
-    errors = {votes.split: votes.member_errors / votes.n_samples for votes in (search, stored.test)}
-    methods = tuple(map(_route, pool.origins))
-    kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.origins, stored.layers, strict=True))
+    errors = {votes.split: votes.member_errors / votes.n_samples for votes in pool.splits.values()}
+    methods = tuple(map(_route, pool.members.origins))
+    kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.members.origins, stored.layers, strict=True))
     positions = {method: [i for i, other in enumerate(methods) if other == method] for method in methods}
-    known = {split: np.mean(labels != getattr(stored, split).y_true) for split, labels in stored.parent.y_pred.items()}
+    known = (
+        {split: np.mean(labels != pool.splits[split].y_true) for split, labels in parent.y_pred.items()}
+        if parent
+        else {}
+    )
     diversity = Diversity.of(search)
     disagreement = 1 - diversity.agreements / search.n_samples
     supports = read_supports(stored)
@@ -212,8 +216,8 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         pairs=_pairs(kinds, disagreement, errors["search"]),
         matched=tuple(_matched(kinds, search.y_pred, errors["search"])),
         shared=pool.shared,
-        parent={**stored.parent.costs, **{split: float(error) for split, error in known.items()}},
-        n_samples={votes.split: votes.n_samples for votes in (search, stored.test)},
+        parent={**(parent.costs if parent else {}), **{split: float(error) for split, error in known.items()}},
+        n_samples={votes.split: votes.n_samples for votes in pool.splits.values()},
         supports=None if supports is None else SupportFacts.of(supports, methods),
     )
 

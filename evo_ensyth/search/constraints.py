@@ -10,7 +10,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, find, judge, samples_of_class
-from evo_ensyth.pool import Pool
+from evo_ensyth.pool import Members
 
 # An excess beyond it is as bad as it, so that nothing overflows.
 MOST_EXCESS = 1e100
@@ -72,7 +72,7 @@ def broken(bounds: Sequence[Bound], ensembles: Ensembles) -> str:
 
 
 def read_bounds(
-    at_most: Sequence[str], at_least: Sequence[str], pool: Pool, own: Sequence[Objective] = ()
+    at_most: Sequence[str], at_least: Sequence[str], pool: Members, own: Sequence[Objective] = ()
 ) -> tuple[Bound, ...]:
     """Bounds as a user writes them: ``NAME=VALUE``.
 
@@ -81,7 +81,7 @@ def read_bounds(
     at_most, at_least : sequence of str
         NAME is that of an objective, or ``accuracy``, or ``recall_of_class_3``: the share of the samples of class 3
         that the vote gets right.
-    pool : Pool
+    pool : Members
         Its costs have names as well.
     own : sequence of Objective
         One's own objectives.
@@ -107,7 +107,7 @@ def read_bounds(
     return tuple(bounds)
 
 
-def _measure(name: str, pool: Pool, own: Sequence[Objective]) -> Objective:
+def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
     """Look up what may be bounded: objectives, and what grows as an error falls, which is nothing to minimise."""
     if name in pool.costs or any(goal.name == name for goal in own):
         return find(name, pool, own)

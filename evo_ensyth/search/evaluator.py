@@ -52,7 +52,8 @@ class Evaluator:
 
     Attributes
     ----------
-    pool : Pool
+    pool : Members
+        Names and costs.
     votes : Votes
         The search split.
     objectives : tuple of Objective
@@ -83,7 +84,7 @@ class Evaluator:
         tell: Callable[[str], None] = lambda text: None,
         scratch: Path | None = None,
     ) -> None:
-        self.pool = problem.pool
+        self.pool = problem.pool.members
         self.votes = problem.search
         self.objectives = problem.objectives
         self.criterion = problem.criterion

@@ -1,71 +1,87 @@
 """What is asked: the subsets of a pool that are best by some objectives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 
 from evo_ensyth.engine import Planes, SoftVotes
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import Ensembles, Objective, judge
+from evo_ensyth.objectives import Ensembles, Objective, find, judge
 from evo_ensyth.objectives.error import error
-from evo_ensyth.pool import Parent, Pool, Votes
+from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.search.constraints import Bound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Problem:
-    """A pool, its votes, and the objectives. Checks itself when built.
+    """A pool and the objectives by which its subsets are judged. Checks itself when built.
 
     Attributes
     ----------
-    name : str
-        Its results lie in ``runs/<name>``.
     pool : Pool
-    search : Votes
-        The split on which subsets are judged while they are chosen.
-    test : Votes, optional
-        The split on which the chosen ones are judged, once, afterwards. Selectors never see it.
     objectives : tuple of Objective
-        Smaller is better.
-    parent : Parent, optional
-        What the members were made from, to compare ensembles with once they are chosen.
+        Smaller is better. Names will do: those of the package, of the pool's costs, or dotted ones.
     bounds : tuple of Bound
         What ensembles have to keep to on the search split; those that do not are never chosen.
+    name : str, optional
+        Its results lie in ``runs/<name>``; the pool's name by default.
+    known : tuple of Objective
+        Further objectives that can be asked for by name, such as those of a problem module.
 
     Raises
     ------
     InputError
-        Parts that do not belong together.
+        No objective, or one twice.
     """
 
-    name: str
     pool: Pool
-    search: Votes
-    test: Votes | None
     objectives: tuple[Objective, ...]
-    parent: Parent | None = None
-    bounds: tuple[Bound, ...] = ()
+    bounds: tuple[Bound, ...]
+    name: str
+    known: tuple[Objective, ...]
 
-    def __post_init__(self) -> None:
-        for votes in filter(None, (self.search, self.test)):
-            if votes.n_members != len(self.pool):
-                raise InputError(
-                    f"problem '{self.name}': the {votes.split} split holds {votes.n_members} members, "
-                    f"the pool {len(self.pool)}."
-                )
-            answers = self.parent.y_pred.get(votes.split) if self.parent else None
-            if answers is not None and answers.shape != votes.y_true.shape:
-                raise InputError(
-                    f"problem '{self.name}': the parent's answers on the {votes.split} split have shape "
-                    f"{answers.shape}; expected {votes.y_true.shape}."
-                )
+    def __init__(
+        self,
+        pool: Pool,
+        objectives: str | Objective | Sequence[str | Objective] = ("error", "n_members"),
+        bounds: Sequence[Bound] = (),
+        name: str = "",
+        known: Sequence[Objective] = (),
+    ) -> None:
+        set_field = partial(object.__setattr__, self)
+        set_field("pool", pool)
+        set_field("bounds", tuple(bounds))
+        set_field("name", name or pool.name)
+        set_field("known", tuple(known))
+        wanted = (objectives,) if isinstance(objectives, str | Objective) else objectives
+        set_field("objectives", tuple(goal if isinstance(goal, Objective) else self.find(goal) for goal in wanted))
         if not self.objectives:
             raise InputError(f"problem '{self.name}' has no objective; give it at least one.")
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
             raise InputError(f"objective '{max(names, key=names.count)}' stands twice; name each once.")
+
+    def find(self, name: str) -> Objective:
+        """Look up an objective by name: among `known` ones, those of the package, and the pool's costs.
+
+        Raises
+        ------
+        InputError
+            There is none of that name.
+        """
+        return find(name, self.pool.members, self.known)
+
+    @property
+    def search(self) -> Votes:
+        """The pool's votes on the split on which subsets are judged while they are chosen."""
+        return self.pool.search
+
+    @property
+    def test(self) -> Votes | None:
+        """The pool's votes on the split on which the chosen ones are judged, once, afterwards."""
+        return self.pool.test
 
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
@@ -87,8 +103,7 @@ class Problem:
         members : int64, (n,)
             Their positions in the pool. From now on they are numbered in this order.
         """
-        test = self.test.part(members) if self.test else None
-        return replace(self, pool=self.pool.part(members), search=self.search.part(members), test=test)
+        return replace(self, pool=self.pool.part(members))
 
     @property
     def criterion(self) -> Objective:
@@ -104,11 +119,11 @@ class Problem:
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""
-        return Ensembles(subsets, self.pool, self.search, self._search_planes, self._prepared_scores)
+        return Ensembles(subsets, self.pool.members, self.search, self._search_planes, self._prepared_scores)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
-        return Ensembles(subsets, self.pool, self.test, Planes.of(self.test)) if self.test else None
+        return Ensembles(subsets, self.pool.members, self.test, Planes.of(self.test)) if self.test else None
 
     @cached_property
     def reference(self) -> np.ndarray:

@@ -106,7 +106,7 @@ def run(
     searched: dict[str, Evaluator] = {}
     interrupted = False
     for name, chosen_selector in chosen_selectors.items():
-        leading = objectives.find(selectors.criterion(chosen_selector), problem.pool)
+        leading = objectives.find(selectors.criterion(chosen_selector), problem.pool.members)
         led = problem.led_by(criterion if criterion and name == selector else leading)
         led.reference  # noqa: B018 - worked out now, so that it costs no selector its time
         evaluator = Evaluator(
@@ -215,7 +215,7 @@ def _judged(
         )
     front = replace(on_search, subsets=searched[main].front.subsets)
     front_on_test = replace(on_test, subsets=front.subsets) if on_test else None
-    found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.parent))
+    found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.pool.parent))
     return Run(
         problem=problem.name,
         seed=seed,
@@ -240,7 +240,7 @@ def _judged(
             side: {bound.measure.name: bound.limit for bound in problem.bounds if bound.side == side}
             for side in BOUND_SIDES
         },
-        parent_costs=problem.parent.costs if problem.parent else {},
+        parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
     )
 
 

@@ -22,7 +22,9 @@ def member_network(stored: StoredPool, name: str) -> Network:
     member = read_member(stored.folder, name)
     if member is None:
         raise InputError(f"{stored.folder} has no member '{name}'.")
-    network = networks.build(_architecture(stored, member["origin"].get("parent")), stored.search.n_classes, seed=0)
+    network = networks.build(
+        _architecture(stored, member["origin"].get("parent")), stored.pool.search.n_classes, seed=0
+    )
     path = stored.folder / "members" / name / "weights.safetensors"
     return with_state(network, read_checked(path, member["files"]["weights.safetensors"], load))
 

@@ -10,7 +10,7 @@ import unseen
 from naive import errors, random_votes
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ METHODS = (
 @pytest.fixture
 def everything() -> unseen.Everything:
     labels, truth = random_votes(np.random.default_rng(3), 25, 500, 4)
-    return unseen.Everything("drawn", Pool(tuple(f"m{i}" for i in range(25))), Votes(labels, truth, 4, "search"))
+    return unseen.Everything("drawn", Members(tuple(f"m{i}" for i in range(25))), Votes(labels, truth, 4, "search"))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_numbers_do_not_depend_on_jobs_and_only_what_is_missing_is_searched(refe
 def test_search_part_and_test_part_share_no_sample():
     n_samples = 700
     numbered = Votes(np.zeros((3, n_samples), int), np.arange(n_samples), n_samples, "search")
-    everything = unseen.Everything("numbered", Pool(("a", "b", "c")), numbered)
+    everything = unseen.Everything("numbered", Members(("a", "b", "c")), numbered)
     search, test, _ = unseen.draws(everything, 300, 0, 1)
     assert sorted([*search.y_true, *test.y_true]) == list(range(n_samples))
     assert search.n_samples == 300

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, SharedPart, Votes
+from evo_ensyth.pool import Members, SharedPart, Votes
 
 
 def ensembles(subsets, pool, n_classes=4, seed=0):
@@ -18,7 +18,7 @@ def ensembles(subsets, pool, n_classes=4, seed=0):
 
 def test_winners_are_those_counted_by_hand():
     subsets = np.array(list(naive.all_subsets(6)))
-    some = ensembles(subsets, Pool(tuple("abcdef")))
+    some = ensembles(subsets, Members(tuple("abcdef")))
     for subset, answer in zip(subsets, some.winners, strict=True):
         assert_array_equal(answer, naive.plurality(subset, some.votes.y_pred, 4))
     assert_array_equal((some.winners != some.votes.y_true).sum(axis=1), some.errors)
@@ -26,7 +26,7 @@ def test_winners_are_those_counted_by_hand():
 
 
 def test_totals_add_up_and_the_largest_is_the_largest():
-    pool = Pool(("a", "b", "c"), costs={"bytes": np.array([10, 20, 30]), "ms": np.array([0.5, 0.25, 1.5])})
+    pool = Members(("a", "b", "c"), costs={"bytes": np.array([10, 20, 30]), "ms": np.array([0.5, 0.25, 1.5])})
     some = ensembles([[1, 0, 0], [1, 1, 0], [1, 1, 1]], pool)
     assert_array_equal(some.total("bytes"), [10, 30, 60])
     assert some.total("bytes").dtype == np.int64
@@ -37,14 +37,14 @@ def test_totals_add_up_and_the_largest_is_the_largest():
 
 def test_what_members_share_is_paid_once():
     trunk = SharedPart("conv1", np.array([True, True, False]), {"bytes": 8})
-    pool = Pool(("a", "b", "c"), costs={"bytes": np.array([10, 20, 30])}, shared=(trunk,))
+    pool = Members(("a", "b", "c"), costs={"bytes": np.array([10, 20, 30])}, shared=(trunk,))
     some = ensembles([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [0, 0, 1]], pool)
     assert_array_equal(some.total("bytes"), [10, 22, 40, 52, 30])
 
 
 def test_a_sum_does_not_depend_on_the_batch():
     rng = np.random.default_rng(0)
-    pool = Pool(tuple(f"m{i}" for i in range(40)), costs={"ms": rng.random(40)})
+    pool = Members(tuple(f"m{i}" for i in range(40)), costs={"ms": rng.random(40)})
     subsets = rng.random((300, 40)) < 0.5
     subsets[:, 0] = True
     together = ensembles(subsets, pool).total("ms")
@@ -53,6 +53,6 @@ def test_a_sum_does_not_depend_on_the_batch():
 
 
 def test_a_cost_that_the_pool_lacks_is_named_with_those_it_has():
-    pool = Pool(("a", "b"), costs={"bytes": np.array([1, 2])})
+    pool = Members(("a", "b"), costs={"bytes": np.array([1, 2])})
     with pytest.raises(InputError, match=r"no cost of this pool called 'byte'. Did you mean 'bytes'\?"):
         ensembles([[1, 0]], pool).total("byte")

@@ -36,7 +36,7 @@ def test_labels_come_back_as_they_were_stored(npz, kind, order, compressed):
     assert read.search.y_true.tolist() == TRUTH.tolist()
     assert (read.search.n_classes, read.search.split) == (3, "search")
     assert read.test is None
-    assert read.test_samples is None
+    assert "test_samples" not in read.source
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32", ">f8", "int32", "uint8"])
@@ -77,7 +77,7 @@ def test_a_file_without_splits_is_split_by_the_documented_rule(npz, seed, share)
     order = np.random.default_rng(seed).permutation(41)
     test = sorted(order[: round(share * 41)])
     rest = sorted(set(range(41)) - set(test))
-    assert read.test_samples.tolist() == test
+    assert read.source["test_samples"] == test
     assert read.search.y_pred.tolist() == labels[:, rest].tolist()
     assert read.search.y_true.tolist() == truth[rest].tolist()
     if share:
@@ -92,7 +92,7 @@ def test_names_and_costs_belong_to_the_members(npz):
         "labels": LABELS, "truth": TRUTH, "names": np.array(["x", "y", "z"]),
         "cost_ms": np.array([1.5, 2, 3]), "cost_größe": np.array([1, 2, 3], np.uint8),
     }  # fmt: skip
-    pool = read_predictions(npz(stored)).pool
+    pool = read_predictions(npz(stored))
     assert pool.names == ("x", "y", "z")
     assert {name: values.tolist() for name, values in pool.costs.items()} == {
         "ms": [1.5, 2.0, 3.0],
@@ -103,23 +103,23 @@ def test_names_and_costs_belong_to_the_members(npz):
 def test_what_members_share_and_the_parent_are_read(npz):
     parent = {"parent": TRUTH[::-1], "parent_cost_ms": np.array(7, np.uint8)}
     read = read_predictions(npz({**PARTED, **parent}))
-    assert [(part.members.tolist(), dict(part.costs)) for part in read.pool.shared] == [
+    assert [(part.members.tolist(), dict(part.costs)) for part in read.shared] == [
         ([True, True, False], {"ms": 1}),
         ([True, True, True], {"ms": 1}),
     ]
     assert read.parent.costs == {"ms": 7.0}
-    rest = [i for i in range(6) if i not in read.test_samples]
+    rest = [i for i in range(6) if i not in read.source["test_samples"]]
     assert read.parent.y_pred["search"].tolist() == TRUTH[::-1][rest].tolist()
-    assert read.parent.y_pred["test"].tolist() == TRUTH[::-1][read.test_samples].tolist()
+    assert read.parent.y_pred["test"].tolist() == TRUTH[::-1][read.source["test_samples"]].tolist()
     # Two members with everything in common: 2 + 3, less what both have.
-    problem = workspace.pose(str(npz({**PARTED, **parent})), make=print, test_share=0.5, split_seed=0).problem
+    problem = workspace.load_problem(str(npz({**PARTED, **parent})))
     ensembles = problem.on_search(np.array([[True, True, False], [True, False, True], [False, False, True]]))
     assert ensembles.total("ms").tolist() == [3, 5, 4]
-    assert problem.parent.costs == {"ms": 7.0}
+    assert problem.pool.parent.costs == {"ms": 7.0}
 
 
 def test_members_without_names_are_numbered_so_that_they_sort(npz):
-    pool = read_predictions(npz({"labels": np.zeros((11, 4), int), "truth": np.zeros(4, int)})).pool
+    pool = read_predictions(npz({"labels": np.zeros((11, 4), int), "truth": np.zeros(4, int)}))
     assert (pool.names[0], pool.names[10]) == ("member-00", "member-10")
     assert list(pool.names) == sorted(pool.names)
 
@@ -135,7 +135,7 @@ def test_members_without_names_are_numbered_so_that_they_sort(npz):
     ],
 )
 def test_a_name_may_be_any_text_that_can_be_printed(npz, stored, names):
-    assert read_predictions(npz({"labels": LABELS, "truth": TRUTH, "names": stored})).pool.names == names
+    assert read_predictions(npz({"labels": LABELS, "truth": TRUTH, "names": stored})).names == names
 
 
 def test_the_real_pools_are_read_as_numpy_reads_them(real_pools):
@@ -144,12 +144,12 @@ def test_the_real_pools_are_read_as_numpy_reads_them(real_pools):
         with np.load(path) as file:
             if "truth" in file:
                 labels = file["labels"] if "labels" in file else file["scores"].argmax(axis=2)
-                rest = np.setdiff1d(np.arange(file["truth"].size), read.test_samples)
+                rest = np.setdiff1d(np.arange(file["truth"].size), read.source["test_samples"])
                 expected = {"search": (labels[:, rest], file["truth"][rest])}
-                expected["test"] = labels[:, read.test_samples], file["truth"][read.test_samples]
+                expected["test"] = labels[:, read.source["test_samples"]], file["truth"][read.source["test_samples"]]
             else:
                 expected = {s: (file[f"{s}_labels"], file[f"{s}_truth"]) for s in ("search", "test")}
-            assert read.pool.names == tuple(file["names"].tolist())
+            assert read.names == tuple(file["names"].tolist())
         for votes in (read.search, read.test):
             np.testing.assert_array_equal(votes.y_pred, expected[votes.split][0])
             np.testing.assert_array_equal(votes.y_true, expected[votes.split][1])
@@ -545,8 +545,8 @@ def test_a_changed_byte_with_a_good_checksum_gives_an_error_or_votes(zipped, see
             refused += 1
         else:
             read += 1
-            assert len(found.pool) == found.search.n_members == found.test.n_members
-            assert all(np.isfinite(values).all() for values in found.pool.costs.values())
+            assert len(found) == found.search.n_members == found.test.n_members
+            assert all(np.isfinite(values).all() for values in found.costs.values())
     assert read
     assert refused
 

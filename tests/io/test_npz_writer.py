@@ -6,7 +6,7 @@ import pytest
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions, write_predictions
 from evo_ensyth.io.npz_writer import rounded
-from evo_ensyth.pool import Parent, Pool, Scores, SharedPart, Votes
+from evo_ensyth.pool import Members, Parent, Pool, Scores, SharedPart, Votes
 
 STEPS = 20
 
@@ -14,7 +14,7 @@ STEPS = 20
 def test_a_parent_whose_answers_are_not_known_is_not_written(tmp_path):
     votes = Votes(np.array([[0, 1], [1, 1]]), np.array([0, 1]), 2, "search")
     for parent in (Parent({"bytes": 9}, {}), None):
-        write_predictions(tmp_path / "a.npz", Pool(("a", "b")), votes, parent=parent)
+        write_predictions(tmp_path / "a.npz", Pool(Members(("a", "b")), votes, None, parent))
         assert read_predictions(tmp_path / "a.npz").parent is None
 
 
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path, probabil
     labels = rng.integers(0, 3, (4, 40))
     part = SharedPart("trunk", np.array([True, False, True, True]), {"bytes": 5})
     costs = {"euros": np.array([1.5, 2, 3, 4]), "bytes": np.array([7, 8, 9, 10])}
-    pool = Pool(("a", "b", "c", "d"), costs=costs, shared=(part,))
+    members = Members(("a", "b", "c", "d"), costs=costs, shared=(part,))
     scores = {
         split: Scores(probabilities[:, ::way], truth[::way], split) for split, way in (("search", 1), ("test", -1))
     }
@@ -47,17 +47,18 @@ def test_what_is_written_is_read_again_and_has_the_same_bytes(tmp_path, probabil
     test = Votes(labels[:, ::-1], truth[::-1], 3, "test", lambda: scores["test"], groups[::-1])
     answers = rng.integers(0, 3, 40)
     parent = Parent({"bytes": 9, "macs": 2.5}, {"search": answers, "test": answers[::-1]})
+    pool = Pool(members, search, test, parent)
     for with_scores in (False, True):
         for name in ("once.npz", "again.npz"):
-            write_predictions(tmp_path / name, pool, search, test, parent=parent, with_scores=with_scores)
+            write_predictions(tmp_path / name, pool, with_scores=with_scores)
         assert (tmp_path / "once.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
         found = read_predictions(tmp_path / "once.npz")
-        assert found.pool.names == pool.names
-        assert {name: values.tolist() for name, values in found.pool.costs.items()} == {
+        assert found.names == pool.names
+        assert {name: values.tolist() for name, values in found.costs.items()} == {
             "euros": [1.5, 2, 3, 4],
             "bytes": [7, 8, 9, 10],
         }
-        (trunk,) = found.pool.shared
+        (trunk,) = found.shared
         assert (trunk.members.tolist(), dict(trunk.costs)) == ([True, False, True, True], {"bytes": 5})
         assert found.parent.costs == {"bytes": 9.0}  # the pool has no macs
         for split, way in (("search", 1), ("test", -1)):
@@ -99,11 +100,11 @@ def test_what_is_sure_stays_sure():
 
 
 def test_only_probabilities_can_be_rounded(tmp_path, truth):
-    pool = Pool(("a", "b"))
+    members = Members(("a", "b"))
     votes = Votes(np.zeros((2, 40), int), truth, 3, "search", lambda: Scores(np.full((2, 40, 3), 7), truth, "search"))
     with pytest.raises(InputError, match="search scores go up to 7; only probabilities can be written"):
-        write_predictions(tmp_path / "p.npz", pool, votes, with_scores=True)
+        write_predictions(tmp_path / "p.npz", Pool(members, votes), with_scores=True)
     without = Votes(votes.y_pred, truth, 3, "search")
     with pytest.raises(InputError, match="the search split of this pool has labels only"):
-        write_predictions(tmp_path / "p.npz", pool, without, with_scores=True)
+        write_predictions(tmp_path / "p.npz", Pool(members, without), with_scores=True)
     assert not (tmp_path / "p.npz").exists()

@@ -59,26 +59,26 @@ def test_a_pool_is_read_as_it_was_written(pool_folder):
     stored = read_pool(pool_folder)
     assert (stored.problem, stored.folder) == ("by-hand", pool_folder)
     assert stored.about == {"dataset": "none", "parent": {"bytes": 400, "accuracy": {"test": 1.0}}}
-    assert stored.parent.costs == {"bytes": 400.0}
-    for votes in (stored.search, stored.test):
-        np.testing.assert_array_equal(stored.parent.y_pred[votes.split], votes.y_true)  # it is always right
+    assert stored.pool.parent.costs == {"bytes": 400.0}
+    for votes in (stored.pool.search, stored.pool.test):
+        np.testing.assert_array_equal(stored.pool.parent.y_pred[votes.split], votes.y_true)  # it is always right
     assert stored.pool.names == ("a", "b", "c-1", "d_2.x")
-    assert stored.pool.origins[2] == {"method": "hand", "step": 2}
+    assert stored.pool.members.origins[2] == {"method": "hand", "step": 2}
     assert {name: (values.dtype.name, values.tolist()) for name, values in stored.pool.costs.items()} == {
         "bytes": ("int64", [110, 111, 112, 113]),
         "macs": ("float64", [8.5, 8.5, 8.5, 8.5]),
     }
-    for votes in (stored.search, stored.test):
+    for votes in (stored.pool.search, stored.pool.test):
         for row, name in zip(votes.y_pred, stored.pool.names, strict=True):
             written = np.load(pool_folder / "members" / name / f"{votes.split}.labels.npy")
             np.testing.assert_array_equal(row, written)
-        np.testing.assert_array_equal(votes.truth, np.load(pool_folder / f"{votes.split}.truth.npy"))
+        np.testing.assert_array_equal(votes.y_true, np.load(pool_folder / f"{votes.split}.truth.npy"))
         assert votes.n_classes == 3
 
 
 def test_a_pool_of_an_earlier_version_has_no_answers_of_its_parent(forged):
     stored = read_pool(forged(lambda manifest: manifest.pop("parent_labels")))
-    assert (stored.parent.costs, stored.parent.y_pred) == ({"bytes": 400.0}, {})
+    assert (stored.pool.parent.costs, stored.pool.parent.y_pred) == ({"bytes": 400.0}, {})
 
 
 def test_layers_of_the_same_chain_are_shared(pool_folder):
@@ -99,7 +99,7 @@ def test_members_keep_the_order_of_the_manifest(pool_folder):
     stored = read_pool(pool_folder)
     assert stored.pool.names == ("d_2.x", "a")
     np.testing.assert_array_equal(
-        stored.search.labels[0], np.load(pool_folder / "members" / "d_2.x" / "search.labels.npy")
+        stored.pool.search.y_pred[0], np.load(pool_folder / "members" / "d_2.x" / "search.labels.npy")
     )
 
 
@@ -108,7 +108,7 @@ def test_a_pool_can_be_moved(pool_folder, tmp_path):
     pool_folder.rename(tmp_path / "elsewhere")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")  # a link to a whole pool is no link inside it
     for folder in (tmp_path / "elsewhere", tmp_path / "link"):
-        assert read_pool(folder).search.fingerprint == before.search.fingerprint
+        assert read_pool(folder).pool.search.fingerprint == before.pool.search.fingerprint
 
 
 # --- Writing -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from evo_ensyth.errors import InputError
 from evo_ensyth.io.pool_folder import Answers, write_member
 from evo_ensyth.io.weight_masks import read_supports
-from evo_ensyth.pool import Pool
+from evo_ensyth.pool import Members
 
 ANSWERS = {split: Answers(np.zeros(2, np.uint8), np.zeros((2, 2), np.float32)) for split in ("search", "test")}
 
@@ -28,7 +28,7 @@ def stored(tmp_path):
         for name, tensors in zip(names, members, strict=True):
             weights = save({key: np.asarray(values, np.float32) for key, values in tensors.items()})
             write_member(folder, name, origin={}, layers=[], report={}, answers=ANSWERS, weights=weights)
-        return SimpleNamespace(folder=folder, pool=Pool(names))
+        return SimpleNamespace(folder=folder, pool=Members(names))
 
     return stored
 

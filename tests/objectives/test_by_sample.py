@@ -10,12 +10,12 @@ from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions
 from evo_ensyth.objectives.margin_ratio import HOPELESS
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 
 def ensembles(labels, truth, n_classes, subsets=None, split="search"):
     votes = Votes(np.asarray(labels), np.asarray(truth), n_classes, split)
-    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
+    pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     subsets = np.array(list(naive.all_subsets(votes.n_members))) if subsets is None else np.array(subsets, bool)
     return Ensembles(subsets, pool, votes, Planes.of(votes))
 
@@ -81,7 +81,7 @@ def test_a_mean_margin_that_is_not_positive_has_a_hopeless_ratio():
 
 
 def test_the_largest_of_any_cost_is_an_objective():
-    pool = Pool(("a", "b", "c"), costs={"ms": np.array([0.5, 2.0, 1.0]), "largest_kg": np.array([1, 2, 4])})
+    pool = Members(("a", "b", "c"), costs={"ms": np.array([0.5, 2.0, 1.0]), "largest_kg": np.array([1, 2, 4])})
     some = ensembles([[0], [0], [0]], [0], 1)
     some = Ensembles(some.subsets, pool, some.votes, some.planes)
     assert_array_equal(objectives.find("largest_ms", pool).evaluate(some), [0.5, 2, 2, 1, 1, 2, 2])
@@ -135,8 +135,8 @@ def test_groups_come_from_a_file(npz):
     labels, truth = naive.random_votes(np.random.default_rng(6), 3, 40, 3)
     groups = np.arange(40) // 9
     read = read_predictions(npz({"labels": labels, "truth": truth, "groups": groups}), test_share=0.4)
-    assert_array_equal(read.test.groups, groups[read.test_samples])
-    assert_array_equal(read.search.groups, np.delete(groups, read.test_samples))
+    assert_array_equal(read.test.groups, groups[read.source["test_samples"]])
+    assert_array_equal(read.search.groups, np.delete(groups, read.source["test_samples"]))
     named = {"search_labels": labels, "search_truth": truth, "search_groups": groups}
     assert_array_equal(read_predictions(npz(named)).search.groups, groups)
     assert read_predictions(npz({"labels": labels, "truth": truth})).search.groups is None

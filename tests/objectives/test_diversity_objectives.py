@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
 from evo_ensyth.engine import Diversity, Ensembles, Planes
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 MEASURES = ("binary_disagreement", "cohen_kappa", "fleiss_kappa", "generalised_diversity", "kohavi_wolpert")
 NAMES = (*MEASURES, "q_statistic", "focal_diversity")
@@ -19,7 +19,7 @@ for member, wrong in enumerate(([0, 1, 9], [0, 1, 9], [0, 1, 9], [4, 5, 9], [7, 
 
 
 def judged(name, labels, truth, subsets):
-    pool = Pool(tuple(f"m{i}" for i in range(len(labels))))
+    pool = Members(tuple(f"m{i}" for i in range(len(labels))))
     votes = Votes(labels, truth, 4, "search")
     ensembles = Ensembles(np.array(subsets, bool), pool, votes, Planes.of(votes))
     return objectives.judge([objectives.find(name, pool)], ensembles)[:, 0]

@@ -9,13 +9,13 @@ from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, objective
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 
 @pytest.fixture
 def pool():
     costs = {name: np.array([1, 2, 4]) for name in ("bytes", "parameters", "macs", "euros")}
-    return Pool(("a", "b", "c"), costs=costs)
+    return Members(("a", "b", "c"), costs=costs)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ensembles(pool):
 
 def test_those_of_the_package_are_the_files_of_the_folder():
     assert {"bytes", "error", "macs", "n_members", "parameters"} < set(objectives.names())
-    assert all(objectives.find(name, Pool(("a",))).name == name for name in objectives.names())
+    assert all(objectives.find(name, Members(("a",))).name == name for name in objectives.names())
 
 
 def test_values_are_those_worked_out_by_hand(pool, ensembles):

@@ -12,7 +12,7 @@ from evo_ensyth.engine import Ensembles, Planes, SoftVotes
 from evo_ensyth.engine import soft_votes as soft
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
-from evo_ensyth.pool import Pool, Scores, Votes
+from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
 
@@ -37,7 +37,7 @@ def of_scores(scores, truth):
 
 
 def ensembles(votes, subsets=None):
-    pool = Pool(tuple(f"m{i}" for i in range(votes.n_members)))
+    pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     subsets = np.array(list(naive.all_subsets(votes.n_members))) if subsets is None else np.array(subsets, bool)
     return Ensembles(subsets, pool, votes, Planes.of(votes))
 
@@ -126,11 +126,10 @@ def test_a_problem_prepares_its_scores_once_and_only_when_asked():
         return Scores(votes.scores.members, votes.y_true, "search")
 
     watched = Votes(votes.y_pred, votes.y_true, votes.n_classes, "search", read)
-    pool = Pool(tuple("abcdef"))
-    problem = Problem("p", pool, watched, None, (objectives.find("error", pool),))
+    problem = Problem(Pool(Members(tuple("abcdef")), watched), "error")
     run(problem, "forward_greedy")
     assert asked == []
-    run(problem.with_objectives((objectives.find("log_loss", pool),)), "random", budget=600)
+    run(problem.with_objectives((problem.find("log_loss"),)), "random", budget=600)
     assert asked == [1]
 
 
@@ -139,8 +138,8 @@ def test_a_problem_prepares_its_scores_once_and_only_when_asked():
 
 def test_a_stored_pool_maps_its_scores(pool_folder):
     stored = read_pool(pool_folder)
-    assert isinstance(stored.search.scores.members[0], np.memmap)
-    assert stored.test.scores.split == "test"
+    assert isinstance(stored.pool.search.scores.members[0], np.memmap)
+    assert stored.pool.test.scores.split == "test"
 
 
 def test_a_file_of_predictions_gives_its_scores_to_the_split_they_belong_to(npz):
@@ -153,7 +152,7 @@ def test_a_file_of_predictions_gives_its_scores_to_the_split_they_belong_to(npz)
     assert_array_equal(named.search.scores.members, values[:, :25])
     assert_array_equal(named.test.scores.members, values[:, 25:])
     split = read_predictions(npz({"scores": np.asfortranarray(values), "truth": votes.y_true}), test_share=0.3)
-    test = split.test_samples
+    test = split.source["test_samples"]
     assert_array_equal(split.test.scores.members, values[:, test])
     assert_array_equal(split.search.scores.members, np.delete(values, test, axis=1))
     assert_array_equal(split.search.scores.y_true, split.search.y_true)

@@ -13,12 +13,12 @@ from evo_ensyth.engine import Ensembles, Planes
 from evo_ensyth.objectives import find
 from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
 from evo_ensyth.objectives.smoothed_error import smoothed_error
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Votes
 
 
 def ensembles(labels, truth, n_classes, subsets):
     votes = Votes(labels, truth, n_classes, "search")
-    return Ensembles(subsets, Pool(tuple(map(str, range(votes.n_members)))), votes, Planes.of(votes))
+    return Ensembles(subsets, Members(tuple(map(str, range(votes.n_members)))), votes, Planes.of(votes))
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.objectives.error import error
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report.facts import gather, leading
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
@@ -24,10 +23,9 @@ TEST = SEARCH[::-1]
 
 
 def problem(names: tuple[str, ...] = ("error", "n_members"), *, test: bool = True) -> Problem:
-    pool = Pool(("a", "b", "c"), costs={"ms": [3.0, 2.0, 1.0]})
+    members = Members(("a", "b", "c"), costs={"ms": [3.0, 2.0, 1.0]})
     held_out = Votes(TEST, TRUTH, 2, "test") if test else None
-    goals = tuple(objectives.find(name, pool) for name in names)
-    return Problem("hand", pool, Votes(SEARCH, TRUTH, 2, "search"), held_out, goals)
+    return Problem(Pool(members, Votes(SEARCH, TRUTH, 2, "search"), held_out, name="hand"), names)
 
 
 def test_the_first_line_is_what_was_found_and_the_others_follow():

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from evo_ensyth import objectives
 from evo_ensyth.objectives.error import error
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.markdown import page
 from evo_ensyth.results.comparison import Versus
@@ -65,10 +64,10 @@ def searched(names: list[str], problem_name: str = "hand", *, test: bool = True,
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 40)
     labels = np.where(rng.random((len(names), 40)) < 0.7, truth, 1 - truth)
-    pool = Pool(tuple(names), costs={"ms": np.arange(1, len(names) + 1)})
-    goals = tuple(objectives.find(goal, pool) for goal in ("error", "n_members", "ms"))
+    members = Members(tuple(names), costs={"ms": np.arange(1, len(names) + 1)})
     held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
-    problem = Problem(problem_name, pool, Votes(labels, truth, 2, "search"), held_out, goals)
+    pool = Pool(members, Votes(labels, truth, 2, "search"), held_out, name=problem_name)
+    problem = Problem(pool, ("error", "n_members", "ms"))
     return run(problem, "nsga2", **{"against": ["whole_pool"], **options})
 
 

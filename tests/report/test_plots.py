@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from evo_ensyth.objectives import Objective
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report import write_report
 from evo_ensyth.report.facts import Facts, gather
 from evo_ensyth.report.plots import draw_front, write_front
@@ -26,9 +26,9 @@ def facts(
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 60)
     labels = np.where(rng.random((n, 60)) < 0.7, truth, 1 - truth)
-    pool = Pool(tuple(f"m{i}" for i in range(n)))
+    members = Members(tuple(f"m{i}" for i in range(n)))
     held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
-    problem = Problem(name, pool, Votes(labels, truth, 2, "search"), held_out, goals)
+    problem = Problem(Pool(members, Votes(labels, truth, 2, "search"), held_out, name=name), goals)
     return gather([run(problem, "nsga2", **{"against": ["backward_elimination"], **options})])
 
 

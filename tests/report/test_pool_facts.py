@@ -10,7 +10,7 @@ from naive import random_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
-from evo_ensyth.pool import Parent, Pool, Votes
+from evo_ensyth.pool import Members, Parent, Pool, Votes
 from evo_ensyth.report import write_pool_pictures
 from evo_ensyth.report.pool_console import print_pool
 from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
@@ -29,7 +29,7 @@ def stored():
     def stored(origins=ORIGINS, accuracy=0.8, names=None, seed=0):
         rng, n = np.random.default_rng(seed), len(origins)
         labels, truth = random_votes(rng, n, 400, 3, accuracy)
-        pool = Pool(
+        members = Members(
             tuple(names or (f"m{i}" for i in range(n))),
             origins=tuple(origins),
             costs={"macs": rng.integers(1, 9, n), "bytes": rng.integers(1, 9, n)},
@@ -38,7 +38,7 @@ def stored():
         layers = tuple([{"weights": {"bits": b}}, {}] for b in bits)
         search, test = Votes(labels[:, :250], truth[:250], 3, "search"), Votes(labels[:, 250:], truth[250:], 3, "test")
         parent = Parent({"bytes": 12.0}, {"search": truth[:250], "test": 0 * truth[250:]})
-        return StoredPool(Path("here"), "drawn", pool, search, test, {}, parent, layers)
+        return StoredPool(Path("here"), "drawn", Pool(members, search, test, parent), {}, layers)
 
     return stored
 
@@ -70,16 +70,16 @@ def test_members_of_another_parent_are_a_kind_of_their_own(stored):
 def test_errors_and_disagreements_are_those_counted_by_hand(stored):
     pool = stored()
     facts = gather_pool(pool)
-    for votes in (pool.search, pool.test):
+    for votes in (pool.pool.search, pool.pool.test):
         expected = [np.mean(row != votes.y_true) for row in votes.y_pred]
         np.testing.assert_allclose(facts.errors[votes.split], expected)
-    labels = pool.search.y_pred
+    labels = pool.pool.search.y_pred
     for i in range(9):
         for j in range(9):
             assert facts.disagreement[i, j] == pytest.approx(np.mean(labels[i] != labels[j]))
         others = [np.mean(labels[i] != labels[j]) for j in range(9) if j != i]
         assert facts.mean_disagreement()[i] == pytest.approx(np.mean(others))
-    assert facts.parent == {"bytes": 12.0, "search": 0.0, "test": np.mean(pool.test.y_true != 0)}
+    assert facts.parent == {"bytes": 12.0, "search": 0.0, "test": np.mean(pool.pool.test.y_true != 0)}
 
 
 def test_a_curve_holds_what_nothing_of_its_method_is_better_than(stored):
@@ -107,7 +107,7 @@ def test_unlike_kinds_are_compared_with_like_ones_of_equal_error(stored):
     n_found = 0
     for seed in range(10):
         pool = stored(seed=seed)
-        facts, labels = gather_pool(pool), pool.search.y_pred
+        facts, labels = gather_pool(pool), pool.pool.search.y_pred
         errors = facts.errors["search"]
         expected = {}
         for kind, other in ((PRUNED, QUANTISED), (QUANTISED, PRUNED)):
@@ -136,7 +136,7 @@ def test_the_verdict_says_what_the_interval_says(stored):
     """Pruned members answer 0 and quantised ones 1, or the other way round on a few samples that mean nothing."""
     pool, truth = stored(), np.arange(250) % 2
     labels = np.repeat([[0], [1], [0]], (4, 3, 2), axis=0) * np.ones(250, dtype=int)
-    verdict = gather_pool(replace(pool, search=Votes(labels, truth, 3, "search"))).verdict
+    verdict = gather_pool(replace(pool, pool=replace(pool.pool, search=Votes(labels, truth, 3, "search")))).verdict
     sure = "disagrees more often (+100.00 points, 95 %: +100.00 to +100.00) with a"
     assert verdict == (
         f"A pruned member {sure} quantised one than with an equally accurate pruned one. "
@@ -144,7 +144,7 @@ def test_the_verdict_says_what_the_interval_says(stored):
     )
     labels[:] = 0
     labels[1:4] = np.arange(250) < 2
-    verdict = gather_pool(replace(pool, search=Votes(labels, truth, 3, "search"))).verdict
+    verdict = gather_pool(replace(pool, pool=replace(pool.pool, search=Votes(labels, truth, 3, "search")))).verdict
     assert "A quantised member disagrees neither more nor less often (+0.60 points, 95 %: -0.23 to +1.43)" in verdict
     few = gather_pool(stored(ORIGINS[:4]))
     assert few.matched == ()
@@ -172,7 +172,7 @@ def test_a_cost_that_a_pool_does_not_have_is_refused(stored):
     with pytest.raises(InputError, match="the pool has no cost 'euros'; there is macs, bytes"):
         gather_pool(stored(), "euros")
     pool = stored()
-    bare = replace(pool, pool=Pool(pool.pool.names))
+    bare = replace(pool, pool=replace(pool.pool, members=Members(pool.pool.names)))
     with pytest.raises(InputError, match="here tells no costs of its members"):
         gather_pool(bare)
 

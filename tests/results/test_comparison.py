@@ -15,7 +15,7 @@ from evo_ensyth.search.evaluator import Evaluator
 def test_counts_are_those_of_votes_counted_by_hand(make_problem):
     problem = make_problem(n_members=6, with_parent=True)
     subsets = np.array(list(naive.all_subsets(6)))
-    counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), problem.parent)
+    counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), problem.pool.parent)
     best_first = sorted(
         range(6), key=lambda i: naive.errors(np.arange(6) == i, problem.search.y_pred, problem.search.y_true, 4)
     )
@@ -28,7 +28,9 @@ def test_counts_are_those_of_votes_counted_by_hand(make_problem):
             ours = naive.plurality(subset, votes.y_pred, 4) != votes.y_true
             for rival in versus:
                 answers = (
-                    naive.plurality(rivals[rival], votes.y_pred, 4) if rival in rivals else problem.parent.y_pred[split]
+                    naive.plurality(rivals[rival], votes.y_pred, 4)
+                    if rival in rivals
+                    else problem.pool.parent.y_pred[split]
                 )
                 theirs = answers != votes.y_true
                 assert getattr(versus[rival], split) == ((ours & ~theirs).sum(), (theirs & ~ours).sum())
@@ -145,18 +147,18 @@ def test_rivals_have_names():
 
 def test_answers_of_a_parent_must_fit_the_split(make_problem):
     problem = make_problem(with_parent=True)
-    parent = replace(problem.parent, y_pred={**problem.parent.y_pred, "test": np.zeros(7, np.uint8)})
+    parent = replace(problem.pool.parent, y_pred={**problem.pool.parent.y_pred, "test": np.zeros(7, np.uint8)})
     with pytest.raises(
-        InputError, match=r"the parent's answers on the test split have shape \(7,\); expected \(120,\)"
+        InputError, match=r"the parent's predictions on the test split have shape \(7,\); expected \(120,\)"
     ):
-        replace(problem, parent=parent)
+        replace(problem.pool, parent=parent)
 
 
 def test_a_parent_that_answered_on_one_split_alone_is_no_rival(make_problem):
     problem = make_problem(with_parent=True)
     subsets = np.eye(8, dtype=bool)
     for split in ("search", "test"):
-        half = replace(problem.parent, y_pred={split: problem.parent.y_pred[split]})
+        half = replace(problem.pool.parent, y_pred={split: problem.pool.parent.y_pred[split]})
         counts = beside_rivals(problem.on_search(subsets), problem.on_test(subsets), half)
         assert not any("parent" in versus for versus in counts)
 

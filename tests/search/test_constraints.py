@@ -90,7 +90,7 @@ def test_a_limit_itself_is_allowed(make_problem):
     truth = np.zeros(10, int)
     labels = np.ones((1, 10), int)
     labels[0, 0] = 0
-    problem = replace(problem, search=replace(problem.search, y_pred=labels, y_true=truth))
+    problem = replace(problem, pool=replace(problem.pool, search=replace(problem.search, y_pred=labels, y_true=truth)))
     for texts in (["accuracy=0.1"], ["recall_of_class_0=0.1"], ["error=0.9"], ["n_members=1"]):
         search = Evaluator(problem.within(read_bounds([], texts, problem.pool)))
         search.evaluate(np.ones((1, 1), bool))

@@ -183,10 +183,15 @@ def test_what_is_found_and_chosen_does_not_depend_on_the_test_split(make_problem
     problem = make_problem(n_members=10, with_parent=True)
     rng = np.random.default_rng(7)
     garbage = Votes(rng.integers(0, 4, problem.test.y_pred.shape), 3 - problem.test.y_true, 4, "test")
-    other_parent = replace(problem.parent, y_pred={**problem.parent.y_pred, "test": 3 - problem.test.y_true})
+    other_parent = replace(problem.pool.parent, y_pred={**problem.pool.parent.y_pred, "test": 3 - problem.test.y_true})
     seen = []
-    for test, parent in ((problem.test, problem.parent), (garbage, other_parent), (None, None)):
-        found = run(replace(problem, test=test, parent=parent), selector, against=["random"], budget=1100)
+    for test, parent in ((problem.test, problem.pool.parent), (garbage, other_parent), (None, None)):
+        found = run(
+            replace(problem, pool=replace(problem.pool, test=test, parent=parent)),
+            selector,
+            against=["random"],
+            budget=1100,
+        )
         on_search = [
             [(e.indices, e.search, e.search_errors, e.costs) for e in selection.entries]
             for selection in found.selections

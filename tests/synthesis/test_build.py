@@ -138,7 +138,7 @@ def test_what_a_member_answers_is_what_its_weights_compute(whole):
         network = networks.build("small", 10, seed=9)
         weights = load_file(whole / "members" / name / "weights.safetensors")
         network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
-        for votes in (stored.search, stored.test):
+        for votes in (stored.pool.search, stored.pool.test):
             np.testing.assert_array_equal(votes.y_true, splits[votes.split].y_true)
             np.testing.assert_array_equal(votes.y_pred[row], measure.answers(network, splits[votes.split]).y_pred)
 
@@ -156,8 +156,8 @@ def test_members_of_one_variant_have_one_support_and_other_weights(whole):
 def test_the_report_of_a_member_tells_before_and_after(whole):
     report = read_member(whole, MEMBERS[3])["report"]
     stored = read_pool(whole)
-    assert report["accuracy"]["test"] == 1 - stored.test.member_errors[3] / 500
-    assert report["accuracy"]["search"] == 1 - stored.search.member_errors[3] / 500
+    assert report["accuracy"]["test"] == 1 - stored.pool.test.member_errors[3] / 500
+    assert report["accuracy"]["search"] == 1 - stored.pool.search.member_errors[3] / 500
     # A parent cut to 40 % without fine-tuning is worse than after it.
     assert report["accuracy_before_fine_tuning"]["search"] < report["accuracy"]["search"]
     assert 0.35 < report["density"]["fc1"] < 0.45
@@ -212,9 +212,9 @@ def test_latency_is_a_cost_of_which_a_shared_trunk_has_its_part(measured):
     latency = stored.pool.costs["latency_ms"]
     assert (latency > shared.costs["latency_ms"]).all()
     assert shared.costs["latency_ms"] > 0
-    assert stored.parent.costs["latency_ms"] > 0
+    assert stored.pool.parent.costs["latency_ms"] > 0
     both = np.array([[True, True, False, False]])
-    total = Ensembles(both, stored.pool, stored.search, Planes.of(stored.search)).total("latency_ms")
+    total = Ensembles(both, stored.pool, stored.pool.search, Planes.of(stored.pool.search)).total("latency_ms")
     np.testing.assert_allclose(total, latency[:2].sum() - shared.costs["latency_ms"])
 
 

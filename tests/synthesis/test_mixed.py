@@ -61,7 +61,7 @@ def test_what_a_member_answers_and_costs_is_what_its_network_does(whole):
     test = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["test"]
     for row, name in enumerate(stored.pool.names):
         network = member_network(stored, name)
-        np.testing.assert_array_equal(stored.test.y_pred[row], measure.answers(network, test).y_pred)
+        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.answers(network, test).y_pred)
         assert read_member(whole, name)["layers"] == measure.layers(network)
 
 

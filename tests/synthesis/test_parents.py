@@ -92,7 +92,7 @@ def test_members_come_from_the_parents_that_their_routes_name(stored):
         assert list(dict(network.named_children())) == list(
             dict(networks.build("flat" if name.startswith("flat") else "small", 10, seed=0).named_children())
         )
-        np.testing.assert_array_equal(stored.test.y_pred[row], measure.answers(network, splits["test"]).y_pred)
+        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.answers(network, splits["test"]).y_pred)
     origins = [origin.get("parent") for origin in stored.pool.origins]
     assert origins == [None, "second", "second", "flat"]
 

@@ -57,7 +57,8 @@ def test_of_members_whose_removal_hurts_equally_the_costliest_goes_then_the_last
     problem = make_problem(n_members=4)
     same = type(problem.search)(np.tile(problem.search.y_pred[:1], (4, 1)), problem.search.y_true, 4, "search")
     costs = {"bytes": np.array([5, 9, 9, 1])}
-    problem = replace(problem, search=same, pool=replace(problem.pool, costs=costs), test=None)
+    members = replace(problem.pool.members, costs=costs)
+    problem = replace(problem, pool=replace(problem.pool, members=members, search=same, test=None))
     judged, _ = path("backward_wrapper", problem)
     assert [np.flatnonzero(s).tolist() for s in judged] == [[0, 1, 2, 3], [0, 1, 3], [0, 3], [3]]
 

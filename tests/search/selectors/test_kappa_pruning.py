@@ -50,7 +50,7 @@ def test_a_pair_of_strangers_comes_before_twins(make_problem):
     problem = make_problem(n_members=3)
     labels = problem.search.y_pred
     twins = replace(problem.search, y_pred=np.stack([labels[0], labels[0], labels[2]]))
-    assert judged(replace(problem, search=twins)).tolist()[1] == [True, False, True]
+    assert judged(replace(problem, pool=replace(problem.pool, search=twins))).tolist()[1] == [True, False, True]
 
 
 def test_a_pool_of_one_is_judged(make_problem):

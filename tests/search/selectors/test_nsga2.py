@@ -92,16 +92,15 @@ import hashlib, sys
 sys.path.insert(0, {tests!r})
 import naive, numpy as np
 from evo_ensyth import objectives
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
 from evo_ensyth.io.run_folder import _front_table
 rng = np.random.default_rng(0)
 labels, truth = naive.random_votes(rng, 40, 600, 5, 0.6)
-pool = Pool(tuple(f"m{{i}}" for i in range(40)), costs={{"ms": rng.random(40)}})
-goals = tuple(objectives.find(g, pool) for g in ("error", "ms", "n_members"))
-problem = Problem("p", pool, Votes(labels[:, :300], truth[:300], 5, "search"),
-                  Votes(labels[:, 300:], truth[300:], 5, "test"), goals)
+members = Members(tuple(f"m{{i}}" for i in range(40)), costs={{"ms": rng.random(40)}})
+pool = Pool(members, Votes(labels[:, :300], truth[:300], 5, "search"), Votes(labels[:, 300:], truth[300:], 5, "test"))
+problem = Problem(pool, ("error", "ms", "n_members"))
 found = run(problem, "nsga2", against=["random"], budget=6000, seed=3)
 print(hashlib.sha256(_front_table(found)).hexdigest())
 """

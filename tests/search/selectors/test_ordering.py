@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.greedy.complementarity import Complementarity
 from evo_ensyth.search.selectors.greedy.drep import Drep
@@ -63,14 +63,17 @@ def errors(votes, members):
 
 def with_labels(problem, labels, truth):
     votes = Votes(np.asarray(labels), np.asarray(truth), 4, "search")
-    return replace(problem, pool=Pool(tuple("abcdefgh"[: len(labels)]), costs={}), search=votes, test=None)
+    return replace(problem, pool=Pool(Members(tuple("abcdefgh"[: len(labels)])), votes))
 
 
 @pytest.mark.parametrize("selector", ALL, ids=str)
 def test_relabelled_members_give_the_same_ensembles(make_problem, selector):
     problem = make_problem(n_members=9, n_samples=4001, seed=5)  # a draw in which nothing ties
     order = np.random.default_rng(1).permutation(9)
-    shuffled = replace(problem, search=replace(problem.search, y_pred=problem.search.y_pred[order]), test=None)
+    shuffled = replace(
+        problem,
+        pool=replace(problem.pool, search=replace(problem.search, y_pred=problem.search.y_pred[order]), test=None),
+    )
     judged, search = path(selector, problem)
     judged_shuffled, search_shuffled = path(selector, shuffled)
     assert_array_equal(np.array(judged)[:, order], judged_shuffled)
@@ -261,7 +264,7 @@ def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, see
     points = np.random.default_rng(seed).integers(0, 150, 11)
     problem = make_problem(n_members=11, n_samples=150)
     labels = (np.arange(150) < points[:, None]).astype(np.uint8)
-    problem = replace(problem, search=replace(problem.search, y_pred=labels), test=None)
+    problem = replace(problem, pool=replace(problem.pool, search=replace(problem.search, y_pred=labels), test=None))
     d = distances(problem.search)
     assert_array_equal(d, abs(points[:, None] - points))
     judged, search = path(KMedoids(first="diversity"), problem)

@@ -60,7 +60,7 @@ def test_tiny_pools_work(name, n_members, make_problem):
 def test_members_who_all_agree_work(name, n_members, limits, make_problem):
     problem = make_problem(n_members=n_members)
     same = np.repeat(problem.search.y_pred[:1], n_members, axis=0)
-    problem = replace(problem, search=replace(problem.search, y_pred=same))
+    problem = replace(problem, pool=replace(problem.pool, search=replace(problem.search, y_pred=same)))
     search = searched(name, problem, **limits)
     assert set(search.front.values[:, 0]) == {problem.search.member_errors[0] / problem.search.n_samples}
 

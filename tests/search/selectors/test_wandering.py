@@ -12,7 +12,7 @@ from evo_ensyth.engine.bit_planes import Leg, Planes
 from evo_ensyth.engine.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
-from evo_ensyth.pool import Pool, Votes
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary import nsga2
@@ -100,7 +100,7 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     truth = np.ones(700, np.int64)
     labels = np.ones((12, 700), np.int64)
     labels[9:] = 0
-    problem = Problem("led", Pool(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search"), None, (error, n_members))
+    problem = Problem(Pool(Members(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search")), (error, n_members))
     here = np.array([0] * 8 + [1] * 4, bool)
     penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
     leg = wander(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))
@@ -128,7 +128,7 @@ def test_near_the_whole_pool_some_samples_are_settled(make_problem):
     problem = make_problem(n_members=40, n_samples=3_000)
     labels = problem.search.y_pred.copy()
     labels[:35, :600] = (problem.search.y_true[:600] + 1) % 4
-    problem = replace(problem, search=Votes(labels, problem.search.y_true, 4, "search"))
+    problem = replace(problem, pool=replace(problem.pool, search=Votes(labels, problem.search.y_true, 4, "search")))
     penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
     planes = Planes.of(problem.search)
     assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0

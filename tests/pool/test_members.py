@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Pool
-from evo_ensyth.pool.pool import shared_parts
+from evo_ensyth.pool import Members
+from evo_ensyth.pool.members import shared_parts
 
 
 def layer(name: str, chain: str, **costs: float) -> dict:
@@ -16,7 +16,7 @@ def layer(name: str, chain: str, **costs: float) -> dict:
 
 def test_a_pool_keeps_counts_as_integers_and_measurements_as_floats():
     costs = {"bytes": np.array([1, 2], np.uint16), "ms": np.array([1, 2], np.float16), "macs": [3, 4]}
-    pool = Pool(("a", "b"), costs=costs)
+    pool = Members(("a", "b"), costs=costs)
     assert len(pool) == 2
     assert {name: values.dtype.name for name, values in pool.costs.items()} == {
         "bytes": "int64",
@@ -28,7 +28,7 @@ def test_a_pool_keeps_counts_as_integers_and_measurements_as_floats():
 
 def test_costs_cannot_be_changed_behind_the_pool():
     own = np.array([1, 2])
-    pool = Pool(("a", "b"), costs={"bytes": own})
+    pool = Members(("a", "b"), costs={"bytes": own})
     own[0] = 99
     assert pool.costs["bytes"].tolist() == [1, 2]
     with pytest.raises(ValueError, match="read-only"):
@@ -36,7 +36,7 @@ def test_costs_cannot_be_changed_behind_the_pool():
 
 
 def test_a_cost_can_be_added_and_the_old_pool_stays_as_it_is():
-    pool = Pool(("a", "b"), costs={"bytes": [1, 2]})
+    pool = Members(("a", "b"), costs={"bytes": [1, 2]})
     richer = pool.with_cost("ms", [0.5, 0.25])
     assert sorted(pool.costs) == ["bytes"]
     assert sorted(richer.costs) == ["bytes", "ms"]
@@ -68,11 +68,11 @@ def test_a_cost_can_be_added_and_the_old_pool_stays_as_it_is():
 )
 def test_a_pool_that_cannot_be_is_refused(names, rest, message):
     with pytest.raises(InputError, match=message):
-        Pool(names, **rest)
+        Members(names, **rest)
 
 
 def test_costs_near_the_limit_add_up_without_a_warning():
-    pool = Pool(("a", "b"), costs={"count": [2**61 - 1024, 2**61 - 1024], "measured": [4e74, -4e74]})
+    pool = Members(("a", "b"), costs={"count": [2**61 - 1024, 2**61 - 1024], "measured": [4e74, -4e74]})
     assert sum(map(int, pool.costs["count"])) == int(pool.costs["count"].sum())
 
 
@@ -103,7 +103,7 @@ def test_members_without_layers_share_nothing():
 
 # Parts of a pool
 
-FOUR = Pool(
+FOUR = Members(
     ("net_trim-0.1", "net_trim-0.2", "magnitude-0.5", "net_trim-0.1-quantised"),
     origins=tuple({"method": str(i)} for i in range(4)),
     costs={"bytes": np.array([10, 20, 30, 40])},

@@ -1,0 +1,98 @@
+"""Predictions in memory, as users hold them: mappings, data frames, arrays; hard labels or probabilities."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.votes import Votes
+
+
+def read_split(
+    predictions: Any, y_true: Any, split: str, order: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], Votes]:
+    """Names of the members, and their votes on one split.
+
+    Parameters
+    ----------
+    predictions, y_true
+        As for `Pool.from_predictions`.
+    split : str
+        ``search`` or ``test``.
+    order : sequence of str, optional
+        Put the members in this order, if they have these names.
+
+    Raises
+    ------
+    InputError
+        Shapes or values that do not fit.
+    """
+    columns = columns_of(predictions, f"the {split} predictions")
+    if not columns:
+        raise InputError(f"the {split} predictions hold no member.")
+    if order is not None and set(order) == set(columns):
+        columns = {name: columns[name] for name in order}
+    truth = _labels(y_true, f"the {split} y_true")
+    labels, scores = [], []
+    for name, column in columns.items():
+        values = np.asarray(column)
+        what = f"the {split} predictions of '{name}'"
+        if values.ndim not in (1, 2) or values.shape[0] != len(truth):
+            raise InputError(f"{what} have shape {values.shape}; y_true has {len(truth)} samples.")
+        if values.ndim == 2:
+            scores.append(values)
+        labels.append(values.argmax(axis=1) if values.ndim == 2 else _labels(values, what))
+    if scores and len(scores) < len(labels):
+        raise InputError(
+            f"some members of the {split} predictions give labels and others probabilities; give one kind."
+        )
+    widths = {values.shape[1] for values in scores}
+    if len(widths) > 1:
+        raise InputError(f"the {split} probabilities have {min(widths)} to {max(widths)} columns; give one per class.")
+    n_classes = max(int(truth.max()), max(int(row.max()) for row in labels), max(widths, default=0) - 1) + 1
+    read_scores = partial(_scores, scores, truth, n_classes, split) if scores else None
+    return tuple(columns), Votes(np.array(labels), truth, n_classes, split, read_scores)
+
+
+def columns_of(predictions: Any, what: str) -> dict[str, Any]:
+    """Predictions by the name of the member."""
+    if isinstance(predictions, Mapping):
+        return {str(name): column for name, column in predictions.items()}
+    if hasattr(predictions, "columns"):
+        import narwhals
+
+        try:
+            frame = narwhals.from_native(predictions, eager_only=True)
+        except TypeError as error:
+            raise InputError(f"{what} are no data frame that can be read: {error}.") from error
+        return {str(name): frame[name].to_numpy() for name in frame.columns}
+    values = np.asarray(predictions)
+    if values.ndim not in (2, 3):
+        expected = "(n_members, n_samples) or (n_members, n_samples, n_classes)"
+        raise InputError(f"{what} have shape {values.shape}; expected a mapping, or {expected}.")
+    width = len(str(max(len(values) - 1, 0)))
+    return {f"member-{i:0{width}}": row for i, row in enumerate(values)}
+
+
+def _labels(values: Any, what: str) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or labels.size == 0:
+        raise InputError(f"{what} have shape {labels.shape}; expected (n_samples,), at least one sample.")
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "biu":
+        raise InputError(f"{what} have type {labels.dtype}; class labels are whole numbers, counted from 0.")
+    labels = labels.astype(np.int64)
+    if labels.min() < 0 or labels.max() >= MOST_CLASSES:
+        wrong = labels[(labels < 0) | (labels >= MOST_CLASSES)][0]
+        raise InputError(f"{what} hold {wrong}; class labels are counted from 0, and {MOST_CLASSES} classes fit.")
+    return labels
+
+
+def _scores(columns: list[np.ndarray], truth: np.ndarray, n_classes: int, split: str) -> Scores:
+    padding = n_classes - columns[0].shape[1]
+    return Scores([np.pad(column, ((0, 0), (0, padding))) if padding else column for column in columns], truth, split)
