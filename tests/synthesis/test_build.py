@@ -173,9 +173,9 @@ def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
     assert about["recipe"] == plain(RECIPE) == json.loads(json.dumps(plain(RECIPE)))
     assert about["parent"]["parameters"] == 15_010
     assert about["parent"]["accuracy"]["test"] > 0.6
-    parent = read_pool(whole).parent
+    parent = read_pool(whole).pool.parent
     assert parent.costs == {cost: about["parent"][cost] for cost in ("parameters", "bytes", "macs", "sparse_macs")}
-    for votes in (read_pool(whole).search, read_pool(whole).test):
+    for votes in (read_pool(whole).pool.search, read_pool(whole).pool.test):
         assert np.mean(parent.y_pred[votes.split] == votes.y_true) == about["parent"]["accuracy"][votes.split]
     assert [control["name"] for control in about["controls"]] == ["like-smallest-0.3-set1", "like-smallest-0.6-set1"]
     for control in about["controls"]:
