@@ -51,28 +51,32 @@ def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:
     return search, time.perf_counter() - start
 
 
-def plurality_errors(votes: Votes, bag: np.ndarray) -> int:
-    """Count the slow way: a histogram for every sample. Entry i of the bag says how many votes member i has."""
-    counts = (bag[:, None, None] * (votes.y_pred[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
+def plurality_errors(votes: Votes, multiset: np.ndarray) -> int:
+    """Count the slow way: a histogram for every sample. Entry i of the multiset says how many votes member i has."""
+    counts = (multiset[:, None, None] * (votes.y_pred[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
     return int(np.count_nonzero(counts.argmax(axis=1) != votes.y_true))
 
 
 def path(votes: Votes, name: str) -> list[np.ndarray]:
-    """Bags on the way of a greedy selector, each step recomputed."""
+    """Multisets on the way of a greedy selector, each step recomputed."""
     n = votes.n_members
     single = np.eye(n, dtype=int)
     if name == "backward_elimination":
         best_first = sorted(range(n), key=lambda member: plurality_errors(votes, single[member]))
         return [single[best_first[:size]].sum(axis=0) for size in range(1, n + 1)]
     backward = name == "backward_wrapper"
-    bags = [np.full(n, int(backward))]
+    multisets = [np.full(n, int(backward))]
     for _ in range({"forward_greedy": n, "backward_wrapper": n - 1, "caruana": CARUANA_ROUNDS}[name]):
-        bag = bags[-1]
+        multiset = multisets[-1]
         # of equals forward selections take the first, and the backward one the last
-        movable = np.flatnonzero(bag)[::-1] if backward else np.flatnonzero(bag == 0 if name != "caruana" else bag >= 0)
-        after = [bag - single[member] if backward else bag + single[member] for member in movable]
-        bags.append(min(after, key=lambda bag: plurality_errors(votes, bag)))
-    return [bag for bag in bags if bag.any()]
+        movable = (
+            np.flatnonzero(multiset)[::-1]
+            if backward
+            else np.flatnonzero(multiset == 0 if name != "caruana" else multiset >= 0)
+        )
+        after = [multiset - single[member] if backward else multiset + single[member] for member in movable]
+        multisets.append(min(after, key=lambda multiset: plurality_errors(votes, multiset)))
+    return [multiset for multiset in multisets if multiset.any()]
 
 
 def check(votes: Votes) -> None:
@@ -81,7 +85,7 @@ def check(votes: Votes) -> None:
         search, _ = searched(posed(votes), name)
         found = fewest_errors(votes, search.front.subsets)
         if name != "local_search":
-            expected = fewest_errors(votes, [bag > 0 for bag in path(votes, name)])
+            expected = fewest_errors(votes, [multiset > 0 for multiset in path(votes, name)])
         else:
             neighbours = [subset ^ flips for subset in search.front.subsets for flips in one_and_two(subset)]
             expected = np.minimum(found, fewest_errors(votes, neighbours))

@@ -25,7 +25,7 @@ from unseen import Everything, read
 
 from evo_ensyth import combining
 from evo_ensyth.combining import Combiner
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Votes
 
@@ -74,7 +74,7 @@ def has_scores(votes: Votes) -> bool:
 def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Members, search: Votes, test: Votes) -> None:
     """Stop unless plurality through a combiner is plurality."""
     for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
-        counted = Ensembles(subset[None], pool, votes, Planes.of(votes)).errors[0]
+        counted = Ensembles(subset[None], pool, votes).errors[0]
         if round(found * votes.n_samples / 100) != counted:
             sys.exit(f"on the {votes.split} part plurality makes {counted} errors, through the combiner {found:g} %")
 

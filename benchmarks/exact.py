@@ -4,7 +4,7 @@
     python benchmarks/exact.py --all            all 68,719,476,735 subsets; goes on where it was interrupted
     python benchmarks/exact.py --file POOL.npz  the same for predictions of one's own
 
-Up to size 5 the front is first compared with that of brute force: every subset judged by `Planes`.
+Up to size 5 the front is first compared with that of brute force: every subset judged by `BitPlanes`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from rich.table import Table
 from votes import draw_votes
 
 from evo_ensyth.cli.progress import search_progress
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine.bit_planes import threads
 from evo_ensyth.io import read_predictions
 from evo_ensyth.pool import Members, Pool, Votes
@@ -85,7 +85,7 @@ def check_against_brute_force(votes: Votes, problem: Problem) -> None:
     Exact(max_size=BRUTE_FORCE).select(search, np.random.default_rng(0))
     errors = np.rint(search.front.values[:, 0] * votes.n_samples).astype(np.int64)
     found = limits_of(search.front.subsets, errors, votes.n_samples)
-    planes, fewest = Planes.of(votes), votes.n_samples + 1
+    planes, fewest = BitPlanes.of(votes), votes.n_samples + 1
     for size in range(1, BRUTE_FORCE + 1):
         combinations = itertools.combinations(range(votes.n_members), size)
         while block := list(itertools.islice(combinations, 20_000)):

@@ -143,7 +143,7 @@ def wrong(problem: Problem, found: Run) -> np.ndarray:
     subset = np.isin(names, found.found.entries[found.chosen].members)[None]
     tested = problem.on_test(subset)
     assert tested is not None
-    return np.asarray(tested.winners[0] != tested.votes.y_true)
+    return np.asarray(tested.predictions[0] != tested.votes.y_true)
 
 
 def compared(ours: np.ndarray, theirs: np.ndarray) -> str:

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.files import write_whole
 
 START = {"samples": 10_000, "members": 128, "classes": 10, "ensemble size": 16}
@@ -34,7 +34,7 @@ ENSEMBLES = 64
 REPEATS = 50
 
 
-def measured(pools: list[tuple[Planes, np.ndarray]]) -> list[float]:
+def measured(pools: list[tuple[BitPlanes, np.ndarray]]) -> list[float]:
     """Microseconds per ensemble of each pool: the best of several rounds, so that a slow second meets all alike."""
     best = np.full(len(pools), np.inf)
     for _ in range(REPEATS):
@@ -45,9 +45,9 @@ def measured(pools: list[tuple[Planes, np.ndarray]]) -> list[float]:
     return (best / ENSEMBLES * 1e6).tolist()
 
 
-def posed(samples: int, members: int, classes: int, size: int) -> tuple[Planes, np.ndarray]:
+def posed(samples: int, members: int, classes: int, size: int) -> tuple[BitPlanes, np.ndarray]:
     """A drawn pool, and subsets of one size."""
-    return Planes.of(draw_votes(members, samples, classes)), drawn(members, size)
+    return BitPlanes.of(draw_votes(members, samples, classes)), drawn(members, size)
 
 
 def drawn(members: int, size: int) -> np.ndarray:
@@ -69,7 +69,7 @@ def main() -> None:
     console.print(machine())
     votes = draw_votes(START["members"], START["samples"], START["classes"])
     subsets = drawn(START["members"], START["ensemble size"])
-    if not np.array_equal(Planes.of(votes).errors(subsets), matrix_product(votes, one_hot(votes), subsets)):
+    if not np.array_equal(BitPlanes.of(votes).errors(subsets), matrix_product(votes, one_hot(votes), subsets)):
         sys.exit("the planes count other errors than the matrix product")
     table = Table(title="microseconds per ensemble, from " + ", ".join(f"{n:,} {what}" for what, n in START.items()))
     table.add_column("doubled")

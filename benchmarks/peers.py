@@ -39,7 +39,7 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.archive import Front
@@ -368,7 +368,7 @@ def check(votes: Votes) -> int:
     subsets = rng.random((CHECKED, votes.n_members)) < rng.uniform(0.05, 0.95, (CHECKED, 1))
     subsets[~subsets.any(axis=1), 0] = True
     ways = {
-        "bit planes": Planes.of(votes).errors(subsets),
+        "bit planes": BitPlanes.of(votes).errors(subsets),
         "matrix product": matrix_product(votes, _TABLES[id(votes)], subsets),
         "bincount": np.array([_COUNTERS[id(votes)](subset) for subset in subsets]),
         "scikit-learn's vote": np.array([vote_with_sklearn(votes, subset) for subset in subsets[:2]]),

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
@@ -102,7 +102,7 @@ def best_time(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
     return min(times), answer
 
 
-def time_all(votes: Votes, planes: Planes, subsets: np.ndarray) -> dict[str, float]:
+def time_all(votes: Votes, planes: BitPlanes, subsets: np.ndarray) -> dict[str, float]:
     """Seconds per ensemble of each way, once their answers are seen to agree."""
     few = subsets[:32]
     table = one_hot(votes)  # made once, outside the time
@@ -130,7 +130,7 @@ def main() -> None:
     )
     for n_members, n_samples, n_classes in POOLS:
         votes = draw_votes(n_members, n_samples, n_classes)
-        planes = Planes.of(votes)
+        planes = BitPlanes.of(votes)
         rng = np.random.default_rng(1)
         table = Table(
             title=f"{n_members} members, {n_samples:,} samples, {n_classes} classes; "
@@ -158,7 +158,7 @@ def main() -> None:
 def large_pool() -> Table:
     """Time few and many members of a pool whose one-hot table would take 20 GB."""
     votes = draw_votes(*LARGE_POOL)
-    planes = Planes.of(votes)
+    planes = BitPlanes.of(votes)
     n_members, n_samples, n_classes = LARGE_POOL
     table = Table(
         title=f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes; "

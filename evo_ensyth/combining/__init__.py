@@ -89,7 +89,7 @@ class Combined:
         voters = np.flatnonzero(self.weights)
         theirs = votes.part(voters)
         soft = SoftVotes.of(theirs.scores if self.adds == "scores" else theirs)
-        answers: np.ndarray = soft.winners(np.ones((1, len(voters)), bool), self.weights[None, voters])[0]
+        answers: np.ndarray = soft.predictions(np.ones((1, len(voters)), bool), self.weights[None, voters])[0]
         return answers
 
     def errors(self, votes: Votes) -> int:

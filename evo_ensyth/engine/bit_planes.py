@@ -28,7 +28,7 @@ from evo_ensyth.pool.memory import check_fits
 
 # Losses of all margins for the sizes of the subsets that are judged together: 16 MB.
 MOST_LOSSES = 2_000_000
-# Planes to count before a second thread pays for its start.
+# BitPlanes to count before a second thread pays for its start.
 THREAD_PLANES = 250_000
 
 
@@ -59,7 +59,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Planes:
+class BitPlanes:
     """Bit planes of a pool on one split.
 
     Attributes
@@ -93,7 +93,7 @@ class Planes:
     n_samples: int
 
     @classmethod
-    def of(cls, votes: Votes) -> "Planes":
+    def of(cls, votes: Votes) -> "BitPlanes":
         """Lay out the votes of a split.
 
         Raises
@@ -272,12 +272,12 @@ class Planes:
             errors[leaves] = self.n_samples
         return errors
 
-    def joined_errors(self, bag: np.ndarray, movers: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when a member joins a bag, in which some may have several votes.
+    def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when a member joins a multiset, in which some may have several votes.
 
         Parameters
         ----------
-        bag : int64, (n_members,)
+        multiset : int64, (n_members,)
             How often each is in it.
         movers : int64, (n_movers,)
             The members that may join.
@@ -285,29 +285,29 @@ class Planes:
         Returns
         -------
         int64, (n_movers,)
-            Entry i belongs to the bag with one vote more for mover i.
+            Entry i belongs to the multiset with one vote more for mover i.
         """
-        # In a bag, a lead in the whole pool says nothing: all members may be left out, and more.
-        members = np.repeat(np.arange(self.n_members), bag)
+        # In a multiset, a lead in the whole pool says nothing: all members may be left out, and more.
+        members = np.repeat(np.arange(self.n_members), multiset)
         return self._moved(kernels.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
-    def bag_errors(self, bags: np.ndarray) -> np.ndarray:
-        """Samples that each bag gets wrong, in which some members may have several votes.
+    def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
+        """Samples that each multiset gets wrong, in which some members may have several votes.
 
         Parameters
         ----------
-        bags : int64, (n_bags, n_members)
-            How often each member is in it; no bag is empty.
+        multisets : int64, (n_multisets, n_members)
+            How often each member is in it; no multiset is empty.
 
         Returns
         -------
-        int64, (n_bags,)
+        int64, (n_multisets,)
         """
-        errors = np.empty(len(bags), np.int64)
-        for i, bag in enumerate(bags):
+        errors = np.empty(len(multisets), np.int64)
+        for i, multiset in enumerate(multisets):
             # Where somebody joins, members may stand several times: so the last vote joins the others.
-            last = np.flatnonzero(bag)[-1:]
-            others = bag.copy()
+            last = np.flatnonzero(multiset)[-1:]
+            others = multiset.copy()
             others[last] -= 1
             errors[i] = self.joined_errors(others, last)[0]
         return errors

@@ -8,7 +8,6 @@ counts, however many samples there are.
 
 from dataclasses import dataclass
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -48,10 +47,8 @@ class Diversity:
 
     @classmethod
     def of(cls, votes: Votes) -> "Diversity":
-        """Diversity on the votes of a split: the same object for as long as these votes are about."""
-        if votes not in _KNOWN:
-            _KNOWN[votes] = cls(votes.y_pred, votes.y_true, votes.n_classes)
-        return _KNOWN[votes]
+        """Diversity on the votes of a split."""
+        return cls(votes.y_pred, votes.y_true, votes.n_classes)
 
     @property
     def n_samples(self) -> int:
@@ -203,10 +200,6 @@ class Diversity:
         """Mean of a table over the pairs of each subset."""
         size = np.count_nonzero(subsets, axis=1)
         return _ratio(kernels.pair_sums(table, subsets), size * (size - 1) // 2)
-
-
-# Diversity does not refer to the votes, so they and it go when nobody else has them.
-_KNOWN: WeakKeyDictionary[Votes, Diversity] = WeakKeyDictionary()
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, otherwise: float = np.nan) -> np.ndarray:

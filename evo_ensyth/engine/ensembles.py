@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from evo_ensyth.engine import kernels
-from evo_ensyth.engine.bit_planes import Planes
+from evo_ensyth.engine import kernels, views
+from evo_ensyth.engine.bit_planes import BitPlanes
+from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Members, Votes
@@ -24,11 +25,6 @@ class Ensembles:
     pool : Members
     votes : Votes
         The split on which the ensembles are judged.
-    planes : Planes
-        The same votes, laid out for counting.
-    prepared_scores : function to SoftVotes, optional
-        Gives the scores of that split ready to be added up; prepares them anew if left out. Called when an objective
-        asks.
     around : bool, (n_members,), optional
         A subset from which each ensemble differs by one member. What is counted for all of them together then costs
         little more than for one.
@@ -37,13 +33,32 @@ class Ensembles:
     subsets: np.ndarray
     pool: Members
     votes: Votes
-    planes: Planes
-    prepared_scores: Callable[[], SoftVotes] | None = None
     around: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""
         return len(self.subsets)
+
+    @property
+    def bit_planes(self) -> BitPlanes:
+        """Labels of all members, laid out for counting."""
+        return views.bit_planes(self.votes)
+
+    @property
+    def soft_votes(self) -> SoftVotes:
+        """Scores of all members, ready to be added up.
+
+        Raises
+        ------
+        InputError
+            The pool has none for this split.
+        """
+        return views.soft_votes(self.votes)
+
+    @property
+    def diversity(self) -> Diversity:
+        """How differently the members err and answer."""
+        return views.diversity(self.votes)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -53,24 +68,24 @@ class Ensembles:
     @cached_property
     def errors(self) -> np.ndarray:
         """int64, (n_ensembles,): samples on which the plurality vote is wrong."""
-        return self.planes.errors(self.subsets)
+        return self.bit_planes.errors(self.subsets)
 
     @cached_property
     def margin_counts(self) -> np.ndarray:
-        """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `Planes.margin_counts`."""
-        return self.planes.margin_counts(self.subsets)
+        """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `BitPlanes.margin_counts`."""
+        return self.bit_planes.margin_counts(self.subsets)
 
     def margin_losses(self, losses: Callable[[int], np.ndarray]) -> np.ndarray:
-        """int64, (n_ensembles,): sum over the samples of what their margins cost; see `Planes.margin_losses`."""
+        """int64, (n_ensembles,): sum over the samples of what their margins cost; see `BitPlanes.margin_losses`."""
         if self.around is None:
-            return self.planes.margin_losses(self.subsets, losses)
+            return self.bit_planes.margin_losses(self.subsets, losses)
         movers = (self.subsets ^ self.around).argmax(axis=1)
-        return self.planes.neighbour_losses(self.around, movers, losses)
+        return self.bit_planes.neighbour_losses(self.around, movers, losses)
 
     @cached_property
     def errors_by_class(self) -> np.ndarray:
         """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
-        return self.planes.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes, self.subsets)
+        return self.bit_planes.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes, self.subsets)
 
     @property
     def error_rate(self) -> np.ndarray:
@@ -78,22 +93,11 @@ class Ensembles:
         return self.errors / self.votes.n_samples
 
     @cached_property
-    def winners(self) -> np.ndarray:
-        """(n_ensembles, n_samples), type of the labels: what each ensemble answers, ties to the lowest class."""
-        answers = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
-        kernels.winners(self.votes.y_pred, self.subsets, self.votes.n_classes, answers)
-        return answers
-
-    @cached_property
-    def soft_votes(self) -> SoftVotes:
-        """Scores of all members, ready to be added up.
-
-        Raises
-        ------
-        InputError
-            The pool has none for this split.
-        """
-        return self.prepared_scores() if self.prepared_scores else SoftVotes.of(self.votes.scores)
+    def predictions(self) -> np.ndarray:
+        """(n_ensembles, n_samples), type of the labels: the plurality vote on each sample, ties to the lowest class."""
+        predictions = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
+        kernels.predictions(self.votes.y_pred, self.subsets, self.votes.n_classes, predictions)
+        return predictions
 
     def total(self, cost: str) -> np.ndarray:
         """Sum of a cost over the members, with what members share counted once.

@@ -994,7 +994,7 @@ def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_
 
 
 @compiled
-def winners(labels, subsets, n_classes, out):
+def predictions(labels, subsets, n_classes, out):
     """Label with the most votes for each subset and sample, ties to the lowest, written to (n_subsets, n_samples)."""
     n_members, n_samples = labels.shape
     counts = np.zeros(n_classes, np.int64)

@@ -188,7 +188,7 @@ class SoftVotes:
         self._add_up(factors, _narrowest(largest_sum), compare)
         return totals
 
-    def winners(self, subsets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    def predictions(self, subsets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Class with the largest sum, ties to the lowest.
 
         Parameters
@@ -210,13 +210,13 @@ class SoftVotes:
         truth = self.source.y_true
         size = len(factors) * len(truth) * truth.itemsize
         check_fits(f"what {len(factors)} subsets answer on {len(truth)} samples", size)
-        winners = np.empty((len(factors), len(truth)), truth.dtype)
+        predictions = np.empty((len(factors), len(truth)), truth.dtype)
 
         def compare(sums: np.ndarray, rows: slice, samples: slice) -> None:
-            winners[rows, samples] = sums.argmax(axis=2)
+            predictions[rows, samples] = sums.argmax(axis=2)
 
         self._add_up(factors, _narrowest(largest_sum), compare)
-        return winners
+        return predictions
 
     def _factors(self, subsets: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, int]:
         """Whole numbers to multiply with, (n_subsets, n_members), and a bound of the sums that come of it."""

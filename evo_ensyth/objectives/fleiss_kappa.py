@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
 
 
 @objective(unit="kappa")
 def fleiss_kappa(ensembles: Ensembles) -> np.ndarray:
     """Fleiss' kappa of the labels; 1 for one member."""
-    return Diversity.of(ensembles.votes).likeness("fleiss_kappa", ensembles.subsets)
+    return ensembles.diversity.likeness("fleiss_kappa", ensembles.subsets)

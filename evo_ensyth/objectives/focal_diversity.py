@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
 
 
 @objective(unit="1 - diversity")
 def focal_diversity(ensembles: Ensembles) -> np.ndarray:
     """One less generalised diversity on the errors of a member, averaged over the members; 1 for one member."""
-    return Diversity.of(ensembles.votes).likeness("generalised_diversity", ensembles.subsets, focal=True)
+    return ensembles.diversity.likeness("generalised_diversity", ensembles.subsets, focal=True)

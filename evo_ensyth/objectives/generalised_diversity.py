@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
 
 
 @objective(unit="1 - diversity")
 def generalised_diversity(ensembles: Ensembles) -> np.ndarray:
     """One less generalised diversity; 1 for one member, and where nobody errs."""
-    return Diversity.of(ensembles.votes).likeness("generalised_diversity", ensembles.subsets)
+    return ensembles.diversity.likeness("generalised_diversity", ensembles.subsets)

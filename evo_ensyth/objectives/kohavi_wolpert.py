@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
 
 
@@ -12,4 +11,4 @@ def kohavi_wolpert(ensembles: Ensembles) -> np.ndarray:
 
     Among ensembles of one size L it ranks as `binary_disagreement` does, of which the variance is (L - 1) / 2L.
     """
-    return Diversity.of(ensembles.votes).likeness("kohavi_wolpert", ensembles.subsets)
+    return ensembles.diversity.likeness("kohavi_wolpert", ensembles.subsets)

@@ -21,7 +21,7 @@ def paired_error(ensembles: Ensembles) -> np.ndarray:
 
     It does without drawing: this is what resamples tend to as they grow in number.
     """
-    planes, n_samples = ensembles.planes, ensembles.votes.n_samples
+    planes, n_samples = ensembles.bit_planes, ensembles.votes.n_samples
     alone, together = planes.errors_by(planes.lost_by_all, 2, ensembles.subsets).T
     spared = planes.lost_by_all.sum() - together
     squared = n_samples * (alone + spared) - (alone - spared) ** 2  # n^3 times the variance: a whole number

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
 from evo_ensyth.objectives import Ensembles, objective
 
 
 @objective(unit="Q")
 def q_statistic(ensembles: Ensembles) -> np.ndarray:
     """Yule's Q of being right, averaged over the pairs; 1 for one member."""
-    return Diversity.of(ensembles.votes).likeness("q_statistic", ensembles.subsets)
+    return ensembles.diversity.likeness("q_statistic", ensembles.subsets)

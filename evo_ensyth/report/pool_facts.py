@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.engine.diversity import Diversity
+from evo_ensyth.engine import views
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
 from evo_ensyth.io.weight_masks import read_supports
@@ -200,7 +200,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         if parent
         else {}
     )
-    diversity = Diversity.of(search)
+    diversity = views.diversity(search)
     disagreement = 1 - diversity.agreements / search.n_samples
     supports = read_supports(stored)
     return PoolFacts(

@@ -230,5 +230,5 @@ def _wrong(votes: Votes, subset: np.ndarray) -> np.ndarray:
     labels = votes.y_pred[subset]
     labels.setflags(write=False)  # like the labels of a whole pool, for which the kernel is compiled
     answers = np.empty((1, votes.n_samples), labels.dtype)
-    kernels.winners(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
+    kernels.predictions(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
     return np.asarray(answers[0] != votes.y_true)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evo_ensyth.engine import views
 from evo_ensyth.engine.bit_planes import Leg
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
@@ -195,7 +196,7 @@ class Evaluator:
         movers = np.flatnonzero(candidates)
         self._spend(len(movers))
         errors = np.full(len(candidates), self.votes.n_samples + 1)
-        errors[movers] = self._ensembles(subset[None]).planes.neighbour_errors(subset, movers)
+        errors[movers] = views.bit_planes(self.votes).neighbour_errors(subset, movers)
         return errors
 
     def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -228,13 +229,13 @@ class Evaluator:
         return values
 
     def wander(self, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
-        """Walk from neighbour to neighbour, drawn by the error rate, as `Planes.wander` has it.
+        """Walk from neighbour to neighbour, drawn by the error rate, as `BitPlanes.wander` has it.
 
         Each neighbour counts as one evaluation. They do not enter the front: evaluate what is given back. The walk ends
         early where the budget does not cover the next step.
         """
         self.go_on()
-        leg = self._ensembles(subset[None]).planes.wander(subset, penalty, temperature, chances, self.left)
+        leg = views.bit_planes(self.votes).wander(subset, penalty, temperature, chances, self.left)
         self.spent += leg.n_neighbours
         return leg
 
@@ -255,14 +256,14 @@ class Evaluator:
         """
         size = int(np.count_nonzero(subset))
         self._spend(size * (len(subset) - size))
-        return self._ensembles(subset[None]).planes.swap_errors(subset)
+        return views.bit_planes(self.votes).swap_errors(subset)
 
-    def joined_errors(self, bag: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when one of the candidates joins a bag, in which some may have several votes.
+    def joined_errors(self, multiset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one of the candidates joins a multiset, in which some may have several votes.
 
         Parameters
         ----------
-        bag : int64, (n_members,)
+        multiset : int64, (n_members,)
             How often each is in it.
         candidates : bool, (n_members,)
 
@@ -274,25 +275,25 @@ class Evaluator:
         movers = np.flatnonzero(candidates)
         self._spend(len(movers))
         errors = np.full(len(candidates), self.votes.n_samples + 1)
-        errors[movers] = self._ensembles((bag > 0)[None]).planes.joined_errors(bag, movers)
+        errors[movers] = views.bit_planes(self.votes).joined_errors(multiset, movers)
         return errors
 
-    def bag_errors(self, bags: np.ndarray) -> np.ndarray:
+    def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
         """Samples that go wrong when members vote together, some of them several times.
 
-        Each bag counts as one evaluation. None enters the front, which holds sets: evaluate its members for that.
+        Each multiset counts as one evaluation. None enters the front, which holds sets: evaluate its members for that.
 
         Parameters
         ----------
-        bags : int64, (n_bags, n_members)
-            How often each is in it; no bag is empty.
+        multisets : int64, (n_multisets, n_members)
+            How often each is in it; no multiset is empty.
 
         Returns
         -------
-        int64, (n_bags,)
+        int64, (n_multisets,)
         """
-        self._spend(len(bags))
-        return self._ensembles(bags > 0).planes.bag_errors(bags)
+        self._spend(len(multisets))
+        return views.bit_planes(self.votes).multiset_errors(multisets)
 
     def count(self, n_subsets: int, best: np.ndarray) -> None:
         """Count ensembles that were judged by other means than `evaluate`, and keep the best of them.

@@ -1,12 +1,11 @@
 """What is asked: the subsets of a pool that are best by some objectives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 import numpy as np
 
-from evo_ensyth.engine import Planes, SoftVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, find, judge
 from evo_ensyth.objectives.error import error
@@ -85,11 +84,7 @@ class Problem:
 
     def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
-        other = replace(self, objectives=objectives)
-        # The same votes need not be laid out twice, nor the same scores.
-        other.__dict__["_search_planes"] = self._search_planes
-        other.__dict__["_prepared_scores"] = self._prepared_scores
-        return other
+        return replace(self, objectives=objectives)
 
     def within(self, bounds: tuple[Bound, ...]) -> "Problem":
         """Ask the same within other bounds."""
@@ -119,11 +114,11 @@ class Problem:
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""
-        return Ensembles(subsets, self.pool.members, self.search, self._search_planes, self._prepared_scores)
+        return Ensembles(subsets, self.pool.members, self.search)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
-        return Ensembles(subsets, self.pool.members, self.test, Planes.of(self.test)) if self.test else None
+        return Ensembles(subsets, self.pool.members, self.test) if self.test else None
 
     @cached_property
     def reference(self) -> np.ndarray:
@@ -135,11 +130,3 @@ class Problem:
         plain = np.concatenate([np.eye(len(self.pool), dtype=bool), np.ones((1, len(self.pool)), dtype=bool)])
         worst = judge(self.objectives, self.on_search(plain)).max(axis=0)
         return np.asarray(worst + 0.1 * np.where(worst == 0, 1.0, np.abs(worst)))
-
-    @cached_property
-    def _search_planes(self) -> Planes:
-        return Planes.of(self.search)
-
-    @cached_property
-    def _prepared_scores(self) -> Callable[[], SoftVotes]:
-        return cache(lambda: SoftVotes.of(self.search.scores))

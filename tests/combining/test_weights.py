@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import combining
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
 
@@ -39,7 +39,7 @@ def test_plurality_makes_the_errors_that_planes_count(seed):
     subset = np.random.default_rng(seed).random(7) < 0.6
     subset[0] = True
     fitted = combining.fit(combining.load("plurality"), votes, subset)
-    assert fitted.errors(votes) == Planes.of(votes).errors(subset[None])[0]
+    assert fitted.errors(votes) == BitPlanes.of(votes).errors(subset[None])[0]
 
 
 def test_a_soft_vote_is_the_largest_mean_score():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine import bit_planes as planes
 from evo_ensyth.engine.kernels import LISTED
 from evo_ensyth.errors import InputError
@@ -32,7 +32,7 @@ def by_hand(votes, subsets):
 @pytest.mark.parametrize("accuracy", [0.05, 0.6, 0.95])
 def test_errors_equal_those_counted_by_hand(shape, accuracy):
     votes, subsets = drawn(*shape, accuracy)
-    assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
+    assert_array_equal(BitPlanes.of(votes).errors(subsets), by_hand(votes, subsets))
 
 
 WAYS_TO_JUDGE = {
@@ -51,13 +51,13 @@ def test_subsets_are_judged_alike_alone_and_when_there_are_too_many_to_go_togeth
     subsets = rng.random((1_000, 300)) < rng.random((1_000, 1))
     subsets[~subsets.any(axis=1), -1] = True
     assert np.count_nonzero(subsets) > 2 * LISTED
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     assert_array_equal(judge(laid_out, subsets), np.concatenate([judge(laid_out, each[None]) for each in subsets]))
 
 
 def test_losses_are_the_same_where_there_is_room_for_few_tables_of_them(monkeypatch):
     votes, subsets = drawn(20, 700, 6)
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     expected = laid_out.margin_losses(subsets, lambda size: drawn_losses(size, 20))
     monkeypatch.setattr(planes, "MOST_LOSSES", 100)
     assert_array_equal(laid_out.margin_losses(subsets, lambda size: drawn_losses(size, 20)), expected)
@@ -66,14 +66,14 @@ def test_losses_are_the_same_where_there_is_room_for_few_tables_of_them(monkeypa
 @pytest.mark.parametrize("n_samples", [1, 63, 64, 65, 127, 128, 511, 512, 513, 1023, 1024, 1025])
 def test_every_sample_counts_whether_or_not_it_fills_a_word_or_a_unit(n_samples):
     votes, subsets = drawn(11, n_samples, 5)
-    assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
+    assert_array_equal(BitPlanes.of(votes).errors(subsets), by_hand(votes, subsets))
 
 
 @pytest.mark.parametrize("n_members", [63, 64, 65, 127, 128, 1023, 1024, 1025])
 def test_every_member_counts_however_wide_the_counters(n_members):
     votes, subsets = drawn(n_members, 70, 6, accuracy=0.3)
     subsets = np.concatenate([subsets[:12], np.ones((1, n_members), bool)])
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     assert_array_equal(laid_out.errors(subsets), by_hand(votes, subsets))
     for subset in subsets[-2:]:
         flips = np.eye(n_members, dtype=bool)[:: n_members // 9]
@@ -91,27 +91,27 @@ def margins_by_hand(votes, subsets):
 def test_margins_equal_those_counted_by_hand(shape, accuracy):
     votes, subsets = drawn(*shape, accuracy)
     some = subsets[:: 1 + votes.n_samples // 40]  # by hand is slow
-    assert_array_equal(Planes.of(votes).margin_counts(some), margins_by_hand(votes, some))
+    assert_array_equal(BitPlanes.of(votes).margin_counts(some), margins_by_hand(votes, some))
 
 
 @pytest.mark.parametrize("n_samples", [1, 511, 512, 513])
 @pytest.mark.parametrize("n_classes", [1, 2, 5])
 def test_every_margin_counts_once_whether_or_not_samples_fill_a_unit(n_samples, n_classes):
     votes, subsets = drawn(11, n_samples, n_classes)
-    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+    assert_array_equal(BitPlanes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
 
 
 @pytest.mark.parametrize("n_members", [63, 64, 127, 128, 1023, 1024])
 def test_margins_of_the_largest_ensembles_fit_into_their_counters(n_members):
     votes, subsets = drawn(n_members, 40, 3)
     subsets = np.concatenate([subsets[:3], np.ones((1, n_members), bool)])
-    assert_array_equal(Planes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
+    assert_array_equal(BitPlanes.of(votes).margin_counts(subsets), margins_by_hand(votes, subsets))
 
 
 @pytest.mark.parametrize(("labels", "truth"), [(0, 0), (0, 1), (2, 2)])
 def test_where_all_agree_nothing_needs_counting(labels, truth):
     votes = Votes(np.full((5, 700), labels), np.full(700, truth), 9, "search")
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     laid_out.words[:] = 0  # never looked at
     assert_array_equal(laid_out.errors(np.eye(5, dtype=bool)), np.full(5, 700 * (labels != truth)))
     assert_array_equal(laid_out.swap_errors(np.array([1, 1, 0, 0, 0], bool)), np.full((2, 3), 700 * (labels != truth)))
@@ -122,8 +122,8 @@ def test_a_lead_is_settled_at_the_very_size_at_which_it_cannot_be_lost(size):
     """All splits of twenty votes between truth and one rival, and the subsets that treat the truth worst."""
     rows = np.arange(20)[:, None] < np.arange(21)[None, :]
     labels = np.tile(np.where(rows, 1, 0), (1, 40))
-    laid_out = Planes.of(Votes(labels, np.ones(labels.shape[1], int), 3, "search"))
-    mirrored = Planes.of(Votes(1 - labels, np.zeros(labels.shape[1], int), 3, "search"))
+    laid_out = BitPlanes.of(Votes(labels, np.ones(labels.shape[1], int), 3, "search"))
+    mirrored = BitPlanes.of(Votes(1 - labels, np.zeros(labels.shape[1], int), 3, "search"))
     best, worst = np.arange(20) < size, np.arange(20) >= 20 - size
     for subset in (best, worst):
         votes = subset.astype(int) @ rows
@@ -145,14 +145,14 @@ def test_errors_equal_those_counted_by_hand_whatever_the_votes(data):
     truth = np.array(data.draw(st.lists(label, min_size=n_samples, max_size=n_samples)))
     votes = Votes(labels, truth, n_classes, "search")
     subsets = np.array(list(naive.all_subsets(n_members)))
-    assert_array_equal(Planes.of(votes).errors(subsets), by_hand(votes, subsets))
+    assert_array_equal(BitPlanes.of(votes).errors(subsets), by_hand(votes, subsets))
 
 
 def test_ties_go_to_the_lowest_class():
     labels = np.array([[0, 1, 2, 1], [1, 0, 0, 2]])
     both = np.ones((1, 2), bool)
     for truth, wrong in (([0, 0, 0, 1], 0), ([1, 1, 2, 2], 4), ([0, 1, 2, 1], 2)):
-        assert Planes.of(Votes(labels, np.array(truth), 3, "search")).errors(both) == [wrong]
+        assert BitPlanes.of(Votes(labels, np.array(truth), 3, "search")).errors(both) == [wrong]
 
 
 def test_the_worked_example_has_one_three_way_tie_that_the_lowest_class_gets_wrong():
@@ -160,13 +160,13 @@ def test_the_worked_example_has_one_three_way_tie_that_the_lowest_class_gets_wro
     labels = np.array([[0, 1, 2, 0, 2, 1], [0, 1, 0, 1, 1, 2], [0, 0, 2, 0, 1, 0]])
     votes = Votes(labels, truth, 3, "search")
     assert_array_equal(votes.member_errors, [2, 2, 2])
-    assert Planes.of(votes).errors(np.ones((1, 3), bool)) == [1]
+    assert BitPlanes.of(votes).errors(np.ones((1, 3), bool)) == [1]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
     votes, subsets = drawn(*shape)
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     for subset in subsets[:6]:
         flipped = subset ^ np.eye(len(subset), dtype=bool)
         expected = [
@@ -181,7 +181,7 @@ def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_swaps_are_the_subsets_with_one_member_for_another(shape):
     votes, subsets = drawn(*shape)
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
     for subset in subsets[:3]:
         swapped = []
         for leaves in np.flatnonzero(subset):
@@ -197,30 +197,30 @@ def test_swaps_are_the_subsets_with_one_member_for_another(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_bag_counts_its_members_as_often_as_they_are_in_it(shape):
+def test_a_multiset_counts_its_members_as_often_as_they_are_in_it(shape):
     votes, _ = drawn(*shape)
-    bag = np.random.default_rng(3).integers(0, 4, votes.n_members)
+    multiset = np.random.default_rng(3).integers(0, 4, votes.n_members)
     expected = []
     for member in range(votes.n_members):
-        more = bag.copy()
+        more = multiset.copy()
         more[member] += 1
         repeated = np.repeat(votes.y_pred, more, axis=0)
         expected.append(naive.errors(np.ones(len(repeated), bool), repeated, votes.y_true, votes.n_classes))
-    some = np.arange(len(bag))[::-2]
-    assert_array_equal(Planes.of(votes).joined_errors(bag, some), np.array(expected)[some])
+    some = np.arange(len(multiset))[::-2]
+    assert_array_equal(BitPlanes.of(votes).joined_errors(multiset, some), np.array(expected)[some])
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 3), (2, 600, 2), (7, 700, 4), (70, 130, 3)])
-def test_bags_are_ensembles_whose_members_stand_several_times(shape):
+def test_multisets_are_ensembles_whose_members_stand_several_times(shape):
     votes, _ = drawn(*shape)
-    bags = np.random.default_rng(3).integers(0, 9, (6, votes.n_members))
-    bags[:, -1] += 1
-    bags = np.concatenate([bags, np.eye(votes.n_members, dtype=np.int64)[:3]])
-    before = bags.copy()
-    repeated = [votes.y_pred[np.repeat(np.arange(votes.n_members), bag)] for bag in bags]
+    multisets = np.random.default_rng(3).integers(0, 9, (6, votes.n_members))
+    multisets[:, -1] += 1
+    multisets = np.concatenate([multisets, np.eye(votes.n_members, dtype=np.int64)[:3]])
+    before = multisets.copy()
+    repeated = [votes.y_pred[np.repeat(np.arange(votes.n_members), multiset)] for multiset in multisets]
     expected = [naive.errors(np.ones(len(r), bool), r, votes.y_true, votes.n_classes) for r in repeated]
-    assert_array_equal(Planes.of(votes).bag_errors(bags), expected)
-    assert_array_equal(bags, before)
+    assert_array_equal(BitPlanes.of(votes).multiset_errors(multisets), expected)
+    assert_array_equal(multisets, before)
 
 
 def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
@@ -229,7 +229,7 @@ def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
         truth = np.zeros(70, int)
         labels = np.zeros((n_members, 70), int)
         labels[0, :35] = 1
-        laid_out = Planes.of(Votes(labels, truth, 2, "search"))
+        laid_out = BitPlanes.of(Votes(labels, truth, 2, "search"))
         assert_array_equal(laid_out.neighbour_errors(np.ones(n_members, bool)), np.zeros(n_members))
 
 
@@ -237,7 +237,7 @@ def test_neighbours_of_the_whole_pool_need_no_wider_counter_than_there_is():
 @pytest.mark.parametrize("shape", [(36, 1000, 10), (9, 5000, 3)])
 def test_threads_change_nothing(monkeypatch, n_threads, shape):
     votes, subsets = drawn(*shape)
-    laid_out = Planes.of(votes)
+    laid_out = BitPlanes.of(votes)
 
     def everything():
         few = subsets[:3]
@@ -262,7 +262,7 @@ def test_threads_change_nothing(monkeypatch, n_threads, shape):
 
 def test_samples_that_all_get_right_have_no_planes_and_those_that_all_get_wrong_are_never_counted():
     labels = np.array([[0, 1, 2], [0, 1, 2]])
-    laid_out = Planes.of(Votes(labels, np.array([0, 2, 2]), 3, "search"))
+    laid_out = BitPlanes.of(Votes(labels, np.array([0, 2, 2]), 3, "search"))
     assert len(laid_out.order) == 1
     assert (laid_out.closest > 2).all()
     laid_out.words[:] = 0
@@ -276,11 +276,11 @@ def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_
     votes = Votes(labels, np.zeros(40, int), 31, "search")
     size = 30 * 30 * 64
     monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
-    assert Planes.of(votes).words.nbytes == size
+    assert BitPlanes.of(votes).words.nbytes == size
     monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
     monkeypatch.setattr(planes, "_on_a_line", lambda n_words: pytest.fail("allocated"))
     with pytest.raises(InputError, match=r"the planes of the search split would take 0\.0 GiB; a quarter"):
-        Planes.of(votes)
+        BitPlanes.of(votes)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -288,7 +288,7 @@ def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_
 def test_losses_of_neighbours_are_those_of_each_alone(shape, density):
     votes, _ = drawn(*shape)
     n_members, rng = votes.n_members, np.random.default_rng(0)
-    counted = Planes.of(votes)
+    counted = BitPlanes.of(votes)
     subset = rng.random(n_members) < density
     subset[rng.integers(n_members)] = True
     # Nobody may be left alone with nobody: the last member stays.

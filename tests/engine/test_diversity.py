@@ -1,8 +1,6 @@
 """Measures of diversity: published values, identities, and every definition written out sample by sample."""
 
-import gc
 import itertools
-import weakref
 
 import naive
 import numpy as np
@@ -224,16 +222,6 @@ def test_a_value_does_not_depend_on_the_batch(measure):
     for row in range(60):
         assert some.likeness(measure, subsets[row : row + 1]) == together[0][row]
         assert some.likeness(measure, subsets[row : row + 1], focal=True) == together[1][row]
-
-
-def test_counts_are_kept_as_long_as_the_votes_and_no_longer():
-    votes = Votes(*drawn(0), 4, "search")
-    assert Diversity.of(votes) is Diversity.of(votes)
-    assert Diversity.of(votes) is not Diversity.of(Votes(votes.y_pred, votes.y_true, 4, "search"))
-    gone = weakref.ref(Diversity.of(votes))
-    del votes
-    gc.collect()
-    assert gone() is None
 
 
 def test_a_pool_with_too_many_triples_is_refused(monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, SharedPart, Votes
 
@@ -13,15 +13,15 @@ from evo_ensyth.pool import Members, SharedPart, Votes
 def ensembles(subsets, pool, n_classes=4, seed=0):
     labels, truth = naive.random_votes(np.random.default_rng(seed), len(pool), 60, n_classes)
     votes = Votes(labels, truth, n_classes, "search")
-    return Ensembles(np.array(subsets, bool), pool, votes, Planes.of(votes))
+    return Ensembles(np.array(subsets, bool), pool, votes)
 
 
-def test_winners_are_those_counted_by_hand():
+def test_predictions_are_those_counted_by_hand():
     subsets = np.array(list(naive.all_subsets(6)))
     some = ensembles(subsets, Members(tuple("abcdef")))
-    for subset, answer in zip(subsets, some.winners, strict=True):
+    for subset, answer in zip(subsets, some.predictions, strict=True):
         assert_array_equal(answer, naive.plurality(subset, some.votes.y_pred, 4))
-    assert_array_equal((some.winners != some.votes.y_true).sum(axis=1), some.errors)
+    assert_array_equal((some.predictions != some.votes.y_true).sum(axis=1), some.errors)
     assert_array_equal(some.error_rate, some.errors / 60)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from evo_ensyth.engine import Planes, SoftVotes
+from evo_ensyth.engine import BitPlanes, SoftVotes
 from evo_ensyth.engine import soft_votes as soft
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_scores
@@ -47,8 +47,8 @@ def rounded_weights(row, subset):
     return [round(Fraction(float(w)) / power * 2**24) for w in row]
 
 
-def winners_by_hand(scores, subsets, resolution=soft.RESOLUTION, weights=None):
-    winners = np.empty((len(subsets), scores.n_samples), int)
+def predictions_by_hand(scores, subsets, resolution=soft.RESOLUTION, weights=None):
+    predictions = np.empty((len(subsets), scores.n_samples), int)
     whole = [[[rounded(v, resolution) for v in sample] for sample in member] for member in scores.members]
     for i, subset in enumerate(subsets):
         factors = [1] * scores.n_members if weights is None else rounded_weights(weights[i], subset)
@@ -57,12 +57,12 @@ def winners_by_hand(scores, subsets, resolution=soft.RESOLUTION, weights=None):
                 sum(factors[m] * whole[m][sample][label] for m in np.flatnonzero(subset))
                 for label in range(scores.n_classes)
             ]
-            winners[i, sample] = sums.index(max(sums))
-    return winners
+            predictions[i, sample] = sums.index(max(sums))
+    return predictions
 
 
 def check(votes, subsets, expected, weights=None):
-    assert_array_equal(votes.winners(subsets, weights), expected)
+    assert_array_equal(votes.predictions(subsets, weights), expected)
     errors = votes.errors(subsets, weights)
     assert errors.dtype == np.int64
     assert_array_equal(errors, np.count_nonzero(expected != votes.source.y_true, axis=1))
@@ -75,20 +75,20 @@ def check(votes, subsets, expected, weights=None):
 @pytest.mark.parametrize("levels", [None, 2, 4])
 def test_answers_equal_those_of_fractions(shape, levels):
     scores, subsets = drawn(*shape, levels=levels)
-    check(SoftVotes.of(scores), subsets, winners_by_hand(scores, subsets))
+    check(SoftVotes.of(scores), subsets, predictions_by_hand(scores, subsets))
 
 
 @pytest.mark.parametrize("resolution", [2.0**-40, 2.0**-7, 0.25])
 def test_a_resolution_is_what_scores_are_rounded_to(resolution):
     scores, subsets = drawn(7, 40, 5)
-    check(SoftVotes.of(scores, resolution=resolution), subsets, winners_by_hand(scores, subsets, resolution))
+    check(SoftVotes.of(scores, resolution=resolution), subsets, predictions_by_hand(scores, subsets, resolution))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.uint8, np.int16, np.int64, np.uint64])
 def test_scores_may_have_any_real_type(kind):
     drawn_scores, subsets = drawn(5, 30, 4)
     scores = Scores((np.array(drawn_scores.members) * 100).astype(kind), drawn_scores.y_true, "test")
-    check(SoftVotes.of(scores, resolution=2.0**-10), subsets, winners_by_hand(scores, subsets, 2.0**-10))
+    check(SoftVotes.of(scores, resolution=2.0**-10), subsets, predictions_by_hand(scores, subsets, 2.0**-10))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -97,7 +97,7 @@ def test_weighted_answers_equal_those_of_fractions(shape, kind):
     scores, subsets = drawn(*shape, levels=8)
     weights = np.random.default_rng(1).random(subsets.shape) * 5 + 1
     weights = weights.astype(kind)
-    check(SoftVotes.of(scores), subsets, winners_by_hand(scores, subsets, weights=weights), weights)
+    check(SoftVotes.of(scores), subsets, predictions_by_hand(scores, subsets, weights=weights), weights)
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,8 +117,8 @@ def test_small_votes_equal_those_of_fractions(data):
     resolution = data.draw(st.sampled_from([2.0**-20, 2.0**-16, 2.0**-3]))
     if round(scores.largest / resolution) > 0 or scores.largest == 0:
         votes = SoftVotes.of(scores, resolution=resolution, block_samples=data.draw(st.integers(1, 5)))
-        check(votes, subsets, winners_by_hand(scores, subsets, resolution))
-        check(votes, subsets, winners_by_hand(scores, subsets, resolution, weights), weights)
+        check(votes, subsets, predictions_by_hand(scores, subsets, resolution))
+        check(votes, subsets, predictions_by_hand(scores, subsets, resolution, weights), weights)
 
 
 def test_sums_beyond_float32_are_added_in_float64_and_exact():
@@ -129,13 +129,13 @@ def test_sums_beyond_float32_are_added_in_float64_and_exact():
     assert_array_equal(votes.errors(np.array([[True, False], [True, True]])), [1, 0])
     largest = SoftVotes.of(Scores(values[:1] * 2.0**28, np.array([0]), "search"), resolution=1)
     assert largest.kept.dtype == np.float64
-    assert_array_equal(largest.winners(np.array([[True]])), [[0]])
+    assert_array_equal(largest.predictions(np.array([[True]])), [[0]])
 
 
 def test_the_largest_sums_that_fit_are_exact():
     values = np.array([[[2**52, 2**52 - 1]], [[2**52 - 2, 2**52 - 1]]], np.uint64)
     votes = SoftVotes.of(Scores(values[:, :, ::-1], np.array([0]), "search"), resolution=2.0)
-    check(votes, np.array([[True, True]]), winners_by_hand(votes.source, [[True, True]], 2.0))
+    check(votes, np.array([[True, True]]), predictions_by_hand(votes.source, [[True, True]], 2.0))
 
 
 # --- However the work is cut ----------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def everything(votes, subsets, weights):
     return [
         values.tobytes()
         for chosen in (None, weights, weights * 7.3)
-        for values in (votes.errors(subsets, chosen), votes.winners(subsets, chosen))
+        for values in (votes.errors(subsets, chosen), votes.predictions(subsets, chosen))
     ]
 
 
@@ -178,9 +178,9 @@ def test_a_subset_answers_alone_as_it_does_in_a_batch():
     scores, subsets = drawn(9, 60, 4, levels=3)
     weights = np.random.default_rng(2).random(subsets.shape) * 10.0 ** np.arange(len(subsets))[:, None]
     votes = SoftVotes.of(scores)
-    together = votes.winners(subsets, weights)
+    together = votes.predictions(subsets, weights)
     for i in range(len(subsets)):
-        assert_array_equal(votes.winners(subsets[i : i + 1], weights[i : i + 1])[0], together[i])
+        assert_array_equal(votes.predictions(subsets[i : i + 1], weights[i : i + 1])[0], together[i])
 
 
 def test_nothing_that_was_handed_over_is_changed():
@@ -207,7 +207,7 @@ def test_scores_closer_than_the_resolution_tie():
     values = np.array([[[0.5, 0.5 + 2.0**-18]]])
     for resolution, winner in ((2.0**-16, 0), (2.0**-18, 1)):
         votes = SoftVotes.of(Scores(values, np.array([0]), "search"), resolution=resolution)
-        assert_array_equal(votes.winners(np.array([[True]])), [[winner]])
+        assert_array_equal(votes.predictions(np.array([[True]])), [[winner]])
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 3), (9, 200, 4), (30, 100, 300), (3, 1, 1)])
@@ -219,17 +219,17 @@ def test_labels_without_weights_are_a_plurality(shape):
     for kept_bytes in (0, 2**30):
         laid_out = SoftVotes.of(votes, kept_bytes=kept_bytes)
         for weights in (None, np.ones(subsets.shape, bool).astype(int), np.full(subsets.shape, 0.3)):
-            assert_array_equal(laid_out.errors(subsets, weights), Planes.of(votes).errors(subsets))
+            assert_array_equal(laid_out.errors(subsets, weights), BitPlanes.of(votes).errors(subsets))
         expected = [naive.plurality(subset, labels, n_classes) for subset in subsets]
-        assert_array_equal(laid_out.winners(subsets), expected)
+        assert_array_equal(laid_out.predictions(subsets), expected)
 
 
 def test_weights_of_labels_are_votes_in_a_bag():
     labels, truth = naive.random_votes(np.random.default_rng(0), 6, 150, 4, 0.4)
-    bag = np.array([[0, 3, 1, 0, 2, 1]])
-    repeated = np.repeat(labels, bag[0], axis=0)
+    multiset = np.array([[0, 3, 1, 0, 2, 1]])
+    repeated = np.repeat(labels, multiset[0], axis=0)
     expected = naive.plurality(np.ones(len(repeated), bool), repeated, 4)
-    check(SoftVotes.of(Votes(labels, truth, 4, "search")), bag > 0, expected[None], bag)
+    check(SoftVotes.of(Votes(labels, truth, 4, "search")), multiset > 0, expected[None], multiset)
 
 
 def test_weights_of_those_left_out_count_for_nothing():
@@ -237,7 +237,8 @@ def test_weights_of_those_left_out_count_for_nothing():
     weights = np.random.default_rng(0).random(subsets.shape)
     votes = SoftVotes.of(scores)
     assert_array_equal(
-        votes.winners(subsets, np.where(subsets, weights, 1e9)), votes.winners(subsets, np.where(subsets, weights, 0))
+        votes.predictions(subsets, np.where(subsets, weights, 1e9)),
+        votes.predictions(subsets, np.where(subsets, weights, 0)),
     )
 
 
@@ -246,7 +247,7 @@ def test_weights_in_proportion_come_to_the_same():
     weights = np.random.default_rng(0).integers(1, 100, subsets.shape)
     votes = SoftVotes.of(scores)
     for factor in (1.0, 2.0**-1000, 2.0**900):
-        assert_array_equal(votes.winners(subsets, weights * factor), votes.winners(subsets, weights))
+        assert_array_equal(votes.predictions(subsets, weights * factor), votes.predictions(subsets, weights))
 
 
 def test_real_weights_closer_than_their_resolution_tie():
@@ -254,7 +255,7 @@ def test_real_weights_closer_than_their_resolution_tie():
     votes = SoftVotes.of(Votes(np.array([[0], [1]]), np.array([0]), 2, "search"))
     subsets = np.ones((3, 2), bool)
     weights = np.array([[1, 1 + 2.0**-25], [1, 1 + 2.0**-23], [1 + 2.0**-24, 1]])
-    assert_array_equal(votes.winners(subsets, weights), [[0], [1], [0]])
+    assert_array_equal(votes.predictions(subsets, weights), [[0], [1], [0]])
 
 
 def test_no_subsets_have_no_errors():
@@ -262,7 +263,7 @@ def test_no_subsets_have_no_errors():
     nobody = np.zeros((0, 4), bool)
     for weights in (None, np.zeros((0, 4)), np.zeros((0, 4), int)):
         assert SoftVotes.of(scores).errors(nobody, weights).shape == (0,)
-        assert SoftVotes.of(scores).winners(nobody, weights).shape == (0, 10)
+        assert SoftVotes.of(scores).predictions(nobody, weights).shape == (0, 10)
 
 
 def test_scores_that_are_all_zero_are_a_tie():
@@ -397,7 +398,7 @@ def test_scores_beyond_every_float_are_refused():
         (np.array([[True, True], [False, False]]), "subset 1 has no member; give every subset at least one"),
     ],
 )
-@pytest.mark.parametrize("ask", ["errors", "winners"])
+@pytest.mark.parametrize("ask", ["errors", "predictions"])
 def test_subsets_that_do_not_fit_are_refused(subsets, message, ask):
     with pytest.raises(InputError, match=message):
         getattr(SoftVotes.of(Scores(ONES, TRUTH, "search")), ask)(subsets)
@@ -439,4 +440,4 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(monkeyp
         large.errors(subsets)
     many = np.ones((300, 8), bool)
     with pytest.raises(InputError, match=r"what 300 subsets answer on 1000 samples would take 0.0 GiB"):
-        kept.winners(many)
+        kept.predictions(many)

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions
 from evo_ensyth.objectives.margin_ratio import HOPELESS
@@ -17,7 +17,7 @@ def ensembles(labels, truth, n_classes, subsets=None, split="search"):
     votes = Votes(np.asarray(labels), np.asarray(truth), n_classes, split)
     pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     subsets = np.array(list(naive.all_subsets(votes.n_members))) if subsets is None else np.array(subsets, bool)
-    return Ensembles(subsets, pool, votes, Planes.of(votes))
+    return Ensembles(subsets, pool, votes)
 
 
 def value(name, some):
@@ -83,7 +83,7 @@ def test_a_mean_margin_that_is_not_positive_has_a_hopeless_ratio():
 def test_the_largest_of_any_cost_is_an_objective():
     pool = Members(("a", "b", "c"), costs={"ms": np.array([0.5, 2.0, 1.0]), "largest_kg": np.array([1, 2, 4])})
     some = ensembles([[0], [0], [0]], [0], 1)
-    some = Ensembles(some.subsets, pool, some.votes, some.planes)
+    some = Ensembles(some.subsets, pool, some.votes)
     assert_array_equal(objectives.find("largest_ms", pool).evaluate(some), [0.5, 2, 2, 1, 1, 2, 2])
     assert_array_equal(objectives.find("largest_kg", pool).evaluate(some), range(1, 8))
     with pytest.raises(InputError, match=r"Did you mean 'largest_ms'\?"):
@@ -118,7 +118,7 @@ def test_resamples_tend_to_the_paired_error():
 def test_what_the_whole_pool_gets_wrong_is_known_sample_by_sample():
     labels, truth = naive.random_votes(np.random.default_rng(5), 6, 1100, 3, 0.5)
     some = ensembles(labels, truth, 3)
-    assert_array_equal(some.planes.lost_by_all, wrong(some, np.ones(6, bool)))
+    assert_array_equal(some.bit_planes.lost_by_all, wrong(some, np.ones(6, bool)))
 
 
 def test_the_worst_group_is_that_of_a_loop():
@@ -126,7 +126,7 @@ def test_the_worst_group_is_that_of_a_loop():
     groups = np.random.default_rng(0).choice([0, 2, 7], 400)
     votes = Votes(labels, truth, 3, "search", groups=groups)
     some = ensembles(labels, truth, 3)
-    some = Ensembles(some.subsets, some.pool, votes, some.planes)
+    some = Ensembles(some.subsets, some.pool, votes)
     for subset, found in zip(some.subsets, value("worst_group_error", some), strict=True):
         assert found == max(wrong(some, subset)[groups == group].mean() for group in (0, 2, 7))
 

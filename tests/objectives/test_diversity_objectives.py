@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
-from evo_ensyth.engine import Diversity, Ensembles, Planes
+from evo_ensyth.engine import Diversity, Ensembles
 from evo_ensyth.pool import Members, Votes
 
 MEASURES = ("binary_disagreement", "cohen_kappa", "fleiss_kappa", "generalised_diversity", "kohavi_wolpert")
@@ -21,7 +21,7 @@ for member, wrong in enumerate(([0, 1, 9], [0, 1, 9], [0, 1, 9], [4, 5, 9], [7, 
 def judged(name, labels, truth, subsets):
     pool = Members(tuple(f"m{i}" for i in range(len(labels))))
     votes = Votes(labels, truth, 4, "search")
-    ensembles = Ensembles(np.array(subsets, bool), pool, votes, Planes.of(votes))
+    ensembles = Ensembles(np.array(subsets, bool), pool, votes)
     return objectives.judge([objectives.find(name, pool)], ensembles)[:, 0]
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, objective
 from evo_ensyth.pool import Members, Votes
@@ -22,7 +22,7 @@ def pool():
 def ensembles(pool):
     labels, truth = naive.random_votes(np.random.default_rng(3), 3, 50, 4)
     votes = Votes(labels, truth, 4, "search")
-    return Ensembles(np.array(list(naive.all_subsets(3))), pool, votes, Planes.of(votes))
+    return Ensembles(np.array(list(naive.all_subsets(3))), pool, votes)
 
 
 def test_those_of_the_package_are_the_files_of_the_folder():

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
-from evo_ensyth.engine import Ensembles, Planes, SoftVotes
+from evo_ensyth.engine import Ensembles, SoftVotes, views
 from evo_ensyth.engine import soft_votes as soft
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
@@ -39,7 +39,7 @@ def of_scores(scores, truth):
 def ensembles(votes, subsets=None):
     pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     subsets = np.array(list(naive.all_subsets(votes.n_members))) if subsets is None else np.array(subsets, bool)
-    return Ensembles(subsets, pool, votes, Planes.of(votes))
+    return Ensembles(subsets, pool, votes)
 
 
 def value(name, some):
@@ -107,8 +107,8 @@ def test_neither_batch_nor_block_nor_threads_change_a_bit(name, monkeypatch):
     monkeypatch.setattr(soft, "THREAD_SUMS", 1)
     monkeypatch.setattr(soft, "threads", lambda: 3)
     blocks = SoftVotes.of(votes.scores, kept_bytes=0, block_samples=7)
-    cut = Ensembles(some.subsets, some.pool, votes, some.planes, lambda: blocks)
-    assert_array_equal(value(name, cut), whole)
+    monkeypatch.setattr(views, "soft_votes", lambda votes: blocks)
+    assert_array_equal(value(name, ensembles(votes)), whole)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.objectives import find
 from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
 from evo_ensyth.objectives.smoothed_error import smoothed_error
@@ -18,7 +18,7 @@ from evo_ensyth.pool import Members, Votes
 
 def ensembles(labels, truth, n_classes, subsets):
     votes = Votes(labels, truth, n_classes, "search")
-    return Ensembles(subsets, Members(tuple(map(str, range(votes.n_members)))), votes, Planes.of(votes))
+    return Ensembles(subsets, Members(tuple(map(str, range(votes.n_members)))), votes)
 
 
 @pytest.fixture
@@ -73,9 +73,7 @@ def test_the_shrunk_error_is_that_of_a_split_with_300_samples_more(drawn):
 
 @pytest.mark.parametrize("goal", [smoothed_error, shrunk_error])
 def test_the_value_of_an_ensemble_does_not_depend_on_who_is_judged_with_it(drawn, goal):
-    alone = [
-        goal.evaluate(Ensembles(subset[None], drawn.pool, drawn.votes, drawn.planes))[0] for subset in drawn.subsets
-    ]
+    alone = [goal.evaluate(Ensembles(subset[None], drawn.pool, drawn.votes))[0] for subset in drawn.subsets]
     assert goal.evaluate(drawn).tolist() == alone
 
 

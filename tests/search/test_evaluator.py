@@ -107,16 +107,16 @@ def test_neighbours_count_and_enter_no_front(make_problem):
         search.neighbour_errors(subset, np.ones(6, bool))
 
 
-def test_bags_count_and_enter_no_front(make_problem):
+def test_multisets_count_and_enter_no_front(make_problem):
     problem = make_problem(n_members=5)
     search, votes = Evaluator(problem, budget=4), problem.search
-    bags = np.array([[3, 0, 1, 0, 2], [0, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
-    repeated = [np.repeat(votes.y_pred, bag, axis=0) for bag in bags]
+    multisets = np.array([[3, 0, 1, 0, 2], [0, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
+    repeated = [np.repeat(votes.y_pred, multiset, axis=0) for multiset in multisets]
     expected = [naive.errors(np.ones(len(labels)), labels, votes.y_true, 4) for labels in repeated]
-    assert_array_equal(search.bag_errors(bags), expected)
+    assert_array_equal(search.multiset_errors(multisets), expected)
     assert (search.spent, len(search.front)) == (3, 0)
     with pytest.raises(SearchOver):
-        search.bag_errors(bags)
+        search.multiset_errors(multisets)
     assert search.spent == 3
 
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from evo_ensyth.engine import Ensembles, Planes
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
@@ -214,7 +214,7 @@ def test_latency_is_a_cost_of_which_a_shared_trunk_has_its_part(measured):
     assert shared.costs["latency_ms"] > 0
     assert stored.pool.parent.costs["latency_ms"] > 0
     both = np.array([[True, True, False, False]])
-    total = Ensembles(both, stored.pool, stored.pool.search, Planes.of(stored.pool.search)).total("latency_ms")
+    total = Ensembles(both, stored.pool, stored.pool.search).total("latency_ms")
     np.testing.assert_allclose(total, latency[:2].sum() - shared.costs["latency_ms"])
 
 

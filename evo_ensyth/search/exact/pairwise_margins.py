@@ -1,8 +1,8 @@
 """The best subset of a size, with proof: every subset is judged, or cut off by a bound that it cannot pass.
 
-`Planes` answers how many errors some subsets make; this answers how few any subset of a size can make. The trick is to
-judge neighbouring subsets together: while members are taken in or left out one by one, most samples are decided long
-before the last choice, and what is left of the others is whether a handful of margins stay above zero.
+`BitPlanes` answers how many errors some subsets make; this answers how few any subset of a size can make. The trick is
+to judge neighbouring subsets together: while members are taken in or left out one by one, most samples are decided
+long before the last choice, and what is left of the others is whether a handful of margins stay above zero.
 """
 
 import math

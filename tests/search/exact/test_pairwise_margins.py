@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.exact import pairwise_margins as duels
 from evo_ensyth.search.exact.pairwise_margins import LAST, Prefix, Tournament
@@ -27,7 +27,7 @@ def by_hand(votes, subset):
 def fewest_by_size(votes):
     """Errors of the best subset of each size, by counting all of them; index 0 is no size."""
     subsets = np.array(list(naive.all_subsets(votes.n_members)))
-    errors, sizes = Planes.of(votes).errors(subsets), subsets.sum(axis=1)
+    errors, sizes = BitPlanes.of(votes).errors(subsets), subsets.sum(axis=1)
     return [votes.n_samples + 1] + [int(errors[sizes == size].min()) for size in range(1, votes.n_members + 1)]
 
 
@@ -52,7 +52,7 @@ def searched(tournament, sizes, most):
 def test_the_best_of_each_size_is_that_of_enumeration(m, n, c, accuracy, seed, most, sizes_of_parts):
     votes = draw(m, n, c, accuracy, seed)
     expected = fewest_by_size(votes)
-    tournament, planes = Tournament(votes), Planes.of(votes)
+    tournament, planes = Tournament(votes), BitPlanes.of(votes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duels, "TWIG", sizes_of_parts[0])
         patch.setattr(duels, "BRANCH", sizes_of_parts[1])
@@ -70,7 +70,7 @@ def test_several_sizes_at_once_are_those_of_enumeration(seed, lo, hi):
     votes = draw(LAST + seed % 3, int(rng.integers(1, 300)), int(rng.integers(2, 7)), rng.uniform(0.1, 0.9), seed)
     sizes = range(lo, (hi or votes.n_members) + 1)
     expected = np.minimum.accumulate([fewest_by_size(votes)[size] for size in sizes])
-    planes = Planes.of(votes)
+    planes = BitPlanes.of(votes)
     for most in (2**LAST, 2**20):
         limits, found = searched(Tournament(votes), sizes, most)
         assert_array_equal(limits[sizes.start : sizes.stop], expected)
@@ -121,7 +121,7 @@ def test_masks_of_several_words(n_members):
     limits, found = searched(Tournament(votes), range(1, 2), 10)
     assert limits[1] == votes.member_errors.min()
     limits, found = searched(Tournament(votes), range(2, 3), 500)
-    assert limits[2] == Planes.of(votes).errors(subsets).min()
+    assert limits[2] == BitPlanes.of(votes).errors(subsets).min()
     assert by_hand(votes, found[2].subset) == limits[2]
     limits, found = searched(Tournament(votes), range(n_members, n_members + 1), 10)
     assert limits[n_members] == by_hand(votes, np.ones(n_members, bool))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from evo_ensyth.engine import Planes
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.exact import proof as proofs
@@ -31,7 +31,7 @@ def finished(proof):
 
 def lowest(votes):
     subsets = np.array(list(naive.all_subsets(votes.n_members)))
-    return limits_of(subsets, Planes.of(votes).errors(subsets), votes.n_samples)
+    return limits_of(subsets, BitPlanes.of(votes).errors(subsets), votes.n_samples)
 
 
 @pytest.mark.parametrize(("n_members", "max_size"), [(1, 1), (5, 3), (15, 15), (16, 16), (36, 36), (36, 10), (200, 4)])
@@ -59,7 +59,7 @@ def test_a_pool_of_more_members_than_a_float_can_count_the_subsets_of_is_proven_
     pairs = np.array([(i, j) for i in range(1_100) for j in range(i)])
     subsets = np.zeros((len(pairs), 1_100), bool)
     np.put_along_axis(subsets, pairs, True, axis=1)
-    assert proof.limits[2] == min(votes.member_errors.min(), Planes.of(votes).errors(subsets).min())
+    assert proof.limits[2] == min(votes.member_errors.min(), BitPlanes.of(votes).errors(subsets).min())
 
 
 def test_large_sizes_are_proven_together_where_that_pays():

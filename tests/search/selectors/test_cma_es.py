@@ -1,4 +1,4 @@
-"""Weights that evolve, and the bags that are made of them."""
+"""Weights that evolve, and the multisets that are made of them."""
 
 import contextlib
 import subprocess
@@ -15,13 +15,13 @@ from evo_ensyth.search.selectors.evolutionary.cma_es import CmaEs, shared_out
 
 
 class Recorder(Evaluator):
-    """Remembers every bag, with its errors, and every set that was judged."""
+    """Remembers every multiset, with its errors, and every set that was judged."""
 
-    bags, sets = (), ()
+    multisets, sets = (), ()
 
-    def bag_errors(self, bags):
-        errors = super().bag_errors(bags)
-        self.bags = [*self.bags, (bags.copy(), errors)]
+    def multiset_errors(self, multisets):
+        errors = super().multiset_errors(multisets)
+        self.multisets = [*self.multisets, (multisets.copy(), errors)]
         return errors
 
     def evaluate(self, subsets):
@@ -45,25 +45,25 @@ def test_votes_are_shared_out_by_the_softmax():
 def test_of_a_large_pool_as_many_of_the_best_members_take_part_as_there_are_votes(make_problem):
     problem = make_problem(n_members=30)
     search = searched(problem, CmaEs(votes=8))
-    voted = np.concatenate([bags for bags, _ in search.bags]).any(axis=0)
+    voted = np.concatenate([multisets for multisets, _ in search.multisets]).any(axis=0)
     assert_array_equal(np.flatnonzero(voted), sorted(sorted(range(30), key=problem.search.member_errors.item)[:8]))
-    assert all(bags.any(axis=1).all() for bags, _ in search.bags)
+    assert all(multisets.any(axis=1).all() for multisets, _ in search.multisets)
     assert 8 * 8 <= search.spent - 1 <= 8 * 8 + 20
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_begins_with_the_best_member_and_judges_the_best_bag_of_each_generation(make_problem, seed):
+def test_it_begins_with_the_best_member_and_judges_the_best_multiset_of_each_generation(make_problem, seed):
     problem = make_problem(n_members=9, seed=seed)
     search = searched(problem)
     assert_array_equal(search.sets[0], np.arange(9) == problem.search.member_errors.argmin())
     expected = {}
-    for bags, errors in search.bags:
-        best = bags[errors.argmin()]
+    for multisets, errors in search.multisets:
+        best = multisets[errors.argmin()]
         for level in sorted(set(best) - {0}):
             expected.setdefault((best >= level).tobytes(), best >= level)
     assert_array_equal(search.sets[1:], list(expected.values()))
-    n_bags = sum(len(bags) for bags, _ in search.bags)
-    assert search.spent == n_bags + len(search.sets)
+    n_multisets = sum(len(multisets) for multisets, _ in search.multisets)
+    assert search.spent == n_multisets + len(search.sets)
     assert 50 * 9 <= search.spent - 1 <= 50 * 9 + 20
 
 

@@ -1,4 +1,4 @@
-"""Local search ends where no neighbour helps, and bags count everybody as often as he is in."""
+"""Local search ends where no neighbour helps, and multisets count everybody as often as he is in."""
 
 import contextlib
 
@@ -74,38 +74,38 @@ def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem)
         Evaluator(problem, budget=17).swap_errors(subset)
 
 
-def by_hand(votes, bag):
-    labels = np.repeat(votes.y_pred, bag, axis=0)
+def by_hand(votes, multiset):
+    labels = np.repeat(votes.y_pred, multiset, axis=0)
     return naive.errors(np.ones(len(labels), bool), labels, votes.y_true, votes.n_classes)
 
 
-def test_a_member_of_a_bag_votes_as_often_as_he_is_in_it(make_problem):
+def test_a_member_of_a_multiset_votes_as_often_as_he_is_in_it(make_problem):
     problem = make_problem(n_members=7)
     search = Evaluator(problem)
-    bag = np.array([3, 0, 1, 0, 0, 2, 0])
+    multiset = np.array([3, 0, 1, 0, 0, 2, 0])
     allowed = np.array([1, 1, 0, 1, 1, 1, 1], bool)
-    errors = search.joined_errors(bag, allowed)
+    errors = search.joined_errors(multiset, allowed)
     assert search.spent == 6
     for member in range(7):
-        more = bag + (np.arange(7) == member)
+        more = multiset + (np.arange(7) == member)
         assert errors[member] == (by_hand(problem.search, more) if allowed[member] else 121)
 
 
-def test_bags_are_grown_as_by_hand(make_problem):
+def test_multisets_are_grown_as_by_hand(make_problem):
     problem = make_problem(n_members=8)
     votes = problem.search
-    bag = np.zeros(8, int)
-    bag[votes.member_errors.argmin()] = 1
-    judged = [bag > 0]
+    multiset = np.zeros(8, int)
+    multiset[votes.member_errors.argmin()] = 1
+    judged = [multiset > 0]
     for _ in range(11):
-        bag[np.argmin([by_hand(votes, bag + (np.arange(8) == member)) for member in range(8)])] += 1
-        judged.append(bag > 0)
-    assert bag.max() > 1  # else replacement was not tested
+        multiset[np.argmin([by_hand(votes, multiset + (np.arange(8) == member)) for member in range(8)])] += 1
+        judged.append(multiset > 0)
+    assert multiset.max() > 1  # else replacement was not tested
     values = Evaluator(problem).evaluate(np.array(judged))
     assert sorted(map(tuple, searched(Caruana(rounds=12), problem).front.values)) == naive.non_dominated(values)
 
 
-def test_bags_of_parts_of_the_pool(make_problem):
+def test_multisets_of_parts_of_the_pool(make_problem):
     problem = make_problem(n_members=12)
     one, several = searched(Caruana(rounds=30), problem), searched(Caruana(rounds=30, bags=5, initial=2), problem)
     assert several.spent > one.spent
@@ -120,7 +120,7 @@ def test_settings_out_of_range_are_refused(selector, settings):
         selector(**settings)
 
 
-def test_a_bag_takes_in_as_many_as_there_are_rounds(make_problem, monkeypatch):
+def test_a_multiset_takes_in_as_many_as_there_are_rounds(make_problem, monkeypatch):
     largest = []
     joined_errors = Evaluator.joined_errors
     monkeypatch.setattr(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from evo_ensyth.engine.bit_planes import Leg, Planes
+from evo_ensyth.engine.bit_planes import BitPlanes, Leg
 from evo_ensyth.engine.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
@@ -130,7 +130,7 @@ def test_near_the_whole_pool_some_samples_are_settled(make_problem):
     labels[:35, :600] = (problem.search.y_true[:600] + 1) % 4
     problem = replace(problem, pool=replace(problem.pool, search=Votes(labels, problem.search.y_true, 4, "search")))
     penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
-    planes = Planes.of(problem.search)
+    planes = BitPlanes.of(problem.search)
     assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0
     leg = wander(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
     assert leg.sizes.tolist() == [38, 39, 40]

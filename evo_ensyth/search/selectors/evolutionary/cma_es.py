@@ -1,8 +1,8 @@
 """CMA-ES over the weights of a vote: a cloud of real weights that moves to where the vote errs less.
 
 Purucker, Beel, "CMA-ES for Post Hoc Ensembling in AutoML: A Great Success and Salvageable Failure", AutoML 2023 (arXiv
-2307.00286), in the style of its repaired variant, in which weights are those of a bag; Hansen's library `cma` does the
-evolution. Theirs adds up probabilities; this one counts votes.
+2307.00286), in the style of its repaired variant, in which weights are those of a multiset; Hansen's library `cma` does
+the evolution. Theirs adds up probabilities; this one counts votes.
 """
 
 import math
@@ -12,17 +12,17 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.quality_diversity._bags import Levels
+from evo_ensyth.search.selectors.quality_diversity._multisets import Levels
 
 
 @dataclass(frozen=True)
 class CmaEs:
-    """Start at the best member, and judge the voters of the best bag of every generation.
+    """Start at the best member, and judge the voters of the best multiset of every generation.
 
     Attributes
     ----------
     votes : int
-        Votes that a bag shares out among members; members with less than half a vote are out. So many of the best
+        Votes that a multiset shares out among members; members with less than half a vote are out. So many of the best
         members take part: of more, all could end with less than half a vote. Without a budget or a time limit, so many
         evaluations are made for each of them.
     sigma : float
@@ -30,8 +30,8 @@ class CmaEs:
 
     Notes
     -----
-    The evolution goes by the errors of bags; what enters the front are sets, see `Levels`. The softmax spares few
-    members of a small pool, so without levels nearly all bags would be judged as the whole pool.
+    The evolution goes by the errors of multisets; what enters the front are sets, see `Levels`. The softmax spares few
+    members of a small pool, so without levels nearly all multisets would be judged as the whole pool.
 
     The number of wrong samples is a staircase on which the evolution often comes to rest. Then it begins anew, with
     other random numbers, as long as evaluations are left.
@@ -76,11 +76,11 @@ class CmaEs:
         cloud = CMAEvolutionStrategy(start, self.sigma, options)
         while search.spent < end and not cloud.stop():
             points = cloud.ask()
-            bags = np.zeros((len(points), len(search.pool)), np.int64)
-            bags[:, members] = shared_out(np.array(points), self.votes)
-            errors = search.bag_errors(bags)
+            multisets = np.zeros((len(points), len(search.pool)), np.int64)
+            multisets[:, members] = shared_out(np.array(points), self.votes)
+            errors = search.multiset_errors(multisets)
             cloud.tell(points, errors.tolist())
-            levels.judge(search, bags[[errors.argmin()]])
+            levels.judge(search, multisets[[errors.argmin()]])
 
 
 def shared_out(points: np.ndarray, votes: int) -> np.ndarray:

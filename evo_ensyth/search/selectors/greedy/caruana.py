@@ -14,23 +14,23 @@ from evo_ensyth.search.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class Caruana:
-    """Grow bags of members in which some have several votes.
+    """Grow multisets of members, in which some have several votes.
 
     Attributes
     ----------
     rounds : int
-        Members that a bag takes in.
+        Members that each multiset takes in, with repetition.
     initial : int
-        The bag begins with so many of the best members.
+        How many of the best members it begins with.
     bags : int
-        Bags that are grown, each from a random part of the pool; 1 takes the whole pool.
+        Multisets that are grown, each from a random part of the pool (section 2.3); 1 takes the whole pool.
     share : float
-        That part.
+        The size of that part, as a share of the pool.
 
     Notes
     -----
-    A front holds sets, and in a set everybody has one vote. So after each round the members of the bag are judged
-    without their multiplicities; what a bag gains by these is not claimed.
+    A front holds sets, and in a set everybody has one vote. So after each round the members of the
+    multiset are judged without their multiplicities; what these gain is not claimed.
     """
 
     rounds: int = 100
@@ -43,7 +43,7 @@ class Caruana:
             raise InputError(f"{self} has a setting out of range: 0 < share <= 1, all others 1 or more.")
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the members of every bag, round by round."""
+        """Judge the members of every multiset, round by round."""
         n_members = len(search.pool)
         best_first = np.argsort(search.votes.member_errors, kind="stable")
         for _ in range(self.bags):
@@ -51,11 +51,11 @@ class Caruana:
             if self.bags > 1:
                 n_allowed = max(1, round(self.share * n_members))
                 allowed = np.isin(np.arange(n_members), rng.choice(n_members, n_allowed, replace=False))
-            bag = np.zeros(n_members, np.int64)
-            bag[best_first[allowed[best_first]][: self.initial]] = 1
-            search.evaluate((bag > 0)[None])
-            for _ in range(self.rounds - int(bag.sum())):
-                joining = int(search.joined_errors(bag, allowed).argmin())
-                bag[joining] += 1
-                if bag[joining] == 1:
-                    search.evaluate((bag > 0)[None])
+            multiset = np.zeros(n_members, np.int64)
+            multiset[best_first[allowed[best_first]][: self.initial]] = 1
+            search.evaluate((multiset > 0)[None])
+            for _ in range(self.rounds - int(multiset.sum())):
+                joining = int(search.joined_errors(multiset, allowed).argmin())
+                multiset[joining] += 1
+                if multiset[joining] == 1:
+                    search.evaluate((multiset > 0)[None])

@@ -28,7 +28,7 @@ LEADING = 2 / 3
 
 
 def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
-    """Walk from neighbour to neighbour, drawn by the criterion: `Planes.wander` for any of them.
+    """Walk from neighbour to neighbour, drawn by the criterion: `BitPlanes.wander` for any of them.
 
     Parameters
     ----------

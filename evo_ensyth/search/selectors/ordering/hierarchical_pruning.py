@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
+from evo_ensyth.engine import views
 from evo_ensyth.engine.diversity import MEASURES
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
@@ -63,7 +63,7 @@ class HierarchicalPruning:
         # Members go by their places in this order, so that the worst are the last.
         best_first = np.argsort(search.votes.member_errors, kind="stable")
         errors = search.votes.member_errors[best_first]
-        diversity = Diversity.of(search.votes)
+        diversity = views.diversity(search.votes)
         n_left = len(best_first)
         survivors = np.arange(n_left)[:, None]
         search.evaluate(_subsets(best_first[survivors], len(search.pool)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine import Diversity
+from evo_ensyth.engine import views
 from evo_ensyth.search.evaluator import Evaluator
 
 
@@ -25,7 +25,7 @@ class KappaPruning:
         """Judge the ensembles of all sizes."""
         n_members = len(search.pool)
         best_first = np.argsort(search.votes.member_errors, kind="stable")
-        kappas = Diversity.of(search.votes).kappas[np.ix_(best_first, best_first)]
+        kappas = views.diversity(search.votes).kappas[np.ix_(best_first, best_first)]
         # A member turns up with the first of its pairs: the one of lowest kappa, of equal ones that of better members.
         np.fill_diagonal(kappas, np.inf)  # nobody is a pair; a pool of one has none
         place = np.arange(n_members)

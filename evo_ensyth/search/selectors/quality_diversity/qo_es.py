@@ -1,4 +1,4 @@
-"""QO-ES: evolve bags, and breed from those with the fewest errors.
+"""QO-ES: evolve multisets, and breed from those with the fewest errors.
 
 In the style of Purucker, Schneider, Anastacio, Beel, Bischl, Hoos, "Q(D)O-ES: Population-based Quality (Diversity)
 Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364), with its numbers where they are
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.quality_diversity._bags import Breeding, evolve
+from evo_ensyth.search.selectors.quality_diversity._multisets import Breeding, evolve
 
 
 @dataclass(frozen=True)
 class QoEs(Breeding):
-    """The archive keeps the best bags, of equals the ones with fewer votes.
+    """The archive keeps the best multisets, of equals the ones with fewer votes.
 
     Notes
     -----
-    What enters the front are sets, see `_bags.Levels`. Parents are drawn evenly from the archive, and a mutation may
-    take a vote away as well as give one.
+    What enters the front are sets, see `_multisets.Levels`. Parents are drawn evenly from the archive, and a mutation
+    may take a vote away as well as give one.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Evolve until the evaluations are spent, or no new bag can be bred."""
+        """Evolve until the evaluations are spent, or no new multiset can be bred."""
 
-        def best(bags: np.ndarray, errors: np.ndarray) -> np.ndarray:
-            return np.lexsort((bags.sum(axis=1), errors))[: self.archive]
+        def best(multisets: np.ndarray, errors: np.ndarray) -> np.ndarray:
+            return np.lexsort((multisets.sum(axis=1), errors))[: self.archive]
 
         evolve(search, self, best, rng)

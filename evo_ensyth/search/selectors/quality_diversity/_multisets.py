@@ -1,4 +1,4 @@
-"""Bags, in which members may have several votes: how they are bred, and the sets that a front can hold instead."""
+"""Multisets, in which members may have several votes: how they are bred, and the sets that a front can hold instead."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,32 +8,32 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 
-# Broods that are bred for one batch until it is full of bags that were not judged before.
+# Broods that are bred for one batch until it is full of multisets that were not judged before.
 TRIES = 10
 
 
 class Levels:
-    """Has the voters of bags judged as sets: those with a vote, those with two or more, and so on, each set once.
+    """Has the voters of multisets judged as sets: those with a vote, those with two or more, and so on, each set once.
 
-    A front holds sets, and in a set everybody has one vote; what a bag gains by several is not claimed. But how many
-    votes it gives to whom says who may be spared.
+    A front holds sets, and in a set everybody has one vote; what a multiset gains by several is not claimed. But how
+    many votes it gives to whom says who may be spared.
     """
 
     def __init__(self) -> None:
         self._judged: set[bytes] = set()
 
-    def judge(self, search: Evaluator, bags: np.ndarray) -> None:
+    def judge(self, search: Evaluator, multisets: np.ndarray) -> None:
         """Evaluate the sets that were not judged before.
 
         Parameters
         ----------
         search : Evaluator
-        bags : int64, (n_bags, n_members)
+        multisets : int64, (n_multisets, n_members)
         """
         new = {}
-        for bag in bags:
-            for votes in np.unique(bag[bag > 0]):
-                voters = bag >= votes
+        for multiset in multisets:
+            for votes in np.unique(multiset[multiset > 0]):
+                voters = multiset >= votes
                 new[voters.tobytes()] = voters
         sets = [voters for key, voters in new.items() if key not in self._judged]
         self._judged.update(new)
@@ -43,14 +43,14 @@ class Levels:
 
 @dataclass(frozen=True)
 class Breeding:
-    """How new bags come from old ones.
+    """How new multisets come from old ones.
 
     Attributes
     ----------
     batch : int
-        Bags that are bred and judged together.
+        Multisets that are bred and judged together.
     archive : int
-        Bags that are kept to breed from.
+        Multisets that are kept to breed from.
     crossover : str
         ``two_point``: a stretch of one parent in the other; ``average``: the mean of both, rounded up.
     crossover_rate : float
@@ -82,13 +82,13 @@ def evolve(
     keep: Callable[[np.ndarray, np.ndarray], np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    """Breed bags from an archive, which begins with the best member and random pairs, and have its newcomers judged.
+    """Breed multisets from an archive that begins with the best member and random pairs; have its newcomers judged.
 
     Parameters
     ----------
     search : Evaluator
     breeding : Breeding
-    keep : function of bags, (n, n_members), and errors, (n,), to rows
+    keep : function of multisets, (n, n_members), and errors, (n,), to rows
         Those that form the next archive, of the last one and the latest batch, in this order.
     rng : Generator
     """
@@ -96,22 +96,22 @@ def evolve(
     best[0, search.votes.member_errors.argmin()] = 1
     levels, seen = Levels(), {best.tobytes()}
     levels.judge(search, best)
-    bags, errors = best, search.votes.member_errors.min(keepdims=True)
+    multisets, errors = best, search.votes.member_errors.min(keepdims=True)
     batch = _fresh(_random_pairs(breeding.archive, len(search.pool), rng), seen)
     while len(batch) and (search.limited or search.spent < breeding.evaluations * len(search.pool)):
-        bags, errors = np.concatenate([bags, batch]), np.concatenate([errors, search.bag_errors(batch)])
-        kept = keep(bags, errors)
-        levels.judge(search, bags[kept[kept >= len(bags) - len(batch)]])
-        bags, errors = bags[kept], errors[kept]
-        batch = _bred(bags, breeding, seen, rng)
+        multisets, errors = np.concatenate([multisets, batch]), np.concatenate([errors, search.multiset_errors(batch)])
+        kept = keep(multisets, errors)
+        levels.judge(search, multisets[kept[kept >= len(multisets) - len(batch)]])
+        multisets, errors = multisets[kept], errors[kept]
+        batch = _bred(multisets, breeding, seen, rng)
 
 
 def _random_pairs(n_pairs: int, n_members: int, rng: np.random.Generator) -> np.ndarray:
-    """Bags of two members each: int64, (n_pairs, n_members); of a lonely member's pool none."""
-    bags = np.zeros((n_pairs if n_members > 1 else 0, n_members), np.int64)
-    for bag in bags:
-        bag[rng.choice(n_members, 2, replace=False)] = 1
-    return bags
+    """Multisets of two members each: int64, (n_pairs, n_members); of a lonely member's pool none."""
+    multisets = np.zeros((n_pairs if n_members > 1 else 0, n_members), np.int64)
+    for multiset in multisets:
+        multiset[rng.choice(n_members, 2, replace=False)] = 1
+    return multisets
 
 
 def _bred(parents: np.ndarray, breeding: Breeding, seen: set[bytes], rng: np.random.Generator) -> np.ndarray:
@@ -140,24 +140,24 @@ def _crossed(first: np.ndarray, second: np.ndarray, crossover: str, rng: np.rand
     return np.asarray(np.where(inside, second, first))
 
 
-def _mutated(bags: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _mutated(multisets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Any member gets a vote more, or half of the time one who has votes gets one less: int64, (n, n_members)."""
-    bags = bags.copy()
-    loses = rng.random(len(bags)) < 0.5
-    drawn = rng.random(bags.shape)
-    member = np.where(loses, (drawn * (bags > 0)).argmax(axis=1), drawn.argmax(axis=1))
-    bags[np.arange(len(bags)), member] += np.where(loses, -1, 1)
-    return np.asarray(np.maximum(bags, 0))  # a child of distant parents may have had no vote to lose
+    multisets = multisets.copy()
+    loses = rng.random(len(multisets)) < 0.5
+    drawn = rng.random(multisets.shape)
+    member = np.where(loses, (drawn * (multisets > 0)).argmax(axis=1), drawn.argmax(axis=1))
+    multisets[np.arange(len(multisets)), member] += np.where(loses, -1, 1)
+    return np.asarray(np.maximum(multisets, 0))  # a child of distant parents may have had no vote to lose
 
 
-def _fresh(bags: np.ndarray, seen: set[bytes], most: int | None = None) -> np.ndarray:
+def _fresh(multisets: np.ndarray, seen: set[bytes], most: int | None = None) -> np.ndarray:
     """In lowest terms, the first so many that were not seen; they are from now on. (2, 4) votes as (1, 2) does."""
-    bags = bags // np.gcd.reduce(bags, axis=1, keepdims=True)
+    multisets = multisets // np.gcd.reduce(multisets, axis=1, keepdims=True)
     rows: list[int] = []
-    for row, bag in enumerate(bags):
+    for row, multiset in enumerate(multisets):
         if most is not None and len(rows) == most:
             break
-        if bag.tobytes() not in seen:
-            seen.add(bag.tobytes())
+        if multiset.tobytes() not in seen:
+            seen.add(multiset.tobytes())
             rows.append(row)
-    return np.asarray(bags[rows])
+    return np.asarray(multisets[rows])

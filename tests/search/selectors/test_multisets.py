@@ -1,4 +1,4 @@
-"""Bags that are bred, and the archives that they are bred from."""
+"""Multisets that are bred, and the archives that they are bred from."""
 
 import contextlib
 import itertools
@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.evaluator import Evaluator, SearchOver
-from evo_ensyth.search.selectors.quality_diversity import _bags
-from evo_ensyth.search.selectors.quality_diversity._bags import Breeding
+from evo_ensyth.search.selectors.quality_diversity import _multisets
+from evo_ensyth.search.selectors.quality_diversity._multisets import Breeding
 from evo_ensyth.search.selectors.quality_diversity.qdo_es import GRAIN, Grid, QdoEs, mean_of_pairs, pairwise
 from evo_ensyth.search.selectors.quality_diversity.qo_es import QoEs
 
@@ -21,11 +21,11 @@ both_selectors = pytest.mark.parametrize("kind", [QoEs, QdoEs])
 
 
 class Recorder(Evaluator):
-    """Remembers batches of bags with their errors, and the sets that were judged."""
+    """Remembers batches of multisets with their errors, and the sets that were judged."""
 
-    def bag_errors(self, bags):
-        errors = super().bag_errors(bags)
-        self.batches = [*getattr(self, "batches", []), (bags.copy(), errors)]
+    def multiset_errors(self, multisets):
+        errors = super().multiset_errors(multisets)
+        self.batches = [*getattr(self, "batches", []), (multisets.copy(), errors)]
         return errors
 
     def evaluate(self, subsets):
@@ -51,18 +51,18 @@ def test_it_begins_with_the_best_member_and_random_pairs(kind, make_problem):
     pairs, _ = search.batches[0]
     assert 40 <= len(pairs) <= 49
     assert_array_equal(np.sort(pairs, axis=1)[:, -3:], np.tile([0, 1, 1], (len(pairs), 1)))
-    assert {len(bags) for bags, _ in search.batches[1:]} == {40}
+    assert {len(multisets) for multisets, _ in search.batches[1:]} == {40}
 
 
 @both_selectors
 @pytest.mark.parametrize("crossover", ["two_point", "average"])
-def test_no_bag_is_judged_twice_not_even_in_other_terms(kind, crossover, make_problem):
+def test_no_multiset_is_judged_twice_not_even_in_other_terms(kind, crossover, make_problem):
     search = searched(kind(crossover=crossover), make_problem(n_members=6))
-    bags = np.concatenate([bags for bags, _ in search.batches])
-    assert len({tuple(bag / bag.max()) for bag in bags}) == len(bags)
-    assert all(math.gcd(*bag) == 1 for bag in bags.tolist())
+    multisets = np.concatenate([multisets for multisets, _ in search.batches])
+    assert len({tuple(multiset / multiset.max()) for multiset in multisets}) == len(multisets)
+    assert all(math.gcd(*multiset) == 1 for multiset in multisets.tolist())
     assert len({s.tobytes() for s in search.sets}) == len(search.sets)
-    assert search.spent == len(bags) + len(search.sets)
+    assert search.spent == len(multisets) + len(search.sets)
     assert search.spent >= 50 * 6
 
 
@@ -76,17 +76,19 @@ def test_small_pools_are_solved(kind, make_problem, seed):
 
 
 def test_the_archive_of_qo_es_holds_the_best_of_all(make_problem, monkeypatch):
-    """Parents are the 49 bags with the fewest errors, by a sort of everything that was judged so far."""
-    parents, bred = [], _bags._bred
-    monkeypatch.setattr(_bags, "_bred", lambda bags, *rest: parents.append(bags) or bred(bags, *rest))
+    """Parents are the 49 multisets with the fewest errors, by a sort of everything that was judged so far."""
+    parents, bred = [], _multisets._bred
+    monkeypatch.setattr(
+        _multisets, "_bred", lambda multisets, *rest: parents.append(multisets) or bred(multisets, *rest)
+    )
     problem = make_problem(n_members=12)
     search = searched(QoEs(), problem)
     start = np.arange(12) == problem.search.member_errors.argmin()
     judged = [(problem.search.member_errors.min(), 1, start.astype(int))]
-    for archive, (bags, errors) in zip(parents, search.batches, strict=True):
-        judged += [(error, bag.sum(), bag) for bag, error in zip(bags, errors, strict=True)]
+    for archive, (multisets, errors) in zip(parents, search.batches, strict=True):
+        judged += [(error, multiset.sum(), multiset) for multiset, error in zip(multisets, errors, strict=True)]
         judged = sorted(judged, key=lambda each: each[:2])[:49]
-        assert_array_equal(archive, [bag for _, _, bag in judged])
+        assert_array_equal(archive, [multiset for _, _, multiset in judged])
 
 
 @pytest.mark.parametrize(
@@ -104,31 +106,31 @@ def test_settings_out_of_range_are_refused(kind, settings):
 
 def test_children_of_two_points_have_a_stretch_of_one_parent_in_the_other():
     first, second = np.zeros((500, 6), np.int64), np.ones((500, 6), np.int64)
-    children = _bags._crossed(first, second, "two_point", np.random.default_rng(0))
+    children = _multisets._crossed(first, second, "two_point", np.random.default_rng(0))
     stretches = {tuple(int(i <= place < j) for place in range(6)) for i in range(7) for j in range(i, 7)}
     assert set(map(tuple, children.tolist())) == stretches
 
 
 def test_an_average_is_rounded_up():
-    child = _bags._crossed(np.array([[0, 1, 2, 3]]), np.array([[0, 0, 2, 6]]), "average", np.random.default_rng(0))
+    child = _multisets._crossed(np.array([[0, 1, 2, 3]]), np.array([[0, 0, 2, 6]]), "average", np.random.default_rng(0))
     assert_array_equal(child, [[0, 1, 2, 5]])
 
 
 def test_a_mutation_is_one_vote_more_for_anybody_or_one_less_for_a_voter():
-    bag = np.array([2, 0, 1])
-    mutants = _bags._mutated(np.tile(bag, (400, 1)), np.random.default_rng(0))
-    changes = (mutants - bag).tolist()
+    multiset = np.array([2, 0, 1])
+    mutants = _multisets._mutated(np.tile(multiset, (400, 1)), np.random.default_rng(0))
+    changes = (mutants - multiset).tolist()
     assert set(map(tuple, changes)) == {(1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, 0, -1)}
     assert 150 < sum(sum(change) < 0 for change in changes) < 250
-    assert_array_equal(np.unique(_bags._mutated(np.zeros((40, 1), np.int64), np.random.default_rng(0))), [0, 1])
+    assert_array_equal(np.unique(_multisets._mutated(np.zeros((40, 1), np.int64), np.random.default_rng(0))), [0, 1])
 
 
 def test_a_child_of_one_parent_always_mutates_and_one_of_two_if_it_is_told_to():
     parents = np.array([[9, 4]])
     rng = np.random.default_rng(0)
-    bred = _bags._bred(parents, Breeding(crossover_rate=0, mutation=0), {parents.tobytes()}, rng)
+    bred = _multisets._bred(parents, Breeding(crossover_rate=0, mutation=0), {parents.tobytes()}, rng)
     assert set(map(tuple, bred.tolist())) == {(5, 2), (2, 1), (9, 5), (3, 1)}  # in lowest terms
-    bred = _bags._bred(parents, Breeding(crossover_rate=1, mutation=0), {parents.tobytes()}, rng)
+    bred = _multisets._bred(parents, Breeding(crossover_rate=1, mutation=0), {parents.tobytes()}, rng)
     assert len(bred) == 0
 
 
@@ -153,28 +155,28 @@ def test_measures_of_diversity_are_those_of_a_loop():
     assert_allclose(mean_of_pairs(sets, pairs), expected, atol=1 / GRAIN)
 
 
-def test_the_best_bag_of_every_cell_is_kept():
+def test_the_best_multiset_of_every_cell_is_kept():
     labels, truth = naive.random_votes(np.random.default_rng(0), 9, 90, 4)
     votes, rng = Votes(labels, truth, 4, "search"), np.random.default_rng(1)
-    bags, errors = rng.integers(0, 3, (60, 9)), rng.integers(0, 30, 60)
-    bags[:, 0] += 1
-    kept = Grid(votes, 3)(bags, errors)
-    measures = mean_of_pairs(bags > 0, pairwise(votes))
+    multisets, errors = rng.integers(0, 3, (60, 9)), rng.integers(0, 30, 60)
+    multisets[:, 0] += 1
+    kept = Grid(votes, 3)(multisets, errors)
+    measures = mean_of_pairs(multisets > 0, pairwise(votes))
     edges = [np.quantile(column, [1 / 3, 2 / 3]) for column in measures.T]
     cells = {}
     for row, point in enumerate(measures):
         cell = tuple(sum(value >= edge for edge in bounds) for value, bounds in zip(point, edges, strict=True))
-        cells.setdefault(cell, []).append((errors[row], bags[row].sum(), row))
-    assert sorted(kept) == sorted(min(bag)[2] for bag in cells.values())
+        cells.setdefault(cell, []).append((errors[row], multisets[row].sum(), row))
+    assert sorted(kept) == sorted(min(multiset)[2] for multiset in cells.values())
 
 
-def test_boundaries_are_those_of_the_latest_bags_and_count_each_once():
+def test_boundaries_are_those_of_the_latest_multisets_and_count_each_once():
     labels, truth = naive.random_votes(np.random.default_rng(0), 9, 90, 4)
     grid, rng = Grid(Votes(labels, truth, 4, "search"), 2), np.random.default_rng(1)
-    bags = rng.integers(0, 3, (700, 9)) + np.eye(9, dtype=np.int64)[0]
-    kept = bags[grid(bags[:600], np.arange(600))]
-    grid(np.concatenate([kept, bags[600:]]), np.arange(len(kept) + 100))
-    assert_array_equal(grid._recent, mean_of_pairs(bags > 0, pairwise(Votes(labels, truth, 4, "search"))))
+    multisets = rng.integers(0, 3, (700, 9)) + np.eye(9, dtype=np.int64)[0]
+    kept = multisets[grid(multisets[:600], np.arange(600))]
+    grid(np.concatenate([kept, multisets[600:]]), np.arange(len(kept) + 100))
+    assert_array_equal(grid._recent, mean_of_pairs(multisets > 0, pairwise(Votes(labels, truth, 4, "search"))))
     for _ in range(6):
-        grid(np.concatenate([kept, bags[:100]]), np.arange(len(kept) + 100))
+        grid(np.concatenate([kept, multisets[:100]]), np.arange(len(kept) + 100))
     assert len(grid._recent) == 1_000
