@@ -48,6 +48,6 @@ def test_a_search_by_other_objectives_lays_the_votes_of_each_split_out_once(make
     monkeypatch.setattr(BitPlanes, "of", lambda votes: laid_out.append(votes.split) or of(votes))
     problem = make_problem(n_members=8, n_samples=60)
     assert problem.test is not None
-    asked = problem.with_objectives(("error", "n_members"))
+    asked = problem.with_objectives((problem.find("error"), problem.find("n_members")))
     run(asked.within(()), "nsga2", budget=600)
     assert sorted(laid_out) == ["search", "test"]
