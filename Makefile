@@ -34,11 +34,11 @@ install: .venv/installed  ## .venv, and nothing more
 	@echo "installing into .venv; this takes a minute or two"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) $(TORCH)
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[build]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[build,dev]'
 	@touch $@
 
 clean:  ## forget the environment and everything that was computed

@@ -1,5 +1,11 @@
 """The errors that a caller may want to catch, and how a message stays on its one line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Packages that only the extra 'build' installs.
+BUILD_EXTRA = ("cvxpy", "pooch", "safetensors", "sklearn", "torch")
+
 
 class EvoEnsythError(Exception):
     """Anything this package says on purpose. The command line prints it as one line and exits with status 2."""
@@ -11,6 +17,25 @@ class UnfinishedError(EvoEnsythError):
 
 class InputError(EvoEnsythError, ValueError):
     """What was handed in is wrong. The message names the file and the field, and says what was expected."""
+
+
+@contextmanager
+def build_extra() -> Iterator[None]:
+    """Report a package that a plain install leaves out with the command that installs it.
+
+    Raises
+    ------
+    InputError
+        An import in the block failed because such a package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in BUILD_EXTRA:
+            raise
+        raise InputError(
+            f"this needs {error.name}, which is not installed; run: pip install 'evo-ensyth[build]'"
+        ) from error
 
 
 def one_line(text: str) -> str:

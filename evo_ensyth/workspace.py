@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from evo_ensyth.errors import EvoEnsythError, InputError, one_line
+from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
 from evo_ensyth.io import StoredPool, read_pool, read_predictions
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
@@ -267,7 +267,8 @@ def problem_module(target: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where a dataclass looks for the types that its fields name
     try:
-        spec.loader.exec_module(module)
+        with build_extra():
+            spec.loader.exec_module(module)
     except EvoEnsythError:
         raise
     except Exception as error:

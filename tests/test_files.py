@@ -273,3 +273,25 @@ def test_the_next_free_folder_does_not_exist(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run.2").symlink_to("nowhere")
     assert next_free(tmp_path / "run") == tmp_path / "run.3"
+
+
+# --- Windows -------------------------------------------------------------------------------------------------------
+
+
+def test_without_locks_and_without_opening_folders_everything_is_written_all_the_same(tmp_path, monkeypatch):
+    """As on Windows, where there is no fcntl and a folder cannot be opened."""
+    opened = os.open
+
+    def open_file(path, *arguments, **options):
+        if os.path.isdir(path):
+            raise PermissionError(f"{path} is a folder")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(os, "open", open_file)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    write_json(tmp_path / "a.json", [1])
+    with folder_written_whole(tmp_path / "folder") as folder:
+        (folder / "b").write_text("b")
+    with held_folder(tmp_path), held_folder(tmp_path):
+        assert listing(tmp_path) == ["a.json", "folder", "folder/b"]

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
+from evo_ensyth.errors import BUILD_EXTRA
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,28 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(wheel) as file:
         file.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of a new environment, into which pip installed the wheel without extras and what that asks for."""
+    folder = tmp_path_factory.mktemp("fresh")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    small = [*pip, "download", "--no-deps", "--dest", folder / "asked", "iniconfig"]
+    if subprocess.run(small, env=_without_path(), capture_output=True, check=False).returncode != 0:
+        pytest.skip("pip reaches no package index here, so nothing can be installed")
+    said = subprocess.run(
+        [*pip, "install", "-c", ROOT / "constraints.txt", wheel],
+        env=_without_path(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    return python
+
+
+def _without_path() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def test_the_wheel_holds_the_package_its_problems_and_its_types(wheel):
@@ -74,3 +99,47 @@ def test_what_is_installed_searches_a_file_and_knows_its_problems(installed, npz
     unknown = call("search", "digts")
     assert unknown.returncode == 2
     assert "Did you mean 'digits'? There is cifar10, cifar5, digits," in unknown.stderr
+
+
+@pytest.mark.slow
+def test_a_plain_install_searches_and_says_what_building_needs(fresh, npz, arrays, tmp_path):
+    npz(arrays)
+
+    def call(*arguments: str) -> subprocess.CompletedProcess:
+        command = [fresh, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=_without_path(), capture_output=True, text=True, check=False)
+
+    code = "from importlib.util import find_spec\nimport sys\nprint([name for name in sys.argv[1:] if find_spec(name)])"
+    assert call("-c", code, *BUILD_EXTRA).stdout == "[]\n", "no package of the extra 'build' is installed"
+    found = call("-m", "evo_ensyth", "search", "votes.npz", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["n_members"] == 5
+    for arguments in (["pool", "make", "digits"], ["search", "digits"], ["pool", "status", "digits"]):
+        said = call("-m", "evo_ensyth", *arguments)
+        assert said.returncode == 2
+        assert said.stderr.endswith("which is not installed; run: pip install 'evo-ensyth[build]'\n")
+        assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("module", ["evo_ensyth", "evo_ensyth.cli.main"])
+def test_an_import_brings_no_heavy_library(module, installed, tmp_path):
+    heavy = {"numpy", "numba", "torch", "matplotlib", "scipy"}
+    code = f"import sys, {module}\nprint(sorted({heavy} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
+
+
+def test_what_building_needs_is_what_the_extra_lists():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extra = tomllib.load(file)["project"]["optional-dependencies"]["build"]
+    names = {line.partition(">=")[0].replace("scikit-learn", "sklearn") for line in extra}
+    assert names == set(BUILD_EXTRA)
+
+
+def test_whoever_cites_it_cites_this_version():
+    from evo_ensyth import __version__
+
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()

@@ -14,7 +14,7 @@ import typer
 
 from evo_ensyth import __version__
 from evo_ensyth.cli.pool import Json, Out, Quiet, pool
-from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError, one_line
+from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError, build_extra, one_line
 
 if TYPE_CHECKING:
     from evo_ensyth.results.run import Run
@@ -240,7 +240,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command and give its exit status. What is wrong with the input is said in one line, with status 2."""
     try:
-        status = app(arguments or ["--help"], prog_name="evo_ensyth", standalone_mode=False)
+        with build_extra():
+            status = app(arguments or ["--help"], prog_name="evo_ensyth", standalone_mode=False)
     except UnfinishedError as error:
         return _complain(str(error), UNFINISHED)
     except EvoEnsythError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, build_extra
 from evo_ensyth.pool import Scores, Votes
 
 # Weights are whole, this one for the largest: finer than samples can tell, coarser than a solver's tolerance.
@@ -52,7 +52,8 @@ class Stacking:
 
 def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
     """Minimise the squared distance of the mean from the truth: (n_members,)."""
-    import cvxpy  # as in `_log_weights` here, not above: it takes a second
+    with build_extra():
+        import cvxpy  # as in `_log_weights` here, not above: it takes a second
 
     n = votes.n_members
     products = np.empty((n, n))
@@ -72,7 +73,8 @@ def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
 
 def _log_weights(chances: np.ndarray) -> np.ndarray:
     """Minimise the mean of -log(chance that the mean gives to the truth): (n_members,)."""
-    import cvxpy
+    with build_extra():
+        import cvxpy
 
     # Labels leave few columns that differ, and the program is as large as these are many.
     columns, counts = np.unique(chances[:, chances.any(axis=0)], axis=1, return_counts=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load
 
+from evo_ensyth.errors import build_extra
 from evo_ensyth.files import read_checked
 from evo_ensyth.io.manifest import check_no_link
 from evo_ensyth.io.pool_folder import StoredPool, read_member
@@ -85,6 +85,8 @@ def _weights(folder: Path, path: Path) -> dict[str, np.ndarray]:
     """Tensors of a member's file that are matrices, or filters; biases and the like have one dimension."""
     for part in (path.parent.parent, path.parent):
         check_no_link(part)
+    with build_extra():
+        from safetensors.numpy import load
     member = read_member(folder, path.parent.name) or {}
     digest = member.get("files", {}).get(path.name, "")
     tensors: dict[str, np.ndarray] = read_checked(path, digest, load)
