@@ -18,11 +18,12 @@ search: install  ## the main job: the front of 36 compressed networks
 test: .venv/installed-dev check  ## everything that .ci/run runs
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: .venv/installed-dev  ## lint, types, import contracts
+check: .venv/installed-dev  ## lint, types, import contracts, spelling and the words that went
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/codespell .
 
 tree: .venv/installed-dev  ## the rooms of the package, floor by floor
 	@$(BIN)/python docs/tree.py
