@@ -10,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test check tree install clean
+.PHONY: search test check tree figures install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -24,6 +24,9 @@ check: .venv/installed-dev  ## lint, types, import contracts, spelling and the w
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/codespell .
+
+figures: .venv/installed  ## docs/benchmarks.md from the stored figures
+	@$(BIN)/python benchmarks/figures.py
 
 tree: .venv/installed-dev  ## the rooms of the package, floor by floor
 	@$(BIN)/python docs/tree.py

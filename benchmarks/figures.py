@@ -1,0 +1,59 @@
+"""Write docs/benchmarks.md from the figures in benchmarks/figures/, one file for each benchmark.
+
+    python benchmarks/figures.py                                              after any of them has changed
+    python benchmarks/votes.py --json benchmarks/figures/votes.json           to measure one of them again
+
+Nothing is measured here. A file that was carried over from an earlier page says which version printed it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from output import Sheet
+
+from evo_ensyth.files import write_whole
+
+FOLDER = Path(__file__).parent / "figures"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+# First how fast votes are counted, then what searches reach; any other file follows.
+ORDER = ("votes", "generation", "growth", "baselines", "memory", "startup", "exact", "fronts", "fronts_large", "peers")
+INTRODUCTION = """\
+<!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
+# Benchmarks
+
+How fast the engine counts, and how far searches get. Each section is one file of `benchmarks/figures/`, written with
+`--json` by the command below its heading. Compare ratios within one table rather than seconds between tables: the
+machine is shared, and not all tables come from the same day. Every script checks that the answers agree before it
+prints a time, except `startup.py`, `memory.py` and the large pool of `fronts.py`, where there is nothing to compare
+with. What the names mean and why it is fast: [engine.md](engine.md).
+"""
+
+
+def page(folder: Path = FOLDER) -> str:
+    """Text of the page."""
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    names = [name for name in ORDER if name in files] + [name for name in files if name not in ORDER]
+    return "\n".join([INTRODUCTION, *(section(files[name]) for name in names)])
+
+
+def section(figures: dict[str, Any]) -> str:
+    """One benchmark: what is asked, by which command, when and where, what was said, and the tables."""
+    machine, versions = figures["machine"], figures["versions"]
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} thread(s)"
+    with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lines = [f"## {figures['title']}", "", f"`{figures['command']}`, {figures['date']}; {where}; {with_what}.", ""]
+    for note in figures["notes"]:
+        lines += [note, ""]
+    sheets = [Sheet(sheet["title"], sheet["columns"], sheet["rows"]) for sheet in figures["sheets"]]
+    return "\n".join([*lines, *(sheet.markdown() for sheet in sheets)])
+
+
+def main() -> None:
+    """Write the page."""
+    write_whole(PAGE, page().encode())
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
