@@ -83,11 +83,11 @@ def check(votes: Votes) -> None:
     """Compare the greedy selectors with their recomputed paths, and look for neighbours that local search missed."""
     for name in NAMES:
         search, _ = searched(posed(votes), name)
-        found = fewest_errors(votes, search.front.subsets)
+        found = fewest_errors(votes, search.archive.subsets)
         if name != "local_search":
             expected = fewest_errors(votes, [multiset > 0 for multiset in path(votes, name)])
         else:
-            neighbours = [subset ^ flips for subset in search.front.subsets for flips in one_and_two(subset)]
+            neighbours = [subset ^ flips for subset in search.archive.subsets for flips in one_and_two(subset)]
             expected = np.minimum(found, fewest_errors(votes, neighbours))
         if (found != expected).any():
             sys.exit(f"{name} does not find what recomputation finds")
@@ -123,7 +123,8 @@ def main() -> None:
         table.add_column(column, justify="left" if column == "selector" else "right")
     for name in NAMES:
         search, seconds = searched(problem, name)
-        table.add_row(name, f"{seconds:.2f}", f"{search.spent:,}", f"{search.front.values[:, 0].min():.4%}")
+        lowest = search.archive.values[:, 0].min()
+        table.add_row(name, f"{seconds:.2f}", f"{search.budget.n_evaluations:,}", f"{lowest:.4%}")
     Console().print(table)
 
 

@@ -24,20 +24,21 @@ from votes import draw_votes
 
 from evo_ensyth import objectives
 from evo_ensyth.search import selectors
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10), (1_000, 5_000, 10), (1_000, 50_000, 100))
 # The usual one, and enough for the walks from which the search starts, if they take more.
 BUDGETS = (20_000, 100_000)
-CRITERIA = ("error", selectors.criterion(selectors.load("nsga2")))
+CRITERIA = ("error", selectors.guide_of(selectors.load("nsga2")))
 
 
 def seconds(problem: Problem, criterion: str, budget: int) -> float:
     """Processor time of one search."""
-    led = problem.led_by(objectives.find(criterion, problem.pool))
+    led = problem.guided_by(objectives.find(criterion, problem.pool))
     led.reference  # noqa: B018 - worked out now, so that it costs no time
-    evaluator = Evaluator(led, budget=budget)
+    evaluator = Evaluator(led, Budget(budget))
     started = time.process_time()
     with contextlib.suppress(SearchOver):
         selectors.load("nsga2").select(evaluator, np.random.default_rng(1))

@@ -34,7 +34,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.results.statistics import interval, lowest
 from evo_ensyth.search import selectors
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.workspace import build_pool, load_problem
 
@@ -73,16 +74,16 @@ class Row:
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
     """Search with one selector until it ends by itself; or not: then it is stopped, and that is said."""
-    problem = problem.led_by(objectives.find(method.criterion, problem.pool))
+    problem = problem.guided_by(objectives.find(method.criterion, problem.pool))
     problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
     evaluator = Evaluator(problem)  # with a time limit some selectors would go on for all of it
-    timer = threading.Timer(seconds, evaluator.stop)
+    timer = threading.Timer(seconds, evaluator.budget.stop)
     timer.start()
     with contextlib.suppress(SearchOver):
         selectors.load(method.selector).select(evaluator, np.random.default_rng(1))
     timer.cancel()
-    evaluator.close()
-    return evaluator, evaluator.stopped
+    evaluator.budget.close()
+    return evaluator, evaluator.budget.stopped
 
 
 def check(problem: Problem, methods: list[Method], seconds: float) -> None:
@@ -143,7 +144,7 @@ def thinned(problem: Problem, n_members: int) -> Problem:
 def every_method(n_members: int) -> list[str]:
     """All selectors by error; and those by their own criterion that have one."""
     names = [name for name in selectors.names() if name != "exact" or n_members <= MOST_FOR_EXACT]
-    own = {name: selectors.criterion(selectors.load(name)) for name in names}
+    own = {name: selectors.guide_of(selectors.load(name)) for name in names}
     return [*names, *(f"{name}@{criterion}" for name, criterion in own.items() if criterion != "error")]
 
 

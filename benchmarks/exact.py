@@ -69,7 +69,7 @@ def main() -> None:
     console.print(f"all sizes: {in_words(proof_after_search(problem, proof).estimate())}")
     if options.all:
         with search_progress(quiet=False) as (_, tell):
-            table.add_row(*timed(problem, Exact(), scratch=SCRATCH, tell=partial(tell, "exact")))
+            table.add_row(*timed(problem, Exact(), scratch=SCRATCH, on_message=partial(tell, "exact")))
         console.print(table)
 
 
@@ -83,8 +83,8 @@ def check_against_brute_force(votes: Votes, problem: Problem) -> None:
     """Compare the fewest errors of each small size with those among all subsets of the size."""
     search = Evaluator(problem)
     Exact(max_size=BRUTE_FORCE).select(search, np.random.default_rng(0))
-    errors = np.rint(search.front.values[:, 0] * votes.n_samples).astype(np.int64)
-    found = limits_of(search.front.subsets, errors, votes.n_samples)
+    errors = np.rint(search.archive.values[:, 0] * votes.n_samples).astype(np.int64)
+    found = limits_of(search.archive.subsets, errors, votes.n_samples)
     planes, fewest = BitPlanes.of(votes), votes.n_samples + 1
     for size in range(1, BRUTE_FORCE + 1):
         combinations = itertools.combinations(range(votes.n_members), size)
@@ -104,9 +104,10 @@ def timed(problem: Problem, selector: Exact, **settings) -> list[str]:  # type: 
     seconds = time.perf_counter() - start
     n_members = len(problem.pool)
     n_subsets = sum(math.comb(n_members, size) for size in range(1, (selector.max_size or n_members) + 1))
-    proven = f"{search.certified[0]} to {search.certified[-1]}"
+    share = search.budget.n_evaluations / n_subsets
+    proven = f"{search.proven_sizes[0]} to {search.proven_sizes[-1]}"
     return [
-        str(selector.max_size or n_members), f"{n_subsets:,}", f"{search.spent / n_subsets:.0%}", f"{seconds:,.2f}",
+        str(selector.max_size or n_members), f"{n_subsets:,}", f"{share:.0%}", f"{seconds:,.2f}",
         f"{seconds / n_subsets * 1e9:.1f}", proven,
     ]  # fmt: skip
 
@@ -115,8 +116,8 @@ def proof_after_search(problem: Problem, proof: Proof) -> Proof:
     """Let the proof know what an ordinary search finds, as an exact one would soon."""
     search = Evaluator(problem)
     Nsga2().select(search, np.random.default_rng(0))
-    errors = np.rint(search.front.values[:, 0] * problem.search.n_samples).astype(np.int64)
-    proof.lower_limits(limits_of(search.front.subsets, errors, problem.search.n_samples))
+    errors = np.rint(search.archive.values[:, 0] * problem.search.n_samples).astype(np.int64)
+    proof.lower_limits(limits_of(search.archive.subsets, errors, problem.search.n_samples))
     return proof
 
 

@@ -35,9 +35,11 @@ from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.results.run import Milestone
 from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Front
-from evo_ensyth.search.evaluator import Evaluator, Milestone, SearchOver
+from evo_ensyth.search.archive import Archive
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
@@ -50,10 +52,10 @@ History = list[tuple[float, float]]  # seconds, hypervolume
 def search(problem: Problem, name: str, *, seconds: float | None = None, seed: int = 1) -> Evaluator:
     """Search with one selector."""
     problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
-    evaluator = Evaluator(problem, seconds=seconds)
+    evaluator = Evaluator(problem, Budget(seconds=seconds))
     with contextlib.suppress(SearchOver):
         selectors.load(name).select(evaluator, np.random.default_rng(seed))
-    evaluator.close()
+    evaluator.budget.close()
     return evaluator
 
 
@@ -68,22 +70,22 @@ def history_of_ours(pool: tuple[int, int, int], seconds: float, seed: int) -> Hi
         spent = time.process_time() - started
         history.append((spent, milestone.hypervolume))
         if spent >= seconds:
-            evaluator.stop()
+            evaluator.budget.stop()
 
     # With a limit that is never reached, it goes on until it is stopped.
-    evaluator = Evaluator(problem, seconds=math.inf, observe=note)
+    evaluator = Evaluator(problem, Budget(seconds=math.inf), on_milestone=note)
     started = time.process_time()
     with contextlib.suppress(SearchOver):
         selectors.load("nsga2").select(evaluator, np.random.default_rng(seed))
-    check(problem, evaluator.front)
+    check(problem, evaluator.archive)
     return history
 
 
-def check(problem: Problem, front: Front) -> None:
-    """Compare the errors of a front with those that the matrix product counts."""
+def check(problem: Problem, archive: Archive) -> None:
+    """Compare the errors of an archive with those that the matrix product counts."""
     votes = problem.search
-    expected = matrix_product(votes, one_hot(votes), front.subsets)
-    if (np.rint(front.values[:, 0] * votes.n_samples) != expected).any():
+    expected = matrix_product(votes, one_hot(votes), archive.subsets)
+    if (np.rint(archive.values[:, 0] * votes.n_samples) != expected).any():
         sys.exit("nsga2 and the matrix product do not count the same errors")
 
 
@@ -93,7 +95,7 @@ def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: i
     votes = problem.search
     table = one_hot(votes)
     asked = StockProblem(votes.n_members, votes.n_samples, lambda subsets: matrix_product(votes, table, subsets))
-    front = Front(np.zeros((0, votes.n_members), bool), np.zeros((0, 2)))
+    archive = Archive(votes.n_members, problem.reference)
     history: History = [(0.0, 0.0)]
     spent = 0.0
     algorithm = stock_nsga2(asked, None, 100, seed)
@@ -106,8 +108,8 @@ def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: i
         algorithm.tell(infills=children)
         spent += time.process_time() - started  # what follows is our bookkeeping, and not its time
         subsets, values = children.get("X").astype(bool), children.get("F")
-        front = front.joined(subsets[subsets.any(axis=1)], values[subsets.any(axis=1)])
-        history.append((spent, front.hypervolume(problem.reference)))
+        archive.add(subsets[subsets.any(axis=1)], values[subsets.any(axis=1)])
+        history.append((spent, archive.hypervolume))
     return history
 
 

@@ -76,7 +76,7 @@ from evo_ensyth.search import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
 REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")
-DEFAULT = f"nsga2@{selectors.criterion(selectors.load('nsga2'))}"
+DEFAULT = f"nsga2@{selectors.guide_of(selectors.load('nsga2'))}"
 RESULTS = Path("runs") / "benchmark-generalisation"
 
 

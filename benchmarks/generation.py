@@ -133,7 +133,7 @@ def check(problem: Problem, subsets: np.ndarray) -> None:
     StockProblem(votes.n_members, votes.n_samples, lambda some: problem.on_search(some).errors)._evaluate(
         subsets, stock
     )
-    for name, values in (("pymoo", stock["F"]), ("evaluator", Evaluator(problem).evaluate(subsets))):
+    for name, values in (("pymoo", stock["F"]), ("evaluator", Evaluator(problem).evaluate(subsets).values)):
         if not np.array_equal(np.rint(values[:, 0] * votes.n_samples), expected):
             sys.exit(f"{name} is told other errors than the matrix product counts")
 

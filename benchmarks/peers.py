@@ -42,8 +42,9 @@ from votes import draw_votes, matrix_product, one_hot
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Front
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.archive import Archive
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
 REAL_POOLS = Path(__file__).resolve().parents[2] / "shared" / "pools"
@@ -124,15 +125,16 @@ class Ledger:
         errors = np.concatenate([errors for _, errors in self._batches])[:n]
         someone = subsets.any(axis=1)
         values = np.column_stack([errors / self.votes.n_samples, subsets.sum(axis=1)])[someone]
-        front = Front.of(subsets[someone], values)
-        return _row(problem, tool, limit, n, took, front, not ended and n < evaluations < np.inf)
+        archive = Archive(self.votes.n_members, problem.reference)
+        archive.add(subsets[someone], values)
+        return _row(problem, tool, limit, n, took, archive, not ended and n < evaluations < np.inf)
 
 
 def _row(
-    problem: Problem, tool: str, limit: str, spent: int, seconds: float, front: Front, cut_short: bool = False
+    problem: Problem, tool: str, limit: str, spent: int, seconds: float, archive: Archive, cut_short: bool = False
 ) -> Row:
-    volume = front.hypervolume(problem.reference) / float(np.prod(problem.reference))
-    best = min(front.values.tolist(), default=[float("nan"), 0.0])
+    volume = archive.hypervolume / float(np.prod(problem.reference))
+    best = min(archive.values.tolist(), default=[float("nan"), 0.0])
     return Row(
         problem.name, limit, tool, spent, seconds, spent / seconds, volume, best[0], int(best[1]), cut_short
     )  # fmt: skip
@@ -384,13 +386,14 @@ def check(votes: Votes) -> int:
     return len(ways)
 
 
-def run_ours(problem: Problem, name: str, limit: str, **limits: Any) -> Row:
+def run_ours(problem: Problem, name: str, limit: str, budget: int | None = None, seconds: float | None = None) -> Row:
     """Run one of our selectors within one limit."""
-    evaluator = Evaluator(problem, **limits)
+    evaluator = Evaluator(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         selectors.load(name).select(evaluator, np.random.default_rng(1))
-    evaluator.close()
-    return _row(problem, f"evo_ensyth {name}", limit, evaluator.spent, evaluator.elapsed, evaluator.front)
+    evaluator.budget.close()
+    budget = evaluator.budget
+    return _row(problem, f"evo_ensyth {name}", limit, budget.n_evaluations, budget.elapsed, evaluator.archive)
 
 
 def run_peer(problem: Problem, tool: str, limits: tuple[str, str], evaluations: int, seconds: float) -> list[Row]:

@@ -23,7 +23,8 @@ from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.results import statistics
 from evo_ensyth.search import selectors
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
 # Another one whenever `played` comes to say something else: results of before are not taken for those of now.
@@ -118,13 +119,13 @@ class Recorder(Evaluator):
     """
 
     def __init__(self, problem: Problem, budget: int) -> None:
-        super().__init__(problem, budget=budget)
+        super().__init__(problem, Budget(budget))
         self.best = np.zeros((len(problem.pool), len(problem.pool)), bool)
         self.values = np.full(len(problem.pool), np.inf)
 
     # The one step through which all passes that was judged, also the last batch that the budget cuts short.
-    def _keep(self, subsets: np.ndarray, values: np.ndarray, n_judged: int) -> None:
-        super()._keep(subsets, values, n_judged)
+    def _keep(self, subsets: np.ndarray, values: np.ndarray, beyond: np.ndarray) -> None:
+        super()._keep(subsets, values, beyond)
         sizes = np.count_nonzero(subsets, axis=1)
         best_first = np.lexsort((values[:, 0], sizes))
         _, starts = np.unique(sizes[best_first], return_index=True)
@@ -201,7 +202,8 @@ def searched(problem: Problem, method: Method, budget: int, rng: np.random.Gener
         selector.select(search, rng)
     seconds = time.perf_counter() - started
     exactly, up_to = offered(search.values, min(LARGEST_SIZE, n_members))
-    return Offer(search.best[exactly], search.best[up_to], recommended(problem, search), search.spent, seconds)
+    n_evaluations = search.budget.n_evaluations
+    return Offer(search.best[exactly], search.best[up_to], recommended(problem, search), n_evaluations, seconds)
 
 
 def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,7 +230,7 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
     """Choose the one ensemble that a method recommends from its front, as the package does: bool, (n_members,)."""
-    front = problem.on_search(search.front.subsets)
+    front = problem.on_search(search.archive.subsets)
     return front.subsets[statistics.lowest(front.errors, front.sizes)]
 
 

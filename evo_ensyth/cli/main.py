@@ -90,7 +90,7 @@ def search(
     from evo_ensyth.report import console
     from evo_ensyth.search import run as runs
     from evo_ensyth.search import selectors
-    from evo_ensyth.search.constraints import read_bounds
+    from evo_ensyth.search.constraints import read_constraints
 
     # What can be wrong is found before a pool is made or a search begins: both may take hours.
     rivals = ["backward_elimination"] if against is None else against
@@ -118,8 +118,8 @@ def search(
     if objectives is not None:
         names = [name.strip() for name in objectives.split(",")]
         problem = problem.with_objectives(tuple(problem.find(name) for name in names))
-    bounds = read_bounds(at_most or [], at_least or [], problem.pool.members, problem.known)
-    problem = problem.within((*problem.bounds, *bounds))
+    constraints = read_constraints(at_most or [], at_least or [], problem.pool.members, problem.known)
+    problem = problem.with_constraints((*problem.constraints, *constraints))
     leading = problem.find(criterion) if criterion else None
     with progress.search_progress(quiet=quiet) as (observe, tell), _stopped_by_ctrl_c() as attach:
         found = runs.run(
@@ -290,7 +290,7 @@ def _stopped_by_ctrl_c() -> "Iterator[Callable[[Evaluator], None]]":
     def stop(signal_number: int, frame: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for evaluator in running:
-            evaluator.stop()
+            evaluator.budget.stop()
 
     before = signal.signal(signal.SIGINT, stop)
     try:

@@ -20,6 +20,7 @@ single one. They say nothing of how good an ensemble is; ask for them beside ``e
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -45,16 +46,25 @@ class Objective:
     evaluate : function of Ensembles to (n_ensembles,) numbers
     unit : str
         For tables and axes.
+    counts : str
+        What the value counts, so that it can be had without calling ``evaluate``: ``errors`` if it is the share of
+        samples on which the plurality vote is wrong, ``members`` if it is the size of the ensemble.
+    estimates : str
+        Name of the objective that it estimates and stands for in a search; reports show the one it estimates.
     """
 
     name: str
     evaluate: Callable[[Ensembles], np.ndarray]
     unit: str = ""
+    counts: Literal["", "errors", "members"] = ""
+    estimates: str = ""
 
 
-def objective(unit: str = "") -> Callable[[Callable[[Ensembles], np.ndarray]], Objective]:
-    """Make an objective of a function, by the function's name."""
-    return lambda function: Objective(function.__name__, function, unit)
+def objective(
+    unit: str = "", *, counts: Literal["", "errors", "members"] = "", estimates: str = ""
+) -> Callable[[Callable[[Ensembles], np.ndarray]], Objective]:
+    """Make an objective of a function, with the function's name."""
+    return lambda function: Objective(function.__name__, function, unit, counts, estimates)
 
 
 def names() -> tuple[str, ...]:

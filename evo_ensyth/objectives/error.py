@@ -5,7 +5,7 @@ import numpy as np
 from evo_ensyth.objectives import Ensembles, objective
 
 
-@objective(unit="share of samples")
+@objective(unit="share of samples", counts="errors")
 def error(ensembles: Ensembles) -> np.ndarray:
     """Share of samples on which the plurality vote is wrong."""
     return ensembles.error_rate

@@ -9,7 +9,7 @@ import numpy as np
 from evo_ensyth.objectives import Ensembles, objective
 
 
-@objective(unit="share of samples")
+@objective(unit="share of samples", estimates="error")
 def paired_error(ensembles: Ensembles) -> np.ndarray:
     """Error plus one standard error of its difference from the whole pool's.
 

@@ -9,7 +9,7 @@ from evo_ensyth.objectives.smoothed_error import STEPS, smoothed_errors
 PRIOR_SAMPLES = 300
 
 
-@objective(unit="share of samples")
+@objective(unit="share of samples", estimates="error")
 def shrunk_error(ensembles: Ensembles) -> np.ndarray:
     """Smoothed error over the search split and 300 more samples, on which it is the members' mean error.
 

@@ -14,7 +14,7 @@ FLAT = 3.7  # from here on, erfc is less than half a step
 WIDTH = 1.0
 
 
-@objective(unit="share of samples")
+@objective(unit="share of samples", estimates="error")
 def smoothed_error(ensembles: Ensembles) -> np.ndarray:
     """Mean over the samples of Phi(-margin / sqrt(size)): the chance that the vote goes wrong once it is shaken.
 

@@ -1,4 +1,4 @@
-"""Hard limits: what an ensemble has to keep to, whatever it gains by not doing so."""
+"""Hard constraints: limits that an ensemble must keep on the search split to be chosen."""
 
 import math
 import re
@@ -12,13 +12,15 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, find, judge, samples_of_class
 from evo_ensyth.pool import Members
 
-# An excess beyond it is as bad as it, so that nothing overflows.
-MOST_EXCESS = 1e100
+# A violation above it counts as it, so that nothing overflows.
+LARGEST_VIOLATION = 1e100
+# Far beyond what objectives measure, and far enough from the largest float for penalties.
+LARGEST_FEASIBLE = 1e300
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A limit for any objective, cost or share of right answers. Checks itself when built.
+class Constraint:
+    """A limit for an objective, a cost or a share of right predictions. Checks itself when built.
 
     Attributes
     ----------
@@ -26,7 +28,7 @@ class Bound:
     limit : float
         Allowed itself.
     at_least : bool
-        Whether values have to be at least the limit, rather than at most.
+        Whether values must be at least the limit; otherwise they must be at most the limit.
 
     Raises
     ------
@@ -40,41 +42,84 @@ class Bound:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.limit):
-            raise InputError(f"the bound of '{self.measure.name}' is {self.limit}; it must be a finite number.")
+            raise InputError(f"the limit of '{self.measure.name}' is {self.limit}; it must be a finite number.")
 
     @property
     def side(self) -> str:
         """``at_most`` or ``at_least``."""
         return "at_least" if self.at_least else "at_most"
 
-    def excess(self, values: np.ndarray) -> np.ndarray:
-        """How far values are beyond the limit, as a share of it unless it is 0: float64, as many; 0 if they keep it."""
+    def violations(self, values: np.ndarray) -> np.ndarray:
+        """How far each value is beyond the limit, as a share of the limit unless that is 0; 0 for allowed values.
+
+        Parameters
+        ----------
+        values : float64, (n,)
+
+        Returns
+        -------
+        float64, (n,)
+        """
         beyond = self.limit - values if self.at_least else values - self.limit
-        return np.clip(beyond / (abs(self.limit) or 1.0), 0.0, MOST_EXCESS)
+        return np.clip(beyond / (abs(self.limit) or 1.0), 0.0, LARGEST_VIOLATION)
 
     def __str__(self) -> str:
         return f"{self.measure.name} at {'least' if self.at_least else 'most'} {self.limit:,.6g}"
 
 
-def excess(bounds: Sequence[Bound], ensembles: Ensembles) -> np.ndarray:
-    """Sum over all bounds of how far each ensemble is beyond them: float64, (n_ensembles,); 0 if it keeps all."""
+def violations(constraints: Sequence[Constraint], ensembles: Ensembles) -> np.ndarray:
+    """Sum of the violations of all constraints: float64, (n_ensembles,); 0 for an ensemble that keeps them all."""
     total = np.zeros(len(ensembles))
-    for bound in bounds:
-        total += bound.excess(judge([bound.measure], ensembles)[:, 0])
+    for constraint in constraints:
+        total += constraint.violations(judge([constraint.measure], ensembles)[:, 0])
     return total
 
 
-def broken(bounds: Sequence[Bound], ensembles: Ensembles) -> str:
-    """Say which bounds the first ensemble breaks, and by what values."""
-    values = judge([bound.measure for bound in bounds], ensembles)[0]
-    pairs = [(bound, value) for bound, value in zip(bounds, values, strict=True) if bound.excess(value) > 0]
-    return ", ".join(f"{bound.measure.name} is {value:,.6g} ({bound})" for bound, value in pairs)
+def penalised(values: np.ndarray, violations: np.ndarray, largest: float = LARGEST_FEASIBLE) -> np.ndarray:
+    """Values for algorithms that know no constraints: minimising them follows Deb's rule.
+
+    A feasible subset dominates an infeasible one, and of two infeasible ones the one with the smaller violation
+    dominates.
+
+    Parameters
+    ----------
+    values : float64, (n, n_objectives)
+    violations : float64, (n,)
+        0 marks the feasible.
+    largest : float
+        Feasible values are cut at it, and penalties begin at twice as much.
+
+    Returns
+    -------
+    float64, (n, n_objectives)
+        Feasible rows keep their values; infeasible rows hold one larger number, which grows with the violation.
+
+    References
+    ----------
+    Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions
+    on Evolutionary Computation 6(2), 2002, section VI.
+    """
+    feasible: np.ndarray = np.minimum(values, largest)
+    if not violations.any():
+        return feasible
+    penalty = 2 * largest * (1 + np.log1p(violations))
+    return np.asarray(np.where(violations[:, None] > 0, penalty[:, None], feasible))
 
 
-def read_bounds(
+def violated(constraints: Sequence[Constraint], ensembles: Ensembles) -> str:
+    """Which constraints the first ensemble violates, and its values: ``bytes is 90 (bytes at most 80), ...``."""
+    values = judge([constraint.measure for constraint in constraints], ensembles)[0]
+    return ", ".join(
+        f"{constraint.measure.name} is {value:,.6g} ({constraint})"
+        for constraint, value in zip(constraints, values, strict=True)
+        if constraint.violations(value) > 0
+    )
+
+
+def read_constraints(
     at_most: Sequence[str], at_least: Sequence[str], pool: Members, own: Sequence[Objective] = ()
-) -> tuple[Bound, ...]:
-    """Bounds as a user writes them: ``NAME=VALUE``.
+) -> tuple[Constraint, ...]:
+    """Constraints as a user writes them: ``NAME=VALUE``.
 
     Parameters
     ----------
@@ -84,14 +129,14 @@ def read_bounds(
     pool : Members
         Its costs have names as well.
     own : sequence of Objective
-        One's own objectives.
+        Objectives of the user's own.
 
     Raises
     ------
     InputError
-        Not of that form, an unknown name, a value that is no finite number, or the same bound twice.
+        Not of that form, an unknown name, a value that is no finite number, or the same limit twice.
     """
-    bounds = []
+    constraints = []
     for texts, is_least in ((at_most, False), (at_least, True)):
         seen = set()
         for text in texts:
@@ -99,16 +144,16 @@ def read_bounds(
             try:
                 limit = float(value)
             except ValueError:
-                raise InputError(f"'{text}' is no bound; write NAME=VALUE, such as n_members=5.") from None
+                raise InputError(f"'{text}' is no constraint; write NAME=VALUE, such as n_members=5.") from None
             if name in seen:
-                raise InputError(f"'{name}' is bounded twice; once is enough.")
+                raise InputError(f"'{name}' is limited twice; once is enough.")
             seen.add(name)
-            bounds.append(Bound(_measure(name, pool, own), limit, is_least))
-    return tuple(bounds)
+            constraints.append(Constraint(_measure(name, pool, own), limit, is_least))
+    return tuple(constraints)
 
 
 def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
-    """Look up what may be bounded: objectives, and what grows as an error falls, which is nothing to minimise."""
+    """Look up what may be limited: any objective, and accuracy and recall, which grow as an error falls."""
     if name in pool.costs or any(goal.name == name for goal in own):
         return find(name, pool, own)
     if name == "accuracy":
@@ -118,7 +163,7 @@ def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
     return find(name, pool, own)
 
 
-# Not 1 - error: of ten samples it makes 0.09999999999999998 of one that is right, which is no 0.1.
+# Not 1 - error: with one right sample of ten that is 0.09999999999999998, which is below 0.1.
 
 
 def _accuracy(ensembles: Ensembles) -> np.ndarray:

@@ -8,9 +8,8 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, find, judge
-from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool, Votes
-from evo_ensyth.search.constraints import Bound
+from evo_ensyth.search.constraints import Constraint
 
 
 @dataclass(frozen=True, init=False)
@@ -22,8 +21,8 @@ class Problem:
     pool : Pool
     objectives : tuple of Objective
         Smaller is better. Names will do: those of the package, of the pool's costs, or dotted ones.
-    bounds : tuple of Bound
-        What ensembles have to keep to on the search split; those that do not are never chosen.
+    constraints : tuple of Constraint
+        What ensembles must keep on the search split; those that do not are never chosen.
     name : str, optional
         Its results lie in ``runs/<name>``; the pool's name by default.
     known : tuple of Objective
@@ -37,7 +36,7 @@ class Problem:
 
     pool: Pool
     objectives: tuple[Objective, ...]
-    bounds: tuple[Bound, ...]
+    constraints: tuple[Constraint, ...]
     name: str
     known: tuple[Objective, ...]
 
@@ -45,13 +44,13 @@ class Problem:
         self,
         pool: Pool,
         objectives: str | Objective | Sequence[str | Objective] = ("error", "n_members"),
-        bounds: Sequence[Bound] = (),
+        constraints: Sequence[Constraint] = (),
         name: str = "",
         known: Sequence[Objective] = (),
     ) -> None:
         set_field = partial(object.__setattr__, self)
         set_field("pool", pool)
-        set_field("bounds", tuple(bounds))
+        set_field("constraints", tuple(constraints))
         set_field("name", name or pool.name)
         set_field("known", tuple(known))
         wanted = (objectives,) if isinstance(objectives, str | Objective) else objectives
@@ -86,9 +85,9 @@ class Problem:
         """Ask the same of the same pool by other objectives."""
         return replace(self, objectives=objectives)
 
-    def within(self, bounds: tuple[Bound, ...]) -> "Problem":
-        """Ask the same within other bounds."""
-        return replace(self, bounds=bounds)
+    def with_constraints(self, constraints: tuple[Constraint, ...]) -> "Problem":
+        """Return the same problem with other constraints."""
+        return replace(self, constraints=constraints)
 
     def among(self, members: np.ndarray) -> "Problem":
         """Ask the same of some members alone.
@@ -101,16 +100,21 @@ class Problem:
         return replace(self, pool=self.pool.part(members))
 
     @property
-    def criterion(self) -> Objective:
-        """What leads where one of many neighbours is to be taken: the error if asked for, else what comes first."""
-        return next((goal for goal in self.objectives if goal.name == error.name), self.objectives[0])
+    def asks_for_error(self) -> bool:
+        """Whether one of the objectives is the error of the plurality vote."""
+        return any(goal.counts == "errors" for goal in self.objectives)
 
-    def led_by(self, criterion: Objective) -> "Problem":
-        """Ask the same by another criterion in the place of the error, if the error is asked for."""
-        if criterion.name == error.name or all(goal.name != error.name for goal in self.objectives):
+    @property
+    def guide(self) -> Objective:
+        """The objective by which one of many neighbours is chosen: the error if asked for, otherwise the first."""
+        return next((goal for goal in self.objectives if goal.counts == "errors"), self.objectives[0])
+
+    def guided_by(self, guide: Objective) -> "Problem":
+        """Return the same problem with another guiding objective instead of the error, if the error is asked for."""
+        if guide.counts == "errors" or not self.asks_for_error:
             return self
-        others = (goal for goal in self.objectives if goal.name not in (error.name, criterion.name))
-        return self.with_objectives((criterion, *others))
+        others = (goal for goal in self.objectives if goal.counts != "errors" and goal.name != guide.name)
+        return self.with_objectives((guide, *others))
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Form ensembles on the search split."""

@@ -22,14 +22,14 @@ from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles, kernels
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, judge
-from evo_ensyth.objectives.error import error
 from evo_ensyth.results.comparison import Versus, beside_rivals
 from evo_ensyth.results.run import BOUND_SIDES, MARKS, Entry, Milestone, Run, Selection
 from evo_ensyth.results.statistics import lowest
 from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Front
-from evo_ensyth.search.constraints import broken
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.archive import hypervolume, non_dominated
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.constraints import violated
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.exact.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.search.problem import Problem
 
@@ -101,26 +101,25 @@ def run(
     names = [name for name in dict.fromkeys(against) if name != selector]
     chosen_selectors = {name: selectors.load(name) for name in names}
     chosen_selectors[selector] = selectors.load(selector, settings)
-    if criterion is not None and all(goal.name != error.name for goal in problem.objectives):
+    if criterion is not None and not problem.asks_for_error:
         raise InputError(f"criterion '{criterion.name}' takes the place of the objective 'error'; ask for that, too.")
     searched: dict[str, Evaluator] = {}
     interrupted = False
     for name, chosen_selector in chosen_selectors.items():
-        leading = objectives.find(selectors.criterion(chosen_selector), problem.pool.members)
-        led = problem.led_by(criterion if criterion and name == selector else leading)
+        leading = objectives.find(selectors.guide_of(chosen_selector), problem.pool.members)
+        led = problem.guided_by(criterion if criterion and name == selector else leading)
         led.reference  # noqa: B018 - worked out now, so that it costs no selector its time
         evaluator = Evaluator(
             led,
-            budget=budget,
-            seconds=seconds,
-            observe=partial(observe, name),
-            tell=partial(tell, name),
+            Budget(budget, seconds),
+            on_milestone=partial(observe, name),
+            on_message=partial(tell, name),
             scratch=scratch,
         )
         attach(evaluator)
         _search(evaluator, chosen_selector, seed)
-        interrupted |= evaluator.stopped
-        if len(evaluator.front):
+        interrupted |= evaluator.budget.stopped
+        if len(evaluator.archive):
             searched[name] = evaluator
         elif evaluator.nearest is not None and name == selector and not interrupted:
             raise _nothing_within(problem, evaluator, evaluator.nearest)
@@ -132,21 +131,21 @@ def run(
     main = selector if selector in searched else next(reversed(searched))
     tell(main, "proving small sizes")
     proof = None if interrupted else _prove(problem, searched[main])
-    interrupted |= searched[main].stopped
+    interrupted |= searched[main].budget.stopped
     return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted, proof)
 
 
 def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> None:
     with contextlib.suppress(SearchOver):
         selector.select(evaluator, np.random.default_rng(seed))
-    evaluator.close()
+    evaluator.budget.close()
 
 
 def _nothing_within(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
     members = ", ".join(problem.pool.names[i] for i in np.flatnonzero(nearest))
     return InputError(
-        f"none of the {evaluator.spent:,} ensembles that were judged keeps all bounds; nearest comes {members}: "
-        f"{broken(problem.bounds, problem.on_search(nearest[None]))}."
+        f"none of the {evaluator.budget.n_evaluations:,} ensembles that were evaluated keeps all constraints; nearest "
+        f"is {members}: {violated(problem.constraints, problem.on_search(nearest[None]))}."
     )
 
 
@@ -157,26 +156,27 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     there are bounds: it would look among ensembles that break them. A front that was led by another criterion takes
     nothing in, and is proven only where it is as good.
     """
-    if {goal.name for goal in problem.objectives} != PROVABLE or problem.bounds or not kernels.stored():
+    if {goal.counts for goal in problem.objectives} != PROVABLE or problem.constraints or not kernels.stored():
         return None
-    errors = problem.on_search(evaluator.front.subsets).errors
-    limits = limits_of(evaluator.front.subsets, errors, problem.search.n_samples)
+    budget = evaluator.budget
+    errors = problem.on_search(evaluator.archive.subsets).errors
+    limits = limits_of(evaluator.archive.subsets, errors, problem.search.n_samples)
     # Who has proven something himself has said how far he wants to go.
-    most = 0 if evaluator.certified else PROVEN_PER_EVALUATION * evaluator.spent
+    most = 0 if evaluator.proven_sizes else PROVEN_PER_EVALUATION * budget.n_evaluations
     start = time.perf_counter()
 
     def go_on() -> bool:
         # By the clock only where the search went by it too: else the same seed must give the same front.
-        in_time = evaluator.seconds is None or time.perf_counter() - start < PROVEN_TIME * evaluator.elapsed
-        return in_time and not evaluator.stopped
+        in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
+        return in_time and not budget.stopped
 
-    proof, better = prove_some(problem.search, limits, most, evaluator.certified, go_on=go_on)
-    by_error = evaluator.criterion.name == error.name
+    proof, better = prove_some(problem.search, limits, most, evaluator.proven_sizes, go_on=go_on)
+    by_error = evaluator.guide.counts == "errors"
     if better and by_error:
-        evaluator.count(0, np.stack(better))
+        evaluator.record(0, np.stack(better))
     if proof:
         as_low = np.ones(len(limits), bool) if by_error else limits <= proof.limits
-        evaluator.certified = [size for size in proof.certified if as_low[size]]
+        evaluator.mark_proven([size for size in proof.certified if as_low[size]])
     return proof
 
 
@@ -195,25 +195,25 @@ def _judged(
     """Judge all fronts on the test split, choose, and write everything down."""
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
     plain = np.stack([best, np.ones_like(best)])
-    subsets = np.concatenate([evaluator.front.subsets for evaluator in searched.values()] + [plain])
+    subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [plain])
     on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
     entries = iter(_entries(problem, on_search, on_test))
     selections = {}
     for name, evaluator in searched.items():
-        own = tuple(itertools.islice(entries, len(evaluator.front)))
+        own = tuple(itertools.islice(entries, len(evaluator.archive)))
         values = np.array([list(entry.search.values()) for entry in own])
         selections[name] = Selection(
             selector=name,
             settings=_settings(chosen_selectors[name]),
-            evaluations=evaluator.spent,
-            seconds=evaluator.elapsed,
-            hypervolume=Front.of(evaluator.front.subsets, values).hypervolume(problem.reference),
+            evaluations=evaluator.budget.n_evaluations,
+            seconds=evaluator.budget.elapsed,
+            hypervolume=hypervolume(non_dominated(evaluator.archive.subsets, values)[1], problem.reference),
             entries=own,
-            history=tuple(evaluator.history),
-            certified_sizes=tuple(evaluator.certified),
-            criterion=evaluator.criterion.name,
+            history=tuple(evaluator.archive.history),
+            certified_sizes=tuple(evaluator.proven_sizes),
+            criterion=evaluator.guide.name,
         )
-    front = replace(on_search, subsets=searched[main].front.subsets)
+    front = replace(on_search, subsets=searched[main].archive.subsets)
     front_on_test = replace(on_test, subsets=front.subsets) if on_test else None
     found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.pool.parent))
     return Run(
@@ -237,7 +237,7 @@ def _judged(
         versions=_versions(),
         lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
         bounds={
-            side: {bound.measure.name: bound.limit for bound in problem.bounds if bound.side == side}
+            side: {bound.measure.name: bound.limit for bound in problem.constraints if bound.side == side}
             for side in BOUND_SIDES
         },
         parent_costs=problem.pool.parent.costs if problem.pool.parent else {},

@@ -48,7 +48,7 @@ def test_the_best_k_members_are_what_backward_elimination_leaves(make_problem):
     problem = make_problem(n_members=9)
     evaluator = Evaluator(problem)
     selectors.load("backward_elimination").select(evaluator, np.random.default_rng(0))
-    subsets = evaluator.front.subsets
+    subsets = evaluator.archive.subsets
     assert len(subsets) > 2
     assert not any("best_k" in row for row in beside_rivals(problem.on_search(subsets), None, None))
 

@@ -87,7 +87,7 @@ def test_the_reference_is_a_tenth_beyond_the_worst_of_singles_and_the_whole_pool
 
 def test_the_default_is_led_by_the_shrunk_error_and_told_by_the_error(make_problem, found):
     problem = make_problem(n_members=12)
-    led = problem.led_by(objectives.find("shrunk_error", problem.pool))
+    led = problem.guided_by(objectives.find("shrunk_error", problem.pool))
     assert found.found.criterion == "shrunk_error"
     assert [s.criterion for s in found.against] == ["error", "error"]
     subsets = np.array(list(naive.all_subsets(12)))
@@ -101,7 +101,7 @@ def test_the_default_is_led_by_the_shrunk_error_and_told_by_the_error(make_probl
 def test_any_objective_may_lead(make_problem, criterion):
     problem = make_problem(n_members=10)
     found = run(problem, "nsga2", criterion=objectives.find(criterion, problem.pool))
-    led = problem.led_by(objectives.find(criterion, problem.pool))
+    led = problem.guided_by(objectives.find(criterion, problem.pool))
     best = naive.non_dominated(judge(led.objectives, led.on_search(np.array(list(naive.all_subsets(10))))))
     shown = np.array([np.isin(np.arange(10), entry.indices) for entry in found.found.entries])
     assert sorted(map(tuple, judge(led.objectives, led.on_search(shown)))) == best
@@ -238,7 +238,7 @@ def test_a_stop_keeps_what_was_found(make_problem):
 
     def observe(selector, milestone):
         if selector == "random" and milestone.evaluations > 500:
-            stopped[-1].stop()
+            stopped[-1].budget.stop()
 
     found = run(
         make_problem(n_members=15), "random", against=["whole_pool"], seconds=60, observe=observe, attach=stopped.append
@@ -256,7 +256,7 @@ def test_a_stop_among_the_comparisons_tells_what_they_found(make_problem):
         against=["random"],
         budget=5000,
         attach=evaluators.append,
-        observe=lambda selector, milestone: evaluators[-1].stop(),
+        observe=lambda selector, milestone: evaluators[-1].budget.stop(),
     )
     assert found.interrupted
     assert found.found.selector == "random"

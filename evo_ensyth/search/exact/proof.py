@@ -21,7 +21,7 @@ from evo_ensyth.pool import Votes
 from evo_ensyth.search.exact.pairwise_margins import LAST, Best, Prefix, Searched, Tournament
 
 # Objectives, in any order.
-PROVABLE = {"error", "n_members"}
+PROVABLE = {"errors", "members"}
 # Subsets of a part: enough to be worth a task, which takes longer to set up in large pools, and few enough that Ctrl-C
 # is heard.
 SMALLEST_PART, LARGEST_PART = 2**14, 2**22

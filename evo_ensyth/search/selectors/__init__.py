@@ -19,8 +19,8 @@ returns nothing: its front is whatever was best among all that it had judged. Fo
                 subset[0, [first, second]] = True
                 search.evaluate(subset)
 
-What it is led by may take the error's place among the objectives: ``criterion: ClassVar[str]`` names the objective
-that does so unless the user wants another.
+A selector may be guided by another objective than the error: ``guide: ClassVar[str]`` names it. The user may choose
+another.
 
 The file's name is the selector's name; a dotted name such as ``mylab.tabu`` is imported from anywhere. Randomness comes
 from ``rng`` alone.
@@ -50,9 +50,9 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
-def criterion(selector: Selector) -> str:
-    """Name of the objective that leads a selector in the place of the error, unless the user wants another."""
-    return getattr(selector, "criterion", "error")
+def guide_of(selector: Selector) -> str:
+    """Name of the objective that guides a selector instead of the error, unless the user chooses another."""
+    return getattr(selector, "guide", "error")
 
 
 def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:

@@ -32,7 +32,7 @@ def test_published_elimination_is_the_k_best_members_for_every_k(make_problem, s
     order = sorted(range(11), key=lambda i: (problem.search.member_errors[i], i))
     for k, subset in zip(range(11, 0, -1), judged, strict=True):
         assert set(np.flatnonzero(subset)) == set(order[:k])
-    assert search.spent == 11
+    assert search.budget.n_evaluations == 11
 
 
 @pytest.mark.parametrize(("name", "shrinking"), [("backward_wrapper", True), ("forward_greedy", False)])
@@ -50,7 +50,7 @@ def test_a_walk_takes_the_best_neighbour_at_every_step(make_problem, name, shrin
         neighbours = [before ^ row for row in np.eye(6, dtype=bool) if (before @ row) == shrinking]
         errors = [naive.errors(n, votes.y_pred, votes.y_true, 4) for n in neighbours]
         assert naive.errors(after, votes.y_pred, votes.y_true, 4) == min(errors)
-    assert search.spent == (20 if shrinking else 15) + 6
+    assert search.budget.n_evaluations == (20 if shrinking else 15) + 6
 
 
 def test_of_members_whose_removal_hurts_equally_the_costliest_goes_then_the_last(make_problem):

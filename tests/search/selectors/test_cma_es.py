@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary.cma_es import CmaEs, shared_out
 
 
@@ -29,8 +30,8 @@ class Recorder(Evaluator):
         return super().evaluate(subsets)
 
 
-def searched(problem, selector=None, seed=1, **limits):
-    search = Recorder(problem, **limits)
+def searched(problem, selector=None, seed=1, budget=None, seconds=None):
+    search = Recorder(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         (selector or CmaEs()).select(search, np.random.default_rng(seed))
     return search
@@ -48,7 +49,7 @@ def test_of_a_large_pool_as_many_of_the_best_members_take_part_as_there_are_vote
     voted = np.concatenate([multisets for multisets, _ in search.multisets]).any(axis=0)
     assert_array_equal(np.flatnonzero(voted), sorted(sorted(range(30), key=problem.search.member_errors.item)[:8]))
     assert all(multisets.any(axis=1).all() for multisets, _ in search.multisets)
-    assert 8 * 8 <= search.spent - 1 <= 8 * 8 + 20
+    assert 8 * 8 <= search.budget.n_evaluations - 1 <= 8 * 8 + 20
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -63,8 +64,8 @@ def test_it_begins_with_the_best_member_and_judges_the_best_multiset_of_each_gen
             expected.setdefault((best >= level).tobytes(), best >= level)
     assert_array_equal(search.sets[1:], list(expected.values()))
     n_multisets = sum(len(multisets) for multisets, _ in search.multisets)
-    assert search.spent == n_multisets + len(search.sets)
-    assert 50 * 9 <= search.spent - 1 <= 50 * 9 + 20
+    assert search.budget.n_evaluations == n_multisets + len(search.sets)
+    assert 50 * 9 <= search.budget.n_evaluations - 1 <= 50 * 9 + 20
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,12 +73,12 @@ def test_small_pools_are_solved(make_problem, seed):
     problem = make_problem(n_members=4, n_samples=60, seed=seed)
     votes = problem.search
     fewest = min(naive.errors(s, votes.y_pred, votes.y_true, 4) for s in naive.all_subsets(4))
-    assert round(searched(problem).front.values[:, 0].min() * 60) == fewest
+    assert round(searched(problem).archive.values[:, 0].min() * 60) == fewest
 
 
 def test_when_the_cloud_rests_it_begins_anew(make_problem):
     problem = make_problem(n_members=2)
-    assert searched(problem, budget=2_000).spent > 1_900
+    assert searched(problem, budget=2_000).budget.n_evaluations > 1_900
 
 
 def test_nothing_is_written(make_problem, tmp_path, monkeypatch, capfd):

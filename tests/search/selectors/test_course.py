@@ -5,14 +5,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Front
+from evo_ensyth.search.archive import Archive
+from evo_ensyth.search.budget import Budget
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import first_generation, walk_baselines
 
 
-def judged_by(names, make_problem, **limits):
-    """Front of some baselines together, and what they spent."""
-    search = Evaluator(make_problem(n_members=12, n_samples=300), **limits)
+def judged_by(names, make_problem):
+    """Archive of some baselines together, and what they spent."""
+    search = Evaluator(make_problem(n_members=12, n_samples=300))
     for name in names:
         selectors.load(name).select(search, np.random.default_rng(0))
     return search
@@ -23,33 +24,33 @@ def judged_by(names, make_problem, **limits):
     [
         ({}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
         ({"seconds": 1_000}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
-        ({"budget": 350}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
-        ({"budget": 250}, ("backward_elimination", "forward_greedy")),
-        ({"budget": 100}, ("backward_elimination",)),
-        ({"budget": 23}, ()),
+        ({"limit": 350}, ("backward_elimination", "forward_greedy", "backward_wrapper")),
+        ({"limit": 250}, ("backward_elimination", "forward_greedy")),
+        ({"limit": 100}, ("backward_elimination",)),
+        ({"limit": 23}, ()),
     ],
 )
 def test_the_start_takes_in_every_baseline_that_half_of_the_budget_left_covers(limits, names, make_problem):
-    search = Evaluator(make_problem(n_members=12, n_samples=300), **limits)
+    search = Evaluator(make_problem(n_members=12, n_samples=300), Budget(**limits))
     walk_baselines(search, np.random.default_rng(0))
     expected = judged_by(names, make_problem)
-    assert_array_equal(search.front.values, expected.front.values)
-    assert search.spent == expected.spent
+    assert_array_equal(search.archive.values, expected.archive.values)
+    assert search.budget.n_evaluations == expected.budget.n_evaluations
 
 
 def test_the_slowest_baseline_is_left_out_where_time_is_short(make_problem, monkeypatch):
     monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.WALK_PER_PATH", 1e9)
-    search = Evaluator(make_problem(n_members=12, n_samples=300), seconds=1_000)
+    search = Evaluator(make_problem(n_members=12, n_samples=300), Budget(seconds=1_000))
     walk_baselines(search, np.random.default_rng(0))
     expected = judged_by(("backward_elimination", "forward_greedy"), make_problem)
-    assert search.spent == expected.spent
-    assert_array_equal(search.front.values, expected.front.values)
+    assert search.budget.n_evaluations == expected.budget.n_evaluations
+    assert_array_equal(search.archive.values, expected.archive.values)
 
 
 def test_the_first_generation_takes_in_the_front_but_not_more_of_it_than_half(make_problem):
     search = Evaluator(make_problem(n_members=12, n_samples=300))
     walk_baselines(search, np.random.default_rng(0))
-    front = {row.tobytes() for row in search.front.subsets}
+    front = {row.tobytes() for row in search.archive.subsets}
     assert len(front) > 3
     for population in (4, 6, 40):
         start = first_generation(search, population, np.random.default_rng(0))
@@ -57,6 +58,5 @@ def test_the_first_generation_takes_in_the_front_but_not_more_of_it_than_half(ma
         assert len(rows) == len(start) == population
         assert len(rows & front) >= min(population // 2, len(front))
         assert start.any(axis=1).all()
-    empty = Front(search.front.subsets[:0], search.front.values[:0])
-    search.front = empty
+    search.archive = Archive(12, search.archive.values[0])
     assert len(first_generation(search, 30, np.random.default_rng(0))) == 30

@@ -15,22 +15,23 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import selectors
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary import _deap
 from evo_ensyth.search.selectors.evolutionary.genetic import Genetic
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2_deap import Nsga2Deap
 
 
-def searched(selector, problem, seed=1, **limits):
-    search = Evaluator(problem, **limits)
+def searched(selector, problem, seed=1, budget=None, seconds=None):
+    search = Evaluator(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         selector.select(search, np.random.default_rng(seed))
     return search
 
 
 def enumerated(problem):
-    return Evaluator(problem).evaluate(np.array(list(naive.all_subsets(len(problem.pool)))))
+    return Evaluator(problem).evaluate(np.array(list(naive.all_subsets(len(problem.pool))))).values
 
 
 @pytest.fixture
@@ -46,20 +47,20 @@ def judged(monkeypatch):
 @pytest.mark.parametrize("selector", [Genetic(), Genetic(population=8), Nsga2Deap(), Nsga2Deap(population=24)], ids=str)
 def test_the_front_of_a_small_pool_is_the_enumerated_one(selector, n_members, make_problem):
     problem = make_problem(n_members=n_members, n_samples=60, seed=n_members)
-    assert sorted(map(tuple, searched(selector, problem).front.values)) == naive.non_dominated(enumerated(problem))
+    assert sorted(map(tuple, searched(selector, problem).archive.values)) == naive.non_dominated(enumerated(problem))
 
 
 @pytest.mark.parametrize("name", ["genetic", "nsga2_deap"])
 def test_a_budget_is_spent_to_the_last(name, make_problem):
     for budget in (1, 333, 1000):
-        assert searched(selectors.load(name), make_problem(n_members=20), budget=budget).spent == budget
+        assert searched(selectors.load(name), make_problem(n_members=20), budget=budget).budget.n_evaluations == budget
 
 
 @pytest.mark.parametrize(
     "selector", [Genetic(patience=1, generations=1), Nsga2Deap(patience=1, generations=1)], ids=str
 )
 def test_a_budget_outweighs_patience(selector, make_problem):
-    assert searched(selector, make_problem(n_members=20), budget=4000).spent == 4000
+    assert searched(selector, make_problem(n_members=20), budget=4000).budget.n_evaluations == 4000
 
 
 @pytest.mark.parametrize("selector", [Genetic(), Genetic(population=10), Nsga2Deap()], ids=str)
@@ -93,9 +94,9 @@ def test_two_libraries_agree_on_what_nsga2_finds(seed, make_problem, monkeypatch
     """From random starts alone, so that it is evolution that agrees; both are near the front of all 2^20 subsets."""
     monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
     problem = make_problem(n_members=20, n_samples=300, seed=seed)
-    volumes = [searched(s, problem, seed, budget=6000).hypervolume for s in (Nsga2(walk=0), Nsga2Deap())]
+    volumes = [searched(s, problem, seed, budget=6000).archive.hypervolume for s in (Nsga2(walk=0), Nsga2Deap())]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.005)
-    start = searched(Nsga2(), problem, seed, budget=100).hypervolume
+    start = searched(Nsga2(), problem, seed, budget=100).archive.hypervolume
     assert start < 0.98 * min(volumes)  # else agreeing would be no art
 
 
@@ -117,15 +118,15 @@ def test_genetic_finds_the_best_of_a_size(seed, make_problem):
     rows = np.zeros((math.comb(18, 6), 18), bool)
     for row, members in zip(rows, itertools.combinations(range(18), 6), strict=True):
         row[list(members)] = True
-    best = Evaluator(problem).evaluate(rows)[:, 0].min()
+    best = Evaluator(problem).evaluate(rows).values[:, 0].min()
     found = searched(Genetic(sizes=(6,)), problem)
-    assert found.spent < len(rows) / 5
-    assert found.front.values[0, 0] == best
+    assert found.budget.n_evaluations < len(rows) / 5
+    assert found.archive.values[0, 0] == best
 
 
 def test_genetic_goes_by_the_first_objective_where_error_is_none(make_problem):
     problem = make_problem(n_members=16, goals=("bytes", "n_members"))
-    found = searched(Genetic(sizes=(4,)), problem).front
+    found = searched(Genetic(sizes=(4,)), problem).archive
     assert found.values[0, 0] == np.sort(problem.pool.costs["bytes"])[:4].sum()
 
 
@@ -134,10 +135,10 @@ def test_who_rolls_dice_while_watching_changes_nothing(name, make_problem):
     quiet = searched(selectors.load(name), make_problem(n_members=14), budget=1500)
     random.seed(3)
     rolls = []
-    search = Evaluator(make_problem(n_members=14), budget=1500, observe=lambda m: rolls.append(random.random()))
+    search = Evaluator(make_problem(n_members=14), Budget(1500), on_milestone=lambda m: rolls.append(random.random()))
     with contextlib.suppress(SearchOver):
         selectors.load(name).select(search, np.random.default_rng(1))
-    assert_array_equal(search.front.subsets, quiet.front.subsets)
+    assert_array_equal(search.archive.subsets, quiet.archive.subsets)
     random.seed(3)
     assert rolls == [random.random() for _ in rolls]
 
@@ -156,8 +157,9 @@ def test_children_of_nsga2_take_after_both_parents():
     low = np.arange(40) < 20
     start = np.array([low ^ (np.arange(40) == i) if i % 2 else ~low ^ (np.arange(40) == i) for i in range(40)])
     values = np.column_stack([np.arange(40), -np.arange(40)]).astype(float)
+    evaluated = Evaluated(values, np.zeros(len(values)))
     for crossover, mixed in ((0.0, False), (1.0, True)):
-        children = next(_deap.Nsga2(start, values, crossover=crossover, dice=_deap.Dice(0)).generations())
+        children = next(_deap.Nsga2(start, evaluated, crossover=crossover, dice=_deap.Dice(0)).generations())
         both = np.minimum(children[:, :20].sum(axis=1), children[:, 20:].sum(axis=1)) > 5
         assert len(children) == 40
         assert both.any() == mixed

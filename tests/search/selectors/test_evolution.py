@@ -7,7 +7,7 @@ from pymoo.core.population import Population
 from scipy.stats import binom
 
 from evo_ensyth.search import kernels
-from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary import _evolution, _pymoo
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution, Judged, pack, survivors, unpack
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
@@ -37,13 +37,17 @@ def test_survival_ranks_and_crowding_are_exactly_those_of_the_pymoo_driver(n_obj
         assert_array_equal(ours.crowding, theirs.get("crowding"))
 
 
+def feasible(values):
+    return Evaluated(values, np.zeros(len(values)))
+
+
 def evolution(n_members, rng, population=40, **settings):
     start = np.zeros((0, n_members), bool)
     while len(start) < population:
         start = np.unique(np.concatenate([start, rng.random((population, n_members)) < 0.3]), axis=0)
         start = start[start.any(axis=1)][:population]
     values = np.column_stack([rng.integers(0, 30, population), start.sum(axis=1)]).astype(float)
-    return start, Evolution(start, values, **{"crossover": 0.9, "seed": 1, **settings})
+    return start, Evolution(start, feasible(values), **{"crossover": 0.9, "seed": 1, **settings})
 
 
 @pytest.mark.parametrize("n_members", [12, 64, 100, 200])
@@ -57,7 +61,7 @@ def test_children_are_new_and_not_empty(n_members, rng):
         assert len(fresh) == 40
         assert not fresh & seen
         seen |= fresh
-        steps.tell(np.column_stack([rng.integers(0, 30, 40), children.sum(axis=1)]).astype(float))
+        steps.tell(feasible(np.column_stack([rng.integers(0, 30, 40), children.sum(axis=1)]).astype(float)))
 
 
 def test_who_loses_the_last_member_gets_one_at_random():
@@ -76,7 +80,7 @@ def test_breeding_ends_when_every_subset_was_judged(rng):
     judged = list(start)
     for children in steps.generations():
         judged.extend(children)
-        steps.tell(np.ones((len(children), 2)))
+        steps.tell(feasible(np.ones((len(children), 2))))
     assert len(judged) == len({row.tobytes() for row in judged})
     assert 60 <= len(judged) <= 63
 
@@ -107,7 +111,7 @@ def test_uniform_crossover_takes_each_member_from_either_parent():
     start = np.zeros((2, 128), bool)
     start[0] = True
     start[1, 0] = True
-    steps = Evolution(start, np.array([[0.0, 1.0], [1.0, 0.0]]), crossover=1.0, seed=5)
+    steps = Evolution(start, feasible(np.array([[0.0, 1.0], [1.0, 0.0]])), crossover=1.0, seed=5)
     steps._flip_table = np.full(1, 2**64 - 1, np.uint64)  # nothing flips; half of the children swap
     children = np.concatenate([next(steps.generations()) for _ in range(300)])
     mixed = children[(children.sum(axis=1) > 20) & (children.sum(axis=1) < 110)]
@@ -156,11 +160,11 @@ def test_on_the_whole_the_fronts_are_as_good_as_those_of_pymoo(make_problem, mon
         problem = make_problem(n_members=15, n_samples=150, seed=seed)
         truth = Evaluator(problem)
         Nsga2().select(truth, np.random.default_rng(0))
-        assert truth.spent == 2**15 - 1
+        assert truth.budget.n_evaluations == 2**15 - 1
         for selector, found in shares.items():
             search = Evaluator(problem)
             selector.select(search, np.random.default_rng(seed))
-            found.append(1 - search.hypervolume / truth.hypervolume)
+            found.append(1 - search.archive.hypervolume / truth.archive.hypervolume)
     ours, theirs = (np.array(found) for found in shares.values())
     error = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 12)
     assert 0 < theirs.mean() < 0.1  # there is something to compare

@@ -1,6 +1,7 @@
 """Hierarchical pruning against sets of ensembles that are kept by hand."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import naive
@@ -30,7 +31,7 @@ class Recorder(Evaluator):
 def searched(problem, **settings):
     search = Recorder(problem)
     HierarchicalPruning(**settings).select(search, np.random.default_rng(0))
-    assert len(search.judged) == len(set(search.judged)) == search.spent
+    assert len(search.judged) == len(set(search.judged)) == search.budget.n_evaluations
     return search
 
 
@@ -97,8 +98,8 @@ def test_without_pruning_all_are_kept_and_the_front_is_that_of_all(make_problem)
     problem = make_problem(n_members=8)
     search = searched(problem, beta=0, max_size=8)
     assert len(search.judged) == 255
-    values = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(8))))
-    assert sorted(map(tuple, search.front.values)) == naive.non_dominated(values)
+    values = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(8)))).values
+    assert sorted(map(tuple, search.archive.values)) == naive.non_dominated(values)
 
 
 def test_a_pool_of_ten_networks_runs_whole(make_problem):
@@ -124,7 +125,7 @@ def test_members_who_never_err_are_pruned_from_the_worst_end(make_problem):
     """All are equally diverse, and equally good: the last pair dies."""
     problem = make_problem(n_members=5)
     perfect = type(problem.search)(np.tile(problem.search.y_true, (5, 1)), problem.search.y_true, 4, "search")
-    problem = type(problem)(problem.name, problem.pool, perfect, None, problem.objectives)
+    problem = replace(problem, pool=replace(problem.pool, search=perfect, test=None))
     search = searched(problem, max_size=2)
     missing = set(map(frozenset, itertools.combinations(range(5), 2))) - set(search.judged)
     assert missing == {frozenset([3, 4])}
@@ -136,7 +137,7 @@ def test_the_same_survive_in_whatever_order_the_members_come(make_problem):
     votes = problem.search
     assert len(set(votes.member_errors)) == 9
     other = type(votes)(votes.y_pred[shuffle], votes.y_true, 4, "search")
-    renamed = searched(type(problem)(problem.name, problem.pool, other, None, problem.objectives))
+    renamed = searched(replace(problem, pool=replace(problem.pool, search=other, test=None)))
     back = {frozenset(int(shuffle[i]) for i in team) for team in renamed.judged}
     assert back == set(searched(problem).judged)
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.greedy.caruana import Caruana
 from evo_ensyth.search.selectors.greedy.forward_greedy import ForwardGreedy
 from evo_ensyth.search.selectors.local.local_search import LocalSearch
 
 
-def searched(selector, problem, **limits):
-    search = Evaluator(problem, **limits)
+def searched(selector, problem, budget=None, seconds=None):
+    search = Evaluator(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         selector.select(search, np.random.default_rng(1))
     return search
@@ -34,28 +35,28 @@ def neighbours(subset):
 def test_no_neighbour_of_the_front_would_enter_it(make_problem, seed):
     problem = make_problem(n_members=13, seed=seed)
     search = searched(LocalSearch(breadth=1), problem)
-    around = np.array([other for subset in search.front.subsets for other in neighbours(subset)])
-    before = search.front.values.copy()
+    around = np.array([other for subset in search.archive.subsets for other in neighbours(subset)])
+    before = search.archive.values.copy()
     search.evaluate(around)
-    assert np.array_equal(search.front.values, before)
+    assert np.array_equal(search.archive.values, before)
 
 
 def test_it_goes_on_from_the_front_that_is_there(make_problem):
     problem = make_problem(n_members=13)
     search = Evaluator(problem)
     ForwardGreedy().select(search, np.random.default_rng(1))
-    greedy = search.hypervolume
+    greedy = search.archive.hypervolume
     LocalSearch().select(search, np.random.default_rng(1))
-    assert search.hypervolume > greedy
+    assert search.archive.hypervolume > greedy
 
 
 def test_with_any_objectives_it_finds_no_worse_than_where_it_began(make_problem):
     problem = make_problem(n_members=13, goals=("error", "bytes", "macs"))
     search = Evaluator(problem)
     ForwardGreedy().select(search, np.random.default_rng(1))
-    before = search.hypervolume
+    before = search.archive.hypervolume
     LocalSearch(breadth=3).select(search, np.random.default_rng(1))
-    assert search.hypervolume > before
+    assert search.archive.hypervolume > before
 
 
 def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem):
@@ -64,14 +65,14 @@ def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem)
     search = Evaluator(problem)
     subset = np.arange(9) % 3 == 0
     errors = search.swap_errors(subset)
-    assert search.spent == 18
+    assert search.budget.n_evaluations == 18
     for row, leaving in enumerate(np.flatnonzero(subset)):
         for column, joining in enumerate(np.flatnonzero(~subset)):
             other = subset.copy()
             other[[leaving, joining]] ^= True
             assert errors[row, column] == naive.errors(other, votes.y_pred, votes.y_true, votes.n_classes)
     with pytest.raises(SearchOver):
-        Evaluator(problem, budget=17).swap_errors(subset)
+        Evaluator(problem, Budget(17)).swap_errors(subset)
 
 
 def by_hand(votes, multiset):
@@ -85,7 +86,7 @@ def test_a_member_of_a_multiset_votes_as_often_as_he_is_in_it(make_problem):
     multiset = np.array([3, 0, 1, 0, 0, 2, 0])
     allowed = np.array([1, 1, 0, 1, 1, 1, 1], bool)
     errors = search.joined_errors(multiset, allowed)
-    assert search.spent == 6
+    assert search.budget.n_evaluations == 6
     for member in range(7):
         more = multiset + (np.arange(7) == member)
         assert errors[member] == (by_hand(problem.search, more) if allowed[member] else 121)
@@ -101,15 +102,15 @@ def test_multisets_are_grown_as_by_hand(make_problem):
         multiset[np.argmin([by_hand(votes, multiset + (np.arange(8) == member)) for member in range(8)])] += 1
         judged.append(multiset > 0)
     assert multiset.max() > 1  # else replacement was not tested
-    values = Evaluator(problem).evaluate(np.array(judged))
-    assert sorted(map(tuple, searched(Caruana(rounds=12), problem).front.values)) == naive.non_dominated(values)
+    values = Evaluator(problem).evaluate(np.array(judged)).values
+    assert sorted(map(tuple, searched(Caruana(rounds=12), problem).archive.values)) == naive.non_dominated(values)
 
 
 def test_multisets_of_parts_of_the_pool(make_problem):
     problem = make_problem(n_members=12)
     one, several = searched(Caruana(rounds=30), problem), searched(Caruana(rounds=30, bags=5, initial=2), problem)
-    assert several.spent > one.spent
-    assert several.front.values[:, 0].min() <= problem.search.member_errors.min() / 120
+    assert several.budget.n_evaluations > one.budget.n_evaluations
+    assert several.archive.values[:, 0].min() <= problem.search.member_errors.min() / 120
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import find
-from evo_ensyth.search.constraints import read_bounds
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.constraints import read_constraints
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary.mdep import Mdep
 
 
@@ -28,19 +29,19 @@ def test_it_is_led_by_error_size_and_margin_ratio_whatever_the_problem_asks_for(
 
     class Watched(Evaluator):
         def evaluate(self, subsets, by=()):
-            values = super().evaluate(subsets, by)
-            judged.append((subsets, values))
-            return values
+            evaluated = super().evaluate(subsets, by)
+            judged.append((subsets, evaluated.values))
+            return evaluated
 
-    search = Watched(problem, budget=45)
+    search = Watched(problem, Budget(45))
     with pytest.raises(SearchOver):
         Mdep().select(search, np.random.default_rng(0))
     assert [len(subsets) for subsets, _ in judged] == [9] * 5  # a population of one for each member
     subsets = np.concatenate([subsets for subsets, _ in judged])
     for subset, found in zip(subsets, np.concatenate([values for _, values in judged]), strict=True):
         assert_allclose(found, by_hand(subset, problem.search), rtol=1e-12)
-    own = Evaluator(problem).evaluate(subsets)
-    assert sorted(map(tuple, search.front.values)) == naive.non_dominated(own)
+    own = Evaluator(problem).evaluate(subsets).values
+    assert sorted(map(tuple, search.archive.values)) == naive.non_dominated(own)
 
 
 def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
@@ -49,8 +50,9 @@ def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
 
     class Watched(Evaluator):
         def evaluate(self, subsets, by=()):
-            values.append(super().evaluate(subsets, by))
-            return values[-1]
+            evaluated = super().evaluate(subsets, by)
+            values.append(evaluated.values)
+            return evaluated
 
     Mdep(generations=60).select(Watched(problem), np.random.default_rng(0))
     true = naive.non_dominated([by_hand(subset, problem.search) for subset in naive.all_subsets(10)])
@@ -62,17 +64,18 @@ def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
 def test_it_ends_after_its_generations(make_problem):
     search = Evaluator(make_problem(n_members=12))
     Mdep(generations=3).select(search, np.random.default_rng(0))
-    assert search.spent == 12 * 4
+    assert search.budget.n_evaluations == 12 * 4
 
 
-def test_what_leads_is_penalised_by_bounds_as_well(make_problem):
+def test_what_guides_is_penalised_by_constraints_as_well(make_problem):
     problem = make_problem()
-    search = Evaluator(problem.within(read_bounds(["n_members=2"], [], problem.pool)))
+    search = Evaluator(problem.with_constraints(read_constraints(["n_members=2"], [], problem.pool)))
     subsets = np.array([[1, 1, 0, 0, 0, 0, 0, 0], [1] * 8], bool)
-    values = search.evaluate(subsets, by=[find("margin_ratio", problem.pool)])
-    assert values.shape == (2, 1)
-    assert values[0, 0] < 100 < 1e29 < values[1, 0]
-    assert_array_equal(search.front.subsets, subsets[:1])
+    evaluated = search.evaluate(subsets, by=[find("margin_ratio", problem.pool)])
+    assert evaluated.values.shape == (2, 1)
+    assert_array_equal(evaluated.violations, [0, 3])
+    assert evaluated.penalised[0, 0] < 100 < 1e29 < evaluated.penalised[1, 0]
+    assert_array_equal(search.archive.subsets, subsets[:1])
 
 
 @pytest.mark.parametrize("settings", [{"crossover": 1.5}, {"generations": 0}])

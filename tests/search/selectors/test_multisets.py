@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.quality_diversity import _multisets
 from evo_ensyth.search.selectors.quality_diversity._multisets import Breeding
 from evo_ensyth.search.selectors.quality_diversity.qdo_es import GRAIN, Grid, QdoEs, mean_of_pairs, pairwise
@@ -33,8 +34,8 @@ class Recorder(Evaluator):
         return super().evaluate(subsets)
 
 
-def searched(selector, problem, seed=1, **limits):
-    search = Recorder(problem, **limits)
+def searched(selector, problem, seed=1, budget=None, seconds=None):
+    search = Recorder(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         selector.select(search, np.random.default_rng(seed))
     return search
@@ -62,8 +63,8 @@ def test_no_multiset_is_judged_twice_not_even_in_other_terms(kind, crossover, ma
     assert len({tuple(multiset / multiset.max()) for multiset in multisets}) == len(multisets)
     assert all(math.gcd(*multiset) == 1 for multiset in multisets.tolist())
     assert len({s.tobytes() for s in search.sets}) == len(search.sets)
-    assert search.spent == len(multisets) + len(search.sets)
-    assert search.spent >= 50 * 6
+    assert search.budget.n_evaluations == len(multisets) + len(search.sets)
+    assert search.budget.n_evaluations >= 50 * 6
 
 
 @both_selectors
@@ -72,7 +73,7 @@ def test_small_pools_are_solved(kind, make_problem, seed):
     problem = make_problem(n_members=5, n_samples=60, seed=seed)
     votes = problem.search
     fewest = min(naive.errors(s, votes.y_pred, votes.y_true, 4) for s in naive.all_subsets(5))
-    assert round(searched(kind(), problem).front.values[:, 0].min() * 60) == fewest
+    assert round(searched(kind(), problem).archive.values[:, 0].min() * 60) == fewest
 
 
 def test_the_archive_of_qo_es_holds_the_best_of_all(make_problem, monkeypatch):

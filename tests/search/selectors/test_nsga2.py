@@ -12,14 +12,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
 from evo_ensyth.search import selectors
+from evo_ensyth.search.budget import Budget
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import first_generation
 from evo_ensyth.search.selectors.evolutionary._pymoo import crowding_distance
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 
 
-def searched(problem, selector=None, seed=1, **limits):
-    search = Evaluator(problem, **limits)
+def searched(problem, selector=None, seed=1, budget=None, seconds=None):
+    search = Evaluator(problem, Budget(budget, seconds))
     (selector or Nsga2()).select(search, np.random.default_rng(seed))
     return search
 
@@ -28,11 +29,11 @@ def searched(problem, selector=None, seed=1, **limits):
 @pytest.mark.parametrize("goals", [("error", "n_members"), ("error", "bytes")])
 def test_the_front_of_a_small_pool_is_the_enumerated_one(make_problem, n_members, goals):
     problem = make_problem(n_members=n_members, n_samples=60, seed=n_members, goals=goals)
-    everything = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(n_members))))
+    everything = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(n_members)))).values
     expected = naive.non_dominated(everything)
-    assert sorted(map(tuple, searched(problem).front.values)) == expected
+    assert sorted(map(tuple, searched(problem).archive.values)) == expected
     evolved = searched(problem, Nsga2(enumerate=0))
-    assert sorted(map(tuple, evolved.front.values)) == expected
+    assert sorted(map(tuple, evolved.archive.values)) == expected
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -40,12 +41,12 @@ def test_no_baseline_has_a_point_that_dominates_the_front(make_problem, seed):
     from evo_ensyth.search.archive import dominates
 
     problem = make_problem(n_members=30, n_samples=200, seed=seed)
-    front = searched(problem, seed=seed).front
+    front = searched(problem, seed=seed).archive
     for name in ("backward_elimination", "backward_wrapper", "forward_greedy", "single_best", "whole_pool"):
         baseline = Evaluator(problem)
         selectors.load(name).select(baseline, np.random.default_rng(seed))
-        assert not dominates(baseline.front.values, front.values).any()
-        assert front.hypervolume(problem.reference) >= baseline.hypervolume
+        assert not dominates(baseline.archive.values, front.values).any()
+        assert front.hypervolume >= baseline.archive.hypervolume
 
 
 def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):

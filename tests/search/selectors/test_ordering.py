@@ -77,7 +77,7 @@ def test_relabelled_members_give_the_same_ensembles(make_problem, selector):
     judged, search = path(selector, problem)
     judged_shuffled, search_shuffled = path(selector, shuffled)
     assert_array_equal(np.array(judged)[:, order], judged_shuffled)
-    assert search.spent == search_shuffled.spent
+    assert search.budget.n_evaluations == search_shuffled.budget.n_evaluations
 
 
 @pytest.mark.parametrize("selector", ORDERINGS, ids=str)
@@ -88,7 +88,7 @@ def test_orderings_are_nested_from_the_first_member_to_the_whole_pool(make_probl
 
 @pytest.mark.parametrize("selector", [OrientationOrdering(cut=False), MarginDistanceMinimisation(), Complementarity()])
 def test_only_what_is_judged_is_counted(make_problem, selector):
-    assert path(selector, make_problem(n_members=11))[1].spent == 11
+    assert path(selector, make_problem(n_members=11))[1].budget.n_evaluations == 11
 
 
 # --- Orientation ordering -------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_of_the_most_different_the_best_joins(make_problem, seed, rho, looked_at
         order.append(min(sorted(different), key=lambda i: errors(votes, [*order, i])))
     judged, search = path(Drep(rho), problem)
     assert order_of(judged) == order
-    assert search.spent == looked_at + 8
+    assert search.budget.n_evaluations == looked_at + 8
 
 
 def test_without_restriction_drep_is_the_greedy_walk(make_problem):
@@ -223,7 +223,7 @@ def test_after_each_addition_places_go_to_the_best(make_problem, seed, rounds):
     judged, search = path(ReduceError(rounds=rounds, max_size=6), problem)
     last_of_size = {int(subset.sum()): np.flatnonzero(subset).tolist() for subset in judged}
     assert list(last_of_size.values()) == settled
-    assert search.spent == looked_at + len(judged)
+    assert search.budget.n_evaluations == looked_at + len(judged)
 
 
 def test_another_criterion_leads(make_problem):
@@ -243,7 +243,7 @@ def test_back_fitting_replaces_somebody(make_problem):
         problem = make_problem(n_members=10, n_samples=80, seed=seed)
         judged, search = path(ReduceError(), problem)
         replaced += len(judged) - 10
-        assert search.hypervolume >= path(ForwardGreedy(), problem)[1].hypervolume
+        assert search.archive.hypervolume >= path(ForwardGreedy(), problem)[1].archive.hypervolume
     assert replaced > 0
 
 
@@ -269,7 +269,7 @@ def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, see
     assert_array_equal(d, abs(points[:, None] - points))
     judged, search = path(KMedoids(first="diversity"), problem)
     assert [int(subset.sum()) for subset in judged] == list(range(1, 12))
-    assert search.spent == 11
+    assert search.budget.n_evaluations == 11
     for subset in judged:
         medoids = np.flatnonzero(subset).tolist()
         for leaving in medoids:

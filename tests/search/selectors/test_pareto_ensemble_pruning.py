@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary import pareto_ensemble_pruning
 from evo_ensyth.search.selectors.evolutionary.pareto_ensemble_pruning import ParetoEnsemblePruning, _Archive, _walk
 
@@ -26,15 +27,15 @@ class Recorder(Evaluator):
         return super().evaluate(subsets)
 
 
-def searched(problem, seed=1, selector=None, **limits):
-    search = Recorder(problem, **limits)
+def searched(problem, seed=1, selector=None, budget=None, seconds=None):
+    search = Recorder(problem, Budget(budget, seconds))
     with contextlib.suppress(SearchOver):
         (selector or ParetoEnsemblePruning()).select(search, np.random.default_rng(seed))
     return search
 
 
 def walked(search, start):
-    archive = _Archive(start[None], search.evaluate(start[None]))
+    archive = _Archive(start[None], search.evaluate(start[None]).values)
     _walk(search, start, archive)
     return archive
 
@@ -43,8 +44,8 @@ def walked(search, start):
 @pytest.mark.parametrize("goals", [("error", "n_members"), ("error", "bytes"), ("bytes", "n_members")])
 def test_the_front_of_a_small_pool_is_the_enumerated_one(n_members, goals, make_problem):
     problem = make_problem(n_members=n_members, n_samples=60, seed=n_members, goals=goals)
-    everything = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(n_members))))
-    assert sorted(map(tuple, searched(problem).front.values)) == naive.non_dominated(everything)
+    everything = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(n_members)))).values
+    assert sorted(map(tuple, searched(problem).archive.values)) == naive.non_dominated(everything)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,18 +69,18 @@ def test_a_walk_flips_every_member_once_and_always_the_best(seed, make_problem):
     # a member that would leave nobody behind may stay to the end
     assert len(untouched) <= 1
     # 28 neighbours, less those that would be nobody; 7 steps; the start
-    assert 28 - 7 + 7 <= search.spent <= 28 + 7 + 1
+    assert 28 - 7 + 7 <= search.budget.n_evaluations <= 28 + 7 + 1
 
 
 def test_a_walk_ends_with_what_is_left_of_the_budget_and_judges_its_steps(make_problem):
     start = np.arange(9) < 4
-    search = Recorder(make_problem(n_members=9), budget=1 + 9 + 8 + 7 + 3)
+    search = Recorder(make_problem(n_members=9), Budget(1 + 9 + 8 + 7 + 3))
     walked(search, start)
     assert len(search.judged) == 1 + 3
-    assert search.left == 0
-    search = Recorder(make_problem(n_members=9), budget=1 + 9 + 8 + 7 + 2)
+    assert search.budget.remaining == 0
+    search = Recorder(make_problem(n_members=9), Budget(1 + 9 + 8 + 7 + 2))
     walked(search, start)
-    assert (len(search.judged), search.left) == (1 + 2, 7)
+    assert (len(search.judged), search.budget.remaining) == (1 + 2, 7)
     assert_array_equal(start, np.arange(9) < 4)
 
 
@@ -135,15 +136,15 @@ def test_nobody_walks_twice_from_one_subset(make_problem, monkeypatch):
 @pytest.mark.parametrize("budget", [1, 2, 100, 5000])
 def test_a_budget_is_spent_to_the_last(budget, make_problem):
     search = searched(make_problem(n_members=20), budget=budget)
-    assert search.spent == budget
+    assert search.budget.n_evaluations == budget
     assert np.array(search.judged).any(axis=1).all()
     few = ParetoEnsemblePruning(iterations=1)
-    assert searched(make_problem(n_members=20), selector=few, budget=budget).spent == budget
+    assert searched(make_problem(n_members=20), selector=few, budget=budget).budget.n_evaluations == budget
 
 
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 def test_a_few_members_and_a_budget_come_to_an_end(n_members, make_problem):
-    assert searched(make_problem(n_members=n_members), budget=300).spent <= 300
+    assert searched(make_problem(n_members=n_members), budget=300).budget.n_evaluations <= 300
 
 
 def test_settings_out_of_range_are_refused():

@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.search import selectors
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary import _pymoo
 
 NAMES = ("nsga2_pymoo", "nsga3", "age_moea", "moead")
@@ -29,20 +30,17 @@ def test_reference_directions_fill_the_population_and_lie_on_the_simplex(n_objec
 @pytest.mark.parametrize("goals", [("error",), ("error", "n_members"), ("error", "bytes", "macs", "n_members")])
 def test_any_number_of_objectives_and_every_judged_subset_counts(name, goals, make_problem, monkeypatch):
     judged = []
-    on_search = type(make_problem()).on_search
     problem = make_problem(n_members=20, goals=goals)
-    problem.reference  # noqa: B018 - judges, too
-    monkeypatch.setattr(
-        type(problem), "on_search", lambda self, some: judged.append(len(some)) or on_search(self, some)
-    )
+    ensembles = Evaluator._ensembles
+    monkeypatch.setattr(Evaluator, "_ensembles", lambda self, some: judged.append(len(some)) or ensembles(self, some))
     monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
-    search = Evaluator(problem, budget=1_000)
+    search = Evaluator(problem, Budget(1_000))
     with warnings.catch_warnings():
         before = list(warnings.filters)
         with pytest.raises(SearchOver):
             selectors.load(name).select(search, np.random.default_rng(1))
         assert warnings.filters == before
-    assert search.spent == sum(judged) == 1_000
+    assert search.budget.n_evaluations == sum(judged) == 1_000
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,10 +50,10 @@ def test_it_beats_random_subsets_from_the_same_start(name, make_problem, monkeyp
     for seed in range(3):
         volumes = []
         for chosen in (name, "random"):
-            search = Evaluator(make_problem(n_members=40, goals=("error", "bytes", "n_members")), budget=3_000)
+            search = Evaluator(make_problem(n_members=40, goals=("error", "bytes", "n_members")), Budget(3_000))
             with contextlib.suppress(SearchOver):
                 selectors.load(chosen).select(search, np.random.default_rng(seed))
-            volumes.append(search.hypervolume)
+            volumes.append(search.archive.hypervolume)
         gains.append(volumes[0] / volumes[1] - 1)
     assert min(gains) > 0
 
@@ -64,8 +62,9 @@ def test_scaled_objectives_span_zero_to_one_over_the_first_generation():
     rng = np.random.default_rng(0)
     start = np.unique(rng.random((50, 20)) < 0.5, axis=0)
     values = np.column_stack([rng.random(len(start)) * 1e-3, rng.random(len(start)) * 1e6, np.ones(len(start))])
-    seen = _pymoo.age_moea(start, values, crossover=0.9, seed=1)._algorithm.pop.get("F")
+    evaluated = Evaluated(values, np.zeros(len(values)))
+    seen = _pymoo.age_moea(start, evaluated, crossover=0.9, seed=1)._algorithm.pop.get("F")
     assert_allclose(seen.min(axis=0), 0, atol=1e-12)
     assert_allclose(seen.max(axis=0), [1, 1, 0])
-    plain = _pymoo.nsga2(start, values, crossover=0.9, seed=1)._algorithm.pop.get("F")
+    plain = _pymoo.nsga2(start, evaluated, crossover=0.9, seed=1)._algorithm.pop.get("F")
     assert sorted(map(tuple, plain)) == sorted(map(tuple, values))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2, _start
 from evo_ensyth.search.selectors.local import _walk
 
@@ -43,10 +44,10 @@ def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
 
 
 def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem):
-    search = Evaluator(make_problem(n_members=20), budget=55)
+    search = Evaluator(make_problem(n_members=20), Budget(55))
     path = _walk.walk(search, np.arange(20) < 10, 40, np.random.default_rng(0))
     assert 1 < len(path) < 10
-    assert 35 < search.spent <= 55
+    assert 35 < search.budget.n_evaluations <= 55
 
 
 def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(make_problem, monkeypatch):
@@ -54,9 +55,9 @@ def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(mak
 
     def recorded(search, steps, rng):
         subset = _start(search, steps, rng)
-        errors = search.front.values[:, 0]
-        on_the_front.append((search.front.subsets == subset).all(axis=1).any())
-        lowest.append((subset == search.front.subsets[errors.argmin()]).all())
+        errors = search.archive.values[:, 0]
+        on_the_front.append((search.archive.subsets == subset).all(axis=1).any())
+        lowest.append((subset == search.archive.subsets[errors.argmin()]).all())
         return subset
 
     monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary.nsga2._start", recorded)
@@ -70,10 +71,10 @@ def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
     children = []
     evaluate = Evaluator.evaluate
     monkeypatch.setattr(Evaluator, "evaluate", lambda self, some: children.append(len(some)) or evaluate(self, some))
-    search = Evaluator(make_problem(n_members=60, n_samples=40), budget=60_000)
+    search = Evaluator(make_problem(n_members=60, n_samples=40), Budget(60_000))
     with contextlib.suppress(SearchOver):
         Nsga2().select(search, np.random.default_rng(0))
-    assert search.spent == 60_000
+    assert search.budget.n_evaluations == 60_000
     assert 20_000 < sum(children) < 50_000
 
 

@@ -13,7 +13,8 @@ from evo_ensyth.engine.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_t
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.search.evaluator import Evaluator, SearchOver
+from evo_ensyth.search.budget import Budget, SearchOver
+from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary import nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
@@ -178,16 +179,16 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
 
 @pytest.mark.parametrize("way", [0, 1])
 def test_a_leg_ends_before_a_step_that_its_budget_does_not_cover(make_problem, way):
-    search = Evaluator(ways(make_problem(n_members=20))[way], budget=50)
+    search = Evaluator(ways(make_problem(n_members=20))[way], Budget(50))
     leg = wander(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
     assert leg.n_steps == 2
-    assert leg.n_neighbours == search.spent == 40
+    assert leg.n_neighbours == search.budget.n_evaluations == 40
 
 
 @pytest.mark.parametrize("way", [0, 1])
 def test_no_leg_begins_once_the_search_is_over(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way])
-    search.stop()
+    search.budget.stop()
     with pytest.raises(SearchOver):
         wander(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
 
@@ -302,8 +303,8 @@ def test_temperatures_are_shares_of_how_much_the_last_leg_saw_neighbours_differ(
 def test_two_thirds_go_on_around_the_best_and_the_others_are_spread_over_all_sizes(make_problem, monkeypatch):
     search = Evaluator(make_problem(n_members=60, n_samples=200))
     search.evaluate(np.array([np.arange(60) < 3, np.arange(60) < 30]))
-    best = int(np.count_nonzero(search.front.subsets[search.front.values[:, 0].argmin()]))
-    level = best_up_to_each_size(np.count_nonzero(search.front.subsets, axis=1), search.front.values[:, 0], 60)
+    best = int(np.count_nonzero(search.archive.subsets[search.archive.values[:, 0].argmin()]))
+    level = best_up_to_each_size(np.count_nonzero(search.archive.subsets, axis=1), search.archive.values[:, 0], 60)
     went = []
 
     def go_on(self, search, n_steps, levels, rng):
@@ -340,7 +341,7 @@ def test_wandering_begins_once_the_front_stands_still_and_takes_more_and_more_st
 
     def recorded(self, search, n_steps, rng):
         steps.append(n_steps)
-        still.append(search.spent - search.history[-1].evaluations)
+        still.append(search.budget.n_evaluations - search.archive.history[-1].evaluations)
         return go_on(self, search, n_steps, rng)
 
     monkeypatch.setattr(Wandering, "go_on", recorded)
@@ -367,12 +368,12 @@ def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch
 
     def go_on(self, search, n_steps, rng):
         self.neighbours_per_step = 3.0
-        spent.append((search.spent, 3 * n_steps))
-        search._spend(3 * n_steps)
+        spent.append((search.budget.n_evaluations, 3 * n_steps))
+        search.budget.spend(3 * n_steps)
         return np.zeros((0, 60), bool)
 
     monkeypatch.setattr(Wandering, "go_on", go_on)
-    search = Evaluator(make_problem(n_members=60, n_samples=60), budget=400_000)
+    search = Evaluator(make_problem(n_members=60, n_samples=60), Budget(400_000))
     with pytest.raises(SearchOver):
         Nsga2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
     share = sum(cost for _, cost in spent) / (400_000 - spent[0][0])
@@ -389,7 +390,7 @@ def test_wandering_alone_finds_the_best_of_all_subsets_from_anywhere(make_proble
         wandering = Wandering()
         for _ in range(60):
             search.evaluate(wandering.go_on(search, 100, rng))
-        assert search.front.values[:, 0].min() == lowest
+        assert search.archive.values[:, 0].min() == lowest
 
 
 @pytest.mark.parametrize("size", [1, 2, 20])

@@ -24,8 +24,8 @@ class Random:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge random subsets until the search is over."""
         drawn = 0
-        while search.limited or drawn < self.draws:
-            n = BATCH if search.limited else min(BATCH, self.draws - drawn)
+        while search.budget.limited or drawn < self.draws:
+            n = BATCH if search.budget.limited else min(BATCH, self.draws - drawn)
             search.evaluate(random_subsets(n, len(search.pool), rng))
             drawn += n
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.baselines.backward_elimination import BackwardElimination
 from evo_ensyth.search.selectors.baselines.random import random_subsets
 from evo_ensyth.search.selectors.greedy.backward_wrapper import BackwardWrapper
@@ -29,8 +29,8 @@ class Steps(Protocol):
         """Yield the children of each generation, bool (n_children, n_members); end when there are no new ones."""
         ...
 
-    def tell(self, values: np.ndarray) -> None:
-        """Give the values of the last children, float64 (n_children, n_objectives)."""
+    def tell(self, evaluated: Evaluated) -> None:
+        """Give the values and violations of the last children."""
         ...
 
 
@@ -74,13 +74,13 @@ class Evolving(ABC):
         walk_baselines(search, rng)
         start = first_generation(search, self._size(search), rng)
         steps = self._steps(start, search.evaluate(start), rng)
-        since, best = 0, search.hypervolume
+        since, best = 0, search.archive.hypervolume
         for generation, children in enumerate(steps.generations()):
             steps.tell(search.evaluate(children))
             self._between(search, steps, rng)
-            since = 0 if search.hypervolume > best else since + 1
-            best = search.hypervolume
-            if not search.limited and (since == self.patience or generation + 1 == self.generations):
+            since = 0 if search.archive.hypervolume > best else since + 1
+            best = search.archive.hypervolume
+            if not search.budget.limited and (since == self.patience or generation + 1 == self.generations):
                 return
 
     def _size(self, search: Evaluator) -> int:
@@ -88,7 +88,7 @@ class Evolving(ABC):
         return self.population
 
     @abstractmethod
-    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
         """Start the algorithm with its first generation."""
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:  # noqa: B027 - may stay empty
@@ -98,7 +98,7 @@ class Evolving(ABC):
 def enumerated(search: Evaluator, population: int, most: int) -> bool:
     """Judge all subsets of a pool that has at most so many, or too few for a population; say whether that was done."""
     n_subsets = 2 ** len(search.pool) - 1
-    if n_subsets >= population and n_subsets > min(most, search.left):
+    if n_subsets >= population and n_subsets > min(most, search.budget.remaining):
         return False
     codes = np.arange(1, n_subsets + 1)
     search.evaluate(np.asarray((codes[:, None] >> np.arange(len(search.pool)) & 1).astype(bool)))
@@ -114,13 +114,13 @@ def walk_baselines(search: Evaluator, rng: np.random.Generator) -> None:
     n = len(search.pool)
     neighbours = n * (n + 1) // 2 + n
     started = time.perf_counter()
-    if n <= search.left / 2:
+    if n <= search.budget.remaining / 2:
         BackwardElimination().select(search, rng)
     walk_seconds = WALK_PER_PATH * (time.perf_counter() - started)
-    if neighbours <= search.left / 2:
+    if neighbours <= search.budget.remaining / 2:
         ForwardGreedy().select(search, rng)
-    in_time = search.seconds is None or walk_seconds <= (search.seconds - search.elapsed) / 2
-    if neighbours <= search.left / 2 and in_time:
+    in_time = search.budget.seconds is None or walk_seconds <= (search.budget.seconds - search.budget.elapsed) / 2
+    if neighbours <= search.budget.remaining / 2 and in_time:
         BackwardWrapper().select(search, rng)
 
 
@@ -132,7 +132,7 @@ def first_generation(search: Evaluator, population: int, rng: np.random.Generato
     bool, (population, n_members)
         None twice.
     """
-    known = search.front.subsets
+    known = search.archive.subsets
     if len(known) > population // 2:
         known = known[np.linspace(0, len(known) - 1, population // 2).round().astype(int)]
     taken = {subset.tobytes() for subset in known}

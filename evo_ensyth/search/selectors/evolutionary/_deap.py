@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from deap import algorithms, base, tools
 
+from evo_ensyth.search.evaluator import Evaluated
+
 # Broods that are bred for one generation until it is full of subsets that were not judged before.
 TRIES = 10
 TOURNAMENT = 3
@@ -99,22 +101,22 @@ class Nsga2(_Brood):
     ----------
     start : bool, (population, n_members)
         The first generation; a multiple of four, which DEAP's tournament needs.
-    values : float64, (population, n_objectives)
-        Its values.
+    evaluated : Evaluated
+        Its values and violations.
     crossover : float
         Probability that two parents are crossed at all.
     dice : Dice
     """
 
-    def __init__(self, start: np.ndarray, values: np.ndarray, *, crossover: float, dice: Dice) -> None:
+    def __init__(self, start: np.ndarray, evaluated: Evaluated, *, crossover: float, dice: Dice) -> None:
         super().__init__(len(start), crossover, mutation=1.0)
         self.toolbox.register("select", tools.selTournamentDCD)
         self.toolbox.register("mate", tools.cxUniform, indpb=0.5)
         self.toolbox.register("mutate", _flip_or_swap)
         self._dice = dice
-        fitness = type("_Minimised", (base.Fitness,), {"weights": (-1.0,) * values.shape[1]})
+        fitness = type("_Minimised", (base.Fitness,), {"weights": (-1.0,) * evaluated.values.shape[1]})
         self.put([_Subset(row, fitness) for row in start.astype(int).tolist()])
-        self.tell(values)
+        self.tell(evaluated)
 
     def generations(self) -> Iterator[np.ndarray]:
         """Yield the children of each generation, none judged before; ends when no new ones can be found."""
@@ -125,9 +127,9 @@ class Nsga2(_Brood):
                 return
             yield children
 
-    def tell(self, values: np.ndarray) -> None:
-        """Give the values of the last children, (n_children, n_objectives)."""
-        self.value(values)
+    def tell(self, evaluated: Evaluated) -> None:
+        """Give the values and violations of the last children."""
+        self.value(evaluated.penalised)
         self.population = tools.selNSGA2(self.population + self.children, self.size)
 
 

@@ -11,6 +11,7 @@ import moocore
 import numpy as np
 
 from evo_ensyth.search import kernels
+from evo_ensyth.search.evaluator import Evaluated
 
 # A generation is full after this many attempts per child, or smaller than it should be.
 TRIES = 10
@@ -85,8 +86,8 @@ class Evolution:
     ----------
     start : bool, (population, n_members)
         The first generation.
-    values : float64, (population, n_objectives)
-        Its values.
+    evaluated : Evaluated
+        Its values and violations.
     crossover : float
         Probability that two parents are crossed at all.
     seed : int
@@ -97,7 +98,7 @@ class Evolution:
         Subsets that will not be bred again.
     """
 
-    def __init__(self, start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> None:
+    def __init__(self, start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> None:
         self.judged = Judged(start.shape[1])
         self.judged.add(start)
         self._n_members = start.shape[1]
@@ -107,11 +108,11 @@ class Evolution:
         self._state = np.array([seed], np.uint64)
         self._queue = np.arange(self._size)
         self._queue_at = np.array([self._size])
-        self._keep(pack(start), values)
+        self._keep(pack(start), evaluated.penalised)
 
     @property
     def population(self) -> tuple[np.ndarray, np.ndarray]:
-        """Those who survived, bool (population, n_members), and their values, (population, n_objectives)."""
+        """The survivors, bool (population, n_members), and their penalised values, (population, n_objectives)."""
         return unpack(self._population, self._n_members), self._values
 
     def generations(self) -> Iterator[np.ndarray]:
@@ -122,13 +123,13 @@ class Evolution:
                 return
             yield unpack(self._children, self._n_members)
 
-    def tell(self, values: np.ndarray) -> None:
-        """Give the values of the last children, (n_children, n_objectives)."""
-        self._keep(np.concatenate([self._population, self._children]), np.concatenate([self._values, values]))
+    def tell(self, evaluated: Evaluated) -> None:
+        """Give the values and violations of the last children."""
+        self._compete(self._children, evaluated)
 
-    def join(self, subsets: np.ndarray, values: np.ndarray) -> None:
+    def join(self, subsets: np.ndarray, evaluated: Evaluated) -> None:
         """Let subsets from elsewhere, which `judged` knows already, compete for a place in the population."""
-        self._keep(np.concatenate([self._population, pack(subsets)]), np.concatenate([self._values, values]))
+        self._compete(pack(subsets), evaluated)
 
     def _bred(self) -> np.ndarray:
         self.judged.make_room(self._size)
@@ -139,6 +140,9 @@ class Evolution:
         )  # fmt: skip
         self.judged.count += n
         return children[:n]
+
+    def _compete(self, others: np.ndarray, evaluated: Evaluated) -> None:
+        self._keep(np.concatenate([self._population, others]), np.concatenate([self._values, evaluated.penalised]))
 
     def _keep(self, population: np.ndarray, values: np.ndarray) -> None:
         found = survivors(values, self._size)

@@ -32,8 +32,13 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.util.ref_dirs import get_reference_directions
 
+from evo_ensyth.search.constraints import penalised
+from evo_ensyth.search.evaluator import Evaluated
+
 # Broods that are bred for one generation until it is full of subsets that nobody judged before.
 TRIES = 10
+# MOEA/D squares what it minimises, so penalties stay far below the largest float.
+LARGEST_SCALED = 1e30
 # MOEA/D: parents come from, and a child may replace, so many neighbouring directions (Zhang, Li 2007 take 20 of 100).
 NEIGHBOURS = 20
 
@@ -47,28 +52,44 @@ class PymooSteps:
         Not set up yet.
     start : bool, (population, n_members)
         The first generation.
-    values : float64, (population, n_objectives)
-        Its values.
+    evaluated : Evaluated
+        Its values and violations.
     seed : int
     scaled : bool
         Whether the algorithm sees objectives that the first generation spreads over 0 to 1.
+    constrained : bool
+        Whether the algorithm knows constraints. Otherwise it sees penalised values.
     """
 
-    def __init__(self, algorithm: Any, start: np.ndarray, values: np.ndarray, *, seed: int, scaled: bool) -> None:
-        lowest, highest = values.min(axis=0), values.max(axis=0)
+    def __init__(
+        self,
+        algorithm: Any,
+        start: np.ndarray,
+        evaluated: Evaluated,
+        *,
+        seed: int,
+        scaled: bool = True,
+        constrained: bool = True,
+    ) -> None:
+        values, violations = evaluated
+        feasible = values[violations == 0] if (violations == 0).any() else values
+        lowest, highest = feasible.min(axis=0), feasible.max(axis=0)
         self._low = lowest if scaled else np.zeros_like(lowest)
         self._span = np.where(highest > lowest, highest - lowest, 1.0) if scaled else np.ones_like(lowest)
+        self._constrained = constrained
         self._judged = algorithm.mating.eliminate_duplicates
         self._remember(start)
         self._algorithm = algorithm
-        problem = PymooProblem(n_var=start.shape[1], n_obj=values.shape[1], xl=0, xu=1, vtype=bool)
+        problem = PymooProblem(
+            n_var=start.shape[1], n_obj=values.shape[1], n_ieq_constr=int(constrained), xl=0, xu=1, vtype=bool
+        )
         with _quiet():
             algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
             algorithm.start_time = 0.0
-            # The first generation was judged before: it is handed in where the algorithm would have asked for it.
+            # The first generation was evaluated before: it is handed in where the algorithm would have asked for it.
             algorithm.pop = algorithm.opt = Population.empty()
             algorithm.n_iter = 1
-            algorithm.advance(infills=self._evaluated(start, values))
+            algorithm.advance(infills=self._with_values(Population.new("X", start), evaluated))
 
     def generations(self) -> Iterator[np.ndarray]:
         """Yield the children of each generation; end when no new ones can be found."""
@@ -81,24 +102,26 @@ class PymooSteps:
             self._remember(subsets)
             yield subsets
 
-    def tell(self, values: np.ndarray) -> None:
-        """Give the values of the last children, (n_children, n_objectives)."""
-        self._children.set("F", (values - self._low) / self._span)
-        self._children.apply(_mark_evaluated)
+    def tell(self, evaluated: Evaluated) -> None:
+        """Give the values and violations of the last children."""
         with _quiet():
-            self._algorithm.advance(infills=self._children)
+            self._algorithm.advance(infills=self._with_values(self._children, evaluated))
 
     def _remember(self, subsets: np.ndarray) -> None:
         if isinstance(self._judged, _Distinct):
             self._judged.remember(subsets)
 
-    def _evaluated(self, subsets: np.ndarray, values: np.ndarray) -> Population:
-        population = Population.new("X", subsets, "F", (values - self._low) / self._span)
+    def _with_values(self, population: Population, evaluated: Evaluated) -> Population:
+        values = (evaluated.values - self._low) / self._span
+        if self._constrained:
+            population.set("F", values, "G", evaluated.violations[:, None])
+        else:
+            population.set("F", penalised(values, evaluated.violations, LARGEST_SCALED))
         population.apply(_mark_evaluated)
         return population
 
 
-def nsga2(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+def nsga2(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
     """Start NSGA-II."""
     algorithm = NSGA2(
         pop_size=len(start),
@@ -106,31 +129,31 @@ def nsga2(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int)
         mating=_mating(TournamentSelection(func_comp=binary_tournament), crossover),
     )
     algorithm.tournament_type = "comp_by_rank_and_crowding"
-    return PymooSteps(algorithm, start, values, seed=seed, scaled=False)
+    return PymooSteps(algorithm, start, evaluated, seed=seed, scaled=False)
 
 
-def nsga3(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+def nsga3(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
     """Start NSGA-III, with as many reference directions as the population can serve."""
-    algorithm = NSGA3(reference_directions(values.shape[1], len(start)), pop_size=len(start))
-    algorithm.mating = _mating(algorithm.mating.selection, crossover)
-    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+    algorithm = NSGA3(reference_directions(evaluated.values.shape[1], len(start)), pop_size=len(start))
+    algorithm.mating = _mating(TournamentSelection(func_comp=_smaller_violation), crossover)
+    return PymooSteps(algorithm, start, evaluated, seed=seed)
 
 
-def age_moea(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+def age_moea(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
     """Start AGE-MOEA."""
     mating = _mating(TournamentSelection(func_comp=binary_tournament), crossover)
     algorithm = AGEMOEA(pop_size=len(start), mating=mating)
     algorithm.tournament_type = "comp_by_rank_and_crowding"
-    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+    return PymooSteps(algorithm, start, evaluated, seed=seed)
 
 
-def moead(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int) -> PymooSteps:
+def moead(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
     """Start MOEA/D; the first generation has one subset a direction.
 
     Of pymoo's two the one that breeds a whole generation before it replaces anybody: the other asks for one child at a
     time. Neither refuses duplicates, and each that is bred is judged and counts.
     """
-    directions = subproblems(values.shape[1], len(start))
+    directions = subproblems(evaluated.values.shape[1], len(start))
     algorithm = ParallelMOEAD(
         directions,
         n_neighbors=min(NEIGHBOURS, len(directions)),
@@ -138,7 +161,7 @@ def moead(start: np.ndarray, values: np.ndarray, *, crossover: float, seed: int)
         mutation=_FlipOrSwap(),
         repair=_NobodyIsNotAnEnsemble(),
     )
-    return PymooSteps(algorithm, start, values, seed=seed, scaled=True)
+    return PymooSteps(algorithm, start, evaluated, seed=seed, constrained=False)
 
 
 def subproblems(n_objectives: int, at_most: int) -> np.ndarray:
@@ -183,6 +206,18 @@ def _mating(selection: Any, crossover: float) -> Mating:
         eliminate_duplicates=_Distinct(),
         n_max_iterations=TRIES,
     )
+
+
+def _smaller_violation(population: Any, pairs: np.ndarray, random_state: Any = None, **kwargs: Any) -> np.ndarray:
+    """Of each pair the one with the smaller violation, of equals either: pymoo's own draws unseeded among equals."""
+    violations = population.get("CV")[:, 0]
+    winners = []
+    for first, second in pairs:
+        if violations[first] == violations[second]:
+            winners.append(random_state.choice([first, second]))
+        else:
+            winners.append(first if violations[first] < violations[second] else second)
+    return np.array(winners, int)[:, None]
 
 
 def _mark_evaluated(individual: Any) -> None:
@@ -277,7 +312,7 @@ class _StableRankAndCrowding(Survival):  # type: ignore[misc]
         super().__init__(filter_infeasible=False)
 
     def _do(self, problem: Any, population: Any, *args: Any, n_survive: int, **kwargs: Any) -> Any:
-        values = population.get("F").astype(float)
+        values = penalised(population.get("F").astype(float), population.get("CV")[:, 0])
         ranks = moocore.pareto_rank(values)
         survivors: list[int] = []
         for rank in range(ranks.max() + 1):

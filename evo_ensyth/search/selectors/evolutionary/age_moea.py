@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.search.evaluator import Evaluated
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
@@ -15,8 +16,8 @@ from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 class AgeMoea(Evolving):
     """Evolve subsets towards the front of all objectives."""
 
-    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 
-        return _pymoo.age_moea(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+        return _pymoo.age_moea(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))

@@ -57,11 +57,11 @@ class CmaEs:
         search.evaluate(best)
         if len(best_first) == 1:
             return
-        end = math.inf if search.limited else search.spent + self.votes * len(best_first)
+        end = math.inf if search.budget.limited else search.budget.n_evaluations + self.votes * len(best_first)
         levels = Levels()
         # Eigenvectors depend on how BLAS shares them out among its threads.
         with threadpool_limits(1, user_api="blas"):
-            while search.spent < end:
+            while search.budget.n_evaluations < end:
                 self._evolve(search, best_first, end, levels, rng)
 
     def _evolve(
@@ -74,7 +74,7 @@ class CmaEs:
         options = {"randn": lambda *shape: rng.standard_normal(shape), "seed": math.nan, "verbose": -9}
         start = np.eye(1, len(members))[0]
         cloud = CMAEvolutionStrategy(start, self.sigma, options)
-        while search.spent < end and not cloud.stop():
+        while search.budget.n_evaluations < end and not cloud.stop():
             points = cloud.ask()
             multisets = np.zeros((len(points), len(search.pool)), np.int64)
             multisets[:, members] = shared_out(np.array(points), self.votes)

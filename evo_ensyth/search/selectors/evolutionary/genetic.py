@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives.error import error
 from evo_ensyth.search.evaluator import Evaluator
 
 # Sizes that are tried where none are named, at most.
@@ -60,7 +59,7 @@ class Genetic:
         from evo_ensyth.search.selectors.evolutionary import _deap  # imported here, because only this selector needs it
 
         n_members = len(search.pool)
-        goal = search.objectives.index(error) if error in search.objectives else 0
+        goal = search.objectives.index(search.guide)
         dice = _deap.Dice(int(rng.integers(2**31)))
 
         def begin(size: int) -> _deap.OneSize:
@@ -71,7 +70,7 @@ class Genetic:
         while under_way:
             with dice:
                 broods = [evolution.breed() for evolution in under_way.values()]
-            values = search.evaluate(np.concatenate(broods))[:, goal]
+            values = search.evaluate(np.concatenate(broods)).penalised[:, goal]
             ends = np.cumsum([len(brood) for brood in broods])
             for (size, evolution), own in zip(list(under_way.items()), np.split(values, ends[:-1]), strict=True):
                 if len(own):
@@ -79,11 +78,11 @@ class Genetic:
                 if evolution.exhausted:
                     del under_way[size]
                 elif not len(own) or evolution.stale >= self.patience:
-                    if search.limited:
+                    if search.budget.limited:
                         under_way[size] = begin(size)
                     else:
                         del under_way[size]
-                elif not search.limited and evolution.age >= self.generations:
+                elif not search.budget.limited and evolution.age >= self.generations:
                     del under_way[size]
 
     def _sizes(self, n_members: int) -> list[int]:

@@ -51,9 +51,9 @@ class Mdep:
             return
         goals = (error, n_members, margin_ratio)
         start = first_generation(search, len(search.pool), rng)
-        values = search.evaluate(start, by=goals)
-        steps = Evolution(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+        evaluated = search.evaluate(start, by=goals)
+        steps = Evolution(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
         for generation, children in enumerate(steps.generations()):
             steps.tell(search.evaluate(children, by=goals))
-            if not search.limited and generation + 1 == self.generations:
+            if not search.budget.limited and generation + 1 == self.generations:
                 return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
@@ -27,8 +27,8 @@ class Moead(Evolving):
 
         return len(_pymoo.subproblems(len(search.objectives), self.population))
 
-    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 
-        return _pymoo.moead(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+        return _pymoo.moead(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
 from evo_ensyth.search.selectors.local._walk import walk
@@ -37,31 +37,31 @@ class Nsga2(Evolving):
     """
 
     walk: int = 100
-    criterion: ClassVar[str] = "shrunk_error"
+    guide: ClassVar[str] = "shrunk_error"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.walk < 0:
             raise InputError(f"a walk has {self.walk} steps; give it 0 or more.")
 
-    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Evolution:
-        return _Assisted(start, values, crossover=self.crossover, seed=int(rng.integers(2**31)))
+    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Evolution:
+        return _Assisted(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
         """Look at neighbours of good subsets; the best of them compete with the population."""
-        if not self.walk or len(search.front) == 0:
+        if not self.walk or len(search.archive) == 0:
             return
         assert isinstance(steps, _Assisted)
         per_step = len(search.pool) / 2  # neighbours, about
         n_steps = self.walk
-        if search.spent - search.history[-1].evaluations >= QUIET * self.walk * per_step:
+        if search.budget.n_evaluations - search.archive.history[-1].evaluations >= QUIET * self.walk * per_step:
             steps.wandering = steps.wandering or Wandering()
         if steps.wandering is not None:
             step = len(search.pool) * search.votes.n_samples
             most = max(1, min(MOST_WALKS, int(MOST_AT_ONCE / (self.walk * step))))
-            n_steps *= min(most, 1 + int(search.spent / (PATIENCE * self.walk * per_step)))
+            n_steps *= min(most, 1 + int(search.budget.n_evaluations / (PATIENCE * self.walk * per_step)))
             per_step = steps.wandering.neighbours_per_step or per_step
-        share = min(1.0, self.population / (n_steps * per_step)) if search.budget is not None else 1.0
+        share = min(1.0, self.population / (n_steps * per_step)) if search.budget.limit is not None else 1.0
         if rng.random() >= share:
             return
         if steps.wandering is None:
@@ -86,8 +86,8 @@ def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.
     large ensembles there is most to find. All of the front brings small ensembles, too. And the better half of the
     population has subsets beside the front, from which other valleys are reached.
     """
-    front = search.front
-    column = search.objectives.index(search.criterion)
+    front = search.archive
+    column = search.objectives.index(search.guide)
     kind = rng.integers(3)
     if kind == 0:
         return np.asarray(front.subsets[front.values[:, column].argmin()])

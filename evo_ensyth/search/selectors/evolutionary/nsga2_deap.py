@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.search.evaluator import Evaluated
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
@@ -30,7 +31,7 @@ class Nsga2Deap(Evolving):
             raise InputError(f"the population is {self.population}; DEAP's tournaments need a multiple of 4.")
         super().__post_init__()
 
-    def _steps(self, start: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> Steps:
+    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
         from evo_ensyth.search.selectors.evolutionary import _deap  # imported here, because only this selector needs it
 
-        return _deap.Nsga2(start, values, crossover=self.crossover, dice=_deap.Dice(int(rng.integers(2**31))))
+        return _deap.Nsga2(start, evaluated, crossover=self.crossover, dice=_deap.Dice(int(rng.integers(2**31))))

@@ -53,18 +53,18 @@ class ParetoEnsemblePruning:
         n_members = len(search.pool)
         start = rng.random((1, n_members)) < 0.5
         start[0, rng.integers(n_members)] |= not start.any()
-        archive = _Archive(start, search.evaluate(start))
+        archive = _Archive(start, search.evaluate(start).penalised)
         if n_members == 1:
             return  # its only child would be nobody
         iterations = self.iterations or max(LEAST_ITERATIONS, math.ceil(n_members**2 * math.log(n_members)))
         walked: set[bytes] = set()
         bred, brood = 0, 1
-        while search.limited or bred < iterations:
-            n_children = brood if search.limited else min(brood, iterations - bred)
+        while search.budget.limited or bred < iterations:
+            n_children = brood if search.budget.limited else min(brood, iterations - bred)
             children = archive.children(n_children, rng)
             bred += n_children
             brood = min(2 * brood, MOST_AT_ONCE)
-            for child, value in zip(children, search.evaluate(children), strict=True):
+            for child, value in zip(children, search.evaluate(children).penalised, strict=True):
                 if archive.offer(child, value) and child.tobytes() not in walked:
                     walked.add(child.tobytes())
                     _walk(search, child, archive)
@@ -105,10 +105,10 @@ def _walk(search: Evaluator, subset: np.ndarray, archive: _Archive) -> None:
         # The last member stays for now: nobody is no ensemble.
         candidates = untouched & ~subset if np.count_nonzero(subset) == 1 else untouched
         n_candidates = np.count_nonzero(candidates)
-        at_the_end = n_candidates == 0 or n_candidates + len(visited) + 1 > search.left
+        at_the_end = n_candidates == 0 or n_candidates + len(visited) + 1 > search.budget.remaining
         if visited and (at_the_end or len(visited) == STEPS_AT_ONCE):
             steps = np.array(visited)
-            for step, value in zip(steps, search.evaluate(steps), strict=True):
+            for step, value in zip(steps, search.evaluate(steps).penalised, strict=True):
                 archive.offer(step, value)
             visited = []
         if at_the_end:

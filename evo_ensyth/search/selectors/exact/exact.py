@@ -45,9 +45,9 @@ class Exact:
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge all subsets, from small ones to large ones."""
-        names = [objective.name for objective in search.objectives]
+        counts = [objective.counts for objective in search.objectives]
         max_size = largest_size(self.max_size, len(search.pool))
-        if set(names) != PROVABLE or search.bounds:
+        if set(counts) != PROVABLE or search.constraints:
             _judge_all(search, max_size)
             return
         proof = Proof(search.votes, max_size)
@@ -56,30 +56,30 @@ class Exact:
             baseline.select(search, rng)
         checkpoint = _Checkpoint(search, max_size)
         checkpoint.load(proof)
-        errors = np.rint(search.front.values[:, names.index("error")] * n_samples).astype(np.int64)
-        proof.lower_limits(limits_of(search.front.subsets, errors, n_samples))
-        search.certified = list(proof.certified)
+        errors = np.rint(search.archive.values[:, counts.index("errors")] * n_samples).astype(np.int64)
+        proof.lower_limits(limits_of(search.archive.subsets, errors, n_samples))
+        search.mark_proven(proof.certified)
 
         def go_on() -> bool:
-            return not search.over
+            return not search.budget.done
 
         estimate = in_words(proof.estimate(go_on)) if proof.next_pass is not None else ""
         if proof.reach < max_size:
             estimate += f"; larger ensembles than of {proof.reach} are out of reach"
-        search.tell(estimate)
+        search.report_progress(estimate)
         try:
             while (sizes := proof.next_pass) is not None:
-                if subsets_of(n_members, sizes) > search.left:
+                if subsets_of(n_members, sizes) > search.budget.remaining:
                     return
                 counted = proof.counted
                 for found in proof.rounds(go_on):
                     best = np.array([best.subset for best in found], bool).reshape(-1, n_members)
-                    search.count(proof.counted - counted, best)
+                    search.record(proof.counted - counted, best)
                     counted = proof.counted
-                    search.certified = list(proof.certified)
+                    search.mark_proven(proof.certified)
                     checkpoint.save_now_and_then(proof)
-                    search.tell(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
-                search.go_on()
+                    search.report_progress(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
+                search.budget.raise_if_done()
         finally:
             checkpoint.close(proof)
 
@@ -92,7 +92,7 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
             subsets = np.zeros((len(block), n_members), bool)
             np.put_along_axis(subsets, np.array(block), True, axis=1)
             search.evaluate(subsets)
-        search.tell(f"all of {size} members are judged")
+        search.report_progress(f"all of {size} members are judged")
 
 
 class _Checkpoint:
@@ -101,7 +101,7 @@ class _Checkpoint:
     def __init__(self, search: Evaluator, max_size: int) -> None:
         self.search = search
         # The budget too: what was counted without one may be more than one allows.
-        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget})
+        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit})
         self.path = None if search.scratch is None else search.scratch / f"exact-{key[:16]}.json"
         self.last = time.monotonic()
 
@@ -117,10 +117,10 @@ class _Checkpoint:
             best = np.zeros((len(content["front"]), len(self.search.pool)), bool)
             for row, members in enumerate(content["front"]):
                 best[row, members] = True
-            self.search.count(proof.counted, best)
+            self.search.record(proof.counted, best)
         except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"{self.path} is no checkpoint of this search ({error}); remove it.") from error
-        self.search.tell(f"going on from {self.path}")
+        self.search.report_progress(f"going on from {self.path}")
 
     def save_now_and_then(self, proof: Proof) -> None:
         """Write where the proof stands, unless that was done seconds ago."""
@@ -141,7 +141,7 @@ class _Checkpoint:
             return
         self.last = time.monotonic()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        front = [np.flatnonzero(subset).tolist() for subset in self.search.front.subsets]
+        front = [np.flatnonzero(subset).tolist() for subset in self.search.archive.subsets]
         write_json(self.path, {"format": FORMAT, "proof": proof.state(), "front": front})
 
 

@@ -46,7 +46,7 @@ def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Gen
         candidates = movable & (rests_until <= step)
         if not candidates.any():
             candidates = movable
-        if np.count_nonzero(candidates) > search.left:
+        if np.count_nonzero(candidates) > search.budget.remaining:
             return path[:step]
         moves = search.neighbour_values(subset, candidates).argmin()
         subset[moves] ^= True

@@ -11,7 +11,6 @@ import numpy as np
 
 from evo_ensyth.engine.bit_planes import Leg
 from evo_ensyth.engine.kernels import HOPELESS, REST, drawn
-from evo_ensyth.objectives.error import error
 from evo_ensyth.search.evaluator import Evaluator
 
 # Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
@@ -48,8 +47,8 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
     Leg
         What it met. Nothing of it has been evaluated.
     """
-    if search.criterion.name == error.name:
-        return search.wander(subset, penalty, temperature, chances)
+    if search.guide.counts == "errors":
+        return search.metropolis_walk(subset, penalty, temperature, chances)
     size, counted = int(np.count_nonzero(subset)), 0
     movers = everybody = np.arange(len(subset))
     best: dict[int, tuple[float, np.ndarray]] = {}
@@ -57,7 +56,7 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
     for step, chance in enumerate(chances):
         if step % REST == 0:
             movers = everybody
-        if len(movers) > search.left:
+        if len(movers) > search.budget.remaining:
             break
         counted += len(movers)
         leaves = subset[movers]
@@ -168,8 +167,8 @@ class Wandering:
         bool, (n, n_members)
             The best neighbour at each size that it met. They have not been evaluated.
         """
-        sizes = np.count_nonzero(search.front.subsets, axis=1)
-        values = search.front.values[:, search.objectives.index(search.criterion)]
+        sizes = np.count_nonzero(search.archive.subsets, axis=1)
+        values = search.archive.values[:, search.objectives.index(search.guide)]
         size = int(sizes[values.argmin()])
         leads = bool(rng.random() < LEADING)
         level = None
@@ -178,7 +177,7 @@ class Wandering:
             stand = np.array(sizes_in_mind(size, len(search.pool)))
             size = int(stand[np.abs(stand - rng.integers(1, stand[-1] + 1)).argmin()])
         if (leads, size) not in self._walks:
-            nearest = search.front.subsets[np.abs(sizes - size).argmin()]
+            nearest = search.archive.subsets[np.abs(sizes - size).argmin()]
             self._walks[leads, size] = Walk(search, size, _resized(nearest, size, rng))
         leg = self._walks[leads, size].go_on(search, n_steps, level, rng)
         self.neighbours_per_step = leg.n_neighbours / max(leg.n_steps, 1)

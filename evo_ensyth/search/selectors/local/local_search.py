@@ -37,7 +37,7 @@ class LocalSearch:
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Polish until nothing moves."""
-        if len(search.front) == 0:
+        if len(search.archive) == 0:
             for baseline in (BackwardElimination(), ForwardGreedy()):
                 baseline.select(search, rng)
         polish(search, self.breadth)
@@ -56,7 +56,7 @@ def polish(search: Evaluator, breadth: int = 1, looked_at: set[bytes] | None = N
     """
     looked_at = set() if looked_at is None else looked_at
     while True:
-        new = [subset for subset in search.front.subsets if subset.tobytes() not in looked_at]
+        new = [subset for subset in search.archive.subsets if subset.tobytes() not in looked_at]
         if not new:
             return
         for subset in new:

@@ -98,7 +98,9 @@ def evolve(
     levels.judge(search, best)
     multisets, errors = best, search.votes.member_errors.min(keepdims=True)
     batch = _fresh(_random_pairs(breeding.archive, len(search.pool), rng), seen)
-    while len(batch) and (search.limited or search.spent < breeding.evaluations * len(search.pool)):
+    while len(batch) and (
+        search.budget.limited or search.budget.n_evaluations < breeding.evaluations * len(search.pool)
+    ):
         multisets, errors = np.concatenate([multisets, batch]), np.concatenate([errors, search.multiset_errors(batch)])
         kept = keep(multisets, errors)
         levels.judge(search, multisets[kept[kept >= len(multisets) - len(batch)]])
