@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes
 
-from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.engine.threads import threads
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator

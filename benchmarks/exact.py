@@ -24,7 +24,7 @@ from votes import draw_votes
 
 from evo_ensyth.cli.progress import search_progress
 from evo_ensyth.engine import BitPlanes
-from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.engine.threads import threads
 from evo_ensyth.io import read_predictions
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator

@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.engine.threads import threads
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem

@@ -11,18 +11,15 @@ unit. Samples that nobody gets right come last, in units that are always skipped
 """
 
 import itertools
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import numba
 import numpy as np
 
-from evo_ensyth.engine import kernels
-from evo_ensyth.engine.kernels import REST, UNIT, WORDS
+from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
+from evo_ensyth.engine.kernels.bits import UNIT, WORDS
+from evo_ensyth.engine.threads import interleaved, side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
@@ -30,32 +27,6 @@ from evo_ensyth.pool.memory import check_fits
 MOST_LOSSES = 2_000_000
 # BitPlanes to count before a second thread pays for its start.
 THREAD_PLANES = 250_000
-
-
-@dataclass(frozen=True)
-class Leg:
-    """What a walk from neighbour to neighbour met in some steps.
-
-    Attributes
-    ----------
-    sizes : int64, (n_sizes,)
-        Sizes of the neighbours that are within bounds.
-    values : float64, (n_sizes,)
-        The lowest value met at each size whose penalty is finite.
-    subsets : bool, (n_sizes, n_members)
-        The neighbours that have it, whether the walk went there or not.
-    deviation : float
-        Standard deviation of the values once a member has left, on the average of the steps that looked at all.
-    n_steps, n_neighbours : int
-        Steps taken, and neighbours looked at.
-    """
-
-    sizes: np.ndarray
-    values: np.ndarray
-    subsets: np.ndarray
-    deviation: float
-    n_steps: int
-    n_neighbours: int
 
 
 @dataclass(frozen=True)
@@ -101,7 +72,7 @@ class BitPlanes:
         InputError
             Members name so many classes for a sample that the planes would take more than a quarter of the memory.
         """
-        for_truth, for_rival, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, for_rival, n_rivals = layout.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         lead = for_truth - for_rival
         distance = np.where(for_truth > 0, np.abs(lead), votes.n_members + 1)
         # A unit has as many slots as its most contested sample, so those with many rivals are kept apart: memory first.
@@ -126,7 +97,7 @@ class BitPlanes:
             n_samples=votes.n_samples,
         )
         laid_out = (planes.words, planes.ties, planes.leads, first_slot)
-        kernels.fill_planes(*laid_out, order, votes.y_pred, votes.y_true, votes.n_classes)
+        layout.fill_planes(*laid_out, order, votes.y_pred, votes.y_true, votes.n_classes)
         return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
@@ -142,7 +113,7 @@ class BitPlanes:
         int64, (n_subsets,)
             The same for every number of threads.
         """
-        return self._each(kernels.count_errors, subsets)
+        return self._each(counting.count_errors, subsets)
 
     def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
         """Samples of each group that each subset gets wrong.
@@ -160,7 +131,7 @@ class BitPlanes:
         int64, (n_subsets, n_groups)
             The same for every number of threads.
         """
-        return self._each(kernels.count_errors_by, subsets, groups[self.order], n_groups)
+        return self._each(counting.count_errors_by, subsets, groups[self.order], n_groups)
 
     @cached_property
     def lost_by_all(self) -> np.ndarray:
@@ -182,7 +153,7 @@ class BitPlanes:
             Column ``n_members + d`` counts the samples with margin d. Rows add up to the number of samples.
         """
         sizes = np.count_nonzero(subsets, axis=1)
-        counts = self._over_subsets(kernels.count_margins, subsets)
+        counts = self._over_subsets(margins.count_margins, subsets)
         counts[:, self.n_members] -= self._n_unused
         counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - len(self.order)
         return counts
@@ -211,7 +182,7 @@ class BitPlanes:
         row_of = np.zeros(self.n_members + 1, np.int64)
         row_of[different] = np.arange(len(different))
         rows = row_of[sizes]
-        sums = self._over_subsets(kernels.sum_losses, subsets, table, row_of)
+        sums = self._over_subsets(margins.sum_losses, subsets, table, row_of)
         sums -= self._n_unused * table[rows, self.n_members]
         sums += (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
         return sums
@@ -240,10 +211,10 @@ class BitPlanes:
         joined, left = (
             losses(size) if 1 <= size <= self.n_members else none for size in (len(members) + 1, len(members) - 1)
         )
-        layout = (self.words, self.first_slot)
+        laid_out = (self.words, self.first_slot)
         moved = (members * WORDS, movers * WORDS, leaves, self.n_members, joined, left)
         n_threads = self._threads(2 * (len(members) + len(movers)))
-        sums = self._summed(lambda part: kernels.neighbour_losses(*layout, *part, *moved), n_threads)
+        sums = self._summed(lambda part: margins.neighbour_losses(*laid_out, *part, *moved), n_threads)
         table, row = np.stack([joined, left]), leaves.astype(np.int64)
         sums -= self._n_unused * table[row, self.n_members]
         sums += (self.n_samples - len(self.order)) * table[row, self.n_members + sizes]
@@ -267,7 +238,7 @@ class BitPlanes:
         members = np.flatnonzero(subset)
         left_out = self.n_members - len(members) + 1
         leaves = subset[movers]
-        errors = self._moved(kernels.neighbour_errors, members, left_out, movers, leaves)
+        errors = self._moved(neighbours.neighbour_errors, members, left_out, movers, leaves)
         if len(members) == 1:
             errors[leaves] = self.n_samples
         return errors
@@ -289,7 +260,7 @@ class BitPlanes:
         """
         # In a multiset, a lead in the whole pool says nothing: all members may be left out, and more.
         members = np.repeat(np.arange(self.n_members), multiset)
-        return self._moved(kernels.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
+        return self._moved(neighbours.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
         """Samples that each multiset gets wrong, in which some members may have several votes.
@@ -326,45 +297,7 @@ class BitPlanes:
         """
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
         left_out = self.n_members - len(members) + 1
-        return self._moved(kernels.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
-
-    def wander(
-        self,
-        subset: np.ndarray,
-        penalty: np.ndarray,
-        temperature: float,
-        chances: np.ndarray,
-        most: float,
-    ) -> Leg:
-        """Walk from neighbour to neighbour on one thread: who moves is drawn from what that does to the error.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-            Where it starts; not empty. Becomes where it ends.
-        penalty : float64, (n_members + 1,)
-            What each size adds to the error rate; finite for a range of sizes from 1 up, the start's among them.
-        temperature : float
-            Of the Boltzmann distribution, in units of the error rate; above 0.
-        chances : float64, (n_steps,)
-            Drawn evenly from [0, 1).
-        most : float
-            Neighbours that may be looked at; fewer steps where they do not suffice.
-
-        Returns
-        -------
-        Leg
-            What it met, as shares of the samples.
-        """
-        within = np.flatnonzero(np.isfinite(penalty))
-        lowest = np.full(len(within), self.n_samples + 1)
-        reached = np.zeros((len(within), self.n_members), bool)
-        layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost, self.n_samples)
-        walk = (subset, penalty, temperature, chances, float(most))
-        n_steps, counted, deviations = kernels.wander(*layout, *walk, lowest, reached)
-        met = lowest <= self.n_samples
-        deviation = deviations / max(-(-n_steps // REST), 1)
-        return Leg(within[met], lowest[met] / self.n_samples, reached[met], deviation, n_steps, counted)
+        return self._moved(neighbours.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
 
     @property
     def _n_units(self) -> int:
@@ -381,7 +314,7 @@ class BitPlanes:
         n_threads = self._threads(int(np.count_nonzero(subsets)))
         if len(subsets) <= self._n_units:
             return self._over_units(kernel, n_threads, subsets, *arguments)
-        return _interleaved(lambda part: self._over_units(kernel, 1, part, *arguments), subsets, n_threads)
+        return interleaved(lambda part: self._over_units(kernel, 1, part, *arguments), subsets, n_threads)
 
     def _threads(self, n_votes: int) -> int:
         work = n_votes * len(self.leads)
@@ -402,43 +335,19 @@ class BitPlanes:
     def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """What a kernel finds for each subset; threads share the subsets."""
         n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
-        layout = (self.words, self.first_slot, 0, self._n_units)
-        return _interleaved(lambda part: kernel(*layout, part, *arguments), subsets, n_threads)
+        laid_out = (self.words, self.first_slot, 0, self._n_units)
+        return interleaved(lambda part: kernel(*laid_out, part, *arguments), subsets, n_threads)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of what a kernel counts in the units, which threads share."""
-        layout = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
-        return self._summed(lambda part: kernel(*layout, *part, *arguments), n_threads)
+        laid_out = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
+        return self._summed(lambda part: kernel(*laid_out, *part, *arguments), n_threads)
 
     def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
         """Sum of what is counted in parts of the units, from a first one up to a last one, which threads share."""
         n_parts = max(1, min(n_threads, self._n_units))
         ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
-        return np.asarray(sum(_side_by_side(work, list(itertools.pairwise(ends)))))
-
-
-def threads() -> int:
-    """How many threads count votes: as many as this process may use, or ``NUMBA_NUM_THREADS`` if that is fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(numba.config.NUMBA_NUM_THREADS)))
-
-
-def _side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
-    if len(parts) == 1:
-        return [work(parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(work, parts))
-
-
-def _interleaved(work: Callable[[np.ndarray], np.ndarray], subsets: np.ndarray, n_threads: int) -> np.ndarray:
-    """Join what threads find for their subsets; each gets every n-th, so small and large ones alike."""
-    found = _side_by_side(work, [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)])
-    if n_threads == 1:
-        return np.asarray(found[0])
-    together = np.empty((len(subsets), *found[0].shape[1:]), np.int64)
-    for i, part in enumerate(found):
-        together[i::n_threads] = part
-    return together
+        return np.asarray(sum(side_by_side(work, list(itertools.pairwise(ends)))))
 
 
 def _on_a_line(n_words: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from evo_ensyth.engine import kernels
+from evo_ensyth.engine.kernels import pairs
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
@@ -65,7 +65,7 @@ class Diversity:
     @cached_property
     def joint_errors(self) -> np.ndarray:
         """int64, (n_members, n_members): samples that both get wrong; a member's own errors on the diagonal."""
-        alike = kernels.agreements(self.y_pred != self.y_true)  # both right, or both wrong
+        alike = pairs.agreements(self.y_pred != self.y_true)  # both right, or both wrong
         return np.asarray((alike - self.n_samples + self.errors + self.errors[:, None]) // 2)
 
     @cached_property
@@ -76,7 +76,7 @@ class Diversity:
     @cached_property
     def agreements(self) -> np.ndarray:
         """int64, (n_members, n_members): samples that both give the same label, right or wrong."""
-        return np.asarray(kernels.agreements(self.y_pred))
+        return np.asarray(pairs.agreements(self.y_pred))
 
     @cached_property
     def chance(self) -> np.ndarray:
@@ -127,14 +127,14 @@ class Diversity:
         """Fleiss' kappa of the labels: agreement beyond chance; 1 where all members always name one class, the same."""
         size = np.count_nonzero(subsets, axis=1)
         answers = (size * self.n_samples) ** 2
-        by_chance = subsets @ self.chance.diagonal() + 2 * kernels.pair_sums(self.chance, subsets)
+        by_chance = subsets @ self.chance.diagonal() + 2 * pairs.pair_sums(self.chance, subsets)
         alike = self._mean(self.agreements, subsets) * size**2 * self.n_samples
         return np.where(size > 1, _ratio(alike - by_chance, answers - by_chance, otherwise=1.0), np.nan)
 
     def kohavi_wolpert(self, subsets: np.ndarray) -> np.ndarray:
         """Kohavi-Wolpert variance: mean of l (L - l) / L^2, where l of the L members are right."""
         size = np.count_nonzero(subsets, axis=1)
-        variance = kernels.pair_sums(self.disagreements, subsets) / (size**2 * self.n_samples)
+        variance = pairs.pair_sums(self.disagreements, subsets) / (size**2 * self.n_samples)
         return np.where(size > 1, variance, np.nan)
 
     def generalised_diversity(self, subsets: np.ndarray) -> np.ndarray:
@@ -199,7 +199,7 @@ class Diversity:
     def _mean(self, table: np.ndarray, subsets: np.ndarray) -> np.ndarray:
         """Mean of a table over the pairs of each subset."""
         size = np.count_nonzero(subsets, axis=1)
-        return _ratio(kernels.pair_sums(table, subsets), size * (size - 1) // 2)
+        return _ratio(pairs.pair_sums(table, subsets), size * (size - 1) // 2)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, otherwise: float = np.nan) -> np.ndarray:

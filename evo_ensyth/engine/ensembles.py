@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from evo_ensyth.engine import kernels, views
+from evo_ensyth.engine import views
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
+from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Members, Votes
@@ -96,7 +97,7 @@ class Ensembles:
     def predictions(self) -> np.ndarray:
         """(n_ensembles, n_samples), type of the labels: the plurality vote on each sample, ties to the lowest class."""
         predictions = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
-        kernels.predictions(self.votes.y_pred, self.subsets, self.votes.n_classes, predictions)
+        fill_predictions(self.votes.y_pred, self.subsets, self.votes.n_classes, predictions)
         return predictions
 
     def total(self, cost: str) -> np.ndarray:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.engine import kernels
-from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.engine.kernels.scores import add_errors
+from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.pool.memory import check_fits
@@ -145,7 +145,7 @@ class SoftVotes:
             Subsets of the wrong type or shape, or empty; weights that do not fit them, negative, not finite, all 0, or
             so large that sums would not be exact; a block that does not fit into memory.
         """
-        return self.totals(kernels.add_errors, 1, subsets, weights)[:, 0]
+        return self.totals(add_errors, 1, subsets, weights)[:, 0]
 
     def totals(
         self,

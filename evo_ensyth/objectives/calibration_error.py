@@ -6,7 +6,8 @@ calibration error, with the fifteen bins of its experiments.
 
 import numpy as np
 
-from evo_ensyth.engine import kernels
+from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.scores import FINE, share_of_each
 from evo_ensyth.objectives import Ensembles, objective
 
 N_BINS = 15
@@ -19,5 +20,24 @@ def calibration_error(ensembles: Ensembles) -> np.ndarray:
     Confidence is the largest share of the mean scores; the bins cut [0, 1] into parts of equal width. A number that is
     small for whoever knows how good he is, even if he is bad: minimise it beside an error, not instead of one.
     """
-    overconfidence = ensembles.soft_votes.totals(kernels.add_overconfidence, N_BINS, ensembles.subsets)
-    return np.asarray(np.abs(overconfidence).sum(axis=1) / (kernels.FINE * ensembles.votes.n_samples))
+    overconfidence = ensembles.soft_votes.totals(add_overconfidence, N_BINS, ensembles.subsets)
+    return np.asarray(np.abs(overconfidence).sum(axis=1) / (FINE * ensembles.votes.n_samples))
+
+
+@compiled
+def add_overconfidence(sums: np.ndarray, truth: np.ndarray, overconfidence: np.ndarray) -> None:
+    """Add what the largest shares promise more than is right, in units of 2^-32, to (n_subsets, n_bins).
+
+    The bins are ``(0, 1 / n_bins]``, ..., ``(1 - 1 / n_bins, 1]``; a sample belongs to that of its largest share.
+    """
+    n_bins = overconfidence.shape[1]
+    for subset in range(sums.shape[0]):
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            factor, more = share_of_each(row)
+            predicted = row.argmax()
+            promised = np.int64(np.rint((row[predicted] * factor + more) * FINE))
+            if predicted == truth[sample]:
+                overconfidence[subset, (promised * n_bins - 1) >> 32] += promised - (1 << 32)
+            else:
+                overconfidence[subset, (promised * n_bins - 1) >> 32] += promised

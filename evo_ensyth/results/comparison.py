@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine import Ensembles, kernels
+from evo_ensyth.engine import Ensembles
+from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.pool import Parent, Votes
 from evo_ensyth.results.statistics import LEVEL, holm, mcnemar, paired_interval
 
@@ -230,5 +231,5 @@ def _wrong(votes: Votes, subset: np.ndarray) -> np.ndarray:
     labels = votes.y_pred[subset]
     labels.setflags(write=False)  # like the labels of a whole pool, for which the kernel is compiled
     answers = np.empty((1, votes.n_samples), labels.dtype)
-    kernels.predictions(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
+    fill_predictions(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
     return np.asarray(answers[0] != votes.y_true)

@@ -6,7 +6,7 @@ import moocore
 import numpy as np
 
 from evo_ensyth.results.run import Milestone
-from evo_ensyth.search.kernels import not_covered
+from evo_ensyth.search.dominance import not_covered
 
 
 class Archive:

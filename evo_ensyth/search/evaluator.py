@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from evo_ensyth.engine import views
-from evo_ensyth.engine.bit_planes import Leg
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.results.run import Milestone
@@ -255,17 +254,6 @@ class Evaluator:
         """
         self.budget.spend(len(multisets))
         return views.bit_planes(self.votes).multiset_errors(multisets)
-
-    def metropolis_walk(self, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
-        """Walk from neighbour to neighbour, drawn by the error rate, as `BitPlanes.wander` does.
-
-        Each neighbour counts as one evaluation. They do not enter the archive: evaluate what comes back. The walk ends
-        early where the budget does not cover the next step.
-        """
-        self.budget.raise_if_done()
-        leg = views.bit_planes(self.votes).wander(subset, penalty, temperature, chances, self.budget.remaining)
-        self.budget.n_evaluations += leg.n_neighbours
-        return leg
 
     def record(self, n_evaluations: int, best: np.ndarray) -> None:
         """Count ensembles that were evaluated by other means than `evaluate`, and offer the best to the archive.

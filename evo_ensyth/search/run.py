@@ -19,7 +19,9 @@ import numpy as np
 
 import evo_ensyth
 from evo_ensyth import objectives
-from evo_ensyth.engine import Ensembles, kernels
+from evo_ensyth.engine import Ensembles
+from evo_ensyth.engine.kernels.compiler import kept_on_disk
+from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, judge
 from evo_ensyth.results.comparison import Versus, beside_rivals
@@ -156,7 +158,11 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     there are bounds: it would look among ensembles that break them. A front that was led by another criterion takes
     nothing in, and is proven only where it is as good.
     """
-    if {goal.counts for goal in problem.objectives} != PROVABLE or problem.constraints or not kernels.stored():
+    if (
+        {goal.counts for goal in problem.objectives} != PROVABLE
+        or problem.constraints
+        or not kept_on_disk(count_errors)
+    ):
         return None
     budget = evaluator.budget
     errors = problem.on_search(evaluator.archive.subsets).errors

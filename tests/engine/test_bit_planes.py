@@ -9,9 +9,9 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine import bit_planes as planes
-from evo_ensyth.engine.kernels import LISTED
+from evo_ensyth.engine.kernels.counting import LISTED
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Votes
+from evo_ensyth.pool import Votes, memory
 
 SHAPES = [(1, 5, 3), (2, 64, 2), (7, 100, 4), (20, 700, 300), (36, 500, 10), (64, 129, 3), (130, 65, 5), (8, 3000, 40)]
 
@@ -275,9 +275,9 @@ def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_
     labels = np.tile(np.arange(30)[:, None], (1, 40))
     votes = Votes(labels, np.zeros(40, int), 31, "search")
     size = 30 * 30 * 64
-    monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
+    monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
     assert BitPlanes.of(votes).words.nbytes == size
-    monkeypatch.setattr(planes.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
+    monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
     monkeypatch.setattr(planes, "_on_a_line", lambda n_words: pytest.fail("allocated"))
     with pytest.raises(InputError, match=r"the planes of the search split would take 0\.0 GiB; a quarter"):
         BitPlanes.of(votes)

@@ -11,9 +11,9 @@ Arrays in, integers out, no checks.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from evo_ensyth.engine.kernels import WORDS, bits_set, compiled, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.bits import WORDS, bits_set, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.compiler import compiled, inlined
 
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -29,9 +29,6 @@ CUBE = 15
 MESSAGE_BITS = 11
 MESSAGE_PLACE = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
 ZERO = 16  # the row of threshold zero: 15 votes and a flip may move a margin by so much
-
-# What is called once, or takes less time than a call. LLVM optimises compiled functions again in each caller.
-inlined = njit(inline="always")
 
 
 class Duels(NamedTuple):

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from evo_ensyth.engine import kernels
+from evo_ensyth.engine.kernels.layout import count_rivals
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 from evo_ensyth.search.exact import branch_and_bound
@@ -99,11 +99,11 @@ class Tournament:
     @staticmethod
     def bytes_of(votes: Votes) -> int:
         """How much memory the duels of a split take."""
-        for_truth, _, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
     def __init__(self, votes: Votes) -> None:
-        for_truth, _, n_rivals = kernels.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
         # The best first: what is left to choose at the end of a walk are then members that mend little.
         self._order = np.argsort(votes.member_errors, kind="stable")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.engine.bit_planes import threads
+from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.exact.pairwise_margins import LAST, Best, Prefix, Searched, Tournament

@@ -6,9 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pymoo.core.population import Population
 from scipy.stats import binom
 
-from evo_ensyth.search import kernels
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _evolution, _pymoo
+from evo_ensyth.search.selectors.evolutionary import _breeding, _evolution, _pymoo
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution, Judged, pack, survivors, unpack
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import Nsga2Pymoo
@@ -69,7 +68,7 @@ def test_who_loses_the_last_member_gets_one_at_random():
     single = np.arange(10)[None] == 4
     children = np.repeat(pack(single), 4_000, axis=0)
     for child in children:
-        kernels.mutate(state, child, 10, table)
+        _breeding.mutate(state, child, 10, table)
     mutated = unpack(children, 10)
     assert mutated.any(axis=1).all()
     assert (mutated.sum(axis=0) > 100).all()
@@ -92,7 +91,7 @@ def test_without_crossover_half_of_the_children_swap_and_the_others_flip_like_a_
     children = np.repeat(pack(parent), 40_000, axis=0)
     state, table = np.array([3], np.uint64), _evolution._chances_of_flips(n)
     for child in children[:5_000]:
-        kernels.mutate(state, child, n, table)
+        _breeding.mutate(state, child, n, table)
     changed = unpack(children[:5_000], n) ^ parent
     counts = changed.sum(axis=1)
     sizes = unpack(children[:5_000], n).sum(axis=1)
@@ -124,7 +123,7 @@ def test_uniform_crossover_takes_each_member_from_either_parent():
 def test_the_better_rank_wins_a_tournament_then_the_less_crowded():
     state, queue, at = np.array([1], np.uint64), np.arange(4), np.array([4])
     ranks, crowding = np.array([0, 0, 1, 1]), np.array([1.0, 2.0, np.inf, 5.0])
-    wins = np.bincount([kernels.tournament(state, queue, at, ranks, crowding) for _ in range(6_000)], minlength=4)
+    wins = np.bincount([_breeding.tournament(state, queue, at, ranks, crowding) for _ in range(6_000)], minlength=4)
     # In a shuffled round of four each meets each of the others equally often.
     assert_allclose(wins / 6_000, np.array([2, 3, 1, 0]) / 6, atol=0.03)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 
-from evo_ensyth.search import kernels
 from evo_ensyth.search.evaluator import Evaluated
+from evo_ensyth.search.selectors.evolutionary import _breeding
 
 # A generation is full after this many attempts per child, or smaller than it should be.
 TRIES = 10
@@ -73,7 +73,7 @@ def crowding_distances(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     distinct_ranks = ranks[distinct]
     distances = np.zeros(len(distinct))
     for column in np.ascontiguousarray(distinct_values.T):
-        kernels.add_gaps(column, distinct_ranks, np.lexsort((column, distinct_ranks)), distances)
+        _breeding.add_gaps(column, distinct_ranks, np.lexsort((column, distinct_ranks)), distances)
     result = np.zeros(len(values))
     result[distinct] = distances
     return result
@@ -134,7 +134,7 @@ class Evolution:
     def _bred(self) -> np.ndarray:
         self.judged.make_room(self._size)
         children = np.empty((self._size, self._population.shape[1]), np.uint64)
-        n = kernels.breed(
+        n = _breeding.breed(
             self._state, self._queue, self._queue_at, self._population, self._ranks, self._crowding, self._crossover,
             self._flip_table, self._n_members, self.judged.young, self.judged.old, TRIES, children,
         )  # fmt: skip
@@ -163,7 +163,7 @@ class Judged:
     Attributes
     ----------
     young, old : uint64, (rows, 2)
-        Hash tables for `kernels`; new keys go into the first.
+        Hash tables for `_breeding`; new keys go into the first.
     count : int
         Keys in `young`.
     """
@@ -177,7 +177,7 @@ class Judged:
     def add(self, subsets: np.ndarray) -> np.ndarray:
         """Remember subsets, bool (n, n_members); say which are new, bool (n,)."""
         self.make_room(len(subsets))
-        new: np.ndarray = kernels.insert_new(self.young, self.old, pack(subsets))
+        new: np.ndarray = _breeding.insert_new(self.young, self.old, pack(subsets))
         self.count += int(np.count_nonzero(new))
         return new
 
@@ -186,7 +186,7 @@ class Judged:
         while 2 * (self.count + n) > len(self.young):
             if len(self.young) < MOST_ROWS or self.count == 0:
                 larger = np.zeros((2 * len(self.young), 2), np.uint64)
-                kernels.insert_all(larger, self.young)
+                _breeding.insert_all(larger, self.young)
                 self.young = larger
             else:
                 self.old, self.young, self.count = self.young, np.zeros((MOST_ROWS, 2), np.uint64), 0

@@ -1,4 +1,4 @@
-"""NSGA-II on subsets, started from the baselines, with walks from its front, and wandering where that stands still.
+"""NSGA-II on subsets, started from the baselines, with short walks from its front, and Metropolis walks later on.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
@@ -13,12 +13,12 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
+from evo_ensyth.search.selectors.local._metropolis_walk import MetropolisWalks
 from evo_ensyth.search.selectors.local._walk import walk
-from evo_ensyth.search.selectors.local._wandering import Wandering
 
-# Wandering begins once the front has stood still for the time of so many walks.
+# Metropolis walks begin once the front has stood still for the time of so many walks.
 QUIET = 20
-# It takes as many steps as a walk at first, and as many more for every so many walks that were paid for; up to a limit.
+# They take as many steps as a walk at first, and as many more for every so many walks paid for; up to a limit.
 PATIENCE, MOST_WALKS = 50, 64
 # What takes steps is not interrupted: steps times members times samples stay below this, as far as a walk allows.
 MOST_AT_ONCE = 2e11
@@ -55,28 +55,28 @@ class Nsga2(Evolving):
         per_step = len(search.pool) / 2  # neighbours, about
         n_steps = self.walk
         if search.budget.n_evaluations - search.archive.history[-1].evaluations >= QUIET * self.walk * per_step:
-            steps.wandering = steps.wandering or Wandering()
-        if steps.wandering is not None:
+            steps.metropolis = steps.metropolis or MetropolisWalks()
+        if steps.metropolis is not None:
             step = len(search.pool) * search.votes.n_samples
             most = max(1, min(MOST_WALKS, int(MOST_AT_ONCE / (self.walk * step))))
             n_steps *= min(most, 1 + int(search.budget.n_evaluations / (PATIENCE * self.walk * per_step)))
-            per_step = steps.wandering.neighbours_per_step or per_step
+            per_step = steps.metropolis.neighbours_per_step or per_step
         share = min(1.0, self.population / (n_steps * per_step)) if search.budget.limit is not None else 1.0
         if rng.random() >= share:
             return
-        if steps.wandering is None:
+        if steps.metropolis is None:
             found = walk(search, _start(search, steps, rng), n_steps, rng)
         else:
-            found = steps.wandering.go_on(search, n_steps, rng)
+            found = steps.metropolis.go_on(search, n_steps, rng)
         new = found[steps.judged.add(found)]
         if len(new):
             steps.join(new, search.evaluate(new))
 
 
 class _Assisted(Evolution):
-    """NSGA-II that is assisted by wandering in the place of short walks, once the front stands still."""
+    """NSGA-II assisted by short walks and, once the front stands still, by Metropolis walks."""
 
-    wandering: Wandering | None = None
+    metropolis: MetropolisWalks | None = None
 
 
 def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:

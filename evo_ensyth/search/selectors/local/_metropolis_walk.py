@@ -6,12 +6,14 @@ distributions in Monte Carlo free-energy estimation: umbrella sampling", Journal
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine.bit_planes import Leg
-from evo_ensyth.engine.kernels import HOPELESS, REST, drawn
+from evo_ensyth.engine import views
 from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.local import _metropolis_kernel as kernel
+from evo_ensyth.search.selectors.local._metropolis_kernel import HOPELESS, REST
 
 # Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
 # lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.
@@ -26,8 +28,36 @@ GROWTH = 3 / 2
 LEADING = 2 / 3
 
 
-def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray) -> Leg:
-    """Walk from neighbour to neighbour, drawn by the criterion: `BitPlanes.wander` for any of them.
+@dataclass(frozen=True)
+class WalkLeg:
+    """What a walk from neighbour to neighbour met in some steps.
+
+    Attributes
+    ----------
+    sizes : int64, (n_sizes,)
+        Sizes of the neighbours that are within bounds.
+    values : float64, (n_sizes,)
+        The lowest value met at each size whose penalty is finite.
+    subsets : bool, (n_sizes, n_members)
+        The neighbours that have it, whether the walk went there or not.
+    deviation : float
+        Standard deviation of the values once a member has left, on the average of the steps that looked at all.
+    n_steps, n_neighbours : int
+        Steps taken, and neighbours looked at.
+    """
+
+    sizes: np.ndarray
+    values: np.ndarray
+    subsets: np.ndarray
+    deviation: float
+    n_steps: int
+    n_neighbours: int
+
+
+def metropolis_walk(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk from neighbour to neighbour; who moves is drawn from what that does to the criterion.
 
     Parameters
     ----------
@@ -44,11 +74,36 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
 
     Returns
     -------
-    Leg
+    WalkLeg
         What it met. Nothing of it has been evaluated.
     """
     if search.guide.counts == "errors":
-        return search.metropolis_walk(subset, penalty, temperature, chances)
+        return _by_error(search, subset, penalty, temperature, chances)
+    return _by_guide(search, subset, penalty, temperature, chances)
+
+
+def _by_error(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk on the bit planes, on one thread; see `metropolis_walk`."""
+    search.budget.raise_if_done()
+    planes = views.bit_planes(search.votes)
+    within = np.flatnonzero(np.isfinite(penalty))
+    lowest = np.full(len(within), planes.n_samples + 1)
+    reached = np.zeros((len(within), planes.n_members), bool)
+    laid_out = (planes.words, planes.ties, planes.leads, planes.first_slot, planes.closest, planes.lost)
+    walk = (planes.n_samples, subset, penalty, temperature, chances, float(search.budget.remaining))
+    n_steps, n_neighbours, deviations = kernel.metropolis_walk(*laid_out, *walk, lowest, reached)
+    search.budget.spend(n_neighbours)
+    met = lowest <= planes.n_samples
+    deviation = deviations / max(-(-n_steps // REST), 1)
+    return WalkLeg(within[met], lowest[met] / planes.n_samples, reached[met], deviation, n_steps, n_neighbours)
+
+
+def _by_guide(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk by any guiding objective: each step asks for the values of the neighbours; see `metropolis_walk`."""
     size, counted = int(np.count_nonzero(subset)), 0
     movers = everybody = np.arange(len(subset))
     best: dict[int, tuple[float, np.ndarray]] = {}
@@ -76,7 +131,7 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
                 best[size_then] = float(lowest), np.where(everybody == mover, ~subset, subset)
         if step % REST == 0:
             deviations.append(float(values[leaves].std()) if size > 1 else 0.0)
-        chosen = drawn(penalised, temperature, chance)
+        chosen = kernel.draw_boltzmann(penalised, temperature, chance)
         hopeless[chosen] = False
         size += -1 if leaves[chosen] else 1
         subset[movers[chosen]] ^= True
@@ -84,7 +139,7 @@ def wander(search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperatu
     else:
         step = len(chances)
     sizes = sorted(best)
-    return Leg(
+    return WalkLeg(
         sizes=np.array(sizes, np.int64),
         values=np.array([best[size][0] for size in sizes]),
         subsets=np.array([best[size][1] for size in sizes]).reshape(-1, len(subset)),
@@ -119,7 +174,7 @@ class Walk:
         neighbours = start if size > 1 else ~start
         self._unit = max(float(search.neighbour_values(start, neighbours)[neighbours].std()), self._least)
 
-    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> Leg:
+    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> WalkLeg:
         """Take some steps at a temperature that is drawn.
 
         Parameters
@@ -133,7 +188,7 @@ class Walk:
 
         Returns
         -------
-        Leg
+        WalkLeg
             What it met. Nothing of it has been evaluated.
         """
         temperature = self._unit * rng.uniform(*WARMTHS)
@@ -141,12 +196,12 @@ class Walk:
             penalty = np.where(np.isfinite(self._penalty), 0.0, np.inf)
         else:
             penalty = self._unit * self._penalty - level
-        leg = wander(search, self.subset, penalty, temperature, rng.random(n_steps))
+        leg = metropolis_walk(search, self.subset, penalty, temperature, rng.random(n_steps))
         self._unit = max(leg.deviation, self._least)
         return leg
 
 
-class Wandering:
+class MetropolisWalks:
     """A walk around the best subset, led by the criterion alone, and others at all sizes up to more than its size.
 
     Attributes

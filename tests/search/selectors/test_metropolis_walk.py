@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from evo_ensyth.engine.bit_planes import BitPlanes, Leg
-from evo_ensyth.engine.kernels import HOPELESS, REST, WORDS, drawn, moves_to_a_tie
+from evo_ensyth.engine import BitPlanes
+from evo_ensyth.engine.kernels.bits import WORDS
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.pool import Members, Pool, Votes
@@ -18,14 +18,16 @@ from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary import nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
-from evo_ensyth.search.selectors.local import _wandering
-from evo_ensyth.search.selectors.local._wandering import (
+from evo_ensyth.search.selectors.local import _metropolis_walk
+from evo_ensyth.search.selectors.local._metropolis_kernel import HOPELESS, REST, draw_boltzmann, moves_to_a_tie
+from evo_ensyth.search.selectors.local._metropolis_walk import (
+    MetropolisWalks,
     Walk,
-    Wandering,
+    WalkLeg,
     _resized,
     best_up_to_each_size,
+    metropolis_walk,
     sizes_in_mind,
-    wander,
 )
 
 
@@ -81,7 +83,7 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     for _ in range(2):
         chances = rng.random(2 * REST + 5)
         chances[::9] = 1 - 1e-12  # takes also who has hardly a chance
-        leg = wander(search, here, penalty, temperature, chances)
+        leg = metropolis_walk(search, here, penalty, temperature, chances)
         expected_here, best, deviation, counted, hopeless = by_definition(
             problem, expected_here, penalty, temperature, chances
         )
@@ -104,7 +106,7 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     problem = Problem(Pool(Members(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search")), (error, n_members))
     here = np.array([0] * 8 + [1] * 4, bool)
     penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
-    leg = wander(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))
+    leg = metropolis_walk(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))
     assert leg.sizes.tolist() == [5]
     assert leg.values.tolist() == [1.0]
 
@@ -118,7 +120,7 @@ def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n
     here, penalty = np.arange(n_members) % 2 == 0, np.zeros(n_members + 1)
     penalty[0] = np.inf
     for seed in range(3):
-        leg = wander(Evaluator(problem), here, penalty, 0.01, np.random.default_rng(seed).random(150))
+        leg = metropolis_walk(Evaluator(problem), here, penalty, 0.01, np.random.default_rng(seed).random(150))
         assert len(leg.sizes) > 1
         assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
         assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
@@ -133,7 +135,7 @@ def test_near_the_whole_pool_some_samples_are_settled(make_problem):
     penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
     planes = BitPlanes.of(problem.search)
     assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0
-    leg = wander(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
+    leg = metropolis_walk(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
     assert leg.sizes.tolist() == [38, 39, 40]
     assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
 
@@ -150,7 +152,7 @@ def test_nobody_leaves_who_is_alone(make_problem, way):
     other = other.with_objectives((replace(other.objectives[0], evaluate=of_some), *other.objectives[1:]))
     search = Evaluator((problem, other)[way])
     here = np.arange(9) < 1
-    leg = wander(search, here, np.where(np.arange(10) < 1, np.inf, 0.0), 1.0, np.full(1, 0.0))
+    leg = metropolis_walk(search, here, np.where(np.arange(10) < 1, np.inf, 0.0), 1.0, np.full(1, 0.0))
     assert leg.sizes.tolist() == [2]
     assert here.sum() == 2
     assert leg.deviation == 0
@@ -172,7 +174,7 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
     code = subsets @ (1 << np.arange(5))
     met = np.zeros(32)
     for chance in np.random.default_rng(1).random(12_000):
-        wander(search, here, penalty, temperature, np.array([chance]))
+        metropolis_walk(search, here, penalty, temperature, np.array([chance]))
         met[here @ (1 << np.arange(5))] += 1
     assert_allclose(met[code] / met.sum(), expected / expected.sum(), atol=0.012)
 
@@ -180,7 +182,7 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
 @pytest.mark.parametrize("way", [0, 1])
 def test_a_leg_ends_before_a_step_that_its_budget_does_not_cover(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way], Budget(50))
-    leg = wander(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
+    leg = metropolis_walk(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
     assert leg.n_steps == 2
     assert leg.n_neighbours == search.budget.n_evaluations == 40
 
@@ -190,16 +192,16 @@ def test_no_leg_begins_once_the_search_is_over(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way])
     search.budget.stop()
     with pytest.raises(SearchOver):
-        wander(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
+        metropolis_walk(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
 
 
 def test_where_all_are_alike_each_may_move():
-    assert [drawn(np.full(4, 0.25), 0.3, chance) for chance in (0.0, 0.3, 0.6, 0.99)] == [0, 1, 2, 3]
+    assert [draw_boltzmann(np.full(4, 0.25), 0.3, chance) for chance in (0.0, 0.3, 0.6, 0.99)] == [0, 1, 2, 3]
 
 
 def test_what_is_barred_is_never_drawn():
     values = np.array([np.inf, 1.0, np.inf, 2.0, np.inf])
-    assert {int(drawn(values, 5.0, chance)) for chance in np.linspace(0, 0.99, 50)} == {1, 3}
+    assert {int(draw_boltzmann(values, 5.0, chance)) for chance in np.linspace(0, 0.99, 50)} == {1, 3}
 
 
 @pytest.mark.parametrize("n_bits", [4, 6])
@@ -287,9 +289,9 @@ def test_temperatures_are_shares_of_how_much_the_last_leg_saw_neighbours_differ(
 
     def leg(search, subset, penalty, temperature, chances):
         legs.append((temperature, float(penalty[10]), len(chances)))
-        return Leg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 20), bool), 0.1, len(chances), 0)
+        return WalkLeg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 20), bool), 0.1, len(chances), 0)
 
-    monkeypatch.setattr(_wandering, "wander", leg)
+    monkeypatch.setattr(_metropolis_walk, "metropolis_walk", leg)
     a_walk, rng = Walk(search, 8, np.arange(20) < 8), np.random.default_rng(0)
     level = np.full(21, 0.5)
     for _ in range(300):
@@ -312,39 +314,39 @@ def test_two_thirds_go_on_around_the_best_and_the_others_are_spread_over_all_siz
         if levelled:
             assert_array_equal(levels, level)
         went.append((levelled, int(np.flatnonzero(self._penalty == 0)[0])))
-        return Leg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 60), bool), 0.1, 10, 70)
+        return WalkLeg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 60), bool), 0.1, 10, 70)
 
     monkeypatch.setattr(Walk, "go_on", go_on)
-    wandering, rng = Wandering(), np.random.default_rng(0)
+    walks, rng = MetropolisWalks(), np.random.default_rng(0)
     for _ in range(2_000):
-        wandering.go_on(search, 40, rng)
+        walks.go_on(search, 40, rng)
     assert {size for levelled, size in went if not levelled} == {best}
     assert abs(np.mean([not levelled for levelled, _ in went]) - 2 / 3) < 0.03
     counts = {size: sum(1 for one in went if one == (True, size)) for size in sizes_in_mind(best, 60)}
     assert all(counts.values())
     assert counts[max(counts)] > 2 * counts[2]
-    assert wandering.neighbours_per_step == 7
+    assert walks.neighbours_per_step == 7
 
 
 def test_what_is_met_is_given_back_as_it_is(make_problem):
     search = Evaluator(make_problem(n_members=60, n_samples=2_000))
     search.evaluate(np.arange(60)[None] < 5)
-    found = Wandering().go_on(search, 80, np.random.default_rng(0))
+    found = MetropolisWalks().go_on(search, 80, np.random.default_rng(0))
     sizes = found.sum(axis=1)
     assert len(found) > 3
     assert len(set(sizes.tolist())) == len(found)
 
 
-def test_wandering_begins_once_the_front_stands_still_and_takes_more_and_more_steps(make_problem, monkeypatch):
+def test_metropolis_walk_begins_once_the_front_stands_still_and_takes_more_and_more_steps(make_problem, monkeypatch):
     steps, still = [], []
-    go_on = Wandering.go_on
+    go_on = MetropolisWalks.go_on
 
     def recorded(self, search, n_steps, rng):
         steps.append(n_steps)
         still.append(search.budget.n_evaluations - search.archive.history[-1].evaluations)
         return go_on(self, search, n_steps, rng)
 
-    monkeypatch.setattr(Wandering, "go_on", recorded)
+    monkeypatch.setattr(MetropolisWalks, "go_on", recorded)
     problem = make_problem(n_members=20, n_samples=60)
     selector = Nsga2(generations=900, patience=900, walk=10, enumerate=0)
     selector.select(Evaluator(problem), np.random.default_rng(0))
@@ -362,7 +364,7 @@ def test_wandering_begins_once_the_front_stands_still_and_takes_more_and_more_st
     assert set(steps) == {10}
 
 
-def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch):
+def test_with_a_budget_metropolis_walk_gets_about_half_of_it(make_problem, monkeypatch):
     """By what its steps cost, not by what those of a walk would."""
     spent = []
 
@@ -372,7 +374,7 @@ def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch
         search.budget.spend(3 * n_steps)
         return np.zeros((0, 60), bool)
 
-    monkeypatch.setattr(Wandering, "go_on", go_on)
+    monkeypatch.setattr(MetropolisWalks, "go_on", go_on)
     search = Evaluator(make_problem(n_members=60, n_samples=60), Budget(400_000))
     with pytest.raises(SearchOver):
         Nsga2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
@@ -381,15 +383,15 @@ def test_with_a_budget_wandering_gets_about_half_of_it(make_problem, monkeypatch
 
 
 @pytest.mark.parametrize("way", [0, 1])
-def test_wandering_alone_finds_the_best_of_all_subsets_from_anywhere(make_problem, way):
+def test_metropolis_walk_alone_finds_the_best_of_all_subsets_from_anywhere(make_problem, way):
     problem = ways(make_problem(n_members=14, n_samples=500, seed=5))[way]
     lowest = problem.on_search(np.array(list(naive.all_subsets(14)))).error_rate.min()
     for seed in range(3):
         search, rng = Evaluator(problem), np.random.default_rng(seed)
         search.evaluate(rng.permutation(14)[None] < 3)
-        wandering = Wandering()
+        walks = MetropolisWalks()
         for _ in range(60):
-            search.evaluate(wandering.go_on(search, 100, rng))
+            search.evaluate(walks.go_on(search, 100, rng))
         assert search.archive.values[:, 0].min() == lowest
 
 
@@ -398,8 +400,10 @@ def test_a_walk_stands_also_at_one_member_and_at_all(make_problem, size, monkeyp
     """Its unit is how much neighbours differ, for which a single member cannot leave."""
     problem = make_problem(n_members=20)
     temperatures = []
-    monkeypatch.setattr(_wandering, "WARMTHS", (0.5, 0.5))
-    monkeypatch.setattr(_wandering, "wander", lambda *given: temperatures.append(given[3]) or wander(*given))
+    monkeypatch.setattr(_metropolis_walk, "WARMTHS", (0.5, 0.5))
+    monkeypatch.setattr(
+        _metropolis_walk, "metropolis_walk", lambda *given: temperatures.append(given[3]) or metropolis_walk(*given)
+    )
     for way in ways(problem):
         search = Evaluator(way)
         start = np.arange(20) < size
@@ -417,17 +421,17 @@ def test_a_walk_goes_on_where_it_stood(make_problem, monkeypatch):
 
     def recorded(search, subset, *others):
         begins = subset.copy()
-        leg = wander(search, subset, *others)
+        leg = metropolis_walk(search, subset, *others)
         stood.append((begins, subset.copy()))
         return leg
 
-    monkeypatch.setattr(_wandering, "wander", recorded)
-    monkeypatch.setattr(_wandering, "LEADING", 1.0)
+    monkeypatch.setattr(_metropolis_walk, "metropolis_walk", recorded)
+    monkeypatch.setattr(_metropolis_walk, "LEADING", 1.0)
     search = Evaluator(make_problem(n_members=20))
     search.evaluate(np.arange(20)[None] < 6)
-    wandering = Wandering()
+    walks = MetropolisWalks()
     for seed in range(3):
-        wandering.go_on(search, 41, np.random.default_rng(seed))
+        walks.go_on(search, 41, np.random.default_rng(seed))
     assert_array_equal(stood[0][0], np.arange(20) < 6)
     for (_, ends), (begins, _) in itertools.pairwise(stood):
         assert_array_equal(begins, ends)

@@ -1,33 +1,13 @@
-"""Compiled functions of the search: what would otherwise be a Python loop over subsets.
+"""Breeding of NSGA-II, compiled: what would otherwise be a Python loop over subsets.
 
 Plain arrays in, no checks, integers and additions in a fixed order only, so that every processor gives the same front.
-A *packed* subset is a row of uint64 words; bit ``i % 64`` of word ``i // 64`` is member i. One file, because numba's
-cache does not notice a change in a function of another file.
+A *packed* subset is a row of uint64 words; bit ``i % 64`` of word ``i // 64`` is member i.
 """
 
 import numpy as np
 
-from evo_ensyth.engine.kernels import bits_set, compiled
-
-# --- The front ------------------------------------------------------------------------------------------------------
-
-
-@compiled
-def not_covered(front, values):
-    """Rows of ``values`` that no row of ``front`` equals or dominates: bool, (n,)."""
-    n, n_objectives = values.shape
-    open_rows = np.ones(n, np.bool_)
-    for row in range(n):
-        for other in range(front.shape[0]):
-            covers = True
-            for column in range(n_objectives):
-                if front[other, column] > values[row, column]:
-                    covers = False
-                    break
-            if covers:
-                open_rows[row] = False
-                break
-    return open_rows
+from evo_ensyth.engine.kernels.bits import bits_set
+from evo_ensyth.engine.kernels.compiler import compiled
 
 
 @compiled
@@ -52,9 +32,6 @@ def add_gaps(values, ranks, order, distance):
         start = end
 
 
-# --- Random numbers -------------------------------------------------------------------------------------------------
-
-
 @compiled
 def mix(word):
     """Scramble 64 bits: the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
@@ -74,9 +51,6 @@ def draw(state):
 def draw_below(state, n):
     """Draw an integer from 0 to n - 1, for n far below 2**32."""
     return np.int64((draw(state) >> np.uint64(32)) * np.uint64(n) >> np.uint64(32))
-
-
-# --- Subsets that were judged ---------------------------------------------------------------------------------------
 
 
 @compiled
@@ -132,9 +106,6 @@ def insert_new(young, old, subsets):
         if (old[place, 0] | old[place, 1]) == 0:
             new[i] = insert(young, high, low)
     return new
-
-
-# --- Breeding -------------------------------------------------------------------------------------------------------
 
 
 @compiled

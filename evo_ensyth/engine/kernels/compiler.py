@@ -1,0 +1,75 @@
+"""How kernels are compiled, and when machine code that is kept on disk is out of date.
+
+numba keeps the machine code of a function together with that of all functions it calls, and compiles it anew when the
+function's own file has changed. When a callee in another file has changed, it does not notice. So here machine code is
+out of date as soon as any file that holds kernels has changed.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import config, njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+PACKAGE = Path(__file__).parents[2]
+HOLDS_KERNELS = re.compile(r"^@(compiled|inlined|intrinsic)\b", re.MULTILINE)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function that releases the GIL, and keep the machine code on disk where a folder can be written.
+
+    With ``NUMBA_DISABLE_JIT=1`` it stays the Python function that it is.
+    """
+    if config.DISABLE_JIT:
+        return np.errstate(over="ignore")(function)  # compiled integers wrap around without a word
+    kernel = njit(nogil=True)(function)
+    with suppress(RuntimeError):  # numba found no folder to write to: compile anew in every process
+        kernel._cache = _Cache(function)
+    return kernel
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into each of its callers: one that is called once, or takes less time than a call.
+
+    LLVM optimises compiled functions again in each caller, so this saves time compiling.
+    """
+    return np.errstate(over="ignore")(function) if config.DISABLE_JIT else njit(inline="always")(function)
+
+
+def kept_on_disk(kernel: Any) -> bool:
+    """Whether the machine code of a kernel is kept on disk, so that only the first process waits for it."""
+    return not config.DISABLE_JIT and kernel.stats.cache_path is not None
+
+
+@cache
+def kernel_sources() -> tuple[Path, ...]:
+    """Files of the package that hold kernels, and this one."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return tuple(file for file in files if file == Path(__file__) or HOLDS_KERNELS.search(file.read_text("utf-8")))
+
+
+@cache
+def _hash_of_sources() -> str:
+    digest = hashlib.sha256()
+    for file in kernel_sources():
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(PACKAGE)} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """numba's cache of one function, in the folder that numba chooses, with a stamp that tells of all kernel sources.
+
+    Files with another stamp are overwritten, so none pile up.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = (self._impl.locator.get_source_stamp(), _hash_of_sources())
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)

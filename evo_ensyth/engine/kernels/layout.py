@@ -1,0 +1,98 @@
+"""Laying out the bit planes of a split: who votes for the true class of a sample, and who for which rival."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.bits import UNIT, WORDS
+from evo_ensyth.engine.kernels.compiler import compiled
+
+
+@compiled
+def gather(labels, samples, columns):
+    """Copy the labels of up to 64 samples to ``columns`` (64, n_members), so that a sample's labels lie together."""
+    for member in range(labels.shape[0]):
+        for i in range(samples.size):
+            columns[i, member] = labels[member, samples[i]]
+
+
+@compiled
+def tally(labels, counts, named):
+    """Count the labels of one sample in ``counts``, all zero before; list in ``named`` those seen, return how many."""
+    n = 0
+    for label in labels:
+        if counts[label] == 0:
+            named[n] = label
+            n += 1
+        counts[label] += 1
+    return n
+
+
+@compiled
+def count_rivals(labels, truth, n_classes):
+    """Per sample: the pool's votes for the truth and for the strongest rival, number of rivals; int32, (n_samples,)."""
+    n_members, n_samples = labels.shape
+    for_truth, for_rival = np.zeros(n_samples, np.int32), np.zeros(n_samples, np.int32)
+    n_rivals = np.zeros(n_samples, np.int32)
+    columns = np.empty((64, n_members), labels.dtype)
+    counts = np.zeros(n_classes, np.int32)
+    named = np.empty(n_members, np.int64)
+    for start in range(0, n_samples, 64):
+        samples = np.arange(start, min(start + 64, n_samples))
+        gather(labels, samples, columns)
+        for i in range(samples.size):
+            sample = samples[i]
+            n = tally(columns[i], counts, named)
+            for label in named[:n]:
+                if label == truth[sample]:
+                    for_truth[sample] = counts[label]
+                else:
+                    for_rival[sample] = max(for_rival[sample], counts[label])
+                    n_rivals[sample] += 1
+                counts[label] = 0
+    return for_truth, for_rival, n_rivals
+
+
+@compiled
+def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes):
+    """Set the bits of all members and of the ties, in planes that are all zero, and lower ``leads`` to what they are.
+
+    The rivals of a sample take its slots from the strongest to the weakest; ``order`` says which sample goes where.
+    """
+    n_members = labels.shape[0]
+    columns = np.empty((64, n_members), labels.dtype)
+    counts = np.zeros(n_classes, np.int32)
+    named = np.empty(n_members, np.int64)
+    slot_of = np.empty(n_classes, np.int64)
+    below = np.empty(n_members + 1, np.int64)
+    for start in range(0, order.size, 64):
+        samples = order[start : start + 64]
+        gather(labels, samples, columns)
+        first = first_slot[start // UNIT]
+        word = start // 64 % WORDS
+        for i in range(samples.size):
+            bit = np.uint64(1) << np.uint64(i)
+            true_class = truth[samples[i]]
+            n = tally(columns[i], counts, named)
+            for_truth = counts[true_class]
+            # Sorted by counting: how many rivals have so many votes, then where those begin.
+            below[:] = 0
+            for label in named[:n]:
+                if label != true_class:
+                    below[counts[label]] += 1
+            slot = first + 1
+            for votes in range(n_members, 0, -1):
+                begin = slot
+                slot += below[votes]
+                below[votes] = begin
+            slot_of[true_class] = first
+            for label in named[:n]:
+                if label != true_class:
+                    slot = below[counts[label]]
+                    below[counts[label]] += 1
+                    slot_of[label] = slot
+                    leads[slot] = min(leads[slot], for_truth - counts[label])
+                    if label < true_class:  # this rival wins a tie
+                        ties[slot * WORDS + word] |= bit
+            for label in named[:n]:
+                counts[label] = 0
+            for member in range(n_members):
+                words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit

@@ -1,0 +1,224 @@
+"""Margins: the votes for the true class less those for its strongest rival."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.bits import UNIT, WORDS, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.counting import (
+    add,
+    beats,
+    count_votes,
+    counter_bits,
+    fetch,
+    list_group,
+    room_for_group,
+    worth_fetching,
+)
+from evo_ensyth.engine.kernels.neighbours import count_slots
+
+
+@compiled
+def choose(condition, yes, no):
+    """Take each bit from one of two values."""
+    return (condition & yes) | (no & ~condition)
+
+
+@compiled
+def split_by_value(digits, n_digits, masks, values, sizes):
+    """Divide 512 samples by the number that each has, given by its digits, the lowest first; return how many there are.
+
+    They are divided by their highest digit, then by the next; no sample, no division. ``masks``, ``values`` and
+    ``sizes`` get who has each number, the number, and how many have it: room for as many as there are samples.
+    """
+    store(masks, 0, ~zero())
+    values[0], sizes[0] = 0, UNIT
+    n = 1
+    for left in range(n_digits - 1, -1, -1):
+        digit = load(digits, left * WORDS)
+        for part in range(n):
+            mask = load(masks, part * WORDS)
+            n_ones = popcount(mask & digit)
+            if n_ones == sizes[part]:
+                values[part] += 1 << left
+            elif n_ones > 0:
+                store(masks, part * WORDS, mask & ~digit)
+                sizes[part] -= n_ones
+                store(masks, n * WORDS, mask & digit)
+                values[n], sizes[n] = values[part] + (1 << left), n_ones
+                n += 1
+    return n
+
+
+@compiled
+def raise_to(most, rival, n_bits):
+    """Replace each number by another where that is larger."""
+    larger = zero()
+    for bit in range(0, n_bits * WORDS, WORDS):
+        larger = beats(load(most, bit), load(rival, bit), larger)
+    for bit in range(0, n_bits * WORDS, WORDS):
+        store(most, bit, choose(larger, load(rival, bit), load(most, bit)))
+
+
+@compiled
+def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
+    """Divide 512 samples by their margins, truth less strongest rival; see `split_by_value`."""
+    carry = ~zero()  # to subtract is to add the complement and one
+    for bit in range(0, n_bits * WORDS, WORDS):
+        digit, carry = add(load(truth, bit), ~load(most, bit), carry)
+        store(digits, bit, digit)
+    store(digits, n_bits * WORDS, carry)
+    n = split_by_value(digits, n_bits + 1, masks, values, sizes)
+    for part in range(n):
+        values[part] -= 1 << n_bits
+    return n
+
+
+@compiled
+def unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, sizes):
+    """Divide the samples of a unit by their margins; see `split_by_margin`. ``counters`` are room for four."""
+    n_bits = counter_bits(size)
+    truth, rival, most, digits = counters
+    slot_0 = first_slot[unit]
+    count_votes(words, slot_0 * n_members * WORDS, members, size, truth, n_bits)
+    for bit in range(0, n_bits * WORDS, WORDS):
+        store(most, bit, zero())
+    for slot in range(slot_0 + 1, first_slot[unit + 1]):
+        count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
+        raise_to(most, rival, n_bits)
+    return split_by_margin(truth, most, n_bits, digits, masks, values, sizes)
+
+
+@compiled
+def room_for_margins(n_members):
+    """Room for `unit_margins`: counters, and masks, values and sizes."""
+    n = counter_bits(n_members) + 1
+    return (room(n), room(n), room(n), room(n)), room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
+
+
+@compiled
+def count_margins(words, first_slot, first, last, subsets):
+    """How often each margin occurs in units ``first`` to ``last - 1``, room of units that is not used included.
+
+    int64, (n_subsets, 2 * n_members + 1): column ``n_members + d`` counts the samples on which the truth has d votes
+    more than its strongest rival.
+    """
+    n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
+    found = np.zeros((n_subsets, 2 * n_members + 1), np.int64)
+    members, begins = room_for_group(subsets)
+    counters, masks, values, counts = room_for_margins(n_members)
+    start = 0
+    while start < n_subsets:
+        end = list_group(subsets, start, members, begins)
+        for unit in range(first, last):
+            ahead = ahead_end = first_slot[unit + 1] * stride
+            if worth_fetching(begins[end], n_members, unit, last):
+                ahead_end = first_slot[unit + 2] * stride
+            for i in range(start, end):
+                ahead = fetch(words, ahead, ahead_end, end - i)
+                size, listed = begins[i + 1] - begins[i], members[begins[i] :]
+                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
+                for part in range(n):
+                    found[i, n_members + values[part]] += counts[part]
+        start = end
+    return found
+
+
+@compiled
+def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
+    """Sum over the samples of units ``first`` to ``last - 1`` of what each margin costs: int64, (n_subsets,).
+
+    ``losses[row_of[size], n_members + d]`` is the loss for a margin of d in an ensemble of a size.
+    """
+    n_subsets, n_members = subsets.shape
+    stride = n_members * WORDS
+    sums = np.zeros(n_subsets, np.int64)
+    members, begins = room_for_group(subsets)
+    counters, masks, values, counts = room_for_margins(n_members)
+    start = 0
+    while start < n_subsets:
+        end = list_group(subsets, start, members, begins)
+        for unit in range(first, last):
+            ahead = ahead_end = first_slot[unit + 1] * stride
+            if worth_fetching(begins[end], n_members, unit, last):
+                ahead_end = first_slot[unit + 2] * stride
+            for i in range(start, end):
+                ahead = fetch(words, ahead, ahead_end, end - i)
+                size, listed = begins[i + 1] - begins[i], members[begins[i] :]
+                row = losses[row_of[size]]
+                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
+                for part in range(n):
+                    sums[i] += counts[part] * row[n_members + values[part]]
+        start = end
+    return sums
+
+
+@compiled
+def mark_strongest(counters, most, n_slots, n_bits, strongest, alone):
+    """Mark for each rival the samples on which nobody has more votes than it, and those on which nobody has as many."""
+    once, twice = zero(), zero()
+    for slot in range(1, n_slots):
+        differs = zero()
+        for bit in range(0, n_bits * WORDS, WORDS):
+            differs = differs | (load(counters, slot * n_bits * WORDS + bit) ^ load(most, bit))
+        store(strongest, slot * WORDS, ~differs)
+        twice = twice | (once & ~differs)
+        once = once | ~differs
+    for slot in range(WORDS, n_slots * WORDS, WORDS):
+        store(alone, slot, load(strongest, slot) & ~twice)
+
+
+@compiled
+def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_members, joined, left):
+    """Sum over the samples of units ``first`` to ``last - 1`` of what margins cost once each mover has moved.
+
+    ``members`` vote; a mover joins them, or leaves them if it ``leaves``: int64, (n_movers,). ``joined`` and ``left``,
+    (2 * n_members + 1,), are the losses for every margin in ensembles of one member more, or less.
+
+    A vote for the truth moves the margin by one; a vote for a rival only where this is a strongest one, and if it is
+    taken away, where this is the only one. So a mover costs one pass over its own planes, and as many counts of bits
+    as there are margins in a unit.
+    """
+    sums = np.zeros(movers.size, np.int64)
+    size = members.size
+    n_bits = counter_bits(size)
+    stride = n_members * WORDS
+    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    counters, strongest, alone = room(most_slots * n_bits), room(most_slots), room(most_slots)
+    most, digits = room(n_bits), room(n_bits + 1)
+    masks, values, counts = room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
+    gains = np.empty((2, 2, UNIT), np.int64)  # for who joins and who leaves: of a margin that falls, and that rises
+    for unit in range(first, last):
+        at = first_slot[unit] * stride
+        n_slots = first_slot[unit + 1] - first_slot[unit]
+        count_slots(words, at, stride, n_slots, members, counters, n_bits)
+        for bit in range(0, n_bits * WORDS, WORDS):
+            store(most, bit, zero())
+        for slot in range(1, n_slots):
+            raise_to(most, counters[slot * n_bits * WORDS :], n_bits)
+        mark_strongest(counters, most, n_slots, n_bits, strongest, alone)
+        n = split_by_margin(counters, most, n_bits, digits, masks, values, counts)
+        unmoved_joined, unmoved_left = 0, 0
+        for part in range(n):
+            margin = n_members + values[part]
+            unmoved_joined += counts[part] * joined[margin]
+            unmoved_left += counts[part] * left[margin]
+            # Beyond the last margin nobody moves: the whole pool has no larger one.
+            lower, upper = max(margin - 1, 0), min(margin + 1, 2 * n_members)
+            gains[0, 0, part], gains[0, 1, part] = joined[lower] - joined[margin], joined[upper] - joined[margin]
+            gains[1, 0, part], gains[1, 1, part] = left[lower] - left[margin], left[upper] - left[margin]
+        for i in range(movers.size):
+            of_truth, of_rivals = load(words, at + movers[i]), zero()
+            table = alone if leaves[i] else strongest
+            for slot in range(1, n_slots):
+                votes = load(words, at + slot * stride + movers[i])
+                of_rivals = of_rivals | (votes & load(table, slot * WORDS))
+            rises = of_rivals if leaves[i] else of_truth
+            falls = of_truth if leaves[i] else of_rivals
+            kind = np.int64(leaves[i])
+            total = unmoved_left if leaves[i] else unmoved_joined
+            for part in range(n):
+                mask = load(masks, part * WORDS)
+                total += popcount(mask & falls) * gains[kind, 0, part] + popcount(mask & rises) * gains[kind, 1, part]
+            sums[i] += total
+    return sums

@@ -1,0 +1,128 @@
+"""Errors of all neighbours of a subset: what changes when one member joins, leaves, or takes the place of another."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.counting import beats, count_votes, counter_bits, live_slots
+
+
+@compiled
+def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, level):
+    """What one vote more, or less, in each slot would make of the samples; return those wrong as it is.
+
+    ``counters`` holds the votes for all slots of a unit, from ``at`` on. A vote moves margins by one: for the truth up
+    against all rivals, for a rival down against this one. ``joining`` and ``leaving`` get the samples that are wrong
+    once somebody who names the slot has joined, or left; ``level`` is room for as many.
+    """
+    step = n_bits * WORDS
+    beaten, twice = zero(), zero()
+    join_truth, leave_truth = zero(), zero()
+    for slot in range(1, n_slots):
+        tie = load(ties, (slot_0 + slot) * WORDS)
+        up, down, same = tie, tie, tie
+        truth_carry, rival_carry = ~zero(), ~zero()
+        for bit in range(0, step, WORDS):
+            truth, rival = load(counters, at + bit), load(counters, at + slot * step + bit)
+            truth_up, truth_carry = truth ^ truth_carry, truth & truth_carry
+            rival_up, rival_carry = rival ^ rival_carry, rival & rival_carry
+            up = beats(truth_up, rival, up)
+            down = beats(truth, rival_up, down)
+            same = beats(truth, rival, same)
+        store(leaving, slot * WORDS, up)
+        store(joining, slot * WORDS, down)
+        store(level, slot * WORDS, same)
+        twice = twice | (beaten & same)
+        beaten = beaten | same
+        join_truth = join_truth | up
+        leave_truth = leave_truth | down
+    for slot in range(WORDS, n_slots * WORDS, WORDS):
+        others = twice | (beaten & ~load(level, slot))
+        store(joining, slot, load(joining, slot) | others)
+        store(leaving, slot, load(leaving, slot) | others)
+    store(joining, 0, join_truth)
+    store(leaving, 0, leave_truth)
+    return beaten
+
+
+@compiled
+def wrong_with(words, at, stride, n_slots, table, wrong):
+    """Number of samples that are wrong when one member moves: the table's, where it names a slot that counts."""
+    for slot in range(n_slots):
+        votes = load(words, at + slot * stride)
+        wrong = (votes & load(table, slot * WORDS)) | (wrong & ~votes)
+    return popcount(wrong)
+
+
+@compiled
+def room_for_tables(first_slot, n_bits):
+    """Room for the counters of a unit, and for the three tables made of them."""
+    n_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    return room(n_slots * n_bits), room(n_slots), room(n_slots), room(n_slots)
+
+
+@compiled
+def count_slots(words, at, stride, n_slots, members, counters, n_bits):
+    """Count the votes for each of ``n_slots`` slots, the first of which begins at ``at``."""
+    for slot in range(n_slots):
+        count_votes(words, at + slot * stride, members, members.size, counters[slot * n_bits * WORDS :], n_bits)
+
+
+@compiled
+def neighbour_errors(
+    words, ties, leads, first_slot, closest, lost, first, last, members, left_out, movers, leaves, n_members
+):
+    """Errors of units ``first`` to ``last - 1`` once each mover has joined, or left if it ``leaves``: (n_movers,).
+
+    ``members`` vote; they and the ``movers`` are places in a slot. One may stand there several times. No neighbour
+    leaves out more than ``left_out``. A mover costs one pass over its own planes, through tables that say what each
+    vote would change.
+    """
+    errors = np.zeros(movers.size, np.int64)
+    n_bits = counter_bits(members.size + 1)  # one vote more must fit
+    stride = n_members * WORDS
+    counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
+    for unit in range(first, last):
+        if left_out < closest[unit]:
+            errors += lost[unit]
+            continue
+        slot_0 = first_slot[unit]
+        n_slots = live_slots(leads, first_slot, unit, left_out)
+        count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
+        wrong = tabulate(counters, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+        for i in range(movers.size):
+            table = leaving if leaves[i] else joining
+            errors[i] += wrong_with(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong)
+    return errors
+
+
+@compiled
+def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, joiners, n_members):
+    """Errors of units ``first`` to ``last - 1`` once a member has made room for a joiner: (n of them, n_joiners).
+
+    The votes are counted once; then each member's are taken off again, and what any joiner would bring is tabulated.
+    """
+    errors = np.zeros((members.size, joiners.size), np.int64)
+    n_bits = counter_bits(members.size + 1)
+    step = n_bits * WORDS
+    stride = n_members * WORDS
+    counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
+    fewer = room(counters.size // WORDS)
+    for unit in range(first, last):
+        if left_out < closest[unit]:
+            errors += lost[unit]
+            continue
+        slot_0 = first_slot[unit]
+        n_slots = live_slots(leads, first_slot, unit, left_out)
+        count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
+        for i in range(members.size):
+            for slot in range(n_slots):
+                borrow = load(words, (slot_0 + slot) * stride + members[i])
+                for bit in range(slot * step, (slot + 1) * step, WORDS):
+                    before = load(counters, bit)
+                    store(fewer, bit, before ^ borrow)
+                    borrow = borrow & ~before
+            wrong = tabulate(fewer, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
+            for j in range(joiners.size):
+                errors[i, j] += wrong_with(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
+    return errors

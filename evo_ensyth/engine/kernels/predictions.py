@@ -1,0 +1,25 @@
+"""The plurality vote itself."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.compiler import compiled
+
+
+@compiled
+def fill_predictions(y_pred, subsets, n_classes, out):
+    """Label with the most votes for each subset and sample, ties to the lowest, written to (n_subsets, n_samples)."""
+    n_members, n_samples = y_pred.shape
+    counts = np.zeros(n_classes, np.int64)
+    for subset in range(subsets.shape[0]):
+        for sample in range(n_samples):
+            best, most = 0, 0
+            for member in range(n_members):
+                if subsets[subset, member]:
+                    label = y_pred[member, sample]
+                    counts[label] += 1
+                    if counts[label] > most or (counts[label] == most and label < best):
+                        best, most = np.int64(label), counts[label]
+            out[subset, sample] = best
+            for member in range(n_members):
+                if subsets[subset, member]:
+                    counts[y_pred[member, sample]] = 0

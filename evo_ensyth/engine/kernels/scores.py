@@ -1,0 +1,44 @@
+"""Sums of scores: which class has the largest, and what share of all it has."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.compiler import compiled
+
+# Shares and losses are rounded to multiples of 1 / FINE before they are added, so that their sums are exact.
+FINE = 2.0**32
+
+
+@compiled
+def add_errors(sums, truth, errors):
+    """Add to ``errors``, (n_subsets, 1), the samples on which another class beats the truth, ties to the lowest.
+
+    ``sums`` are (n_subsets, n_samples, n_classes). All classes are looked at, as several at once are compared: that
+    takes a loop without an early end, and an unsigned truth, which is no index from the end.
+    """
+    for subset in range(sums.shape[0]):
+        wrong = 0
+        for sample in range(truth.size):
+            row = sums[subset, sample]
+            right = np.uint64(truth[sample])
+            own = row[right]
+            beaten = 0
+            for label in range(row.size):
+                beaten += row[label] > own
+            for label in range(right):
+                beaten += row[label] == own
+            wrong += beaten > 0
+        errors[subset, 0] += wrong
+
+
+@compiled
+def share_of_each(row):
+    """What turns the sums of one sample, (n_classes,), into shares of their total: a factor, and what is added to each.
+
+    Where nobody gives any class a score, all have the same share.
+    """
+    total = 0.0
+    for value in row:
+        total += value
+    if total > 0:
+        return 1 / total, 0.0
+    return 0.0, 1 / row.size

@@ -1,0 +1,98 @@
+"""Machine code that is kept on disk is used as long as no kernel source has changed, and no longer."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evo_ensyth.engine.kernels import compiler
+
+# A kernel that calls one of another file: room for tables of three slots, eight words each.
+CALLER = """
+import numpy as np
+from evo_ensyth.engine.kernels.neighbours import room_for_tables
+print(room_for_tables(np.array([0, 3]), 4)[1].size, sum(room_for_tables.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the package, which has no machine code yet."""
+    folder = tmp_path / "copy"
+    shutil.copytree(compiler.PACKAGE, folder / "evo_ensyth", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def answers(folder: Path, **environment: str) -> tuple[int, int]:
+    """What the kernel says in a new process, and how many signatures it found on disk."""
+    process = subprocess.run(
+        [sys.executable, "-c", CALLER],
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    size, hits = process.stdout.split()
+    return int(size), int(hits)
+
+
+def test_a_change_in_another_file_is_noticed(copy, monkeypatch):
+    """numba's own cache went on answering from the machine code that held the old callee."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    callee = copy / "evo_ensyth/engine/kernels/bits.py"
+    whole = callee.read_text()
+    broken = whole.replace("start + n * WORDS]", "start + n * WORDS - 1]")
+    assert broken != whole
+    assert answers(copy) == (24, 0)
+    assert answers(copy) == (24, 1)
+    n_files = len(list(copy.rglob("*.nbc")))
+    callee.write_text(broken)
+    assert answers(copy) == (23, 0)
+    assert answers(copy) == (23, 1)
+    callee.write_text(whole)
+    assert answers(copy) == (24, 0)
+    assert len(list(copy.rglob("*.nbc"))) == n_files  # overwritten, not piled up
+
+
+def test_machine_code_goes_where_numba_is_told(copy, tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    place = tmp_path / "mine"
+    assert answers(copy, NUMBA_CACHE_DIR=str(place)) == (24, 0)
+    assert answers(copy, NUMBA_CACHE_DIR=str(place)) == (24, 1)
+    assert list(place.rglob("*.nbc"))
+    assert not list(copy.rglob("*.nbc"))
+
+
+def test_kernels_are_compiled_anew_where_no_folder_can_be_written(copy, tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    (copy / "evo_ensyth/engine/kernels/__pycache__").write_text("no folder")  # nor can one be made
+    (tmp_path / "home").write_text("no folder")
+    nowhere = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home/cache")}
+    assert answers(copy, **nowhere) == (24, 0)
+    assert answers(copy, **nowhere) == (24, 0)
+
+
+def test_whatever_a_kernel_calls_lies_in_a_file_whose_change_is_noticed():
+    sources = set(compiler.kernel_sources())
+    assert compiler.PACKAGE / "engine/kernels/bits.py" in sources
+    assert compiler.PACKAGE / "objectives/log_loss.py" in sources
+    for file in sources:
+        tree = ast.parse(file.read_text("utf-8"))
+        kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and _is_compiled(node)]
+        used = {name.id for kernel in kernels for name in ast.walk(kernel) if isinstance(name, ast.Name)}
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("evo_ensyth."):
+                path = compiler.PACKAGE.joinpath(*node.module.split(".")[1:]).with_suffix(".py")
+                taken = used & {alias.asname or alias.name for alias in node.names}
+                assert not taken or path in sources, f"{file}: {sorted(taken)} of {path}"
+
+
+def _is_compiled(function: ast.FunctionDef) -> bool:
+    return any(isinstance(way, ast.Name) and way.id in ("compiled", "inlined") for way in function.decorator_list)
