@@ -6,13 +6,14 @@ First, on a small pool, every greedy selector must find what plain recomputation
 must leave no neighbour that would enter its front.
 """
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Iterable
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+from output import Output, Sheet, Value, arguments
+
+parser = arguments(__doc__)
 parser.add_argument("--members", type=int, default=1_000)
 parser.add_argument("--samples", type=int, default=50_000)
 parser.add_argument("--classes", type=int, default=100)
@@ -22,11 +23,8 @@ if options.threads:
     os.environ["NUMBA_NUM_THREADS"] = str(options.threads)  # read when numba is imported
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from votes import draw_votes
 
-from evo_ensyth.engine.threads import threads
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search import selectors
 from evo_ensyth.search.evaluator import Evaluator
@@ -115,17 +113,14 @@ def main() -> None:
     votes = draw_votes(options.members, options.samples, options.classes)
     problem = posed(votes)
     problem.on_search(np.ones((1, votes.n_members), bool)).errors  # noqa: B018 - lays out the planes
-    table = Table(
-        title=f"{votes.n_members:,} members, {votes.n_samples:,} samples, {votes.n_classes} classes; "
-        f"{threads()} thread(s)"
-    )
-    for column in ("selector", "seconds", "ensembles looked at", "lowest error"):
-        table.add_column(column, justify="left" if column == "selector" else "right")
-    for name in NAMES:
-        search, seconds = searched(problem, name)
-        lowest = search.archive.values[:, 0].min()
-        table.add_row(name, f"{seconds:.2f}", f"{search.budget.n_evaluations:,}", f"{lowest:.4%}")
-    Console().print(table)
+    rows: list[list[Value]] = []
+    with Output(__doc__, options) as out:
+        for name in NAMES:
+            search, seconds = searched(problem, name)
+            rows.append([name, seconds, search.budget.n_evaluations, 100 * float(search.archive.values[:, 0].min())])
+        title = f"{votes.n_members:,} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
+        columns = {"selector": "", "seconds": ".2f", "ensembles looked at": ",", "lowest error, %": ".4f"}
+        out.show(Sheet(title, columns, rows))
 
 
 if __name__ == "__main__":

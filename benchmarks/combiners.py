@@ -11,16 +11,13 @@ Differences are paired: the same members, the same samples, plurality subtracted
 must make the errors that `Ensembles` counts.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from generation import machine
+from output import LEFT, Output, Sheet, Value, arguments
 from paired import Difference
-from rich.console import Console
-from rich.table import Table
 from unseen import Everything, read
 
 from evo_ensyth import combining
@@ -30,6 +27,14 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Votes
 
 PLURALITY = "plurality"
+COLUMNS = {
+    "pool: search + test samples": "",
+    "combiner": LEFT,
+    "search": ".3f",
+    "cross-fitted": ".3f",
+    "test": ".3f",
+    "test - plurality": "",
+}
 COMBINERS: dict[str, Combiner] = {
     PLURALITY: combining.load("plurality"),
     "log_odds": combining.load("log_odds"),
@@ -81,40 +86,35 @@ def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Members, sea
 
 def main() -> None:
     """Print one table: every pool, then all of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--pools", nargs="+", type=Path, required=True, help="stored pools, or files of predictions")
     parser.add_argument("--search-samples", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--size", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    console = Console(width=120)
-    console.print(machine())
-    table = Table(
-        title=f"best {options.size} members, {options.repeats} random splits: error in %, and difference to plurality"
-    )
-    columns = ("pool: search + test samples", "combiner", "search", "cross-fitted", "test", "test - plurality")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < 2 else "right")
+    rows: list[list[Value]] = []
     over_pools = defaultdict(list)
-    for path in options.pools:
-        everything = read(path)
-        n_samples = everything.votes.n_samples
-        n_search = min(options.search_samples, n_samples // 2)
-        rng = np.random.default_rng(options.seed)
-        splits = [one_split(everything, n_search, options.size, rng) for _ in range(options.repeats)]
-        for i, name in enumerate(splits[0]):
-            errors = np.array([split[name] for split in splits])
-            gain = errors[:, 2] - [split[PLURALITY][2] for split in splits]
-            over_pools[name].append(gain.mean())
-            what = f"{everything.name}: {n_search:,} + {n_samples - n_search:,}" if i == 0 else ""
-            means = [f"{mean:.3f}" for mean in errors.mean(axis=0)]
-            table.add_row(what, name, *means, "" if name == PLURALITY else Difference.of(gain).text)
-        table.add_section()
-    del over_pools[PLURALITY]
-    for name, gains in over_pools.items():
-        table.add_row(f"{len(gains)} pool(s) as units", name, "", "", "", Difference.of(np.array(gains)).text)
-    console.print(table)
+    with Output(__doc__, options) as out:
+        for path in options.pools:
+            everything = read(path)
+            n_samples = everything.votes.n_samples
+            n_search = min(options.search_samples, n_samples // 2)
+            rng = np.random.default_rng(options.seed)
+            splits = [one_split(everything, n_search, options.size, rng) for _ in range(options.repeats)]
+            for name in splits[0]:
+                errors = np.array([split[name] for split in splits])
+                gain = errors[:, 2] - [split[PLURALITY][2] for split in splits]
+                over_pools[name].append(gain.mean())
+                what = f"{everything.name}: {n_search:,} + {n_samples - n_search:,}"
+                difference = None if name == PLURALITY else Difference.of(gain).text
+                rows.append([what, name, *errors.mean(axis=0).tolist(), difference])
+        del over_pools[PLURALITY]
+        for name, gains in over_pools.items():
+            difference = Difference.of(np.array(gains)).text
+            rows.append([f"{len(gains)} pool(s) as units", name, None, None, None, difference])
+        title = f"best {options.size} members, {options.repeats} random splits: error in %, and difference to plurality"
+        out.show(Sheet(title, COLUMNS, rows))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from generation import drawn_problem, machine
-from rich.console import Console
-from rich.table import Table
+from generation import drawn_problem
+from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
 from evo_ensyth import objectives
@@ -56,22 +55,25 @@ def check(problem: Problem, criterion: str) -> None:
 
 def main() -> None:
     """Print one table."""
-    console = Console(width=120)
-    console.print(machine(), soft_wrap=True)
-    table = Table(title=f"nsga2 led by {CRITERIA[1]}, beside the same led by {CRITERIA[0]}: seconds of the processor")
-    for column in ("members, samples, classes", "ensembles judged", *CRITERIA, "ratio"):
-        table.add_column(column, justify="right")
-    for pool in POOLS:
-        problem = drawn_problem(draw_votes(*pool))
-        for criterion in CRITERIA:
-            check(problem, criterion)
-            seconds(problem, criterion, 3_000)  # compiles
-        for usual in BUDGETS:
-            budget = usual if usual == BUDGETS[0] else max(usual, 2 * pool[0] * (pool[0] + 5))
-            plain, led = (seconds(problem, criterion, budget) for criterion in CRITERIA)
-            shape = " x ".join(f"{n:,}" for n in pool)
-            table.add_row(shape, f"{budget:,}", f"{plain:.2f}", f"{led:.2f}", f"{led / plain:.1f}")
-    console.print(table)
+    rows: list[list[Value]] = []
+    with Output(__doc__, arguments(__doc__).parse_args()) as out:
+        for pool in POOLS:
+            problem = drawn_problem(draw_votes(*pool))
+            for criterion in CRITERIA:
+                check(problem, criterion)
+                seconds(problem, criterion, 3_000)  # compiles
+            for usual in BUDGETS:
+                budget = usual if usual == BUDGETS[0] else max(usual, 2 * pool[0] * (pool[0] + 5))
+                plain, guided = (seconds(problem, criterion, budget) for criterion in CRITERIA)
+                rows.append([" x ".join(f"{n:,}" for n in pool), budget, plain, guided, guided / plain])
+        columns = {
+            "members, samples, classes": "",
+            "ensembles judged": ",",
+            **dict.fromkeys(CRITERIA, ".2f"),
+            "ratio": ".1f",
+        }
+        title = f"nsga2 guided by {CRITERIA[1]}, beside the same guided by {CRITERIA[0]}: seconds of the processor"
+        out.show(Sheet(title, columns, rows))
 
 
 if __name__ == "__main__":

@@ -7,24 +7,20 @@
 Up to size 5 the front is first compared with that of brute force: every subset judged by `BitPlanes`.
 """
 
-import argparse
 import itertools
 import math
-import platform
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
-import numba
+import numba  # noqa: F401 - before `votes`, which would leave it one thread
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
 from evo_ensyth.cli.progress import search_progress
 from evo_ensyth.engine import BitPlanes
-from evo_ensyth.engine.threads import threads
 from evo_ensyth.io import read_predictions
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
@@ -34,12 +30,15 @@ from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 from evo_ensyth.search.selectors.exact.exact import Exact, in_words
 
 BRUTE_FORCE = 5
+COLUMNS = {
+    "sizes up to": "", "subsets": ",", "counted": ".0%", "seconds": ",.2f", "ns per subset": ".1f", "proven sizes": "",
+}  # fmt: skip
 SCRATCH = Path(__file__).resolve().parents[1] / "runs" / "benchmark-exact"
 
 
 def main() -> None:
     """Check against brute force, then print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--members", type=int, default=36)
     parser.add_argument("--samples", type=int, default=5_000)
     parser.add_argument("--classes", type=int, default=10)
@@ -47,30 +46,20 @@ def main() -> None:
     parser.add_argument("--max-sizes", type=int, nargs="*", default=[5, 8, 10])
     parser.add_argument("--all", action="store_true", help="all sizes, with a checkpoint under runs/")
     options = parser.parse_args()
-    console = Console(width=100)
-    console.print(
-        f"{platform.processor() or platform.machine()}, {threads()} threads, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, numba {numba.__version__}"
-    )
-    votes = read_predictions(options.file).search if options.file else draw_votes(
-        options.members, options.samples, options.classes
-    )  # fmt: skip
+    shape = options.members, options.samples, options.classes
+    votes = read_predictions(options.file).search if options.file else draw_votes(*shape)
     problem = posed(votes)
-    Exact(max_size=1).select(Evaluator(problem), np.random.default_rng(0))  # compiles
-    check_against_brute_force(votes, problem)
-    console.print(f"up to size {BRUTE_FORCE} the front is that of brute force")
-    table = Table(title=f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes")
-    for column in ("sizes up to", "subsets", "counted", "seconds", "ns per subset", "proven sizes"):
-        table.add_column(column, justify="right")
-    for size in [size for size in options.max_sizes if size <= votes.n_members]:
-        table.add_row(*timed(problem, Exact(max_size=size)))
-    console.print(table)
-    proof = Proof(votes)
-    console.print(f"all sizes: {in_words(proof_after_search(problem, proof).estimate())}")
-    if options.all:
-        with search_progress(quiet=False) as (_, tell):
-            table.add_row(*timed(problem, Exact(), scratch=SCRATCH, on_message=partial(tell, "exact")))
-        console.print(table)
+    with Output(__doc__, options) as out:
+        Exact(max_size=1).select(Evaluator(problem), np.random.default_rng(0))  # compiles
+        check_against_brute_force(votes, problem)
+        out.note(f"up to size {BRUTE_FORCE} the front is that of brute force")
+        rows = [timed(problem, Exact(max_size=size)) for size in options.max_sizes if size <= votes.n_members]
+        out.note(f"all sizes: {in_words(proof_after_search(problem, Proof(votes)).estimate())}")
+        if options.all:
+            with search_progress(quiet=False) as (_, tell):
+                rows.append(timed(problem, Exact(), scratch=SCRATCH, on_message=partial(tell, "exact")))
+        title = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
+        out.show(Sheet(title, COLUMNS, rows))
 
 
 def posed(votes: Votes) -> Problem:
@@ -96,7 +85,7 @@ def check_against_brute_force(votes: Votes, problem: Problem) -> None:
             sys.exit(f"at size {size} brute force finds {fewest} errors, and the exact search {found[size]}")
 
 
-def timed(problem: Problem, selector: Exact, **settings) -> list[str]:  # type: ignore[no-untyped-def]
+def timed(problem: Problem, selector: Exact, **settings) -> list[Value]:  # type: ignore[no-untyped-def]
     """One row of the table."""
     search = Evaluator(problem, **settings)
     start = time.perf_counter()
@@ -104,11 +93,10 @@ def timed(problem: Problem, selector: Exact, **settings) -> list[str]:  # type: 
     seconds = time.perf_counter() - start
     n_members = len(problem.pool)
     n_subsets = sum(math.comb(n_members, size) for size in range(1, (selector.max_size or n_members) + 1))
-    share = search.budget.n_evaluations / n_subsets
     proven = f"{search.proven_sizes[0]} to {search.proven_sizes[-1]}"
     return [
-        str(selector.max_size or n_members), f"{n_subsets:,}", f"{share:.0%}", f"{seconds:,.2f}",
-        f"{seconds / n_subsets * 1e9:.1f}", proven,
+        str(selector.max_size or n_members), n_subsets, search.budget.n_evaluations / n_subsets, seconds,
+        seconds / n_subsets * 1e9, proven,
     ]  # fmt: skip
 
 

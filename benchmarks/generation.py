@@ -12,28 +12,21 @@ import os
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import argparse
-import platform
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import moocore
-import numba
 import numpy as np
-import pymoo
+from output import Output, Sheet, Value, arguments
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.problem import Problem as PymooProblem
 from pymoo.core.termination import NoTermination
 from pymoo.operators.crossover.pntx import TwoPointCrossover
 from pymoo.operators.mutation.bitflip import BitflipMutation
 from pymoo.operators.sampling.rnd import BinaryRandomSampling
-from rich.console import Console
-from rich.table import Table
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth.engine.threads import threads
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
@@ -140,47 +133,37 @@ def check(problem: Problem, subsets: np.ndarray) -> None:
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--samples", type=int, default=5_000)
     options = parser.parse_args()
-    console = Console(width=120)
-    console.print(machine())
-    table = Table(title=f"ms per generation, best of {REPEATS} runs of {GENERATIONS}; {options.samples:,} samples")
-    for column in (
-        "members",
-        "population",
-        "pymoo",
-        "of that votes",
-        "ours",
-        "of that votes",
-        "ratio",
-        "without votes",
-    ):
-        table.add_column(column, justify="right")
-    for n_members, population in CASES:
-        problem = drawn_problem(draw_votes(n_members, options.samples, 10))
-        start = first_generation(Evaluator(problem), population, np.random.default_rng(0))
-        check(problem, start[:32])
-        run_ours(problem, start, 0)  # compiles
-        best = {}
-        for repeat in range(REPEATS):
-            for name, run in (("pymoo", run_stock), ("ours", run_ours)):
-                clock = run(problem, start, repeat)
-                found = (sum(clock.generations) / GENERATIONS * 1e3, clock.votes / GENERATIONS * 1e3)
-                best[name] = min(best.get(name, found), found)
-        (theirs, their_votes), (ours, our_votes) = best["pymoo"], best["ours"]
-        cells = [f"{theirs:.2f}", f"{their_votes:.2f}", f"{ours:.2f}", f"{our_votes:.2f}", f"{theirs / ours:.1f}"]
-        table.add_row(f"{n_members:,}", f"{population}", *cells, f"{(theirs - their_votes) / (ours - our_votes):.1f}")
-    console.print(table)
-
-
-def machine() -> str:
-    """Say where and with what this was measured."""
-    return (
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, votes on {threads()} thread(s), "
-        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, "
-        f"moocore {moocore.__version__}, pymoo {pymoo.__version__}"
-    )
+    rows: list[list[Value]] = []
+    with Output(__doc__, options) as out:
+        for n_members, population in CASES:
+            problem = drawn_problem(draw_votes(n_members, options.samples, 10))
+            start = first_generation(Evaluator(problem), population, np.random.default_rng(0))
+            check(problem, start[:32])
+            run_ours(problem, start, 0)  # compiles
+            best = {}
+            for repeat in range(REPEATS):
+                for name, run in (("pymoo", run_stock), ("ours", run_ours)):
+                    clock = run(problem, start, repeat)
+                    found = (sum(clock.generations) / GENERATIONS * 1e3, clock.votes / GENERATIONS * 1e3)
+                    best[name] = min(best.get(name, found), found)
+            (theirs, their_votes), (ours, our_votes) = best["pymoo"], best["ours"]
+            without = (theirs - their_votes) / (ours - our_votes)
+            rows.append([n_members, population, theirs, their_votes, ours, our_votes, theirs / ours, without])
+        columns = {
+            "members": ",",
+            "population": "",
+            "pymoo": ".2f",
+            "its votes": ".2f",
+            "ours": ".2f",
+            "our votes": ".2f",
+            "ratio": ".1f",
+            "without votes": ".1f",
+        }
+        title = f"ms per generation, best of {REPEATS} runs of {GENERATIONS}; {options.samples:,} samples"
+        out.show(Sheet(title, columns, rows))
 
 
 if __name__ == "__main__":

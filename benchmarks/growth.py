@@ -11,18 +11,15 @@ import os
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import argparse
 import io
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from generation import machine
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
+from output import Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.engine import BitPlanes
@@ -61,35 +58,31 @@ def drawn(members: int, size: int) -> np.ndarray:
 
 def main() -> None:
     """Check, print the table, and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, help="folder for growth.png")
     parser.add_argument("--doublings", type=int, default=DOUBLINGS)
     options = parser.parse_args()
-    console = Console()
-    console.print(machine())
     votes = draw_votes(START["members"], START["samples"], START["classes"])
     subsets = drawn(START["members"], START["ensemble size"])
     if not np.array_equal(BitPlanes.of(votes).errors(subsets), matrix_product(votes, one_hot(votes), subsets)):
-        sys.exit("the planes count other errors than the matrix product")
-    table = Table(title="microseconds per ensemble, from " + ", ".join(f"{n:,} {what}" for what, n in START.items()))
-    table.add_column("doubled")
-    for doubling in range(options.doublings + 1):
-        table.add_column(f"x {2**doubling}", justify="right")
-    table.add_column("exponent", justify="right")
-    curves = {}
-    for what in START:
-        sizes = [START[what] * 2**doubling for doubling in range(options.doublings + 1)]
-        sizes = [size for size in sizes if what != "ensemble size" or size <= START["members"]]
-        curve = measured([posed(*({**START, what: size}[name] for name in START)) for size in sizes])
-        curves[what] = sizes, curve
-        # Slope on logarithmic axes: 1 is linear, 0 is flat.
-        exponent = np.polyfit(np.log(sizes), np.log(curve), 1)[0]
-        padding = [""] * (options.doublings + 1 - len(curve))
-        table.add_row(what, *(f"{value:.2f}" for value in curve), *padding, f"{exponent:.2f}")
-    console.print(table)
+        sys.exit("the bit planes count other errors than the matrix product")
+    curves, rows = {}, []
+    with Output(__doc__, options) as out:
+        for what in START:
+            sizes = [START[what] * 2**doubling for doubling in range(options.doublings + 1)]
+            sizes = [size for size in sizes if what != "ensemble size" or size <= START["members"]]
+            curve = measured([posed(*({**START, what: size}[name] for name in START)) for size in sizes])
+            curves[what] = sizes, curve
+            # Slope on logarithmic axes: 1 is linear, 0 is flat.
+            exponent = float(np.polyfit(np.log(sizes), np.log(curve), 1)[0])
+            row: list[Value] = [what, *curve, *[None] * (options.doublings + 1 - len(curve)), exponent]
+            rows.append(row)
+        columns = {"doubled": "", **{f"x {2**i}": ".2f" for i in range(options.doublings + 1)}, "exponent": ".2f"}
+        title = "microseconds per ensemble, from " + ", ".join(f"{n:,} {what}" for what, n in START.items())
+        out.show(Sheet(title, columns, rows))
     if options.out:
         draw(curves, options.out / "growth.png")
-        console.print(f"written: {options.out / 'growth.png'}")
+        print(f"written: {options.out / 'growth.png'}")
 
 
 def draw(curves: dict[str, tuple[list[int], list[float]]], path: Path) -> None:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
+from output import Output, Sheet, arguments
 from votes import draw_votes
 
 SEARCH = """
@@ -30,7 +30,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, "torch" i
 
 def main() -> None:
     """Have a pool drawn, search it, and print the peak."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--members", type=int, default=1_000)
     parser.add_argument("--samples", type=int, default=50_000)
     parser.add_argument("--classes", type=int, default=1_000)
@@ -41,19 +41,18 @@ def main() -> None:
     if options.draw:
         draw(options)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with Output(__doc__, options) as out, tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "pool.npz")
         # Drawn in another process: Linux counts what a parent held at its fork among the child's peak.
         subprocess.run([sys.executable, *sys.argv, "--draw", file], check=True)
         said = subprocess.run(
             [sys.executable, "-c", SEARCH, file, str(options.seconds)], capture_output=True, text=True, check=True
         )
-    peak, torch, evaluations = said.stdout.split()
-    Console().print(
-        f"{options.members:,} members, {options.samples:,} samples, {options.classes:,} classes: "
-        f"peak {float(peak):,.0f} MB, {int(evaluations):,} ensembles judged, "
-        f"torch {'was' if torch == 'True' else 'was not'} imported"
-    )
+        peak, torch, evaluations = said.stdout.split()
+        mistakes = "any class" if options.any_class else "mostly one of two classes"
+        columns = {"mistakes": "", "peak, MB": ",.0f", "ensembles judged": ",", "torch was imported": ""}
+        title = f"{options.members:,} members, {options.samples:,} samples, {options.classes:,} classes"
+        out.show(Sheet(title, columns, [[mistakes, float(peak), int(evaluations), torch]]))
 
 
 def draw(options: argparse.Namespace) -> None:

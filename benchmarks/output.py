@@ -75,14 +75,15 @@ class Output:
 
     Parameters
     ----------
-    title : str
-        What is measured, in one line.
+    documentation : str
+        Docstring of the benchmark; its first sentence says what is measured.
     options : argparse.Namespace
         As of `arguments`.
     """
 
-    def __init__(self, title: str, options: argparse.Namespace) -> None:
-        self._options, self._title = options, title
+    def __init__(self, documentation: str | None, options: argparse.Namespace) -> None:
+        self._options = options
+        self._title = (documentation or "").partition("\n\n")[0].replace("\n", " ").strip().rstrip(".")
         self._notes: list[str] = []
         self._sheets: list[Sheet] = []
         self.console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
@@ -101,9 +102,12 @@ class Output:
         else:
             self.console.print(sheet.rich())
 
-    def close(self) -> None:
-        """Write the file that ``--json`` names."""
-        if self._options.json:
+    def __enter__(self) -> "Output":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        """Write the file that ``--json`` names, unless the benchmark failed."""
+        if kind is None and self._options.json:
             write_json(self._options.json, self.facts())
 
     def facts(self) -> dict[str, Any]:
@@ -123,11 +127,6 @@ def arguments(documentation: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def title(documentation: str | None) -> str:
-    """First sentence of a module's docstring, without its full stop."""
-    return (documentation or "").partition("\n\n")[0].replace("\n", " ").strip().rstrip(".")
-
-
 def machine() -> str:
     """Where and with what this is measured, in one line."""
     about = machine_facts()
@@ -140,7 +139,8 @@ def machine_facts() -> dict[str, Any]:
     """Processor, its cores, threads that count votes, and how busy the machine is."""
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = int(os.environ.get("NUMBA_NUM_THREADS", cores or 1))
+    numba = sys.modules.get("numba")  # asked only where the benchmark counts votes in this process
+    threads = numba.get_num_threads() if numba else int(os.environ.get("NUMBA_NUM_THREADS", 1))
     return {"processor": _processor(), "cores": cores, "threads": threads, "load": load}
 
 

@@ -6,7 +6,6 @@ A drawn pool of 36 members, 5,000 samples and 10 classes, if no file is named. T
 what counts is the others.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
+from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
 REPEATS = 5
+COLUMNS = {"process": "", "by the clock": ".2f", "of the processor": ".2f"}
 # Runs in the new process: says when the first batch is through, then stops.
 SEARCH = """
 import sys, time
@@ -37,11 +37,11 @@ run.run(problem, "nsga2")
 
 def main() -> None:
     """Print the seconds of each process."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("file", type=Path, nargs="?")
     options = parser.parse_args()
-    console = Console()
-    with tempfile.TemporaryDirectory() as folder:
+    rows: list[list[Value]] = []
+    with Output(__doc__, options) as out, tempfile.TemporaryDirectory() as folder:
         file = options.file or Path(folder) / "drawn.npz"
         if options.file is None:
             votes = draw_votes(36, 10_000, 10)
@@ -52,8 +52,9 @@ def main() -> None:
             judged, processor, torch = said.stdout.split()
             if torch == "True":
                 sys.exit("torch was imported")
-            note = " (may have compiled)" if repeat == 0 else ""
-            console.print(f"judging after {float(judged) - start:.2f} s, {float(processor):.2f} s of processor{note}")
+            process = "first, which may have compiled" if repeat == 0 else f"{repeat + 1}"
+            rows.append([process, float(judged) - start, float(processor)])
+        out.show(Sheet("seconds until the first ensembles are judged", COLUMNS, rows))
 
 
 if __name__ == "__main__":

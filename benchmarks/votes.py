@@ -11,17 +11,15 @@ like, as with real networks.
 import os
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[variable] = "1"
+    os.environ.setdefault(variable, "1")
 
-import platform
 import sys
 import time
 from collections.abc import Callable
 
 import numba
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from output import Output, Sheet, Value, arguments
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
@@ -122,51 +120,46 @@ def time_all(votes: Votes, planes: BitPlanes, subsets: np.ndarray) -> dict[str, 
 
 
 def main() -> None:
-    """Print one table per pool."""
-    console = Console()
-    console.print(
-        f"{platform.processor() or platform.machine()}, one thread, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, numba {numba.__version__}"
-    )
-    for n_members, n_samples, n_classes in POOLS:
-        votes = draw_votes(n_members, n_samples, n_classes)
-        planes = BitPlanes.of(votes)
-        rng = np.random.default_rng(1)
-        table = Table(
-            title=f"{n_members} members, {n_samples:,} samples, {n_classes} classes; "
-            f"{len(planes.words) * 8 / 1000:,.0f} kB of planes"
-        )
-        for column in (
-            "density of subsets",
-            "how",
-            "us per ensemble",
-            "ensembles per second",
-            "times the matrix product",
-        ):
-            table.add_column(column, justify="left" if column == "how" else "right")
-        for density in (0.1, 0.5, 0.9):
-            subsets = rng.random((256, n_members)) < density
-            subsets[~subsets.any(axis=1), 0] = True
-            per_ensemble = time_all(votes, planes, subsets)
-            for name, seconds in per_ensemble.items():
-                ratio = per_ensemble["matrix product"] / seconds
-                table.add_row(f"{density:.0%}", name, f"{seconds * 1e6:,.2f}", f"{1 / seconds:,.0f}", f"{ratio:,.1f}")
-        console.print(table)
-    console.print(large_pool())
+    """Print one table for each pool."""
+    with Output(__doc__, arguments(__doc__).parse_args()) as out:
+        for shape in POOLS:
+            out.show(small_pool(*shape))
+        out.show(large_pool(*LARGE_POOL))
 
 
-def large_pool() -> Table:
-    """Time few and many members of a pool whose one-hot table would take 20 GB."""
-    votes = draw_votes(*LARGE_POOL)
+def small_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
+    """Time every way on subsets of few, half and most of the members."""
+    votes = draw_votes(n_members, n_samples, n_classes)
     planes = BitPlanes.of(votes)
-    n_members, n_samples, n_classes = LARGE_POOL
-    table = Table(
-        title=f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes; "
-        f"{len(planes.words) * 8 / 1e6:,.0f} MB of planes"
-    )
-    for column in ("members of a subset", "bincounts, us", "bit planes, us", "times the bincounts"):
-        table.add_column(column, justify="right")
     rng = np.random.default_rng(1)
+    rows: list[list[Value]] = []
+    for density in (0.1, 0.5, 0.9):
+        subsets = rng.random((256, n_members)) < density
+        subsets[~subsets.any(axis=1), 0] = True
+        per_ensemble = time_all(votes, planes, subsets)
+        for name, seconds in per_ensemble.items():
+            ratio = per_ensemble["matrix product"] / seconds
+            rows.append([f"{density:.0%}", name, seconds * 1e6, 1 / seconds, ratio])
+    return Sheet(
+        f"{n_members} members, {n_samples:,} samples, {n_classes} classes; "
+        f"{len(planes.words) * 8 / 1000:,.0f} kB of bit planes",
+        {
+            "density of subsets": "",
+            "how": "<",
+            "us per ensemble": ",.2f",
+            "ensembles per second": ",.0f",
+            "times the matrix product": ",.1f",
+        },
+        rows,
+    )
+
+
+def large_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
+    """Time few and many members of a pool whose one-hot table would take 20 GB."""
+    votes = draw_votes(n_members, n_samples, n_classes)
+    planes = BitPlanes.of(votes)
+    rng = np.random.default_rng(1)
+    rows: list[list[Value]] = []
     for size in LARGE_SIZES:
         subsets = rng.random((256, n_members)) < size / n_members
         took, errors = best_time(lambda subsets=subsets: planes.errors(subsets))  # type: ignore[misc]
@@ -175,9 +168,13 @@ def large_pool() -> Table:
         if not np.array_equal(errors[: len(few)], reference):
             sys.exit("bit planes count other errors than bincounts")
         seconds, reference_seconds = took / len(subsets), reference_took / len(few)
-        ratio = reference_seconds / seconds
-        table.add_row(f"about {size}", f"{reference_seconds * 1e6:,.0f}", f"{seconds * 1e6:,.1f}", f"{ratio:,.0f}")
-    return table
+        rows.append([f"about {size}", reference_seconds * 1e6, seconds * 1e6, reference_seconds / seconds])
+    return Sheet(
+        f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes; "
+        f"{len(planes.words) * 8 / 1e6:,.0f} MB of bit planes",
+        {"members of a subset": "", "bincounts, us": ",.0f", "bit planes, us": ",.1f", "times the bincounts": ",.0f"},
+        rows,
+    )
 
 
 if __name__ == "__main__":

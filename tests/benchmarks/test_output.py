@@ -31,26 +31,29 @@ def test_a_row_needs_a_value_for_each_column():
 def test_figures_say_when_where_and_by_which_command(tmp_path, monkeypatch, capsys):
     file = tmp_path / "votes.json"
     monkeypatch.setattr(sys, "argv", ["benchmarks/votes.py", "--json", str(file), "--fast", "2", "--markdown"])
-    parser = output.arguments("How fast.\n\n    python benchmarks/votes.py\n")
+    doc = "How fast\nis it.\n\n    python benchmarks/votes.py\n"
+    parser = output.arguments(doc)
     parser.add_argument("--fast", type=int)
-    out = Output("How fast", parser.parse_args())
-    out.note("All agree.")
-    out.show(SHEET)
-    out.close()
+    with Output(doc, parser.parse_args()) as out:
+        out.note("All agree.")
+        out.show(SHEET)
     written = json.loads(file.read_text())
     assert written["command"] == "python benchmarks/votes.py --fast 2"
     assert written["machine"].keys() == {"processor", "cores", "threads", "load"}
     assert {"python", "numpy", "numba"} <= written["versions"].keys()
-    assert (written["title"], written["notes"]) == ("How fast", ["All agree."])
+    assert (written["title"], written["notes"]) == ("How fast is it", ["All agree."])
     assert written["sheets"] == [{"title": "Speed", "columns": dict(SHEET.columns), "rows": SHEET.rows}]
     assert "| loop | here | 1,234.50 |" in capsys.readouterr().out
     page = figures.page(tmp_path)
-    assert f"## How fast\n\n`python benchmarks/votes.py --fast 2`, {written['date']}; " in page
+    assert f"## How fast is it\n\n`python benchmarks/votes.py --fast 2`, {written['date']}; " in page
     assert SHEET.markdown() in page
 
 
-def test_the_title_is_the_first_sentence_of_the_docstring():
-    assert output.title("How fast\nis it.\n\n    python x.py\n") == "How fast is it"
+def test_a_benchmark_that_fails_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmarks/votes.py", "--json", str(tmp_path / "votes.json")])
+    with pytest.raises(SystemExit), Output("How fast.", output.arguments(None).parse_args()):
+        sys.exit("they count other errors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_of_the_docs_is_what_the_figures_say():
