@@ -16,7 +16,6 @@ are the published ones, 1.96 standard deviations by the root of the number of se
 taken seed by seed, are t intervals, since a handful of seeds deserves no less.
 """
 
-import argparse
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from paired import Difference, Sheet
-from rich.console import Console
+from output import Output, Sheet, arguments
+from paired import Difference, written
 
 from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.files import write_whole
@@ -191,7 +190,7 @@ def sheet(found: Sequence[Result], title: str) -> Sheet:
         rivals = (least[0], by_metric["random"][cycle], by_metric["maximum"][cycle])
         differences = [Difference.of(least[cycle] - rival).text if cycle else "" for rival in rivals]
         rows.append((str(count), f"{100 * count / counts[0]:.0f}", *texts, *differences))
-    return Sheet(title, columns, tuple(rows))
+    return written(title, columns, tuple(rows))
 
 
 def write_results(found: Sequence[Result], path: Path) -> None:
@@ -230,7 +229,7 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
 
 def main() -> None:
     """Make the pools, seed by seed, and say what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--model", choices=tuple(MODELS), default="a")
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 1 on")
     options = parser.parse_args()
@@ -245,7 +244,8 @@ def main() -> None:
     write_whole(folder / "table.md", table.markdown().encode())
     write_results(found, folder / "results.csv")
     write_picture(found, title, folder / "errors")
-    Console(width=150, highlight=False).print(table.rich())
+    with Output(__doc__, options) as out:
+        out.show(table)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ counted by a matrix product. Recommended is, as in the package, the ensemble of 
 search split, of equals the smallest. One draw of one pool says little about which selector is best.
 """
 
-import argparse
 import contextlib
 import sys
 import threading
@@ -23,9 +22,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from generation import GOALS, drawn_problem, machine
-from rich.console import Console
-from rich.table import Table
+from generation import GOALS, drawn_problem
+from output import Output, Sheet, Value, arguments
 from unseen import Method
 from votes import draw_votes, matrix_product, one_hot
 
@@ -58,18 +56,12 @@ class Row:
     seconds: float
     stopped: bool
 
-    def cells(self, n_test: int) -> list[str]:
+    def values(self, n_test: int) -> list[Value]:
         """One line of the table."""
         low, high = interval(self.test_errors, n_test)
-        return [
-            self.method,
-            f"{self.test_errors / n_test:.2%}",
-            f"{low:.2%} - {high:.2%}",
-            str(self.size),
-            f"{self.search_error:.2%}",
-            f"{self.evaluations:,}",
-            f"{self.seconds:.2f}{'*' if self.stopped else ''}",
-        ]
+        error, seconds = self.test_errors / n_test, f"{self.seconds:.2f}*" if self.stopped else self.seconds
+        between = f"{low:.2%} - {high:.2%}"
+        return [self.method, error, between, self.size, self.search_error, self.evaluations, seconds]
 
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
@@ -96,7 +88,7 @@ def check(problem: Problem, methods: list[Method], seconds: float) -> None:
     fewest = np.array([errors[sizes == size].min() for size in range(1, few.n_members + 1)])
     small = drawn_problem(few)
     for method in methods:
-        front = small.on_search(searched(small, method, seconds)[0].front.subsets)
+        front = small.on_search(searched(small, method, seconds)[0].archive.subsets)
         found = front.errors
         beaten = found < fewest[front.sizes - 1]
         if beaten.any():
@@ -106,13 +98,21 @@ def check(problem: Problem, methods: list[Method], seconds: float) -> None:
 def recommended(problem: Problem, method: Method, seconds: float) -> Row:
     """Search by one method, and judge what it recommends on the test split."""
     found, stopped = searched(problem, method, seconds)
-    front = problem.on_search(found.front.subsets)
+    front = problem.on_search(found.archive.subsets)
     chosen = lowest(front.errors, front.sizes)
     on_test = problem.on_test(front.subsets[[chosen]])
     assert on_test is not None
     search_error = int(front.errors[chosen]) / problem.search.n_samples
     size = int(front.sizes[chosen])
-    return Row(method.name, int(on_test.errors[0]), size, search_error, found.spent, found.elapsed, stopped)
+    return Row(
+        method.name,
+        int(on_test.errors[0]),
+        size,
+        search_error,
+        found.budget.n_evaluations,
+        found.budget.elapsed,
+        stopped,
+    )
 
 
 def posed(target: str | None) -> Problem:
@@ -150,28 +150,29 @@ def every_method(n_members: int) -> list[str]:
 
 def main() -> None:
     """Check on ten members, then print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--pool", metavar="TARGET", help="as for `python -m evo_ensyth search`")
     parser.add_argument("--members", type=int, help="take so many of them; by default all")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="by default all selectors")
     parser.add_argument("--seconds", type=float, default=30.0, help="stop a selector that has not ended by then")
     options = parser.parse_args()
-    console = Console(width=120)
-    console.print(machine(), soft_wrap=True)
     problem = posed(options.pool)
     problem = thinned(problem, options.members) if options.members else problem
     assert problem.test is not None
     methods = [Method(name) for name in options.methods or every_method(len(problem.pool))]
-    check(problem, methods, options.seconds)
-    console.print(f"{min(ENUMERATED, len(problem.pool))} members: nobody beats the enumeration.", highlight=False)
-    rows = [recommended(problem, method, options.seconds) for method in methods]
-    title = f"{problem.name}: {len(problem.pool)} members, {problem.search.n_samples:,} samples to search on, "
-    table = Table(title=title + f"{problem.test.n_samples:,} to test on; * stopped before its end")
-    for column in ("method", "test error", "95 %", "members", "search error", "evaluations", "seconds"):
-        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
-    for row in sorted(rows, key=lambda row: (row.test_errors, row.size)):
-        table.add_row(*row.cells(problem.test.n_samples))
-    console.print(table)
+    with Output(__doc__, options) as out:
+        check(problem, methods, options.seconds)
+        out.note(f"{min(ENUMERATED, len(problem.pool))} members: nobody beats the enumeration.")
+        rows = [recommended(problem, method, options.seconds) for method in methods]
+        n_test = problem.test.n_samples
+        title = f"{problem.name}: {len(problem.pool)} members, {problem.search.n_samples:,} samples to search on, "
+        columns = {
+            "method": "", "test error": ".2%", "95 %": "", "members": "", "search error": ".2%", "evaluations": ",",
+            "seconds": ".2f",
+        }  # fmt: skip
+        ranked = sorted(rows, key=lambda row: (row.test_errors, row.size))
+        title += f"{n_test:,} to test on; * stopped before its end"
+        out.show(Sheet(title, columns, [row.values(n_test) for row in ranked]))
 
 
 if __name__ == "__main__":

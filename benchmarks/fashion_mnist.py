@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from output import Output, Sheet, Value, arguments
+
 from evo_ensyth.errors import EvoEnsythError
 from evo_ensyth.files import read_json
 from evo_ensyth.io import read_pool
@@ -25,46 +27,57 @@ CONVOLUTIONS = 832 + 51_264
 DENSE = 1_606_144 + 5_130
 
 
+SIZES = {
+    "epsilon": "g", "published": ",", "here": ",", "dense layers left, published": ".2%", "left, here": ".2%",
+}  # fmt: skip
+ACCURACIES = {
+    "epsilon": "g",
+    **dict.fromkeys(("pruned", "set 1", "set 2", "set 3", "magnitude, pruned", "magnitude, as set 1"), ".2f"),
+}
+
+
 def main() -> None:
     """Read a pool and print the tables."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/fashion_mnist/pool")
+    parser = arguments(__doc__)
+    parser.add_argument("pool", type=Path, nargs="?", default=Path("runs/fashion_mnist/pool"))
+    options = parser.parse_args()
     try:
-        stored = read_pool(folder)
+        stored = read_pool(options.pool)
     except EvoEnsythError as error:
-        sys.exit(f"{error} Make it with: python -m evo_ensyth pool fashion_mnist")
-    members = {name: read_member(folder, name) for name in stored.pool.names}
-    controls = [read_json(path) for path in sorted((folder / "controls" / "members").glob("*/member.json"))]
+        sys.exit(f"{error} Make it with: python -m evo_ensyth pool build fashion_mnist")
+    members = {name: read_member(options.pool, name) for name in stored.pool.names}
+    controls = [read_json(path) for path in sorted((options.pool / "controls" / "members").glob("*/member.json"))]
     parent = stored.about["parent"]
-    print(
-        f"Parent: {parent['accuracy']['test']:.2%} on the test images (published: {PUBLISHED_PARENT:.1%}), "
-        f"{parent['parameters']:,} parameters that are not zero.\n"
-    )
-    print("| epsilon | non-zero, published | non-zero, here | dense layers left, published | here |")
-    print("| --- | --- | --- | --- | --- |")
+    sizes: list[list[Value]] = []
     for epsilon, published in PUBLISHED.items():
         member = next(m for m in members.values() if m and m["origin"]["epsilon"] == epsilon)
         here = sum(layer["costs"]["parameters"] for layer in member["layers"])
         left = sum(layer["costs"]["parameters"] for layer in member["layers"] if layer["name"].startswith("fc"))
-        theirs = (published - CONVOLUTIONS) / DENSE
-        print(f"| {epsilon:g} | {published:,} | {here:,} | {theirs:.2%} | {left / DENSE:.2%} |")
-    print("\nAccuracy on the test images, %:\n")
-    print("| epsilon | pruned | set 1 | set 2 | set 3 | magnitude, pruned | magnitude, as set 1 |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+        sizes.append([epsilon, published, here, (published - CONVOLUTIONS) / DENSE, left / DENSE])
+    accuracies: list[list[Value]] = []
     for epsilon in PUBLISHED:
         same = [m for m in members.values() if m and m["origin"]["epsilon"] == epsilon]
         tuned = {m["origin"]["fine_tuning"]: m for m in same}
         control = next((c for c in controls if f"net_trim-{epsilon:g}-" in f"{c['name']}-"), None)
-        cells = [_before(same[0]), *(_after(tuned[name]) for name in ("set1", "set2", "set3"))]
-        cells += [_before(control), _after(control)] if control else ["", ""]
-        print(f"| {epsilon:g} | {' | '.join(cells)} |")
+        of_control = [_before(control), _after(control)] if control else [None, None]
+        accuracies.append(
+            [epsilon, _before(same[0]), *(_after(tuned[name]) for name in ("set1", "set2", "set3")), *of_control]
+        )
+    with Output(__doc__, options) as out:
+        out.note(
+            f"Parent: {parent['accuracy']['test']:.2%} on the test images (published: {PUBLISHED_PARENT:.1%}), "
+            f"{parent['parameters']:,} parameters that are not zero."
+        )
+        out.show(Sheet("Parameters that are not zero", SIZES, sizes))
+        out.show(Sheet("Accuracy on the test images, %", ACCURACIES, accuracies))
 
 
-def _before(member: dict[str, Any]) -> str:
-    return f"{100 * member['report']['accuracy_before_fine_tuning']['test']:.2f}"
+def _before(member: dict[str, Any]) -> float:
+    return 100 * float(member["report"]["accuracy_before_fine_tuning"]["test"])
 
 
-def _after(member: dict[str, Any]) -> str:
-    return f"{100 * member['report']['accuracy']['test']:.2f}"
+def _after(member: dict[str, Any]) -> float:
+    return 100 * float(member["report"]["accuracy"]["test"])
 
 
 if __name__ == "__main__":

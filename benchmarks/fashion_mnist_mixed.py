@@ -11,7 +11,6 @@ with what is recommended of EnSyth's 36 Net-Trim copies. The third does without 
 has bytes in the place of members.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -21,6 +20,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from output import Output, Sheet, Value, arguments
 
 from evo_ensyth.errors import EvoEnsythError
 from evo_ensyth.io import StoredPool, read_pool
@@ -67,23 +67,28 @@ SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 
 def main() -> None:
     """Read the pool, print the tables, draw the picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("pool", type=Path, nargs="?", default=Path("runs/fashion_mnist_mixed/pool"))
     parser.add_argument("--out", type=Path, default=Path("runs/fashion_mnist_mixed"), help="where fronts.svg goes")
     options = parser.parse_args()
     try:
         stored = read_pool(options.pool)
     except EvoEnsythError as error:
-        sys.exit(f"{error} Make it with: python -m evo_ensyth pool fashion_mnist_mixed")
+        sys.exit(f"{error} Make it with: python -m evo_ensyth pool build fashion_mnist_mixed")
     problem = posed(stored, ("error", "n_members"))
     strangers = [name for name in stored.pool.names if not any(map(matcher(name), METHODS.values()))]
     assert not strangers, strangers
-    print_methods(stored)
     runs = {part: searched(problem, patterns) for part, patterns in PARTS.items()}
-    print_fronts(runs)
-    print_recommended(problem, runs)
-    print_without(problem, runs["everything"])
-    print_bytes(stored)
+    with Output(__doc__, options) as out:
+        parent = np.mean(stored.pool.parent.y_pred["test"] != stored.pool.test.y_true)
+        out.note(f"The parent: {100 * parent:.2f} % with {stored.pool.parent.costs['bytes'] / 1000:,.0f} kB.")
+        out.show(best_of_methods(stored))
+        out.show(fronts(runs))
+        out.show(recommended(problem, runs))
+        best = runs["everything"]
+        out.note(f"Of everything: {', '.join(best.found.entries[best.chosen].members)}")
+        out.show(without_a_method(problem, runs["everything"]))
+        out.show(fronts_of_bytes(stored))
     options.out.mkdir(parents=True, exist_ok=True)
     draw(runs, options.out / "fronts")
 
@@ -103,38 +108,36 @@ def searched(problem: Problem, patterns: Sequence[str]) -> Run:
     return run(problem.among(problem.pool.members.matching(patterns)), "nsga2")
 
 
-def print_methods(stored: StoredPool) -> None:
+def best_of_methods(stored: StoredPool) -> Sheet:
     """Under each limit of bytes the member with the lowest search error: its test error."""
     sizes = stored.pool.costs["bytes"]
     errors = {votes.split: votes.member_errors / votes.n_samples for votes in (stored.pool.search, stored.pool.test)}
-    print("Test error in % of the member with the lowest search error among those of at most so many kB:\n")
-    header = ["method", "members", *(f"{limit:,}" for limit in KILOBYTES), "any"]
-    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    rows: list[list[Value]] = []
     for method, patterns in METHODS.items():
         members = stored.pool.members.matching(patterns)
-        cells = []
+        cells: list[Value] = []
         for limit in (*KILOBYTES, np.inf):
             fitting = members[sizes[members] <= 1000 * limit]
             best = min(fitting, key=lambda i: (errors["search"][i], sizes[i]), default=None)
-            cells.append("" if best is None else f"{100 * errors['test'][best]:.2f}")
-        print(f"| {method} | {len(members)} | {' | '.join(cells)} |")
-    parent = np.mean(stored.pool.parent.y_pred["test"] != stored.pool.test.y_true)
-    print(f"\nThe parent: {100 * parent:.2f} % with {stored.pool.parent.costs['bytes'] / 1000:,.0f} kB.\n")
+            cells.append(None if best is None else 100 * float(errors["test"][best]))
+        rows.append([method, len(members), *cells])
+    columns = {"method": "", "members": "", **dict.fromkeys((*(f"{limit:,}" for limit in KILOBYTES), "any"), ".2f")}
+    title = "Test error in % of the member with the lowest search error among those of at most so many kB"
+    return Sheet(title, columns, rows)
 
 
-def print_fronts(runs: Mapping[str, Run]) -> None:
+def fronts(runs: Mapping[str, Run]) -> Sheet:
     """Errors on both splits by size, of what each front has up to a size."""
-    print("Error in % on the search split / on the test split, of what the front has with at most so many members:\n")
-    header = ["members of", *map(str, SIZES)]
-    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    rows: list[list[Value]] = []
     for part, found in runs.items():
         cells = []
         for size in SIZES:
             fitting = [entry for entry in found.found.entries if entry.size <= size]
             entry = min(fitting, key=lambda entry: entry.search_errors)
             cells.append(" / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test")))
-        print(f"| {part} | {' | '.join(cells)} |")
-    print()
+        rows.append([part, *cells])
+    title = "Error in % on the search split / on the test split, of what the front has with at most so many members"
+    return Sheet(title, dict.fromkeys(("members of", *map(str, SIZES)), ""), rows)
 
 
 def wrong(problem: Problem, found: Run) -> np.ndarray:
@@ -146,51 +149,49 @@ def wrong(problem: Problem, found: Run) -> np.ndarray:
     return np.asarray(tested.predictions[0] != tested.votes.y_true)
 
 
-def compared(ours: np.ndarray, theirs: np.ndarray) -> str:
+def compared(ours: np.ndarray, theirs: np.ndarray) -> list[Value]:
     """Difference in points with its interval, and the p-value of McNemar's exact test."""
     first, second = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     low, high = paired_interval(first, second, len(ours))
     points = f"{100 * (first - second) / len(ours):+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
-    return f"{points} | {mcnemar(first, second):.2g}"
+    return [points, mcnemar(first, second)]
 
 
-def print_recommended(problem: Problem, runs: Mapping[str, Run]) -> None:
+def recommended(problem: Problem, runs: Mapping[str, Run]) -> Sheet:
     """What each front recommends, beside what that of EnSyth's members does."""
-    print("What each front recommends (95 % interval of the difference on the test split, in points; McNemar's p):\n")
-    print("| members of | size | kB | search % | test % | minus EnSyth's | p |")
-    print("|" + " --- |" * 7)
+    rows: list[list[Value]] = []
     baseline = wrong(problem, runs[ENSYTH])
     for part, found in runs.items():
         entry = found.found.entries[found.chosen]
-        errors = (f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
-        beside = " | " if part == ENSYTH else compared(wrong(problem, found), baseline)
-        print(f"| {part} | {entry.size} | {entry.costs['bytes'] / 1000:,.0f} | {' | '.join(errors)} | {beside} |")
-    best = runs["everything"]
-    print(f"\nOf everything: {', '.join(best.found.entries[best.chosen].members)}\n")
+        errors = [100 * float(found.error(entry, split)) for split in ("search", "test")]
+        beside = [None, None] if part == ENSYTH else compared(wrong(problem, found), baseline)
+        rows.append([part, entry.size, entry.costs["bytes"] / 1000, *errors, *beside])
+    columns = {
+        "members of": "", "size": "", "kB": ",.0f", "search %": ".2f", "test %": ".2f", "minus EnSyth's": "",
+        "p": ".2g",
+    }  # fmt: skip
+    title = "What each front recommends (95 % interval of the difference on the test split, in points; McNemar's p)"
+    return Sheet(title, columns, rows)
 
 
-def print_without(problem: Problem, everything: Run) -> None:
+def without_a_method(problem: Problem, everything: Run) -> Sheet:
     """What is recommended where one method is missing, beside what is recommended of everything."""
-    print("Without one method, what the front recommends; and, beside it, what everything recommends:\n")
-    print("| without | size | search % | test % | minus everything | p |")
-    print("|" + " --- |" * 6)
+    rows: list[list[Value]] = []
     baseline = wrong(problem, everything)
     for method in METHODS:
         others = [pattern for other, patterns in METHODS.items() if other != method for pattern in patterns]
         found = searched(problem, others)
         entry = found.found.entries[found.chosen]
-        errors = (f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
-        beside = compared(wrong(problem, found), baseline)
-        print(f"| {method} | {entry.size} | {' | '.join(errors)} | {beside} |")
-    print()
+        errors = [100 * float(found.error(entry, split)) for split in ("search", "test")]
+        rows.append([method, entry.size, *errors, *compared(wrong(problem, found), baseline)])
+    columns = {"without": "", "size": "", "search %": ".2f", "test %": ".2f", "minus everything": "", "p": ".2g"}
+    return Sheet("Without one method, what the front recommends, beside what everything recommends", columns, rows)
 
 
-def print_bytes(stored: StoredPool) -> None:
+def fronts_of_bytes(stored: StoredPool) -> Sheet:
     """Fronts of error against bytes, under limits."""
-    print("Fronts of error against bytes, at most so many kB: search / test error in %, and members:\n")
+    rows: list[list[Value]] = []
     limits = (*KILOBYTES, 5_000, 10_000)
-    header = ["members of", *(f"{limit:,}" for limit in limits)]
-    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     problem = posed(stored, ("error", "bytes"))
     for part, patterns in PARTS.items():
         found = searched(problem, patterns)
@@ -200,7 +201,9 @@ def print_bytes(stored: StoredPool) -> None:
             entry = min(fitting, key=lambda entry: (entry.search_errors, entry.costs["bytes"]), default=None)
             errors = entry and " / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
             cells.append(f"{errors} ({entry.size})" if entry else "")
-        print(f"| {part} | {' | '.join(cells)} |")
+        rows.append([part, *cells])
+    title = "Fronts of error against bytes, at most so many kB: search / test error in %, and members"
+    return Sheet(title, dict.fromkeys(("members of", *(f"{limit:,}" for limit in limits)), ""), rows)
 
 
 def draw(runs: Mapping[str, Run], stem: Path) -> None:

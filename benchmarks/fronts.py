@@ -29,9 +29,8 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 import numpy as np
-from generation import StockProblem, drawn_problem, machine, stock_nsga2
-from rich.console import Console
-from rich.table import Table
+from generation import StockProblem, drawn_problem, stock_nsga2
+from output import Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.errors import InputError
@@ -118,15 +117,10 @@ def time_to(history: History, goal: float) -> float:
     return next((seconds for seconds, volume in history if volume >= goal), float("inf"))
 
 
-def compare_times(console: Console, options: argparse.Namespace) -> None:
+def compare_times(out: Output, options: argparse.Namespace) -> None:
     """Print how soon nsga2 and pymoo come near the front that the longest search knows, and how far off they end."""
     longest, within, times = options.longest, options.within, options.times
-    table = Table(
-        title=f"seconds to the best hypervolume known; nsga2 for {longest:g} s, pymoo for {times:g} times what it took"
-    )
-    columns = ("pool", "seed", f"to {within:g}", "pymoo", "ratio", "gap after 1 s", "10 s", "at the end")
-    for column in (*columns, "pymoo for", "pymoo's gap", "nsga2 there after"):
-        table.add_column(column, justify="right")
+    rows: list[list[Value]] = []
     each = range(1, options.seeds + 1)
     for pool in (pool for pool in POOLS if pool[0] in options.pools):
         n_members, n_samples, n_classes = pool
@@ -140,17 +134,33 @@ def compare_times(console: Console, options: argparse.Namespace) -> None:
         for seed, (mine, stock) in enumerate(zip(ours, theirs, strict=True), 1):
             our_time, their_time = (time_to(history, best * (1 - within)) for history in (mine, stock))
             ratio = min(their_time, stock[-1][0]) / our_time
-            table.add_row(
-                f"{n_members} x {n_samples:,} x {n_classes}",
-                str(seed),
-                *(f"{seconds:.2f}" if math.isfinite(seconds) else "never" for seconds in (our_time, their_time)),
-                f"{'' if math.isfinite(their_time) else '> '}{ratio:.0f}" if ratio else "",
-                *(f"{1 - volume_after(mine, seconds) / best:.1e}" for seconds in (1, 10, longest)),
-                f"{stock[-1][0]:.0f}",
-                f"{1 - stock[-1][1] / best:.1e}",
-                f"{time_to(mine, stock[-1][1]):.3f}",
+            rows.append(
+                [
+                    f"{n_members} x {n_samples:,} x {n_classes}",
+                    seed,
+                    *(seconds if math.isfinite(seconds) else "never" for seconds in (our_time, their_time)),
+                    f"{'' if math.isfinite(their_time) else '> '}{ratio:.0f}" if ratio else None,
+                    *(1 - volume_after(mine, seconds) / best for seconds in (1, 10, longest)),
+                    stock[-1][0],
+                    1 - stock[-1][1] / best,
+                    time_to(mine, stock[-1][1]),
+                ]
             )
-    console.print(table)
+    columns = {
+        "pool": "",
+        "seed": "",
+        f"to {within:g}": ".2f",
+        "pymoo": ".2f",
+        "ratio": "",
+        "gap after 1 s": ".1e",
+        "10 s": ".1e",
+        "at the end": ".1e",
+        "pymoo for": ".0f",
+        "pymoo's gap": ".1e",
+        "nsga2 there after": ".3f",
+    }
+    title = f"seconds to the best hypervolume known; nsga2 for {longest:g} s, pymoo for {times:g} times what it took"
+    out.show(Sheet(title, columns, rows))
 
 
 def volume_after(history: History, seconds: float) -> float:
@@ -158,11 +168,9 @@ def volume_after(history: History, seconds: float) -> float:
     return max((volume for spent, volume in history if spent <= seconds), default=0.0)
 
 
-def compare_sizes(console: Console) -> None:
+def compare_sizes(out: Output) -> None:
     """Print how many sizes nsga2 wins and loses against each baseline, and by how much."""
-    table = Table(title="error at every size: nsga2 against the baselines (best of any size up to k)")
-    for column in ("pool", "baseline", "sizes", "nsga2 better", "equal", "worse", "largest gain in error"):
-        table.add_column(column, justify="right")
+    rows: list[list[Value]] = []
     for n_members, n_samples, n_classes in POOLS:
         problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
         mine = _best_up_to(search(problem, "nsga2"), n_members)
@@ -170,8 +178,12 @@ def compare_sizes(console: Console) -> None:
             theirs = _best_up_to(search(problem, name), n_members)
             gain = (theirs - mine)[np.isfinite(theirs)]
             counts = [len(gain), *(int(np.count_nonzero(test(gain))) for test in _SIGNS)]
-            table.add_row(f"{n_members} x {n_samples:,}", name, *map(str, counts), f"{gain.max():.2%}")
-    console.print(table)
+            rows.append([f"{n_members} x {n_samples:,}", name, *counts, float(gain.max())])
+    columns = {
+        "pool": "", "baseline": "<", "sizes": "", "nsga2 better": "", "equal": "", "worse": "",
+        "largest gain in error": ".2%",
+    }  # fmt: skip
+    out.show(Sheet("error at every size: nsga2 against the baselines (best of any size up to k)", columns, rows))
 
 
 _SIGNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (lambda x: x > 0, lambda x: x == 0, lambda x: x < 0)
@@ -180,39 +192,39 @@ _SIGNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (lambda x: x > 0, lambd
 def _best_up_to(found: Evaluator, n_members: int) -> np.ndarray:
     """Lowest error of any size up to k, for k = 1, 2, ...; infinity where nothing so small was judged."""
     best = np.full(n_members, np.inf)
-    sizes = np.count_nonzero(found.front.subsets, axis=1)
-    np.minimum.at(best, sizes - 1, found.front.values[:, 0])
+    sizes = np.count_nonzero(found.archive.subsets, axis=1)
+    np.minimum.at(best, sizes - 1, found.archive.values[:, 0])
     return np.minimum.accumulate(best)
 
 
-def compare_selectors(console: Console, seconds: float, names: list[str]) -> None:
+def compare_selectors(out: Output, seconds: float, names: list[str]) -> None:
     """Print the hypervolume of every selector after equal seconds on the large pool."""
     n_members, n_samples, n_classes = LARGE
     problem = drawn_problem(draw_votes(n_members, n_samples, n_classes))
     warm = drawn_problem(draw_votes(40, 200, 10))
-    table = Table(title=f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes: {seconds:g} s each")
-    for column in ("selector", "hypervolume", "after 1 s", "lowest error", "front", "judged", "seconds"):
-        table.add_column(column, justify="left" if column == "selector" else "right")
-    rows = []
+    rows: list[list[Value]] = []
     for name in names:
         search(warm, name, seconds=0.2)  # compiles and imports
         try:
             found = search(problem, name, seconds=seconds)
         except InputError as refusal:
-            console.print(f"{name}: {refusal}")
+            out.note(f"{name}: {refusal}")
             continue
-        after_one = max((m.hypervolume for m in found.history if m.seconds <= 1), default=0.0)
-        lowest = found.front.values[:, 0].min()
-        cells = (f"{found.hypervolume:.4f}", f"{after_one:.4f}", f"{lowest:.4%}", str(len(found.front)))
-        rows.append((found.hypervolume, (name, *cells, f"{found.spent:,}", f"{found.elapsed:.1f}")))
-    for _, row in sorted(rows, reverse=True):
-        table.add_row(*row)
-    console.print(table)
+        after_one = max((m.hypervolume for m in found.archive.history if m.seconds <= 1), default=0.0)
+        lowest = float(found.archive.values[:, 0].min())
+        spent = found.budget.n_evaluations, found.budget.elapsed
+        rows.append([name, found.archive.hypervolume, after_one, lowest, len(found.archive), *spent])
+    columns = {
+        "selector": "", "hypervolume": ".4f", "after 1 s": ".4f", "lowest error": ".4%", "front": "", "judged": ",",
+        "seconds": ".1f",
+    }  # fmt: skip
+    title = f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes: {seconds:g} s each"
+    out.show(Sheet(title, columns, sorted(rows, key=lambda row: -float(row[1] or 0))))
 
 
 def main() -> None:
     """Print machine and versions, then the tables asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--large", action="store_true", help="every selector on the large pool instead")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each selector on the large pool")
     parser.add_argument("--selectors", nargs="+", default=list(selectors.names()))
@@ -225,13 +237,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="searches side by side")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    console = Console(width=160)
-    console.print(machine())
-    if options.large:
-        compare_selectors(console, options.seconds, options.selectors)
-    else:
-        compare_times(console, options)
-        compare_sizes(console)
+    with Output(__doc__, options) as out:
+        if options.large:
+            compare_selectors(out, options.seconds, options.selectors)
+        else:
+            compare_times(out, options)
+            compare_sizes(out)
 
 
 if __name__ == "__main__":

@@ -47,11 +47,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from generation import machine
+from output import machine, machine_facts, versions
 from paired import (
     MEASURES,
     Cell,
@@ -306,7 +307,9 @@ def facts(cells: Sequence[Cell], scopes: Sequence[Sequence[Cell]], options: argp
     methods = list(cells[0].records)
     return {
         "format": FORMAT,
-        "machine": machine(),
+        "machine": machine_facts(),
+        "versions": versions(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seed": options.seed,
         "budget": options.budget,
         "repeats": options.repeats,

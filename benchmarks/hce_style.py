@@ -9,14 +9,13 @@ with each of the three terms. All is counted on 1,000 images that nothing was tr
 the mean of their probabilities. Differences to the control are means over the seeds, with 95 % t-intervals.
 """
 
-import argparse
 from dataclasses import replace
 
 import numpy as np
 import torch
+from output import Output, Sheet, arguments
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from scipy.stats import t
 
 from evo_ensyth.synthesis import FineTuning, HceStyle, Magnitude, Quantisation, Training, datasets, measure, networks
@@ -38,25 +37,28 @@ WAYS += [
 ]
 
 
+COLUMNS = {
+    "fine-tuned": "", "error of a partner": ".2f", "disagreement": ".2f", "error of both": ".2f",
+    f"minus {CONTROL}": "",
+}  # fmt: skip
+
+
 def main() -> None:
     """Count for every seed, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
-    console = Console(width=120, highlight=False)
     with reproducible(threads=1):
         seeds = [counted(seed) for seed in track(range(1, options.seeds + 1), "seeds", console=Console(stderr=True))]
-    for pair in PAIRS:
-        table = Table(title=f"{pair}, {options.seeds} seeds: % of 1,000 images", title_justify="left")
-        table.add_column("fine-tuned")
-        for column in ("error of a partner", "disagreement", "error of both", f"minus {CONTROL}"):
-            table.add_column(column, justify="right")
-        control = np.array([found[pair][CONTROL] for found in seeds])
-        for way in seeds[0][pair]:
-            found = 100 * np.array([seed[pair][way] for seed in seeds])
-            beside = "" if way == CONTROL else interval(found[:, -1] - 100 * control[:, -1])
-            table.add_row(way.replace("_", " "), *(f"{value:.2f}" for value in found.mean(axis=0)), beside)
-        console.print(table)
+    with Output(__doc__, options) as out:
+        for pair in PAIRS:
+            control = np.array([found[pair][CONTROL] for found in seeds])
+            rows = []
+            for way in seeds[0][pair]:
+                found = 100 * np.array([seed[pair][way] for seed in seeds])
+                beside = None if way == CONTROL else interval(found[:, -1] - 100 * control[:, -1])
+                rows.append([way.replace("_", " "), *found.mean(axis=0).tolist(), beside])
+            out.show(Sheet(f"{pair}, {options.seeds} seeds: % of 1,000 images", COLUMNS, rows))
 
 
 def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:

@@ -7,14 +7,12 @@
     python benchmarks/net_trim.py --layer --samples 5000 10000 20000
 """
 
-import argparse
 import os
-import platform
 import time
 from pathlib import Path
 
-import cvxpy
 import torch
+from output import Output, Sheet, Value, arguments
 from safetensors.torch import load_file, save_file
 
 from evo_ensyth.synthesis import datasets, networks
@@ -33,7 +31,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 def main() -> None:
     """Print machine and versions, then the tables asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--layer", action="store_true", help="the 3136 -> 512 layer instead of the comparison")
     parser.add_argument("--samples", type=int, nargs="+", default=[5000])
     parser.add_argument("--epsilons", type=float, nargs="+", default=list(EPSILONS))
@@ -42,21 +40,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    load = os.getloadavg()[0]
-    print(f"{processor()}, {options.threads} threads, load {load:.1f} before we start")
-    print(f"python {platform.python_version()}, torch {torch.__version__}, cvxpy {cvxpy.__version__} with Clarabel")
-    if options.layer:
-        measure_layer(options.samples, options.epsilons, options.tolerance, options.cache)
-    else:
-        compare_with_cvxpy()
+    with Output(__doc__, options) as out:
+        out.note(f"torch in {options.threads} threads")
+        if options.layer:
+            measure_layer(out, options.samples, options.epsilons, options.tolerance, options.cache)
+        else:
+            compare_with_cvxpy(out)
 
 
-def compare_with_cvxpy() -> None:
+def compare_with_cvxpy(out: Output) -> None:
     """Both solvers on the same random layers, until the reference takes a minute."""
-    print(f"\nepsilon {GAIN}; ours at tolerance {DIGITS:g}, float32, preparation included")
-    print(
-        f"{'layer':>16} {'samples':>8} {'cvxpy s':>9} {'ours s':>8} {'ratio':>7} {'objective':>11} {'difference':>11}"
-    )
+    rows: list[list[Value]] = []
     for n_inputs, n_neurons, n_samples in SIZES:
         rng = torch.Generator().manual_seed(0)
         inputs = torch.randn(n_samples, n_inputs, generator=rng, dtype=torch.float64).clamp(min=0)
@@ -79,16 +73,25 @@ def compare_with_cvxpy() -> None:
         difference = quality.objective / expected - 1
         assert abs(difference) < DIGITS, f"objectives differ by {difference:.1e}"
         assert quality.ball < 1 + DIGITS, f"the ball is left: {quality.ball:.6f}"
-        print(
-            f"{f'{n_inputs} -> {n_neurons}':>16} {n_samples:8} {reference:9.2f} {ours:8.3f} {reference / ours:7.0f}"
-            f" {expected:11.4f} {difference:11.1e}",
-            flush=True,
-        )
+        sizes = f"{n_inputs} -> {n_neurons}", n_samples
+        rows.append([*sizes, reference, ours, reference / ours, expected, difference])
         if reference > ENOUGH_SECONDS:
             break
+    columns = {
+        "layer": "",
+        "samples": ",",
+        "cvxpy, s": ".2f",
+        "ours, s": ".3f",
+        "ratio": ".0f",
+        "objective": ".4f",
+        "difference": ".1e",
+    }
+    out.show(Sheet(f"epsilon {GAIN}; ours at tolerance {DIGITS:g}, float32, preparation included", columns, rows))
 
 
-def measure_layer(samples: list[int], epsilons: list[float], tolerance: float | None, cache: Path | None) -> None:
+def measure_layer(
+    out: Output, samples: list[int], epsilons: list[float], tolerance: float | None, cache: Path | None
+) -> None:
     """Every epsilon of LeNet's first dense layer, for each number of samples; optimality is certified, not assumed."""
     inputs, weights = first_dense_layer(max(samples), cache)
     for n_samples in samples:
@@ -97,11 +100,12 @@ def measure_layer(samples: list[int], epsilons: list[float], tolerance: float | 
         tolerance = tolerance or default_tolerance(program)
         solver = LayerSolver(program, weights)
         prepared = time.perf_counter() - started
-        print(f"\n3136 -> 512, {n_samples} samples, tolerance {tolerance:g}; ", end="")
-        print(f"{int(program.active.any(0).sum())} neurons are ever active, ", end="")
-        print(f"{float(program.active.double().mean()):.0%} of the outputs; factorised in {prepared:.1f} s")
-        print(f"{'epsilon':>8} {'iterations':>11} {'s':>7} {'density':>8} {'objective':>10}", end="")
-        print(f" {'gap':>8} {'ball':>8} {'overshoot':>10}")
+        active = float(program.active.double().mean())
+        out.note(
+            f"3136 -> 512, {n_samples} samples, tolerance {tolerance:g}; {int(program.active.any(0).sum())} neurons "
+            f"are ever active, {active:.0%} of the outputs; factorised in {prepared:.1f} s"
+        )
+        rows: list[list[Value]] = []
         state, total, all_converged = None, prepared, True
         for epsilon in epsilons:
             radius = epsilon * program.norm_on_active(program.targets)
@@ -112,16 +116,19 @@ def measure_layer(samples: list[int], epsilons: list[float], tolerance: float | 
             state, total = solution.state, total + seconds
             all_converged &= solution.converged
             quality = judge(program, solution.weights, radius)
-            print(
-                f"{epsilon:8g} {solution.iterations:11} {seconds:7.1f}"
-                f" {float((solution.weights != 0).double().mean()):8.2%} {quality.objective:10.3f}"
-                f" {solution.certificate.gap:8.2%} {quality.ball:8.5f} {quality.overshoot:10.1e}",
-                flush=True,
-            )
+            density = float((solution.weights != 0).double().mean())
+            of_solution = quality.objective, solution.certificate.gap, quality.ball, quality.overshoot
+            rows.append([epsilon, solution.iterations, seconds, density, *of_solution])
+        columns = {
+            "epsilon": "g", "iterations": "", "s": ".1f", "density": ".2%", "objective": ".3f", "gap": ".2%",
+            "ball": ".5f", "overshoot": ".1e",
+        }  # fmt: skip
+        out.show(Sheet(f"{n_samples} samples", columns, rows))
         verdict = "within" if total <= ALLOWED_SECONDS else "beyond"
-        print(f"all, preparation included: {total:.0f} s, {verdict} {ALLOWED_SECONDS:.0f} s; ", end="")
-        print(f"{'every' if all_converged else 'not every'} epsilon within the tolerance; ", end="")
-        print(f"load {os.getloadavg()[0]:.1f} at the end", flush=True)
+        out.note(
+            f"all, preparation included: {total:.0f} s, {verdict} {ALLOWED_SECONDS:.0f} s; "
+            f"{'every' if all_converged else 'not every'} epsilon within the tolerance"
+        )
 
 
 def first_dense_layer(n_samples: int, cache: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,16 +153,6 @@ def first_dense_layer(n_samples: int, cache: Path | None) -> tuple[torch.Tensor,
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_file({"inputs": inputs, "weights": weights}, kept)
     return inputs.double(), weights.double()
-
-
-def processor() -> str:
-    """Name of the processor, where the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

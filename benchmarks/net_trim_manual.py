@@ -9,12 +9,10 @@ at 0.01 (the authors look first at 5,000). Net-Trim looks at 20,000 images, whic
 the 60,000 images are held out, as in the authors' split; all accuracies are those on the 10,000 test images.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from output import Output, Sheet, Value, arguments
 from safetensors.numpy import load_file
 
 from evo_ensyth.cli.progress import pool_progress
@@ -44,7 +42,7 @@ def recipe(keep: float, samples: int) -> Recipe:
 
 def main() -> None:
     """Make the pool, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument(
         "--keep", type=float, default=0.5, help="probability that dropout keeps an input, in the parent"
     )
@@ -55,10 +53,7 @@ def main() -> None:
     with pool_progress(quiet=False) as progress:
         build(plan, folder, problem=NAME, progress=progress, workers=default_workers(plan))
     dense = read_pool(folder).about["parent"]["accuracy"]["test"]
-    table = Table(title="accuracy on the test images, and share of the dense layers' weights that are kept, %")
-    for column in ("", "dense", "pruned", "fine-tuned", "kept"):
-        table.add_column(column, justify="right" if column else "left")
-    table.add_row("the manual", *(f"{value:.2f}" for value in MANUAL[:3]), f"{MANUAL[3]:.1f}")
+    rows: list[list[Value]] = [["the manual", *MANUAL]]
     for place, (planned,) in ((folder, plan.members()), (folder / "controls", plan.planned_controls())):
         member = read_member(place, planned.name)
         assert member is not None
@@ -67,8 +62,11 @@ def main() -> None:
         weights = load_file(place / "members" / planned.name / "weights.safetensors")
         dense_layers = [weights[f"{layer}.weight"] for layer in ("fc1", "fc2")]
         kept = sum(np.count_nonzero(layer) for layer in dense_layers) / sum(layer.size for layer in dense_layers)
-        table.add_row(planned.variant, *(f"{100 * value:.2f}" for value in accuracies), f"{100 * kept:.2f}")
-    Console(width=120, highlight=False).print(table)
+        rows.append([planned.variant, *(100 * float(value) for value in (*accuracies, kept))])
+    columns = {"": "", **dict.fromkeys(("dense", "pruned", "fine-tuned", "kept"), ".2f")}
+    title = "accuracy on the test images, and share of the dense layers' weights that are kept, %"
+    with Output(__doc__, options) as out:
+        out.show(Sheet(title, columns, rows))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.table import Table
+from output import Sheet
 from scipy.special import stdtrit
 
 Record = Mapping[str, Any]  # what `unseen.played` says
@@ -172,29 +172,9 @@ class Comparison:
         return verdicts.count("win"), verdicts.count("draw"), verdicts.count("loss")
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table as facts: it is printed by rich, or written as Markdown."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def rich(self) -> Table:
-        """For a terminal."""
-        table = Table(title=self.title, title_justify="left")
-        table.add_column(self.columns[0], no_wrap=True)
-        for column in self.columns[1:]:
-            table.add_column(column, justify="right", overflow="fold")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        """For a page."""
-        lines = [self.columns, ("---", *("---:" for _ in self.columns[1:])), *self.rows]
-        table = "\n".join(f"| {' | '.join(line)} |".replace("\n", "<br>") for line in lines)
-        return f"**{self.title}**\n\n{table}\n"
+def written(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Sheet:
+    """A table whose cells are written already."""
+    return Sheet(title, dict.fromkeys(columns, ""), rows)
 
 
 def cell_sheet(cell: Cell, baseline: str) -> Sheet:
@@ -207,7 +187,7 @@ def cell_sheet(cell: Cell, baseline: str) -> Sheet:
         row += [f"{cell.errors(method, 'recommended').mean():.2f}", f"{cell.size(method):.1f}"]
         rows.append((method, *row, f"{cell.number(method, 'seconds'):.3f}"))
     draws = len(next(iter(cell.records.values())))
-    return Sheet(
+    return written(
         f"{cell.pool}: {cell.n_members} members, {cell.n_search:,} search and {cell.n_test:,} test samples, "
         f"{draws} draws; errors in %",
         ("method", "size k", "up to k", "on search", f"minus {baseline}", "recommended", "its size", "seconds"),
@@ -238,7 +218,7 @@ def summary_sheet(cells: Sequence[Cell], to_beat: Sequence[str]) -> Sheet:
                 f"{seconds:.3f}",
             )
         )
-    return Sheet(
+    return written(
         f"{_scope(cells)}: test errors in %",
         ("method", "size k", "up to k", f"most above the best of {len(to_beat)}", "recommended", "its size", "seconds"),
         tuple(sorted(rows, key=lambda row: means[row[0]])),
@@ -252,7 +232,7 @@ def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) 
         compared = [Comparison.of(cells, method, baseline, measure) for baseline in baselines]
         texts = ("" if c.method == c.baseline else f"{c.here.text} ({c.spread})\n{c.tally}" for c in compared)
         rows.append((method, *texts))
-    return Sheet(
+    return written(
         f"{_scope(cells)}: {MEASURES[measure]}, minus that of a baseline, in points, ± for these pools "
         "(± for any pools); wins/draws/losses",
         ("method", *baselines),
@@ -276,7 +256,7 @@ def grid_sheet(cells: Sequence[Cell], measure: str) -> Sheet:
     means = (text(_over_pools(cells, errors[method]), _over_pools(cells, sizes[method])) for method in methods)
     note = " (members)" if measure == "recommended" else ""
     title = f"{_scope(cells)}: {MEASURES[measure]} in %{note}"
-    return Sheet(title, ("pool, search samples", *methods), (*rows, ("mean over the pools", *means)))
+    return written(title, ("pool, search samples", *methods), (*rows, ("mean over the pools", *means)))
 
 
 def rule_sheet(cells: Sequence[Cell], method: str, baselines: Sequence[str]) -> Sheet:
@@ -301,7 +281,7 @@ def rule_sheet(cells: Sequence[Cell], method: str, baselines: Sequence[str]) -> 
         errors = [cell.errors(baseline, "recommended").mean() for cell in cells]
         n_members = [cell.size(baseline) for cell in cells]
         rows.append((baseline, f"{_over_pools(cells, errors):.2f}", f"{_over_pools(cells, n_members):.1f}"))
-    return Sheet(f"{_scope(cells)}: rules of recommending", ("rule", "test error in %", "members"), tuple(rows))
+    return written(f"{_scope(cells)}: rules of recommending", ("rule", "test error in %", "members"), tuple(rows))
 
 
 def picture(cells: Sequence[Cell]) -> bytes:

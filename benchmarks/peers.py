@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py                                       # all pools: a quarter of an hour
     python benchmarks/peers.py --pools drawn_36 --seconds 2          # one of them, shortly
-    python benchmarks/peers.py --json peers.json --markdown peers.md
+    python benchmarks/peers.py --json benchmarks/figures/peers.json
 
 Everyone minimises error and members on the same votes, on one thread, and all must count the same errors for the same
 subsets before a time is printed. pymoo and DEAP are set up as their documentation does it for bit strings; the
@@ -23,20 +23,16 @@ import argparse
 import contextlib
 import importlib.util
 import io
-import json
-import platform
 import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from output import LEFT, Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.engine import BitPlanes
@@ -57,7 +53,6 @@ OURS = (
     "backward_wrapper",
     "backward_elimination",
 )
-LIBRARIES = ("numpy", "numba", "pymoo", "deap", "scikit-learn", "mlxtend")
 POPULATION = 100
 CHECKED = 12  # subsets on which everybody's errors are compared
 
@@ -411,11 +406,11 @@ def run_peer(problem: Problem, tool: str, limits: tuple[str, str], evaluations: 
     ]
 
 
-def pools(wanted: list[str], folder: Path, console: Console) -> dict[str, Votes]:
+def pools(wanted: list[str], folder: Path, out: Output) -> dict[str, Votes]:
     """Draw or read the pools that are asked for, or all there are."""
     paths = {path.stem: path for path in sorted(folder.glob("*.npz"))}
     if not paths:
-        console.print("No pools of real predictions lie beside this checkout, in ../shared/pools: those are left out.")
+        out.note("No pools of real predictions lie beside this checkout, in ../shared/pools: those are left out.")
     unknown = [name for name in wanted if name not in DRAWN and name not in paths]
     if unknown:
         sys.exit(f"no pool called {', '.join(unknown)}; there is {', '.join([*DRAWN, *paths])}")
@@ -433,87 +428,63 @@ def read_votes(path: Path) -> Votes:
     return Votes(labels, truth, int(max(labels.max(), truth.max())) + 1, "search")
 
 
-def machine() -> dict[str, Any]:
-    """Name of the processor as it gives it, its cores, and versions."""
-    names = []
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    versions = {
-        name: metadata.version(name) for name in LIBRARIES if _installed(name.replace("scikit-learn", "sklearn"))
-    }
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
 def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-HEADER = ("pool", "tool", "evaluations", "seconds", "per second", "hypervolume", "best error", "members")
+COLUMNS = {
+    "pool": "",
+    "tool": LEFT,
+    "evaluations": ",",
+    "seconds": ".3g",
+    "per second": ",.0f",
+    "hypervolume": ".4f",
+    "best error": ".2%",
+    "members": "",
+}
 
 
-def cells(row: Row) -> list[str]:
+def values(row: Row) -> list[Value]:
     """One line of the table. A star marks a tool that had twice the seconds and not the evaluations."""
+    evaluations = f"{row.evaluations:,}*" if row.cut_short else row.evaluations
     return [
-        row.pool,
-        row.tool,
-        f"{row.evaluations:,}{'*' if row.cut_short else ''}",
-        f"{row.seconds:.3g}",
-        f"{row.per_second:,.0f}",
-        f"{row.hypervolume:.4f}",
-        f"{row.best_error:.2%}",
-        str(row.size_of_best),
-    ]
-
-
-def markdown(about: dict[str, Any], rows: list[Row]) -> str:
-    """Render the same tables for a page."""
-    lines = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
-    for limit in dict.fromkeys(row.limit for row in rows):
-        lines += [f"### {limit}", "", f"| {' | '.join(HEADER)} |", "| --- | --- |" + " ---: |" * (len(HEADER) - 2)]
-        lines += [f"| {' | '.join(cells(row))} |" for row in rows if row.limit == limit] + [""]
-    return "\n".join(lines)
+        row.pool, row.tool, evaluations, row.seconds, row.per_second, row.hypervolume, row.best_error, row.size_of_best,
+    ]  # fmt: skip
 
 
 def main() -> None:
     """Compare, and print one table for each limit."""
-    options = argparse.ArgumentParser(description="Our selectors beside other libraries on the same pools.")
+    options = arguments(__doc__)
     options.add_argument("--evaluations", type=int, default=20_000, help="of everybody in the first table")
     options.add_argument("--seconds", type=float, default=10.0, help="of everybody in the second table")
     options.add_argument("--pools", nargs="*", default=[], metavar="POOL", help="by default all")
     options.add_argument("--real", type=Path, default=REAL_POOLS, metavar="FOLDER", help="of .npz files of predictions")
     options.add_argument("--tools", nargs="*", default=[], metavar="TOOL", help="those with such a word in their name")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
-    options.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there as well")
     asked = options.parse_args()
-    console = Console() if sys.stdout.isatty() else Console(width=140)
     limits = f"{asked.evaluations:,} evaluations", f"{asked.seconds:g} seconds"
+    with Output(__doc__, asked) as out:
+        compare(out, asked, limits)
 
-    about = machine()
-    console.print(", ".join(f"{key} {value}" for key, value in about.items()), soft_wrap=True)
+
+def compare(out: Output, asked: argparse.Namespace, limits: tuple[str, str]) -> None:
+    """Run every tool on every pool within both limits."""
     wanted = [
         tool for tool in (*(f"evo_ensyth {name}" for name in OURS), *PEERS)
         if not asked.tools or any(word.lower() in tool.lower() for word in asked.tools)
     ]  # fmt: skip
     for module in sorted({PEERS[tool][0] for tool in wanted if tool in PEERS}):
         if not _installed(module):
-            console.print(f"{module} is not installed: left out. It comes with pip install 'evo-ensyth\\[peers]'.")
+            out.note(f"{module} is not installed: left out. It comes with pip install 'evo-ensyth[peers]'.")
             wanted = [tool for tool in wanted if tool not in PEERS or PEERS[tool][0] != module]
     warm_up(wanted)
 
     rows: list[Row] = []
-    for name, votes in pools(asked.pools, asked.real, console).items():
+    for name, votes in pools(asked.pools, asked.real, out).items():
         members = Members(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
         problem = Problem(Pool(members, votes, name=name))
         _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
         shape = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
-        console.print(f"{name}: {shape}; {check(votes)} ways of counting agree.", highlight=False)
+        out.note(f"{name}: {shape}; {check(votes)} ways of counting agree.")
         problem.reference  # noqa: B018 - lays out the votes, outside the time
         for tool in wanted:
             if tool in PEERS:
@@ -525,17 +496,8 @@ def main() -> None:
         del _TABLES[id(votes)], _COUNTERS[id(votes)]
 
     for limit in limits:
-        table = Table(title=f"{limit}; hypervolume as a share of the reference box; * stopped: too slow for the limit")
-        for i, column in enumerate(HEADER):
-            table.add_column(column, justify="left" if i < 2 else "right", no_wrap=True)
-        shown = [row for row in rows if row.limit == limit]
-        for row, after in zip(shown, [*shown[1:], None], strict=True):
-            table.add_row(*cells(row), end_section=after is not None and after.pool != row.pool)
-        console.print(table)
-    if asked.json:
-        asked.json.write_text(json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
-    if asked.markdown:
-        asked.markdown.write_text(markdown(about, rows))
+        title = f"{limit}; hypervolume as a share of the reference box; * stopped: too slow for the limit"
+        out.show(Sheet(title, COLUMNS, [values(row) for row in rows if row.limit == limit]))
 
 
 def warm_up(tools: list[str]) -> None:

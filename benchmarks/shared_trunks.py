@@ -11,15 +11,13 @@ Bytes and multiplications are those of the objectives, which count shared layers
 ensemble as one network, which computes shared layers once; it must answer like its members.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from output import Output, Sheet, Value, arguments
 from safetensors.torch import load_file
 
 from evo_ensyth import objectives, workspace
@@ -104,7 +102,7 @@ def parent_row(stored: StoredPool) -> list[float]:
 
 def main() -> None:
     """Print the table for one problem, or one pool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("target", nargs="?", default="digits", help="a problem with a recipe, or a pool's folder")
     parser.add_argument("--full", default="*", help="which of the members that share nothing to look at, by name")
     options = parser.parse_args()
@@ -118,20 +116,19 @@ def main() -> None:
         f"{len(frozen)} members, one trunk": row(stored, frozen),
     }
     one = rows["one member"]
-    table = Table(title=f"{stored.problem}: in brackets, times what one member takes", title_justify="left")
-    table.add_column("")
-    for column in ("bytes", "MACs", *(f"ms for {batch}" for batch in BATCHES), "search error %", "test error %"):
-        table.add_column(column, justify="right")
+    table: list[list[Value]] = []
     for label, values in rows.items():
         costs = [
             f"{value:,.{digits}f} ({value / unit:.2f})"
             for value, unit, digits in zip(values, one, (0, 0, 3, 3), strict=False)
         ]
-        table.add_row(label, *costs, *(f"{100 * error:.2f}" for error in values[-2:]))
-    console = Console(width=140, highlight=False)
-    console.print(table)
+        table.append([label, *costs, *(100 * float(error) for error in values[-2:])])
+    names = ["", "bytes", "MACs", *(f"ms for {batch}" for batch in BATCHES)]
+    columns = {**dict.fromkeys(names, ""), "search error %": ".2f", "test error %": ".2f"}
     runtime = Latency().runtime()
-    console.print(f"{runtime['runtime']}, one thread, {runtime['processor']}")
+    with Output(__doc__, options) as out:
+        out.note(f"{runtime['runtime']}, one thread, {runtime['processor']}")
+        out.show(Sheet(f"{stored.problem}: in brackets, times what one member takes", columns, table))
 
 
 if __name__ == "__main__":

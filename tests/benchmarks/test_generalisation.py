@@ -127,7 +127,7 @@ def test_recorder_keeps_the_best_of_every_size(make_problem):
     problem = make_problem(n_members=5, n_samples=12)  # with many ties
     search = unseen.Recorder(problem, 31)
     subsets = (np.arange(1, 32)[:, None] >> np.arange(5) & 1).astype(bool)
-    values = np.concatenate([search.evaluate(some)[:, 0] for some in np.split(subsets, [10, 20])])
+    values = np.concatenate([search.evaluate(some).values[:, 0] for some in np.split(subsets, [10, 20])])
     sizes = subsets.sum(axis=1)
     for size in range(1, 6):
         first = np.flatnonzero(sizes == size)[values[sizes == size].argmin()]

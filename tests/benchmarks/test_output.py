@@ -6,6 +6,7 @@ import sys
 import figures
 import output
 import pytest
+from conftest import ROOT
 from output import Output, Sheet
 
 SHEET = Sheet("Speed", {"how": "", "where": "<", "us": ",.2f"}, [["loop", "here", 1234.5], ["planes", "there", None]])
@@ -54,6 +55,16 @@ def test_a_benchmark_that_fails_writes_nothing(tmp_path, monkeypatch):
     with pytest.raises(SystemExit), Output("How fast.", output.arguments(None).parse_args()):
         sys.exit("they count other errors")
     assert list(tmp_path.iterdir()) == []
+
+
+SCRIPTS = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "python benchmarks/" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", [path for path in SCRIPTS if path.name != "figures.py"], ids=lambda path: path.name)
+def test_every_benchmark_takes_json(path):
+    """`generalisation.py` has more to say, draw by draw, and a form of its own."""
+    text = path.read_text()
+    assert path.name == "generalisation.py" or ("arguments(__doc__)" in text and "Output(__doc__, " in text)
 
 
 def test_the_page_of_the_docs_is_what_the_figures_say():
