@@ -32,7 +32,7 @@ from paired import Difference, written
 from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.files import write_whole
 from evo_ensyth.io.pool_folder import read_member
-from evo_ensyth.report.plots import COLOURS, STYLE, write_figure
+from evo_ensyth.report.drawing import COLOURS, STYLE, figure_files
 from evo_ensyth.synthesis import DropNet, Recipe, Route, Training, build
 from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
 from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
@@ -224,7 +224,8 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
         axes.set_ylabel("test error, %")
         axes.set_title(title, fontsize=10, loc="left")
         axes.legend(frameon=False)
-        write_figure(figure, stem)
+        for file, content in figure_files(figure, stem.name).items():
+            write_whole(stem.with_name(file), content)
 
 
 def main() -> None:

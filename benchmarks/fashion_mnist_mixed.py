@@ -23,8 +23,10 @@ from matplotlib.figure import Figure
 from output import Output, Sheet, Value, arguments
 
 from evo_ensyth.errors import EvoEnsythError
+from evo_ensyth.files import write_whole
 from evo_ensyth.io import StoredPool, read_pool
-from evo_ensyth.report.plots import COLOURS, STYLE, TITLES, write_figure
+from evo_ensyth.report.drawing import COLOURS, STYLE, figure_files
+from evo_ensyth.report.renderers.plots import TITLES
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.statistics import mcnemar, paired_interval
 from evo_ensyth.search.problem import Problem
@@ -86,7 +88,7 @@ def main() -> None:
         out.show(fronts(runs))
         out.show(recommended(problem, runs))
         best = runs["everything"]
-        out.note(f"Of everything: {', '.join(best.found.entries[best.chosen].members)}")
+        out.note(f"Of everything: {', '.join(best.recommended.members)}")
         out.show(without_a_method(problem, runs["everything"]))
         out.show(fronts_of_bytes(stored))
     options.out.mkdir(parents=True, exist_ok=True)
@@ -132,9 +134,9 @@ def fronts(runs: Mapping[str, Run]) -> Sheet:
     for part, found in runs.items():
         cells = []
         for size in SIZES:
-            fitting = [entry for entry in found.found.entries if entry.size <= size]
+            fitting = [entry for entry in found.front if entry.size <= size]
             entry = min(fitting, key=lambda entry: entry.search_errors)
-            cells.append(" / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test")))
+            cells.append(" / ".join(f"{100 * entry.error(split):.2f}" for split in ("search", "test")))
         rows.append([part, *cells])
     title = "Error in % on the search split / on the test split, of what the front has with at most so many members"
     return Sheet(title, dict.fromkeys(("members of", *map(str, SIZES)), ""), rows)
@@ -143,7 +145,7 @@ def fronts(runs: Mapping[str, Run]) -> Sheet:
 def wrong(problem: Problem, found: Run) -> np.ndarray:
     """Test samples that the recommended ensemble gets wrong: bool, (n_test,)."""
     names = problem.pool.names
-    subset = np.isin(names, found.found.entries[found.chosen].members)[None]
+    subset = np.isin(names, found.recommended.members)[None]
     tested = problem.on_test(subset)
     assert tested is not None
     return np.asarray(tested.predictions[0] != tested.votes.y_true)
@@ -162,8 +164,8 @@ def recommended(problem: Problem, runs: Mapping[str, Run]) -> Sheet:
     rows: list[list[Value]] = []
     baseline = wrong(problem, runs[ENSYTH])
     for part, found in runs.items():
-        entry = found.found.entries[found.chosen]
-        errors = [100 * float(found.error(entry, split)) for split in ("search", "test")]
+        entry = found.recommended
+        errors = [100 * float(entry.error(split)) for split in ("search", "test")]
         beside = [None, None] if part == ENSYTH else compared(wrong(problem, found), baseline)
         rows.append([part, entry.size, entry.costs["bytes"] / 1000, *errors, *beside])
     columns = {
@@ -181,8 +183,8 @@ def without_a_method(problem: Problem, everything: Run) -> Sheet:
     for method in METHODS:
         others = [pattern for other, patterns in METHODS.items() if other != method for pattern in patterns]
         found = searched(problem, others)
-        entry = found.found.entries[found.chosen]
-        errors = [100 * float(found.error(entry, split)) for split in ("search", "test")]
+        entry = found.recommended
+        errors = [100 * float(entry.error(split)) for split in ("search", "test")]
         rows.append([method, entry.size, *errors, *compared(wrong(problem, found), baseline)])
     columns = {"without": "", "size": "", "search %": ".2f", "test %": ".2f", "minus everything": "", "p": ".2g"}
     return Sheet("Without one method, what the front recommends, beside what everything recommends", columns, rows)
@@ -197,9 +199,9 @@ def fronts_of_bytes(stored: StoredPool) -> Sheet:
         found = searched(problem, patterns)
         cells = []
         for limit in limits:
-            fitting = [entry for entry in found.found.entries if entry.costs["bytes"] <= 1000 * limit]
+            fitting = [entry for entry in found.front if entry.costs["bytes"] <= 1000 * limit]
             entry = min(fitting, key=lambda entry: (entry.search_errors, entry.costs["bytes"]), default=None)
-            errors = entry and " / ".join(f"{100 * found.error(entry, split):.2f}" for split in ("search", "test"))
+            errors = entry and " / ".join(f"{100 * entry.error(split):.2f}" for split in ("search", "test"))
             cells.append(f"{errors} ({entry.size})" if entry else "")
         rows.append([part, *cells])
     title = "Fronts of error against bytes, at most so many kB: search / test error in %, and members"
@@ -214,14 +216,15 @@ def draw(runs: Mapping[str, Run], stem: Path) -> None:
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         for axes, split in zip(panels, ("search", "test"), strict=True):
             for (part, found), colour in zip(runs.items(), COLOURS, strict=True):
-                entries = [entry for entry in found.found.entries if entry.size <= SIZES[-1]]
-                values = [100 * found.error(entry, split) for entry in entries]
+                entries = [entry for entry in found.front if entry.size <= SIZES[-1]]
+                values = [100 * entry.error(split) for entry in entries]
                 axes.plot([entry.size for entry in entries], values, "o-", color=colour, markersize=4, label=part)
             axes.set_title(TITLES[split], loc="left", fontsize=10)
             axes.set_xlabel("members")
         panels[0].set_ylabel("error, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-        write_figure(figure, stem)
+        for file, content in figure_files(figure, stem.name).items():
+            write_whole(stem.with_name(file), content)
 
 
 if __name__ == "__main__":

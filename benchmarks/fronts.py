@@ -34,7 +34,7 @@ from output import Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.results.run import Milestone
+from evo_ensyth.results.front import Milestone
 from evo_ensyth.search import selectors
 from evo_ensyth.search.archive import Archive
 from evo_ensyth.search.budget import Budget, SearchOver

@@ -22,9 +22,10 @@ import resource, sys
 from evo_ensyth import workspace
 from evo_ensyth.search.run import run
 problem = workspace.load_problem(sys.argv[1])
-found = run(problem, "nsga2", against=["forward_greedy"], seconds=float(sys.argv[2]))
+found = run(problem, "nsga2", baselines=["forward_greedy"], seconds=float(sys.argv[2]))
 unit = 1 if sys.platform == "darwin" else 1024
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, "torch" in sys.modules, found.found.evaluations)
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+print(megabytes, "torch" in sys.modules, found.front.n_evaluations)
 """
 
 

@@ -1,8 +1,100 @@
-"""Search all subsets of a pool of compressed networks for the small ensembles that vote best.
+"""Find the few of many models that, voting together, beat the best of them.
 
-The walk of the data is the order of the rooms: ``synthesis`` makes a pool, ``pool`` holds it, ``voting`` counts what a
-subset answers, ``objectives`` judge it, ``search`` chooses, ``report`` tells. ``python -m evo_ensyth --help`` is the
-front door.
+Four nouns: a `Pool` of members and what they answered becomes a `Problem` with objectives; `search` makes a `Run` of
+it, with a front; each `Ensemble` of the front predicts. ``evo-ensyth --help`` offers the same on the command line.
+
+>>> import evo_ensyth as ee
+>>> pool = ee.load("runs/reference/fashion_mnist/predictions.npz")
+>>> run = ee.search(pool, ["error", "n_members"], selector="forward_greedy")
+>>> run.recommended.error("test") < run.single_best.error("test")
+True
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evo_ensyth import objectives
+    from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search
+    from evo_ensyth.engine.ensembles import Ensembles
+    from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
+    from evo_ensyth.io import write_predictions
+    from evo_ensyth.objectives import Objective, objective
+    from evo_ensyth.pool import Pool, Votes
+    from evo_ensyth.results.ensemble import Ensemble
+    from evo_ensyth.results.front import Front
+    from evo_ensyth.results.run import Run
+    from evo_ensyth.results.run_comparison import RunComparison
+    from evo_ensyth.search import selectors
+    from evo_ensyth.search.constraints import Constraint
+    from evo_ensyth.search.problem import Problem
+    from evo_ensyth.search.run import Progress
+
 __version__ = "0.1.0"
+
+# Every public name and the module it lies in, imported when it is first used: `import evo_ensyth` itself loads
+# neither numba nor matplotlib nor torch.
+_PLACES = {
+    "Constraint": "search.constraints",
+    "Ensemble": "results.ensemble",
+    "Ensembles": "engine.ensembles",
+    "EvoEnsythError": "errors",
+    "Front": "results.front",
+    "InputError": "errors",
+    "Objective": "objectives",
+    "Pool": "pool",
+    "Problem": "search.problem",
+    "Progress": "search.run",
+    "Run": "results.run",
+    "RunComparison": "results.run_comparison",
+    "UnfinishedError": "errors",
+    "Votes": "pool",
+    "build_pool": "api",
+    "compare": "api",
+    "load": "api",
+    "load_problem": "api",
+    "objective": "objectives",
+    "read_run": "api",
+    "search": "api",
+    "write_predictions": "io",
+}
+_MODULES = {"objectives": "objectives", "selectors": "search.selectors"}
+
+__all__ = [
+    "Constraint",
+    "Ensemble",
+    "Ensembles",
+    "EvoEnsythError",
+    "Front",
+    "InputError",
+    "Objective",
+    "Pool",
+    "Problem",
+    "Progress",
+    "Run",
+    "RunComparison",
+    "UnfinishedError",
+    "Votes",
+    "build_pool",
+    "compare",
+    "load",
+    "load_problem",
+    "objective",
+    "objectives",
+    "read_run",
+    "search",
+    "selectors",
+    "write_predictions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"evo_ensyth.{_PLACES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"evo_ensyth.{_MODULES[name]}")
+    raise AttributeError(f"module 'evo_ensyth' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,10 +1,13 @@
 """Plug-ins by file name: a folder, with the folders in it, lists what there is, so one new file is one new method."""
 
+import ast
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +23,27 @@ def names(folder: str) -> tuple[str, ...]:
         Dotted name of the package, such as ``evo_ensyth.search.selectors``.
     """
     return tuple(sorted(_places(folder)))
+
+
+def describe(folder: str) -> dict[str, str]:
+    """Name of each plug-in in a package, and the first line of its module's docstring. Nothing is imported."""
+    places = _places(folder)
+    found = {}
+    for name in sorted(places):
+        spec = importlib.util.find_spec(places[name])
+        assert spec is not None
+        assert spec.origin is not None
+        found[name] = first_line(Path(spec.origin))
+    return found
+
+
+def first_line(path: Path) -> str:
+    """First line of the docstring of a Python file; empty if it has none, or is no Python."""
+    try:
+        docstring = ast.get_docstring(ast.parse(path.read_bytes()))
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return (docstring or "").partition("\n")[0]
 
 
 def load(folder: str, name: str, what: str) -> ModuleType:
@@ -117,3 +141,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
     return InputError(f"no {what} called '{name}'.{hint} There is {', '.join(known) or 'none at all'}.")
+
+
+def renderer(name: str) -> ModuleType:
+    """Module of ``evo_ensyth.report`` that shows results.
+
+    Results know how they can be shown only by name, as plug-ins are known: so they depend on no renderer.
+    """
+    return importlib.import_module(f"evo_ensyth.report.{name}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from evo_ensyth import plugins
 from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
 from evo_ensyth.io import StoredPool, read_pool, read_predictions
 from evo_ensyth.objectives import Objective
@@ -25,6 +26,7 @@ __all__ = [
     "PoolMissingError",
     "Problem",
     "build_pool",
+    "describe_problems",
     "load_problem",
     "named_pool",
     "planned_members",
@@ -122,7 +124,7 @@ def load_problem(
     build : function of a problem's name, optional
         Builds its pool; called where a problem module asks for a pool that is not there.
     test_share, split_seed
-        For a file of predictions that does not come split; see `io.npz.read_predictions`.
+        For a file of predictions that does not come split; see `io.formats.read_predictions`.
 
     Returns
     -------
@@ -245,6 +247,11 @@ def problem_names() -> tuple[str, ...]:
     return tuple(sorted({name for name in files if name[0] != "_"}))
 
 
+def describe_problems() -> dict[str, str]:
+    """Name of each problem, and the first line of its module's docstring."""
+    return {name: plugins.first_line(_problem_path(name)) for name in problem_names()}
+
+
 def problem_module(target: str) -> ModuleType:
     """Load the module of a problem: by name, by path, or as an importable module.
 
@@ -254,7 +261,7 @@ def problem_module(target: str) -> ModuleType:
         There is none, or it cannot be imported.
     """
     if target in problem_names():
-        path = next(folder / f"{target}.py" for folder in _problem_folders() if (folder / f"{target}.py").exists())
+        path = _problem_path(target)
     elif target.endswith(".py"):
         path = Path(target)
         if not _exists(path):
@@ -282,6 +289,10 @@ def _recipe(name: str) -> "Recipe":
         raise InputError(f"{name} has no function 'recipe'; without one its pool cannot be made.")
     recipe: Recipe = module.recipe()
     return recipe
+
+
+def _problem_path(name: str) -> Path:
+    return next(folder / f"{name}.py" for folder in _problem_folders() if (folder / f"{name}.py").exists())
 
 
 def _problem_folders() -> list[Path]:

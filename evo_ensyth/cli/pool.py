@@ -1,4 +1,4 @@
-"""The commands about pools: ``pool PROBLEM``, short for ``pool make PROBLEM``, and ``status``, ``show``, ``export``."""
+"""The commands about pools: ``pool build``, ``status``, ``show`` and ``export``."""
 
 import dataclasses
 import json
@@ -6,40 +6,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from evo_ensyth.cli.options import Json, Out, Quiet
 from evo_ensyth.errors import InputError, UnfinishedError
 
-Out = Annotated[Path | None, typer.Option(help="A new folder for the results; one under runs/ if not given.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+POOL_COMMANDS = ("build", "export", "show", "status")
+
 Target = Annotated[
-    str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is made, or a pool's folder.")
+    str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is built, or a pool's folder.")
 ]
 Problem = Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")]
 
-
-class _MakeUnlessSaid(TyperGroup):
-    """Takes what is no command for the name of a problem whose pool is to be made."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
-pool = typer.Typer(
-    cls=_MakeUnlessSaid,
-    rich_markup_mode=None,
-    help="Make pools and look at them. 'pool PROBLEM' is short for 'pool make PROBLEM'.",
-)
+pool = typer.Typer(rich_markup_mode=None, help="Build pools and look at them.")
 
 
 @pool.command()
-def make(
+def build(
     problem: Problem,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which members there would be, and what they would take.")
+        bool, typer.Option("--dry-run", help="Only show which members there would be, and what they would take.")
     ] = False,
     workers: Annotated[
         int | None,
@@ -53,20 +38,20 @@ def make(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the parent and make the members; goes on where it was interrupted."""
+    """Train the parent and make the members; a second call continues where the first was interrupted."""
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.io import read_pool
 
     if dry_run:
-        _tell_plan(problem, workers, as_json=as_json, quiet=quiet)
+        _print_plan(problem, workers, as_json=as_json, quiet=quiet)
         return
     try:
         with progress.pool_progress(quiet=quiet) as show:
             folder = workspace.build_pool(problem, show, workers=workers, without_failed=without_failed)
     except UnfinishedError:
         if as_json:
-            print(json.dumps(_standing(problem)))
+            print(json.dumps(_status(problem)))
         raise
     made = read_pool(folder)
     test = made.pool.splits["test"]
@@ -84,7 +69,9 @@ def make(
                 }
             )
         )
-    elif not quiet:
+    elif quiet:
+        print(folder)
+    else:
         print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
 
 
@@ -93,11 +80,11 @@ def status(problem: Problem, as_json: Json = False) -> None:
     """List which members are made, have failed, or are missing."""
     from evo_ensyth.report import pool_console
 
-    found = _standing(problem)
+    found = _status(problem)
     if as_json:
         print(json.dumps(found))
     else:
-        pool_console.print_standing(**found)
+        pool_console.print_status(**found)
 
 
 @pool.command()
@@ -110,20 +97,20 @@ def show(
 ) -> None:
     """Show a pool: its members by method, who disagrees with whom, and what each method offers at what cost."""
     from evo_ensyth import workspace
-    from evo_ensyth.files import folder_written_whole, next_free, write_json
-    from evo_ensyth.report import pool_console, write_pool_pictures
+    from evo_ensyth.files import folder_written_whole, next_free
+    from evo_ensyth.report import pool_console, write_pool_report
     from evo_ensyth.report.pool_facts import gather_pool
 
     stored = workspace.named_pool(target)
     facts = gather_pool(stored, cost)
-    summary = {"folder": str(stored.folder), **facts.summary()}
     place = out or next_free(workspace.results_folder(stored.problem) / "pool-shown")
     with folder_written_whole(place) as folder:
-        write_json(folder / "pool-shown.json", summary)
-        write_pool_pictures(facts, folder)
+        write_pool_report(facts, folder)
     if as_json:
-        print(json.dumps(summary, allow_nan=False))
-    elif not quiet:
+        print(json.dumps({"folder": str(stored.folder), **facts.summary()}, allow_nan=False))
+    elif quiet:
+        print(place)
+    else:
         pool_console.print_pool(facts, str(place))
 
 
@@ -135,7 +122,7 @@ def export(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write what the members answer and cost as a file of predictions, which 'search' reads where there is no pool."""
+    """Write what the members answer and cost as a file of predictions, which 'search' reads."""
     from evo_ensyth import workspace
     from evo_ensyth.io import write_predictions
 
@@ -151,7 +138,7 @@ def export(
         print(f"{file}: {len(stored.pool)} members, {file.stat().st_size:,} bytes")
 
 
-def _tell_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
+def _print_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.report import pool_console
@@ -159,16 +146,16 @@ def _tell_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool)
     planned = workspace.planned_members(problem)
     try:
         with progress.pool_progress(quiet=quiet) as show:
-            told = dataclasses.asdict(workspace.pool_estimate(problem, show, workers=workers))
+            estimate = dataclasses.asdict(workspace.pool_estimate(problem, show, workers=workers))
     except InputError as error:  # The members are known without the data.
-        told = {"reason": str(error)}
+        estimate = {"reason": str(error)}
     if as_json:
-        print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned, "estimate": told}))
+        print(json.dumps({"problem": problem, "n_members": len(planned), "members": planned, "estimate": estimate}))
     elif not quiet:
-        pool_console.print_plan(planned, told)
+        pool_console.print_plan(planned, estimate)
 
 
-def _standing(problem: str) -> dict[str, Any]:
+def _status(problem: str) -> dict[str, Any]:
     from evo_ensyth import workspace
 
     found = workspace.pool_status(problem)

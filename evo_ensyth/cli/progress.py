@@ -9,34 +9,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.results.run import Milestone
+from evo_ensyth.search.run import Progress as SearchProgress
 
 # Where there is no terminal, one plain line at most so often.
 SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def search_progress(
-    *, quiet: bool
-) -> Iterator[tuple[Callable[[str, Milestone, int | None], None], Callable[[str, str], None]]]:
-    """Show how far a search is; hands out functions of (selector, milestone, budget) and of (selector, words)."""
+def search_progress(*, quiet: bool) -> Iterator[Callable[[SearchProgress], None]]:
+    """Show how far a search is; the block gets the function that `api.search` calls."""
     with _progress(quiet) as show:
-        said: dict[str, str] = {}
 
-        def observe(selector: str, milestone: Milestone, budget: int | None) -> None:
-            text = f"{selector}: {milestone.evaluations:,} judged, hypervolume {milestone.hypervolume:.6g}"
-            show(milestone.evaluations, budget, "; ".join([text, *filter(None, [said.get(selector)])]))
+        def on_progress(progress: SearchProgress) -> None:
+            text = f"{progress.selector}: {progress.n_evaluations:,} judged, hypervolume {progress.hypervolume:.6g}"
+            show(progress.n_evaluations, progress.budget, "; ".join(filter(None, [text, progress.message])))
 
-        def tell(selector: str, text: str) -> None:
-            said[selector] = text
-            show(0, None, f"{selector}: {text}")
-
-        yield observe, tell
+        yield on_progress
 
 
 @contextmanager
 def pool_progress(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """Show how far a pool is; hands out a function of (done, total, text)."""
+    """Show how far a pool is; the block gets a function of (done, total, text)."""
     with _progress(quiet) as show:
         yield lambda done, total, text: show(done, total, text)
 

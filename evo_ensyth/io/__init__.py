@@ -1,10 +1,10 @@
-"""Every layout on disk that the package reads or writes, one file a format.
+"""Every layout on disk that the package reads or writes.
 
-``npz``: a file of predictions; ``pool_folder``: a pool with its weights; ``run_folder``: what a search found.
+``formats`` holds one file for each format of predictions; ``pool_folder`` reads and writes a pool with its weights,
+``run_folder`` what a search found.
 """
 
-from evo_ensyth.io.npz import read_predictions
-from evo_ensyth.io.npz_writer import write_predictions
+from evo_ensyth.io.formats import read_predictions, write_predictions
 from evo_ensyth.io.pool_folder import StoredPool, read_pool, read_scores
 
 __all__ = ["StoredPool", "read_pool", "read_predictions", "read_scores", "write_predictions"]

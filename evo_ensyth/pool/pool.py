@@ -149,8 +149,11 @@ class Pool:
         members : int64 (n,), or sequence of str
             Their positions, in the order wanted; or patterns that their names match, such as ``"net_trim-*"``.
         """
-        positions = np.asarray(members)
+        positions, source = np.asarray(members), self.source
         if positions.dtype.kind == "U":
             positions = self.members.matching([str(pattern) for pattern in members])
+            source = {**self.source, "members": [str(pattern) for pattern in members]}
         test = self.test.part(positions) if self.test else None
-        return replace(self, members=self.members.part(positions), search=self.search.part(positions), test=test)
+        return replace(
+            self, members=self.members.part(positions), search=self.search.part(positions), test=test, source=source
+        )

@@ -1,40 +1,9 @@
-"""Telling what came out: ``facts`` are worked out first, then drawn (``plots``) and written down (``markdown``)."""
+"""Show what came out: ``facts`` are worked out first, then each renderer turns them into text, pictures or pages.
 
-from collections.abc import Sequence
-from pathlib import Path
+``console`` and ``html`` show a run on a terminal and in a notebook; ``renderers`` holds one file for each kind of file
+in a run's folder; ``pool_facts``, ``pool_console`` and ``pool_plots`` do the same for a pool.
+"""
 
-from evo_ensyth.report.pool_facts import PoolFacts
-from evo_ensyth.results.run import Run
+from evo_ensyth.report.folder import write_pool_report, write_report, write_run_folder
 
-
-def write_report(runs: Sequence[Run], folder: Path) -> None:
-    """Write ``front.png``, ``front.svg`` and ``report.md`` into an existing folder.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        Of one problem. The first one's comparisons are shown with it; of the others only what they found.
-    folder : Path
-
-    Raises
-    ------
-    InputError
-        The runs are not of one problem.
-    """
-    from evo_ensyth.report import markdown, plots  # matplotlib
-    from evo_ensyth.report.facts import gather
-
-    facts = gather(runs)
-    plots.write_front(facts, folder)
-    markdown.write_page(facts, folder)
-
-
-def write_pool_pictures(facts: PoolFacts, folder: Path) -> None:
-    """Write what `pool_facts` found in a pool into an existing folder."""
-    from evo_ensyth.report import pool_plots  # matplotlib
-
-    pool_plots.write_disagreement(facts, folder)
-    pool_plots.write_curves(facts, folder)
-
-
-__all__ = ["write_pool_pictures", "write_report"]
+__all__ = ["write_pool_report", "write_report", "write_run_folder"]

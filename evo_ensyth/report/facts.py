@@ -5,39 +5,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
-from evo_ensyth.results.comparison import RIVALS, rival_name
-from evo_ensyth.results.run import Entry, Run, Selection
-from evo_ensyth.search.archive import dominates
-
-MARKS = {"single_best": "best single member", "whole_pool": "whole pool"}
+from evo_ensyth.results.comparison import BASELINES, baseline_name
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.front import Front, dominates
+from evo_ensyth.results.run import Run
 
 
 @dataclass(frozen=True)
 class Line:
-    """One selector's front, as it is compared with the others.
+    """One front, as it is compared with the others.
 
     Attributes
     ----------
     label : str
     run : Run
         The run that it belongs to.
-    selection : Selection
-    chosen : Entry, optional
-        The recommended ensemble, where this is what the run was about.
+    front : Front
+    recommended : Ensemble, optional
+        Where this is the run's own front.
     dominated : mapping of split to (int, int)
-        How many of its points the first line's front dominates, and how many it has; not for the first line itself.
+        How many of its ensembles the first line's front dominates, and how many it has; not for the first line itself.
     """
 
     label: str
     run: Run
-    selection: Selection
-    chosen: Entry | None
+    front: Front
+    recommended: Ensemble | None
     dominated: dict[str, tuple[int, int]]
 
     def values(self, split: str) -> np.ndarray:
-        """float64, (n_entries, n_objectives): values on a split."""
-        return _values(self.run, self.selection.entries, split)
+        """float64, (n_ensembles, n_objectives): values on a split."""
+        return _values(self.run, self.front, split)
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class Facts:
     problem : str
     lines : tuple of Line
         The first one is what the report is about.
-    marks : mapping of str to Entry
-        Best single member and whole pool.
+    references : mapping of str to Ensemble
+        The best single member and the whole pool, by their names in words.
     splits : tuple of str
     axes : tuple of str
         The two objectives that are drawn: horizontally, vertically.
@@ -60,7 +58,7 @@ class Facts:
 
     problem: str
     lines: tuple[Line, ...]
-    marks: dict[str, Entry]
+    references: dict[str, Ensemble]
     splits: tuple[str, ...]
     axes: tuple[str, str]
     parent: dict[str, float]
@@ -72,86 +70,73 @@ class Facts:
 
 
 def gather(runs: Sequence[Run]) -> Facts:
-    """Put together what one run, or several runs of one problem, have to tell.
-
-    Raises
-    ------
-    InputError
-        The runs looked at other votes or had other objectives.
-    """
+    """Collect what a report on one run, or on several runs of one problem, shows; see `RunComparison`."""
     first = runs[0]
-    for other in runs[1:]:
-        for what in ("problem", "fingerprints", "objectives", "reference"):
-            if getattr(other, what) != getattr(first, what):
-                raise InputError(
-                    f"the runs of '{first.problem}' and '{other.problem}' cannot be compared: field '{what}' of their "
-                    "run.json differs."
-                )
-    pairs = [(run, selection) for run in runs for selection in (run.selections if run is first else (run.found,))]
-    labels = [selection.selector for _, selection in pairs]
+    pairs = [(run, front) for run in runs for front in (run.fronts if run is first else (run.front,))]
+    labels = [front.selector for _, front in pairs]
     lines: list[Line] = []
-    for run, selection in pairs:
-        label = selection.selector
+    for run, front in pairs:
+        label = front.selector
         if labels.count(label) > 1:
             label += f", seed {run.seed}"
-        chosen = selection.entries[run.chosen] if selection is run.found else None
-        dominated = {} if not lines else _dominated(first, run, selection)
-        lines.append(Line(label, run, selection, chosen, dominated))
+        recommended = run.recommended if front is run.front else None
+        dominated = {} if not lines else _dominated(first, run, front)
+        lines.append(Line(label, run, front, recommended, dominated))
     names = first.objectives
     upwards = "error" if "error" in names else names[0]
     axes = (next((name for name in names if name != upwards), upwards), upwards)
     splits = ("search", "test") if first.n_test else ("search",)
     parent = {split: error for split in splits if (error := _parent_error(first, split)) is not None}
-    return Facts(first.problem, tuple(lines), dict(first.marks), splits, axes, parent)
+    references = {"best single member": first.single_best, "whole pool": first.whole_pool}
+    return Facts(first.problem, tuple(lines), references, splits, axes, parent)
 
 
-def headline(run: Run, index: int) -> tuple[str, ...]:
-    """Say of one ensemble how good it is on unseen samples, whether it is worth the search, and what it costs.
+def headline(run: Run, ensemble: Ensemble) -> tuple[str, ...]:
+    """Say how good an ensemble is on unseen samples, whether it is worth the search, and what it costs.
 
     Parameters
     ----------
     run : Run
-    index : int
-        Of an entry of ``run.found``.
+    ensemble : Ensemble
+        Of its front.
 
     Returns
     -------
     tuple of str
         Sentences in plain text.
     """
-    entry, beside = run.found.entries[index], run.comparisons[index]
-    interval = run.test_interval(entry)
+    interval = ensemble.interval("test")
     if interval is None:
-        return ("Nobody knows how good it is on unseen samples: there is no test split.", *_costs(run, entry))
-    error, optimism = run.error(entry, "test"), run.optimism(entry)
+        return ("Its error on unseen samples is unknown: there is no test split.", *_costs(run, ensemble))
+    error, optimism, comparisons = ensemble.error("test"), ensemble.optimism, ensemble.comparisons
     quality = (
-        f"On unseen samples it errs on {100 * error:.2f} % (95 % interval: {100 * interval[0]:.2f} to "
+        f"On unseen samples its error is {100 * error:.2f} % (95 % interval: {100 * interval[0]:.2f} to "
         f"{100 * interval[1]:.2f}), {100 * abs(optimism):.2f} points {'less' if optimism < 0 else 'more'} than on the "
         "search split."
     )
-    rivals = [rival for rival in RIVALS if rival in beside and (entry.size > 1 or rival != "best_k")]
-    itself = run.is_single_best(entry) or (beside and "best_k" not in beside)
-    verdicts = [f"It is simply {rival_name('best_k', entry.size)}."] if itself else []
-    for rival in rivals:
-        comparison, name = beside[rival], rival_name(rival, entry.size)
+    shown = [name for name in BASELINES if name in comparisons and (ensemble.size > 1 or name != "best_k")]
+    itself = ensemble.is_single_best or (comparisons and "best_k" not in comparisons)
+    verdicts = [f"It is {baseline_name('best_k', ensemble.size)}."] if itself else []
+    for baseline in shown:
+        comparison, name = comparisons[baseline], baseline_name(baseline, ensemble.size)
         words = {
             "better": f"It beats {name}",
             "worse": f"It is worse than {name}",
             "open": f"Whether it beats {name} is open",
         }
         verdicts.append(f"{words[comparison.verdict]}: {comparison} points, p {p_value(comparison.p_value)}.")
-    return (quality, *verdicts, *_costs(run, entry))
+    return (quality, *verdicts, *_costs(run, ensemble))
 
 
-def leading(run: Run) -> str:
-    """Say what led the search, where it was not the error that is shown; else nothing."""
-    criterion = run.found.criterion
-    if criterion == "error" or "error" not in run.objectives:
+def guided_by(run: Run) -> str:
+    """Say what guided the search, where it was not the error that is shown; else nothing."""
+    guide = run.front.guide
+    if guide == "error" or "error" not in run.objectives:
         return ""
     return (
-        f"The search was led by {criterion} in the place of the error, for the lowest errors found on a search split "
-        f"owe much to luck: every ensemble shown has the lowest {criterion} up to its size, and its error may be above "
-        "that of a smaller one. The plain front: --criterion error."
+        f"The search minimised {guide}, an estimate that is less prone to luck than the error on the search split; the "
+        f"table shows the plain error. Each ensemble has the lowest {guide} up to its size, so its error may be above "
+        "that of a smaller one. For the plain front: --guide error."
     )
 
 
@@ -171,34 +156,33 @@ def ranges(sizes: Sequence[int]) -> str:
     return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
-def _costs(run: Run, entry: Entry) -> tuple[str, ...]:
-    both = [name for name in entry.costs if run.parent_costs.get(name, 0) > 0]
+def _costs(run: Run, ensemble: Ensemble) -> tuple[str, ...]:
+    both = [name for name in ensemble.costs if run.parent_costs.get(name, 0) > 0]
     if not both:
         return ()
-    times = ", ".join(f"{entry.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
-    return (f"Beside the parent it has {times}.",)
+    times = ", ".join(f"{ensemble.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
+    return (f"Compared with the parent it has {times}.",)
 
 
 def _parent_error(run: Run, split: str) -> float | None:
-    """Follows from any entry's errors and the samples on which only one of the two is wrong."""
+    """Work out the parent's error from any ensemble's errors and the samples that only one of the two gets wrong."""
     n_samples = run.n_search if split == "search" else run.n_test
-    for entry in run.found.entries:
-        versus = entry.versus.get("parent")
-        counts = versus and (versus.search if split == "search" else versus.test)
+    for ensemble in run.front:
+        discordant = ensemble.discordant.get("parent")
+        counts = discordant and (discordant.search if split == "search" else discordant.test)
         if counts and n_samples:
-            return run.error(entry, split) + (counts[1] - counts[0]) / n_samples
+            return ensemble.error(split) + (counts[1] - counts[0]) / n_samples
     return None
 
 
-def _dominated(first: Run, run: Run, selection: Selection) -> dict[str, tuple[int, int]]:
+def _dominated(first: Run, run: Run, front: Front) -> dict[str, tuple[int, int]]:
     counts = {}
     for split in ("search", "test") if first.n_test else ("search",):
-        ours = _values(first, first.found.entries, split)
-        theirs = _values(run, selection.entries, split)
+        ours, theirs = _values(first, first.front, split), _values(run, front, split)
         counts[split] = int(dominates(ours, theirs).sum()), len(theirs)
     return counts
 
 
-def _values(run: Run, entries: Sequence[Entry], split: str) -> np.ndarray:
-    rows = [entry.search if split == "search" else (entry.test or {}) for entry in entries]
+def _values(run: Run, front: Front, split: str) -> np.ndarray:
+    rows = [ensemble.search if split == "search" else (ensemble.test or {}) for ensemble in front]
     return np.array([[row[goal] for goal in run.objectives] for row in rows])

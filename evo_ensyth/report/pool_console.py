@@ -44,7 +44,7 @@ def duration(seconds: float) -> str:
     return f"{max(1, round(seconds))} s"
 
 
-def print_standing(
+def print_status(
     *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
 ) -> None:
     """Print how far a pool is: what is made, what could not be made, and what is missing."""
@@ -59,7 +59,7 @@ def print_standing(
         console.print(table)
     say(console, f"{len(made)} made, {len(failed)} failed, {len(missing)} missing")
     words = "it can be searched" if closed else "it cannot be searched yet"
-    say(console, words if not (failed or missing) else f"{words}; python -m evo_ensyth pool {problem} goes on")
+    say(console, words if not (failed or missing) else f"{words}; evo-ensyth pool build {problem} continues")
 
 
 def print_pool(facts: PoolFacts, folder: str) -> None:

@@ -1,7 +1,6 @@
 """The pictures of a pool: who disagrees with whom, and what each method offers at what cost."""
 
 from itertools import cycle
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from evo_ensyth.report.plots import COLOURS, LEGEND_WIDTH, STYLE, shown_name, write_figure
+from evo_ensyth.report.drawing import COLOURS, LEGEND_WIDTH, STYLE, figure_files, shown_name
 from evo_ensyth.report.pool_facts import PoolFacts
 
 MARKERS = "osD"
@@ -24,12 +23,16 @@ LABELLED = 100
 LOOKS = [(colour, MARKERS[i], line) for i, line in enumerate(("-", "--", ":")) for colour in COLOURS]
 
 
-def write_disagreement(facts: PoolFacts, folder: Path) -> None:
-    """Write ``disagreement.png`` and ``disagreement.svg``."""
+def render(facts: PoolFacts) -> dict[str, bytes]:
+    """Return ``disagreement`` and ``curves``, each as ``.png`` and ``.svg``."""
     with mpl.rc_context(STYLE):
-        figure = _figure(7.5, 6.2)
-        draw_disagreement(figure.subplots(), facts)
-        write_figure(figure, folder / "disagreement")
+        disagreement = _figure(7.5, 6.2)
+        draw_disagreement(disagreement.subplots(), facts)
+        curves = _figure(6.2 + LEGEND_WIDTH, 4.6)
+        axes = curves.subplots()
+        draw_curves(axes, facts)
+        curves.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+        return figure_files(disagreement, "disagreement") | figure_files(curves, "curves")
 
 
 def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
@@ -76,16 +79,6 @@ def spread(middles: np.ndarray, gap: float, last: float) -> np.ndarray:
     pushed = np.maximum.accumulate(middles - steps) + steps
     limits = last - steps[::-1]
     return np.asarray(np.minimum(pushed, limits))
-
-
-def write_curves(facts: PoolFacts, folder: Path) -> None:
-    """Write ``curves.png`` and ``curves.svg``."""
-    with mpl.rc_context(STYLE):
-        figure = _figure(6.2 + LEGEND_WIDTH, 4.6)
-        axes = figure.subplots()
-        draw_curves(axes, facts)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-        write_figure(figure, folder / "curves")
 
 
 def draw_curves(axes: Axes, facts: PoolFacts) -> None:

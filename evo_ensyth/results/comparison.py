@@ -1,6 +1,6 @@
-"""What an ensemble is worth beside what is simpler to have, and where its gain does not hold on unseen samples.
+"""Compare an ensemble with simpler baselines, and say where its gain does not hold on unseen samples.
 
-Everything follows from a few counts of each ensemble and rival: the samples that only one of the two gets wrong.
+Everything follows from the discordant samples of each ensemble and baseline: those that only one of them gets wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.engine import Ensembles
-from evo_ensyth.engine.kernels.predictions import fill_predictions
+from evo_ensyth.engine.plurality import plurality
 from evo_ensyth.pool import Parent, Votes
 from evo_ensyth.results.statistics import LEVEL, holm, mcnemar, paired_interval
 
-# By which name the counts are kept, in the order in which they are told: the k best members, k being the size of the
-# ensemble, are what backward elimination leaves of the pool at that size.
-RIVALS = ("best_k", "single_best", "parent")
+# In the order in which they are reported. The k best members, k being the size of the ensemble, are what backward
+# elimination leaves at that size.
+BASELINES = ("best_k", "single_best", "parent")
 
 
 @dataclass(frozen=True)
-class Versus:
-    """How an ensemble and a rival differ.
+class Discordant:
+    """Samples that only one of an ensemble and a baseline gets wrong.
 
     Attributes
     ----------
     search, test : (int, int)
-        Samples that only the ensemble, and only the rival, gets wrong; ``test`` is None where there is no test split.
+        How many only the ensemble gets wrong, and how many only the baseline; ``test`` is None without a test split.
     """
 
     search: tuple[int, int]
@@ -34,18 +34,18 @@ class Versus:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the counts of one ensemble and one rival say. Below 0, the ensemble is better.
+    """An ensemble beside one baseline. Below 0, the ensemble is better.
 
     Attributes
     ----------
     on_search : float
-        Its error minus that of the rival on the search split.
+        Its error minus that of the baseline on the search split.
     on_test : float, optional
         The same on the test split.
     interval : (float, float), optional
         Tango's 95 % interval for ``on_test``, as if this were the only comparison.
     p_value, corrected : float, optional
-        Exact test of McNemar; and corrected, by Holm, for all points of the front that have this rival.
+        McNemar's exact test; and corrected by Holm for all ensembles of the front that have this baseline.
     """
 
     on_search: float
@@ -76,31 +76,31 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Caution:
-    """Something that a reader must know before trusting an ensemble.
+    """Something to know before trusting an ensemble.
 
     Attributes
     ----------
     code : str
-        Stays the same from version to version.
+        Stable across versions.
     text : str
-    rival : str, optional
-        One of `RIVALS`, where it is about one.
+    baseline : str, optional
+        One of `BASELINES`, where it concerns one.
     """
 
     code: str
     text: str
-    rival: str | None = None
+    baseline: str | None = None
 
 
-def rival_name(rival: str, size: int) -> str:
-    """Name a rival of an ensemble of some size in words."""
-    if rival == "best_k" and size > 1:
+def baseline_name(baseline: str, size: int) -> str:
+    """Name a baseline of an ensemble of some size in words."""
+    if baseline == "best_k" and size > 1:
         return f"the best {size} members"
-    return "the parent" if rival == "parent" else "the best single member"
+    return "the parent" if baseline == "parent" else "the best single member"
 
 
-def beside_rivals(search: Ensembles, test: Ensembles | None, parent: Parent | None) -> list[dict[str, Versus]]:
-    """Count, for every ensemble and rival, where only one of the two is wrong.
+def count_discordant(search: Ensembles, test: Ensembles | None, parent: Parent | None) -> list[dict[str, Discordant]]:
+    """Count, for every ensemble and baseline, the samples that only one of the two gets wrong.
 
     Parameters
     ----------
@@ -110,51 +110,53 @@ def beside_rivals(search: Ensembles, test: Ensembles | None, parent: Parent | No
 
     Returns
     -------
-    list of mappings of rival to Versus, one for each ensemble
-        Without a rival that is the ensemble itself, or whose answers are not known.
+    list of mappings of baseline to Discordant, one for each ensemble
+        Without a baseline that is the ensemble itself, or whose predictions are not known.
     """
     splits = {ensembles.votes.split for ensembles in (search, test) if ensembles}
     parent = parent if parent and splits <= set(parent.y_pred) else None
     on_search = _counted(search, search.votes.member_errors, parent)
     on_test = _counted(test, search.votes.member_errors, parent) if test else None
     return [
-        {rival: Versus(pair, on_test[row][rival] if on_test else None) for rival, pair in counts.items()}
+        {name: Discordant(pair, on_test[row][name] if on_test else None) for name, pair in counts.items()}
         for row, counts in enumerate(on_search)
     ]
 
 
-def compared(rows: Sequence[Mapping[str, Versus]], n_search: int, n_test: int | None) -> list[dict[str, Comparison]]:
-    """Work out what the counts of a whole front say.
+def compare(rows: Sequence[Mapping[str, Discordant]], n_search: int, n_test: int | None) -> list[dict[str, Comparison]]:
+    """Compare each ensemble of a front with its baselines.
 
     Parameters
     ----------
-    rows : sequence of mappings of rival to Versus
+    rows : sequence of mappings of baseline to Discordant
         One for each ensemble of the front.
     n_search, n_test : int
         Samples of both splits.
     """
-    told: list[dict[str, Comparison]] = [{} for _ in rows]
-    for rival in RIVALS:
-        having = [(i, row[rival]) for i, row in enumerate(rows) if rival in row]
-        p_values = np.array([mcnemar(*versus.test) for _, versus in having if versus.test])
+    found: list[dict[str, Comparison]] = [{} for _ in rows]
+    for baseline in BASELINES:
+        having = [(i, row[baseline]) for i, row in enumerate(rows) if baseline in row]
+        p_values = np.array([mcnemar(*counts.test) for _, counts in having if counts.test])
         corrected = holm(p_values)
-        for place, (i, versus) in enumerate(having):
-            on_search = (versus.search[0] - versus.search[1]) / n_search
-            if versus.test is None or not n_test:
-                told[i][rival] = Comparison(on_search)
+        for place, (i, counts) in enumerate(having):
+            on_search = (counts.search[0] - counts.search[1]) / n_search
+            if counts.test is None or not n_test:
+                found[i][baseline] = Comparison(on_search)
                 continue
-            told[i][rival] = Comparison(
+            found[i][baseline] = Comparison(
                 on_search,
-                on_test=(versus.test[0] - versus.test[1]) / n_test,
-                interval=paired_interval(*versus.test, n_test),
+                on_test=(counts.test[0] - counts.test[1]) / n_test,
+                interval=paired_interval(*counts.test, n_test),
                 p_value=float(p_values[place]),
                 corrected=float(corrected[place]),
             )
-    return told
+    return found
 
 
-def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], *, tested: bool) -> tuple[Caution, ...]:
-    """What must be known of an ensemble before it is trusted.
+def cautions(
+    size: int, is_single_best: bool, comparisons: Mapping[str, Comparison], *, tested: bool
+) -> tuple[Caution, ...]:
+    """Collect what to know before trusting an ensemble.
 
     Parameters
     ----------
@@ -162,45 +164,45 @@ def cautions(size: int, is_single_best: bool, beside: Mapping[str, Comparison], 
         Its number of members.
     is_single_best : bool
         Whether it is the member with the fewest errors on the search split, alone.
-    beside : mapping of rival to Comparison
+    comparisons : mapping of baseline to Comparison
     tested : bool
         Whether there is a test split.
     """
     found = []
     if not tested:
-        found.append(Caution("no_test_split", "There is no test split: nobody knows how much of this is luck."))
+        found.append(Caution("no_test_split", "There is no test split: how much of this is luck is unknown."))
     if is_single_best:
         found.append(Caution("single_best_is_all", "This is the best single member, which needs no search."))
-    elif not beside:
+    elif not comparisons:
         text = "The run was written by an earlier version, which compared it with nothing."
         found.append(Caution("not_compared", text))
-    elif "best_k" not in beside:
-        found.append(Caution("best_k_is_all", f"These are {rival_name('best_k', size)}, which need no search."))
-    for rival, comparison in beside.items():
-        if size > 1 or rival != "best_k":  # the best one is the best single member
-            found += _doubts(rival, rival_name(rival, size), comparison)
+    elif "best_k" not in comparisons:
+        found.append(Caution("best_k_is_all", f"These are {baseline_name('best_k', size)}, which need no search."))
+    for baseline, comparison in comparisons.items():
+        if size > 1 or baseline != "best_k":  # the best one is the best single member
+            found += _doubts(baseline, baseline_name(baseline, size), comparison)
     return tuple(found)
 
 
-def _doubts(rival: str, name: str, comparison: Comparison) -> list[Caution]:
+def _doubts(baseline: str, name: str, comparison: Comparison) -> list[Caution]:
     gain = f"{100 * comparison.on_search:+.2f} points on the search split, {comparison} points on the test split"
     if comparison.verdict == "better":
         return []
     if comparison.on_search >= 0:
         # A parent may be better: that is the price of compression. What needs no search may not.
         text = f"Not even on the search split is it better than {name}."
-        return [] if rival == "parent" else [Caution("no_gain", text, rival)]
+        return [] if baseline == "parent" else [Caution("no_gain", text, baseline)]
     if comparison.verdict == "worse":
-        return [Caution("gain_reversed", f"The gain over {name} turns into a loss: {gain}.", rival)]
+        return [Caution("gain_reversed", f"The gain over {name} turns into a loss: {gain}.", baseline)]
     if comparison.verdict == "open":
-        return [Caution("gain_not_confirmed", f"The gain over {name} may be luck: {gain}.", rival)]
+        return [Caution("gain_not_confirmed", f"The gain over {name} may be luck: {gain}.", baseline)]
     return []
 
 
 def _counted(
     ensembles: Ensembles, member_errors: np.ndarray, parent: Parent | None
 ) -> list[dict[str, tuple[int, int]]]:
-    """Samples (only ours wrong, only theirs wrong) for every ensemble and rival, on one split."""
+    """Samples (only ours wrong, only theirs wrong) for every ensemble and baseline, on one split."""
     votes = ensembles.votes
     best_first = np.argsort(member_errors, kind="stable")
     rank = np.argsort(best_first, kind="stable")
@@ -214,22 +216,18 @@ def _counted(
         for row in np.flatnonzero(ensembles.sizes == size):
             subset = ensembles.subsets[row]
             ours = _wrong(votes, subset)
-            for rival, rival_subset, theirs in (
+            for baseline, other, theirs in (
                 ("best_k", best_k, wrong_best),
                 ("single_best", single_best, wrong_single),
                 ("parent", None, wrong_parent),
             ):
-                itself = rival_subset is not None and np.array_equal(subset, rival_subset)
+                itself = other is not None and np.array_equal(subset, other)
                 if theirs is not None and not itself:
                     pair = np.count_nonzero(ours & ~theirs), np.count_nonzero(theirs & ~ours)
-                    counts[row][rival] = int(pair[0]), int(pair[1])
+                    counts[row][baseline] = int(pair[0]), int(pair[1])
     return counts
 
 
 def _wrong(votes: Votes, subset: np.ndarray) -> np.ndarray:
     """Bool, (n_samples,): where the vote of one subset is wrong."""
-    labels = votes.y_pred[subset]
-    labels.setflags(write=False)  # like the labels of a whole pool, for which the kernel is compiled
-    answers = np.empty((1, votes.n_samples), labels.dtype)
-    fill_predictions(labels, np.ones((1, len(labels)), bool), votes.n_classes, answers)
-    return np.asarray(answers[0] != votes.y_true)
+    return np.asarray(plurality(votes.y_pred[subset], votes.n_classes) != votes.y_true)

@@ -1,21 +1,60 @@
-"""Taking one ensemble from the front of a run, by a rule that looks at the search split alone."""
+"""Pick one ensemble of a front, by a rule that looks at the search split alone."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
-from evo_ensyth.results.run import Entry, Run
+from evo_ensyth.results.front import Front
 from evo_ensyth.results.statistics import knee, smallest_within_one_standard_error
 
-VOTE = "plurality, ties to the lowest class"
+RULES = ("recommended", "knee", "one_standard_error")
 
 
-def of_size(run: Run, size: int) -> int:
+def pick(
+    front: Front,
+    objectives: Sequence[str],
+    *,
+    size: int | None = None,
+    at_most: Mapping[str, float] | None = None,
+    rule: str | None = None,
+) -> int:
+    """Return the index of the ensemble that one rule takes; the recommended one without a rule.
+
+    Parameters
+    ----------
+    front : Front
+        Not empty.
+    objectives : sequence of str
+        What was minimised; the knee is that of the error against the first cost among them.
+    size, at_most, rule
+        One of them, or none: the best of this size, the best that costs no more, or one of `RULES`.
+
+    Raises
+    ------
+    InputError
+        More than one rule, an unknown one, or one that no ensemble of the front meets.
+    """
+    if sum((size is not None, bool(at_most), rule is not None)) > 1:
+        raise InputError("size, at_most and rule are one rule each; give one.")
+    if size is not None:
+        return of_size(front, size)
+    if at_most:
+        return cheapest_within(front, at_most)
+    if rule is None or rule == "recommended":
+        return recommended(front)
+    if rule not in RULES:
+        raise unknown("rule", rule, RULES)
+    return at_knee(front, objectives) if rule == "knee" else within_one_standard_error(front)
+
+
+def recommended(front: Front) -> int:
+    """Index of the ensemble with the fewest errors on the search split; of equals, the smallest."""
+    return _best(front, list(range(len(front))))
+
+
+def of_size(front: Front, size: int) -> int:
     """Index of the ensemble of this size with the fewest errors.
 
     Raises
@@ -23,28 +62,28 @@ def of_size(run: Run, size: int) -> int:
     InputError
         The front has none; the message names the nearest sizes.
     """
-    sizes = sorted({entry.size for entry in run.found.entries})
+    sizes = sorted({ensemble.size for ensemble in front})
     if size not in sizes:
         below, above = [s for s in sizes if s < size][-1:], [s for s in sizes if s > size][:1]
         nearest = " and ".join(map(str, below + above))
         raise InputError(f"no ensemble of {size} members is on this front; the nearest in size has {nearest}.")
-    return _best(run, [i for i, entry in enumerate(run.found.entries) if entry.size == size])
+    return _best(front, [i for i, ensemble in enumerate(front) if ensemble.size == size])
 
 
-def at_most(run: Run, limits: Mapping[str, float]) -> int:
+def cheapest_within(front: Front, limits: Mapping[str, float]) -> int:
     """Index of the ensemble with the fewest errors among those that cost no more than they may.
 
     Parameters
     ----------
-    run : Run
+    front : Front
     limits : mapping of a cost, or an objective, to the largest value
 
     Raises
     ------
     InputError
-        A cost that the run does not know, or limits that no ensemble keeps; the message names the nearest one.
+        A cost that is not known, or limits that no ensemble keeps; the message names the nearest one.
     """
-    rows = [costs_of(entry) for entry in run.found.entries]
+    rows = [ensemble.all_costs for ensemble in front]
     for cost in limits:
         if cost not in rows[0]:
             raise unknown("cost in this run", cost, rows[0])
@@ -56,28 +95,10 @@ def at_most(run: Run, limits: Mapping[str, float]) -> int:
         nearest = rows[int((np.maximum(excess, 0) / np.where(np.isinf(least), 1, least)).max(axis=1).argmin())]
         told = ", ".join(f"{cost}={nearest[cost]:.12g}" for cost in limits)
         raise InputError(f"no ensemble of this front costs so little; the nearest has {told}.")
-    return _best(run, fitting.tolist())
+    return _best(front, fitting.tolist())
 
 
-def limit(text: str) -> tuple[str, float]:
-    """Cost and largest value, from ``COST=X``.
-
-    Raises
-    ------
-    InputError
-        It is no such text.
-    """
-    cost, _, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not cost or math.isnan(number):
-        raise InputError(f"a limit is '{text}'; expected a cost and a number, such as bytes=2e6.")
-    return cost.strip(), number
-
-
-def at_knee(run: Run) -> int:
+def at_knee(front: Front, objectives: Sequence[str]) -> int:
     """Index of the ensemble at the knee of error against cost; see `statistics.knee`.
 
     The cost is the first objective that is one of the pool, or the number of members.
@@ -87,40 +108,21 @@ def at_knee(run: Run) -> int:
     InputError
         The front has no knee.
     """
-    known = {"n_members", *run.found.entries[0].costs}
-    cost = next((name for name in run.objectives if name in known), "n_members")
-    values = [[costs_of(entry)[cost], run.error(entry, "search")] for entry in run.found.entries]
+    known = {"n_members", *front[0].costs}
+    cost = next((name for name in objectives if name in known), "n_members")
+    values = [[ensemble.all_costs[cost], ensemble.error("search")] for ensemble in front]
     index = knee(np.array(values))
     if index is None:
         raise InputError("this front has no knee: no ensemble lies below the line between its ends; use --size.")
     return index
 
 
-def within_one_standard_error(run: Run) -> int:
+def within_one_standard_error(front: Front) -> int:
     """Index of the smallest ensemble within one standard error of the best."""
-    errors = np.array([entry.search_errors for entry in run.found.entries])
-    sizes = np.array([entry.size for entry in run.found.entries])
-    return smallest_within_one_standard_error(errors, sizes, run.n_search)
+    errors = np.array([ensemble.search_errors for ensemble in front])
+    sizes = np.array([ensemble.size for ensemble in front])
+    return smallest_within_one_standard_error(errors, sizes, front[0].n_search)
 
 
-def summary(run: Run, index: int, rule: str) -> dict[str, Any]:
-    """What ``pick --json`` prints of one ensemble."""
-    return {
-        "problem": run.problem,
-        "selector": run.found.selector,
-        "seed": run.seed,
-        "rule": rule,
-        "vote": VOTE,
-        **run.brief(run.found.entries[index], run.comparisons[index]),
-        "warnings": [asdict(warning) for warning in run.warnings_of(index)],
-    }
-
-
-def costs_of(entry: Entry) -> dict[str, float]:
-    """All that is known of an ensemble's costs: its number of members, costs of the pool, objectives."""
-    return {"n_members": float(entry.size), **entry.costs, **entry.search}
-
-
-def _best(run: Run, indices: list[int]) -> int:
-    entries = run.found.entries
-    return min(indices, key=lambda i: (entries[i].search_errors, entries[i].size))
+def _best(front: Front, indices: list[int]) -> int:
+    return min(indices, key=lambda i: (front[i].search_errors, front[i].size))

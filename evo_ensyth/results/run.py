@@ -1,110 +1,59 @@
-"""What a search found: ensembles, what each selector spent, and everything else that is told of a run."""
+"""A run: what a search was asked, what it found, and everything else needed to report or repeat it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from evo_ensyth.results.comparison import Caution, Comparison, Versus, cautions, compared
-from evo_ensyth.results.statistics import interval
+import numpy as np
 
-MARKS = ("single_best", "whole_pool")
-BOUND_SIDES = ("at_most", "at_least")
+from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import renderer
+from evo_ensyth.results.comparison import Caution, compare
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.front import Front
+from evo_ensyth.results.pick import pick
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True)
-class Milestone:
-    """How far a selector had come at one moment."""
-
-    evaluations: int
-    seconds: float
-    hypervolume: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One ensemble, judged on both splits.
-
-    Attributes
-    ----------
-    indices, members : tuple of int, tuple of str
-        Who votes.
-    search, test : mapping of objective to value
-        ``test`` is None where there is no test split.
-    search_errors, test_errors : int
-        Samples on which the vote is wrong, whatever the objectives are.
-    costs : mapping of str to float
-        Every cost of the pool, added up; what members share counts once.
-    versus : mapping of rival to Versus
-        Where it differs from what is simpler to have; only for what was found.
-    """
-
-    indices: tuple[int, ...]
-    members: tuple[str, ...]
-    search: Mapping[str, float]
-    test: Mapping[str, float] | None
-    search_errors: int
-    test_errors: int | None
-    costs: Mapping[str, float] = field(default_factory=dict)
-    versus: Mapping[str, Versus] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """Number of members."""
-        return len(self.indices)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What one selector found, and what it spent.
-
-    Attributes
-    ----------
-    entries : tuple of Entry
-        Its front, sorted by size.
-    history : tuple of Milestone
-    certified_sizes : tuple of int
-        Sizes of which no ensemble makes fewer errors on the search split than the front does up to that size.
-    criterion : str
-        The objective that led: it may have taken the error's place while searching. The front is what nothing dominates
-        by it, and ``history`` is in its terms; entries and ``hypervolume`` are in terms of the objectives asked for.
-    """
-
-    selector: str
-    settings: Mapping[str, Any]
-    evaluations: int
-    seconds: float
-    hypervolume: float
-    entries: tuple[Entry, ...]
-    history: tuple[Milestone, ...]
-    certified_sizes: tuple[int, ...] = ()
-    criterion: str = "error"
+VOTE = "plurality, ties to the lowest class"
+CONSTRAINT_SIDES = ("at_most", "at_least")
+FORMAT = 3  # of the JSON form
+SHOWN_ROWS = 18
 
 
 @dataclass(frozen=True)
 class Run:
-    """Everything about one search that can be told or repeated.
+    """One search: its front, the fronts of its baselines, and what is recommended.
 
     Attributes
     ----------
-    found : Selection
-    against : tuple of Selection
-        The same problem, budget and seed with other selectors.
-    chosen : int
-        Index of the recommended entry of ``found``: the ensemble with the lowest error on the search split; of equals
-        the smallest.
-    marks : mapping
-        ``single_best`` and ``whole_pool``, for comparison.
-    bounds : mapping of str to mapping of str to float
+    problem : str
+    front : Front
+        What the selector found.
+    baselines : tuple of Front
+        What other selectors found on the same problem, with the same budget and seed.
+    recommended_index : int
+        Position of the recommended ensemble in ``front``: the one with the lowest error on the search split; of
+        equals, the smallest.
+    single_best, whole_pool : Ensemble
+        The member with the fewest errors on the search split, and all members together.
+    objectives, units : tuple of str
+    reference_point : tuple of float
+        Of the hypervolumes.
+    constraints : mapping of str to mapping of str to float
         ``at_most`` and ``at_least``: limits by name, which all ensembles of all fronts keep on the search split.
     lowest_errors : tuple of int, optional
-        By size, from 1: errors on the search split that no ensemble of this size is below, whoever is in it.
+        By size, from 1: no ensemble of this size makes fewer errors on the search split.
     fingerprints : mapping of split to str
         Of the votes; runs that can be compared have the same.
     source : mapping
         What was searched, and how it was split.
     parent_costs : mapping of str to float
         Of the network that the members were made from.
+    vote : str
+        How the members vote.
     """
 
     problem: str
@@ -113,107 +62,215 @@ class Run:
     seconds_limit: float | None
     objectives: tuple[str, ...]
     units: tuple[str, ...]
-    reference: tuple[float, ...]
+    reference_point: tuple[float, ...]
     n_members: int
     n_search: int
     n_test: int | None
-    found: Selection
-    against: tuple[Selection, ...]
-    chosen: int
-    marks: Mapping[str, Entry]
+    front: Front
+    baselines: tuple[Front, ...]
+    recommended_index: int
+    single_best: Ensemble
+    whole_pool: Ensemble
     fingerprints: Mapping[str, str]
     source: Mapping[str, Any]
     interrupted: bool
     versions: Mapping[str, str]
     lowest_errors: tuple[int, ...] | None = None
-    bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    constraints: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     parent_costs: Mapping[str, float] = field(default_factory=dict)
+    vote: str = VOTE
 
-    @property
-    def selections(self) -> tuple[Selection, ...]:
-        """What was found, then what it is compared with."""
-        return (self.found, *self.against)
-
-    @property
-    def bounds_in_words(self) -> str:
-        """All bounds; nothing where there are none."""
-        return ", ".join(
-            f"{name} {side.replace('_', ' ')} {limit:,.6g}"
-            for side, limits in self.bounds.items()
-            for name, limit in limits.items()
+    def __post_init__(self) -> None:
+        self._check()
+        # Every ensemble knows the sizes it needs, and those of the front their comparisons.
+        sizes: dict[str, Any] = {"n_pool": self.n_members, "n_search": self.n_search, "n_test": self.n_test}
+        found = compare([ensemble.discordant for ensemble in self.front], self.n_search, self.n_test)
+        ensembles = tuple(
+            replace(
+                ensemble,
+                comparisons=comparisons,
+                is_single_best=ensemble.indices == self.single_best.indices,
+                **sizes,
+            )
+            for ensemble, comparisons in zip(self.front, found, strict=True)
         )
+        baselines = tuple(
+            replace(front, ensembles=tuple(replace(ensemble, **sizes) for ensemble in front))
+            for front in self.baselines
+        )
+        object.__setattr__(self, "front", replace(self.front, ensembles=ensembles))
+        object.__setattr__(self, "baselines", baselines)
+        object.__setattr__(self, "single_best", replace(self.single_best, is_single_best=True, **sizes))
+        object.__setattr__(self, "whole_pool", replace(self.whole_pool, **sizes))
 
-    def error(self, entry: Entry, split: str) -> float:
-        """Error rate of an entry on a split; NaN without one."""
-        if split == "search":
-            return entry.search_errors / self.n_search
-        return float("nan") if entry.test_errors is None or not self.n_test else entry.test_errors / self.n_test
+    def _check(self) -> None:
+        """Check what the types of the fields do not say: a run may come from a file that somebody changed."""
+        for name in ("n_members", "n_search", "n_test"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise InputError(f"field '{name}' is {size}; it must be 1 or more.")
+        if not self.objectives or not len(self.objectives) == len(self.units) == len(self.reference_point):
+            raise InputError(
+                "fields 'objectives', 'units' and 'reference_point' must have one length, and not be empty."
+            )
+        if "search" not in self.fingerprints or ("test" in self.fingerprints) != (self.n_test is not None):
+            raise InputError("field 'fingerprints' must name the splits that the run has.")
+        if not set(self.constraints) <= set(CONSTRAINT_SIDES):
+            found, expected = ", ".join(self.constraints), ", ".join(CONSTRAINT_SIDES)
+            raise InputError(f"field 'constraints' holds {found}; expected {expected}.")
+        if not np.isfinite(list(self.parent_costs.values())).all():
+            raise InputError("field 'parent_costs' holds a value that is not finite.")
+        if not all(front.ensembles for front in self.fronts):
+            raise InputError("a front has no ensembles.")
+        if not 0 <= self.recommended_index < len(self.front):
+            raise InputError(
+                f"field 'recommended_index' is {self.recommended_index}; the front has {len(self.front)} ensembles."
+            )
+        if len({tuple(ensemble.costs) for ensemble in self.front}) > 1:
+            raise InputError(f"the ensembles of '{self.front.selector}' have different costs.")
+        for ensemble in (self.single_best, self.whole_pool, *(e for front in self.fronts for e in front)):
+            self._check_ensemble(ensemble)
 
-    def search_interval(self, entry: Entry) -> tuple[float, float]:
-        """Wilson's 95 % interval for an entry's search error, as if it had not been chosen by it."""
-        return interval(entry.search_errors, self.n_search)
+    def _check_ensemble(self, ensemble: Ensemble) -> None:
+        splits = [(ensemble.search, ensemble.search_errors, self.n_search, "search")]
+        if self.n_test is not None:
+            n_errors = -1 if ensemble.test_errors is None else ensemble.test_errors
+            splits.append((ensemble.test or {}, n_errors, self.n_test, "test"))
+        for values, n_errors, n_samples, split in splits:
+            if set(values) != set(self.objectives) or not 0 <= n_errors <= n_samples:
+                raise InputError(f"the ensemble {list(ensemble.indices)} has impossible values on the {split} split.")
+            for counts in ensemble.discordant.values():
+                pair = getattr(counts, split)
+                if not pair or not (0 <= pair[0] <= n_errors and 0 <= pair[1] <= n_samples - n_errors):
+                    raise InputError(f"the ensemble {list(ensemble.indices)} has impossible discordant samples.")
+        if self.n_test is None and any(counts.test for counts in ensemble.discordant.values()):
+            raise InputError(
+                f"the ensemble {list(ensemble.indices)} has discordant samples of a split that is not there."
+            )
 
-    def test_interval(self, entry: Entry) -> tuple[float, float] | None:
-        """Wilson's 95 % interval for an entry's test error."""
-        return interval(entry.test_errors, self.n_test) if entry.test_errors is not None and self.n_test else None
+    @property
+    def fronts(self) -> tuple[Front, ...]:
+        """The selector's front, then those of the baselines."""
+        return (self.front, *self.baselines)
 
-    def optimism(self, entry: Entry) -> float:
-        """Error on the test split minus that on the search split; NaN without a test split."""
-        return self.error(entry, "test") - self.error(entry, "search")
-
-    def is_single_best(self, entry: Entry) -> bool:
-        """Whether an entry is the member with the fewest errors on the search split, alone."""
-        return entry.indices == self.marks["single_best"].indices
-
-    @cached_property
-    def comparisons(self) -> list[dict[str, Comparison]]:
-        """What each entry of ``found`` is worth beside its rivals."""
-        return compared([entry.versus for entry in self.found.entries], self.n_search, self.n_test)
+    @property
+    def recommended(self) -> Ensemble:
+        """The ensemble with the lowest error on the search split; of equals, the smallest."""
+        return self.front[self.recommended_index]
 
     @property
     def warnings(self) -> tuple[Caution, ...]:
-        """What must be known before the recommended ensemble is trusted."""
-        return self.warnings_of(self.chosen)
+        """What to know before trusting the recommended ensemble."""
+        return self.recommended.warnings
 
-    def warnings_of(self, index: int) -> tuple[Caution, ...]:
-        """What must be known before an entry of ``found`` is trusted."""
-        entry = self.found.entries[index]
-        return cautions(entry.size, self.is_single_best(entry), self.comparisons[index], tested=bool(self.n_test))
+    @property
+    def constraints_in_words(self) -> str:
+        """All constraints; empty where there are none."""
+        return ", ".join(
+            f"{name} {side.replace('_', ' ')} {limit:,.6g}"
+            for side, limits in self.constraints.items()
+            for name, limit in limits.items()
+        )
 
-    def brief(self, entry: Entry, beside: Mapping[str, Comparison]) -> dict[str, Any]:
-        """What ``--json`` prints of one ensemble, which may have comparisons."""
+    def pick(
+        self, *, size: int | None = None, at_most: Mapping[str, float] | None = None, rule: str | None = None
+    ) -> Ensemble:
+        """Take one ensemble of the front, by its data on the search split alone.
+
+        Parameters
+        ----------
+        size : int, optional
+            The ensemble of this many members with the fewest errors.
+        at_most : mapping of a cost or an objective to its largest value, optional
+            The ensemble with the fewest errors that costs no more.
+        rule : str, optional
+            ``recommended``, ``knee`` or ``one_standard_error``; see `pick`.
+
+        Raises
+        ------
+        InputError
+            More than one of them is given, or the front has no such ensemble; the message names the nearest.
+        """
+        return self.front[pick(self.front, self.objectives, size=size, at_most=at_most, rule=rule)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as JSON values, as ``run.json`` and ``--json`` have it; see ``docs/formats.md``."""
         return {
-            "indices": list(entry.indices),
-            "members": list(entry.members),
-            "search": dict(entry.search),
-            "test": None if entry.test is None else dict(entry.test),
-            "search_interval": self.search_interval(entry),
-            "test_interval": self.test_interval(entry),
-            "optimism": None if entry.test is None else self.optimism(entry),
-            "costs": dict(entry.costs),
-            "versus": {rival: asdict(comparison) for rival, comparison in beside.items()},
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
-        return {
+            "format": FORMAT,
             "problem": self.problem,
-            "selector": self.found.selector,
-            "criterion": self.found.criterion,
+            "vote": self.vote,
+            "selector": self.front.selector,
             "seed": self.seed,
             "budget": self.budget,
-            "evaluations": self.found.evaluations,
-            "seconds": round(self.found.seconds, 3),
+            "seconds_limit": self.seconds_limit,
+            "interrupted": self.interrupted,
             "objectives": list(self.objectives),
-            "bounds": {side: dict(limits) for side, limits in self.bounds.items()},
-            "reference": list(self.reference),
-            "hypervolume": {selection.selector: selection.hypervolume for selection in self.selections},
+            "units": list(self.units),
+            "constraints": {side: dict(limits) for side, limits in self.constraints.items()},
+            "reference_point": list(self.reference_point),
             "n_members": self.n_members,
-            "front": list(map(self.brief, self.found.entries, self.comparisons)),
-            "chosen": self.chosen,
-            "against": {s.selector: [self.brief(entry, {}) for entry in s.entries] for s in self.against},
-            "certified_sizes": list(self.found.certified_sizes),
-            "lowest_error": self.lowest_errors and [errors / self.n_search for errors in self.lowest_errors],
-            "warnings": [asdict(warning) for warning in self.warnings],
+            "n_search": self.n_search,
+            "n_test": self.n_test,
+            "recommended_index": self.recommended_index,
+            "recommended": self.recommended.to_dict(),
+            "front": _front(self.front),
+            "baselines": [_front(front) for front in self.baselines],
+            "single_best": self.single_best.to_dict(),
+            "whole_pool": self.whole_pool.to_dict(),
+            "lowest_errors": self.lowest_errors and list(self.lowest_errors),
             "parent_costs": dict(self.parent_costs),
+            "fingerprints": dict(self.fingerprints),
+            "source": {key: value for key, value in self.source.items() if key != "test_samples"},
+            "versions": dict(self.versions),
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Run":
+        """Make a run of what `to_dict` gave. What follows from other fields is worked out anew.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A field is missing or has another type.
+        """
+        from pydantic import TypeAdapter  # takes a quarter of a second, and only reading a run needs it
+
+        return TypeAdapter(cls).validate_python(content)
+
+    def plot(self, split: str = "search", ax: "Axes | None" = None) -> "Axes":
+        """Draw the fronts on matplotlib axes, on new ones by default, and return them."""
+        axes: Axes = renderer("renderers.plots").plot_fronts((self,), split, ax)
+        return axes
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run into a new folder, with its tables, pictures and page; `evo_ensyth.read_run` reads it.
+
+        Raises
+        ------
+        InputError
+            The folder exists or cannot be written.
+        """
+        written: Path = renderer("folder").write_run_folder(self, Path(folder))
+        return written
+
+    def __repr__(self) -> str:
+        text: str = renderer("console").run_as_text(self, SHOWN_ROWS)
+        return text
+
+    def _repr_html_(self) -> str:
+        text: str = renderer("html").run_as_html(self)
+        return text
+
+
+def _front(front: Front) -> dict[str, Any]:
+    return {
+        "selector": front.selector,
+        "settings": dict(front.settings),
+        "guide": front.guide,
+        "n_evaluations": front.n_evaluations,
+        "seconds": front.seconds,
+        "hypervolume": front.hypervolume,
+        "proven_sizes": list(front.proven_sizes),
+        "ensembles": [ensemble.to_dict() for ensemble in front],
+        "history": [asdict(milestone) for milestone in front.history],
+    }

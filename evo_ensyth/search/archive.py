@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import moocore
 import numpy as np
 
-from evo_ensyth.results.run import Milestone
+from evo_ensyth.results.front import Milestone
 from evo_ensyth.search.dominance import not_covered
 
 

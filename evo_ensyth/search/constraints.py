@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -116,15 +116,15 @@ def violated(constraints: Sequence[Constraint], ensembles: Ensembles) -> str:
     )
 
 
-def read_constraints(
-    at_most: Sequence[str], at_least: Sequence[str], pool: Members, own: Sequence[Objective] = ()
+def constraints_of(
+    at_most: Mapping[str, float], at_least: Mapping[str, float], pool: Members, own: Sequence[Objective] = ()
 ) -> tuple[Constraint, ...]:
-    """Constraints as a user writes them: ``NAME=VALUE``.
+    """Constraints from limits by name.
 
     Parameters
     ----------
-    at_most, at_least : sequence of str
-        NAME is that of an objective, or ``accuracy``, or ``recall_of_class_3``: the share of the samples of class 3
+    at_most, at_least : mapping of str to float
+        The name is that of an objective, or ``accuracy``, or ``recall_of_class_3``: the share of the samples of class 3
         that the vote gets right.
     pool : Members
         Its costs have names as well.
@@ -134,22 +134,13 @@ def read_constraints(
     Raises
     ------
     InputError
-        Not of that form, an unknown name, a value that is no finite number, or the same limit twice.
+        An unknown name, or a limit that is no finite number.
     """
-    constraints = []
-    for texts, is_least in ((at_most, False), (at_least, True)):
-        seen = set()
-        for text in texts:
-            name, value = (part.strip() for part in text.partition("=")[::2])
-            try:
-                limit = float(value)
-            except ValueError:
-                raise InputError(f"'{text}' is no constraint; write NAME=VALUE, such as n_members=5.") from None
-            if name in seen:
-                raise InputError(f"'{name}' is limited twice; once is enough.")
-            seen.add(name)
-            constraints.append(Constraint(_measure(name, pool, own), limit, is_least))
-    return tuple(constraints)
+    return tuple(
+        Constraint(_measure(name, pool, own), float(limit), is_least)
+        for limits, is_least in ((at_most, False), (at_least, True))
+        for name, limit in limits.items()
+    )
 
 
 def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:

@@ -15,7 +15,7 @@ import numpy as np
 from evo_ensyth.engine import views
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
-from evo_ensyth.results.run import Milestone
+from evo_ensyth.results.front import Milestone
 from evo_ensyth.search.archive import Archive
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.constraints import penalised, violations

@@ -81,22 +81,16 @@ class Problem:
         """The pool's votes on the split on which the chosen ones are judged, once, afterwards."""
         return self.pool.test
 
-    def with_objectives(self, objectives: tuple[Objective, ...]) -> "Problem":
+    def with_objectives(self, objectives: str | Objective | Sequence[str | Objective]) -> "Problem":
         """Ask the same of the same pool by other objectives."""
-        return replace(self, objectives=objectives)
+        return Problem(self.pool, objectives, self.constraints, self.name, self.known)
 
     def with_constraints(self, constraints: tuple[Constraint, ...]) -> "Problem":
         """Return the same problem with other constraints."""
         return replace(self, constraints=constraints)
 
-    def among(self, members: np.ndarray) -> "Problem":
-        """Ask the same of some members alone.
-
-        Parameters
-        ----------
-        members : int64, (n,)
-            Their positions in the pool. From now on they are numbered in this order.
-        """
+    def among(self, members: np.ndarray | Sequence[str]) -> "Problem":
+        """Return the same problem about some members alone; see `Pool.part`."""
         return replace(self, pool=self.pool.part(members))
 
     @property

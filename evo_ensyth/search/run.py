@@ -9,8 +9,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,25 @@ from typing import Any
 import numpy as np
 
 import evo_ensyth
-from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.engine.kernels.compiler import kept_on_disk
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, judge
-from evo_ensyth.results.comparison import Versus, beside_rivals
-from evo_ensyth.results.run import BOUND_SIDES, MARKS, Entry, Milestone, Run, Selection
-from evo_ensyth.results.statistics import lowest
+from evo_ensyth.results.comparison import count_discordant
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.front import Front, Milestone
+from evo_ensyth.results.pick import recommended
+from evo_ensyth.results.run import CONSTRAINT_SIDES, Run
 from evo_ensyth.search import selectors
 from evo_ensyth.search.archive import hypervolume, non_dominated
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.constraints import violated
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.exact.proof import PROVABLE, Proof, limits_of, prove_some
+from evo_ensyth.search.interruption import stopped_by_signals
 from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.selectors import Selector
 
 # What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
 # the search had a time limit.
@@ -42,20 +44,43 @@ PROVEN_TIME = 0.1
 LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy", "deap", "cma")
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is.
+
+    Attributes
+    ----------
+    selector : str
+        Which of the selectors is at work.
+    n_evaluations : int
+        Ensembles that it has judged.
+    budget : int, optional
+        How many it may judge.
+    seconds : float
+    hypervolume : float
+        Of its front so far.
+    message : str
+        What a long selector reports of itself.
+    """
+
+    selector: str
+    n_evaluations: int
+    budget: int | None
+    seconds: float
+    hypervolume: float
+    message: str = ""
+
+
 def run(
     problem: Problem,
-    selector: str,
+    selector: str | Selector = "nsga2",
     *,
-    against: Sequence[str] = (),
+    baselines: Sequence[str | Selector] = (),
     budget: int | None = None,
     seconds: float | None = None,
     seed: int = 1,
-    source: Mapping[str, Any] | None = None,
-    observe: Callable[[str, Milestone], None] = lambda selector, milestone: None,
-    tell: Callable[[str, str], None] = lambda selector, text: None,
-    attach: Callable[[Evaluator], None] = lambda evaluator: None,
-    settings: Mapping[str, Any] | None = None,
-    criterion: Objective | None = None,
+    guide: Objective | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | None = None,
 ) -> Run:
     """Search a problem with one selector, and with others for comparison.
@@ -63,36 +88,27 @@ def run(
     Parameters
     ----------
     problem : Problem
-    selector : str
-    against : sequence of str
+    selector : str or Selector
+    baselines : sequence of str or Selector
         Selectors to compare with. They come first, so that an interrupted search has something to compare with.
     budget : int, optional
-        Ensembles that each selector may have judged.
+        Ensembles that each selector may judge.
     seconds : float, optional
         Time that each selector may take.
     seed : int
         The same seed gives the same front.
-    source : mapping, optional
-        Noted in the run.
-    observe : function of (selector, Milestone)
-        Told how far it is.
-    tell : function of (selector, str)
-        Told what a long selector says of its progress.
-    attach : function of Evaluator
-        Given each evaluator before its search begins; ``stop`` ends it.
-    settings : mapping, optional
-        Settings of ``selector`` other than its defaults.
-    criterion : Objective, optional
-        What takes the error's place while ``selector`` searches; by default what the selector says. The others always
-        go by what they say.
+    guide : Objective, optional
+        The objective that guides ``selector`` instead of the error; by default the selector's own choice, as always
+        for the baselines.
+    on_progress : function of Progress, optional
     scratch : Path, optional
-        A folder where a long selector may keep what it needs to go on after an interruption.
+        A folder where a long selector may keep what it needs to resume after an interruption.
 
     Raises
     ------
     InputError
-        Unknown selector or setting, a budget or time that is not positive, a criterion where the error is not asked
-        for, an objective that fails, or bounds that nothing keeps of what the selector had judged.
+        Unknown selector or setting, a budget or time that is not positive, a guide where the error is not asked for,
+        an objective that fails, or constraints that no judged ensemble keeps.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -100,79 +116,134 @@ def run(
         raise InputError(f"the time limit is {seconds:g} seconds; it must be above 0.")
     if seed < 0:
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
-    names = [name for name in dict.fromkeys(against) if name != selector]
-    chosen_selectors = {name: selectors.load(name) for name in names}
-    chosen_selectors[selector] = selectors.load(selector, settings)
-    if criterion is not None and not problem.asks_for_error:
-        raise InputError(f"criterion '{criterion.name}' takes the place of the objective 'error'; ask for that, too.")
+    if guide is not None and not problem.asks_for_error:
+        raise InputError(f"guide '{guide.name}' replaces the objective 'error'; ask for that, too.")
+    main, main_selector = selectors.named(selector)
+    in_order = dict(map(selectors.named, baselines))
+    in_order.pop(main, None)
+    in_order[main] = main_selector
     searched: dict[str, Evaluator] = {}
+    budgets: list[Budget] = []
     interrupted = False
-    for name, chosen_selector in chosen_selectors.items():
-        leading = objectives.find(selectors.guide_of(chosen_selector), problem.pool.members)
-        led = problem.guided_by(criterion if criterion and name == selector else leading)
-        led.reference  # noqa: B018 - worked out now, so that it costs no selector its time
-        evaluator = Evaluator(
-            led,
-            Budget(budget, seconds),
-            on_milestone=partial(observe, name),
-            on_message=partial(tell, name),
-            scratch=scratch,
-        )
-        attach(evaluator)
-        _search(evaluator, chosen_selector, seed)
-        interrupted |= evaluator.budget.stopped
-        if len(evaluator.archive):
-            searched[name] = evaluator
-        elif evaluator.nearest is not None and name == selector and not interrupted:
-            raise _nothing_within(problem, evaluator, evaluator.nearest)
-        if interrupted:
+
+    def stop() -> None:
+        budgets[-1].stop()
+
+    for name, chosen in in_order.items():
+        own_guide = problem.find(selectors.guide_of(chosen))
+        guided = problem.guided_by(guide if guide and name == main else own_guide)
+        guided.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+        budgets.append(Budget(budget, seconds))
+        evaluator = _evaluator(guided, name, budgets[-1], on_progress, scratch)
+        with stopped_by_signals(stop):
+            _search(evaluator, chosen, seed)
+            interrupted |= budgets[-1].stopped
+            if len(evaluator.archive):
+                searched[name] = evaluator
+            elif evaluator.nearest is not None and name == main and not interrupted:
+                raise _none_allowed(problem, evaluator, evaluator.nearest)
+            # Stopped among the baselines: what they found is the best there is to report.
+            last = name == main or interrupted
+            shown = name if name in searched else next(reversed(searched), None)
+            proof = None
+            if last and shown is not None and not interrupted:
+                proof = _prove(problem, searched[shown])
+                interrupted |= budgets[-1].stopped
+        if last:
             break
-    if not searched:
-        raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to tell
-    # Stopped among the comparisons: what they found is the best there is to tell.
-    main = selector if selector in searched else next(reversed(searched))
-    tell(main, "proving small sizes")
-    proof = None if interrupted else _prove(problem, searched[main])
-    interrupted |= searched[main].budget.stopped
-    return _judged(problem, main, chosen_selectors, searched, budget, seconds, seed, source or {}, interrupted, proof)
+    if shown is None:
+        raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to report
+    fronts, single_best, whole_pool = _judged(problem, shown, in_order, searched)
+    front = fronts.pop(shown)
+    return Run(
+        problem=problem.name,
+        seed=seed,
+        budget=budget,
+        seconds_limit=seconds,
+        objectives=tuple(objective.name for objective in problem.objectives),
+        units=tuple(objective.unit for objective in problem.objectives),
+        reference_point=tuple(problem.reference.tolist()),
+        n_members=len(problem.pool),
+        n_search=problem.search.n_samples,
+        n_test=problem.test.n_samples if problem.test else None,
+        front=front,
+        baselines=tuple(fronts.values()),
+        recommended_index=recommended(front),
+        single_best=single_best,
+        whole_pool=whole_pool,
+        fingerprints={split: votes.fingerprint for split, votes in problem.pool.splits.items()},
+        source=problem.pool.source,
+        interrupted=interrupted,
+        versions=_versions(),
+        lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
+        constraints={
+            side: {one.measure.name: one.limit for one in problem.constraints if one.side == side}
+            for side in CONSTRAINT_SIDES
+        },
+        parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
+    )
 
 
-def _search(evaluator: Evaluator, selector: selectors.Selector, seed: int) -> None:
+def _evaluator(
+    problem: Problem,
+    name: str,
+    budget: Budget,
+    on_progress: Callable[[Progress], object] | None,
+    scratch: Path | None,
+) -> Evaluator:
+    """Make an evaluator that reports its progress."""
+    if on_progress is None:
+        return Evaluator(problem, budget, scratch=scratch)
+    last_message = ""
+
+    def report(volume: float) -> None:
+        on_progress(Progress(name, budget.n_evaluations, budget.limit, budget.elapsed, volume, last_message))
+
+    def on_message(message: str) -> None:
+        nonlocal last_message
+        last_message = message
+        report(evaluator.archive.hypervolume)
+
+    def on_milestone(milestone: Milestone) -> None:
+        report(milestone.hypervolume)
+
+    evaluator = Evaluator(problem, budget, on_milestone=on_milestone, on_message=on_message, scratch=scratch)
+    return evaluator
+
+
+def _search(evaluator: Evaluator, selector: Selector, seed: int) -> None:
     with contextlib.suppress(SearchOver):
         selector.select(evaluator, np.random.default_rng(seed))
     evaluator.budget.close()
 
 
-def _nothing_within(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
+def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
     members = ", ".join(problem.pool.names[i] for i in np.flatnonzero(nearest))
     return InputError(
-        f"none of the {evaluator.budget.n_evaluations:,} ensembles that were evaluated keeps all constraints; nearest "
+        f"none of the {evaluator.budget.n_evaluations:,} ensembles that were judged keeps all constraints; the nearest "
         f"is {members}: {violated(problem.constraints, problem.on_search(nearest[None]))}."
     )
 
 
 def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
-    """Prove what can be proven in little time, take in what turns up, and give the proof if there is one.
+    """Prove what takes little time, add better ensembles that turn up to the front, and return the proof if any.
 
-    There is none where compiled code cannot be kept: to compile the proof would take longer than the search. Nor where
-    there are bounds: it would look among ensembles that break them. A front that was led by another criterion takes
-    nothing in, and is proven only where it is as good.
+    There is none where compiled code cannot be kept: compiling the proof would take longer than the search. Nor with
+    constraints: the proof would look at ensembles that break them. A front that another objective than the error
+    guided gets nothing added, and is proven only where it is as good.
     """
-    if (
-        {goal.counts for goal in problem.objectives} != PROVABLE
-        or problem.constraints
-        or not kept_on_disk(count_errors)
-    ):
+    if {goal.counts for goal in problem.objectives} != PROVABLE or problem.constraints or not kept_on_disk(count_errors):
         return None
+    evaluator.report_progress("proving small sizes")
     budget = evaluator.budget
     errors = problem.on_search(evaluator.archive.subsets).errors
     limits = limits_of(evaluator.archive.subsets, errors, problem.search.n_samples)
-    # Who has proven something himself has said how far he wants to go.
+    # A selector that proves sizes itself sets its own limit.
     most = 0 if evaluator.proven_sizes else PROVEN_PER_EVALUATION * budget.n_evaluations
     start = time.perf_counter()
 
     def go_on() -> bool:
-        # By the clock only where the search went by it too: else the same seed must give the same front.
+        # By the clock only where the search had a time limit too: otherwise the same seed must give the same front.
         in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
         return in_time and not budget.stopped
 
@@ -187,79 +258,47 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
 
 
 def _judged(
-    problem: Problem,
-    main: str,
-    chosen_selectors: Mapping[str, selectors.Selector],
-    searched: Mapping[str, Evaluator],
-    budget: int | None,
-    seconds: float | None,
-    seed: int,
-    source: Mapping[str, Any],
-    interrupted: bool,
-    proof: Proof | None,
-) -> Run:
-    """Judge all fronts on the test split, choose, and write everything down."""
+    problem: Problem, main: str, chosen: Mapping[str, Selector], searched: Mapping[str, Evaluator]
+) -> tuple[dict[str, Front], Ensemble, Ensemble]:
+    """Judge all fronts on the test split: each of them by its name, the best single member, and the whole pool."""
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
-    plain = np.stack([best, np.ones_like(best)])
-    subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [plain])
+    references = np.stack([best, np.ones_like(best)])
+    subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [references])
     on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
-    entries = iter(_entries(problem, on_search, on_test))
-    selections = {}
+    ensembles = iter(_ensembles(problem, on_search, on_test))
+    fronts = {}
     for name, evaluator in searched.items():
-        own = tuple(itertools.islice(entries, len(evaluator.archive)))
-        values = np.array([list(entry.search.values()) for entry in own])
-        selections[name] = Selection(
+        subsets = evaluator.archive.subsets
+        own = list(itertools.islice(ensembles, len(subsets)))
+        values = np.array([list(ensemble.search.values()) for ensemble in own])
+        if name == main:  # only these are compared with simpler choices
+            tested = replace(on_test, subsets=subsets) if on_test else None
+            counts = count_discordant(replace(on_search, subsets=subsets), tested, problem.pool.parent)
+            own = [replace(ensemble, discordant=pairs) for ensemble, pairs in zip(own, counts, strict=True)]
+        fronts[name] = Front(
             selector=name,
-            settings=_settings(chosen_selectors[name]),
-            evaluations=evaluator.budget.n_evaluations,
+            settings=_settings(chosen[name]),
+            n_evaluations=evaluator.budget.n_evaluations,
             seconds=evaluator.budget.elapsed,
-            hypervolume=hypervolume(non_dominated(evaluator.archive.subsets, values)[1], problem.reference),
-            entries=own,
+            hypervolume=hypervolume(non_dominated(subsets, values)[1], problem.reference),
+            ensembles=tuple(own),
             history=tuple(evaluator.archive.history),
-            certified_sizes=tuple(evaluator.proven_sizes),
-            criterion=evaluator.guide.name,
+            proven_sizes=tuple(evaluator.proven_sizes),
+            guide=evaluator.guide.name,
         )
-    front = replace(on_search, subsets=searched[main].archive.subsets)
-    front_on_test = replace(on_test, subsets=front.subsets) if on_test else None
-    found = _with_versus(selections.pop(main), beside_rivals(front, front_on_test, problem.pool.parent))
-    return Run(
-        problem=problem.name,
-        seed=seed,
-        budget=budget,
-        seconds_limit=seconds,
-        objectives=tuple(objective.name for objective in problem.objectives),
-        units=tuple(objective.unit for objective in problem.objectives),
-        reference=tuple(problem.reference.tolist()),
-        n_members=len(problem.pool),
-        n_search=problem.search.n_samples,
-        n_test=problem.test.n_samples if problem.test else None,
-        found=found,
-        against=tuple(selections.values()),
-        chosen=lowest(front.errors, front.sizes),
-        marks={name: next(entries) for name in MARKS},
-        fingerprints={votes.split: votes.fingerprint for votes in (problem.search, problem.test) if votes},
-        source=source,
-        interrupted=interrupted,
-        versions=_versions(),
-        lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
-        bounds={
-            side: {bound.measure.name: bound.limit for bound in problem.constraints if bound.side == side}
-            for side in BOUND_SIDES
-        },
-        parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
-    )
+    return fronts, next(ensembles), next(ensembles)
 
 
-def _entries(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Entry]:
+def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Ensemble]:
     names = [objective.name for objective in problem.objectives]
     costs = {cost: on_search.total(cost) for cost in problem.pool.costs}
     search_values = judge(problem.objectives, on_search)
     test_values = judge(problem.objectives, on_test) if on_test else None
-    entries = []
+    found = []
     for row, subset in enumerate(on_search.subsets):
         indices = tuple(np.flatnonzero(subset).tolist())
-        entries.append(
-            Entry(
+        found.append(
+            Ensemble(
                 indices=indices,
                 members=tuple(problem.pool.names[i] for i in indices),
                 search=dict(zip(names, search_values[row].tolist(), strict=True)),
@@ -269,12 +308,7 @@ def _entries(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) 
                 costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )
-    return entries
-
-
-def _with_versus(found: Selection, counts: Sequence[Mapping[str, Versus]]) -> Selection:
-    pairs = zip(found.entries, counts, strict=True)
-    return replace(found, entries=tuple(replace(entry, versus=versus) for entry, versus in pairs))
+    return found
 
 
 def _settings(selector: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions, write_predictions
-from evo_ensyth.io.npz_writer import rounded
+from evo_ensyth.io.formats._npz_writer import rounded
 from evo_ensyth.pool import Members, Parent, Pool, Scores, SharedPart, Votes
 
 STEPS = 20

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.report.facts import gather, leading
+from evo_ensyth.report.facts import gather, guided_by
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
 
@@ -28,40 +27,40 @@ def problem(names: tuple[str, ...] = ("error", "n_members"), *, test: bool = Tru
     return Problem(Pool(members, Votes(SEARCH, TRUTH, 2, "search"), held_out, name="hand"), names)
 
 
-def test_the_first_line_is_what_was_found_and_the_others_follow():
-    found = run(problem(), "nsga2", against=["whole_pool", "single_best"])
+def test_the_first_line_is_the_runs_own_front_and_those_of_the_baselines_follow():
+    found = run(problem(), "nsga2", baselines=["whole_pool", "single_best"])
     facts = gather([found])
     assert [line.label for line in facts.lines] == ["nsga2", "whole_pool", "single_best"]
     assert facts.main is found
     assert facts.problem == "hand"
     assert facts.splits == ("search", "test")
-    assert facts.lines[0].chosen == found.found.entries[found.chosen]
-    assert facts.lines[1].chosen is None
+    assert facts.lines[0].recommended == found.recommended == found.front[found.recommended_index]
+    assert facts.lines[1].recommended is None
 
 
 def test_values_are_those_of_the_split():
-    facts = gather([run(problem(), "nsga2", against=["single_best"], criterion=error)])
+    facts = gather([run(problem(), "nsga2", baselines=["single_best"], guide=error)])
     # the best single one is a, with 1 error to search on and 3 to test on
     assert facts.lines[0].values("search").tolist() == [[0.1, 1.0], [0.0, 3.0]]
     assert facts.lines[0].values("test").tolist() == [[0.3, 1.0], [0.0, 3.0]]
     assert facts.lines[1].values("test").tolist() == [[0.3, 1.0]]
-    assert facts.marks["single_best"].indices == (0,)
-    assert facts.marks["whole_pool"].indices == (0, 1, 2)
+    assert facts.references["best single member"].indices == (0,)
+    assert facts.references["whole pool"].indices == (0, 1, 2)
 
 
 def test_dominated_points_are_counted_on_each_split():
     # c alone: dominated by a to search on, and itself the best to test on
-    found = run(problem(), "nsga2", against=["whole_pool"])
-    third = replace(found.against[0].entries[0], indices=(2,), members=("c",), search={"error": 0.3, "n_members": 1.0},
+    found = run(problem(), "nsga2", baselines=["whole_pool"])
+    third = replace(found.baselines[0].ensembles[0], indices=(2,), members=("c",), search={"error": 0.3, "n_members": 1.0},
                     test={"error": 0.1, "n_members": 1.0}, search_errors=3, test_errors=1)  # fmt: skip
-    forged = replace(found, against=(replace(found.against[0], entries=(third,)),))
+    forged = replace(found, baselines=(replace(found.baselines[0], ensembles=(third,)),))
     assert gather([forged]).lines[1].dominated == {"search": (1, 1), "test": (0, 1)}
     assert gather([found]).lines[1].dominated == {"search": (0, 1), "test": (0, 1)}
     assert gather([found]).lines[0].dominated == {}
 
 
-def test_without_a_test_split_there_is_none_to_tell_of():
-    facts = gather([run(problem(test=False), "nsga2", against=["whole_pool"])])
+def test_without_a_test_split_nothing_is_said_of_it():
+    facts = gather([run(problem(test=False), "nsga2", baselines=["whole_pool"])])
     assert facts.splits == ("search",)
     assert facts.lines[1].dominated == {"search": (0, 1)}
 
@@ -78,50 +77,35 @@ def test_without_a_test_split_there_is_none_to_tell_of():
     ],
 )
 def test_error_goes_upwards_where_there_is_one(names, axes):
-    assert gather([run(problem(names), "nsga2", against=["whole_pool"])]).axes == axes
+    assert gather([run(problem(names), "nsga2", baselines=["whole_pool"])]).axes == axes
 
 
-def test_of_several_runs_the_first_brings_its_comparisons_and_the_others_only_themselves():
-    first = run(problem(), "nsga2", against=["whole_pool"])
-    second = run(problem(), "random", against=["single_best"], budget=20, seed=2)
-    third = run(problem(), "random", against=[], budget=20, seed=3)
+def test_of_several_runs_the_first_is_shown_with_its_baselines_and_the_others_without():
+    first = run(problem(), "nsga2", baselines=["whole_pool"])
+    second = run(problem(), "random", baselines=["single_best"], budget=20, seed=2)
+    third = run(problem(), "random", baselines=[], budget=20, seed=3)
     facts = gather([first, second, third])
     assert [line.label for line in facts.lines] == ["nsga2", "whole_pool", "random, seed 2", "random, seed 3"]
     assert [line.run.seed for line in facts.lines] == [1, 1, 2, 3]
-    assert [line.chosen is None for line in facts.lines] == [False, True, False, False]
+    assert [line.recommended is None for line in facts.lines] == [False, True, False, False]
 
 
-def test_a_run_that_was_read_back_tells_the_same(tmp_path):
-    found = run(problem(), "nsga2", against=["whole_pool"])
+def test_a_run_that_was_read_back_gives_the_same_facts(tmp_path):
+    found = run(problem(), "nsga2", baselines=["whole_pool"])
     write_run(found, tmp_path)
     facts, again = gather([found]), gather([read_run(tmp_path)])
-    assert (again.problem, again.splits, again.axes, again.marks) == (
-        facts.problem, facts.splits, facts.axes, facts.marks,
+    assert (again.problem, again.splits, again.axes, again.references) == (
+        facts.problem, facts.splits, facts.axes, facts.references,
     )  # fmt: skip
     for line, other in zip(facts.lines, again.lines, strict=True):
-        assert (line.label, line.chosen, line.dominated) == (other.label, other.chosen, other.dominated)
+        assert (line.label, line.recommended, line.dominated) == (other.label, other.recommended, other.dominated)
         np.testing.assert_array_equal(line.values("test"), other.values("test"))
-    assert json.dumps(found.summary()) == json.dumps(read_run(tmp_path).summary())
+    assert json.dumps(found.to_dict()) == json.dumps(read_run(tmp_path).to_dict())
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"problem": "other"}, "problem"),
-        ({"fingerprints": {"search": "0" * 64, "test": "0" * 64}}, "fingerprints"),
-        ({"objectives": ("n_members", "error")}, "objectives"),
-        ({"reference": (1.0, 1.0)}, "reference"),
-    ],
-)
-def test_runs_of_other_problems_are_not_compared(changes, field):
-    found = run(problem(), "nsga2", against=["whole_pool"])
-    with pytest.raises(InputError, match=f"cannot be compared: field '{field}' of their run.json differs"):
-        gather([found, replace(found, **changes)])
-
-
-def test_what_led_the_search_is_said_where_it_was_not_the_error():
-    said = leading(run(problem(), "nsga2"))
-    assert said.startswith("The search was led by shrunk_error")
-    assert "--criterion error" in said
-    assert leading(run(problem(), "nsga2", criterion=error)) == ""
-    assert leading(run(problem(), "backward_elimination")) == ""
+def test_the_guide_is_named_where_it_was_not_the_error():
+    text = guided_by(run(problem(), "nsga2"))
+    assert text.startswith("The search minimised shrunk_error,")
+    assert "--guide error" in text
+    assert guided_by(run(problem(), "nsga2", guide=error)) == ""
+    assert guided_by(run(problem(), "backward_elimination")) == ""

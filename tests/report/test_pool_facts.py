@@ -11,7 +11,7 @@ from naive import random_votes
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
 from evo_ensyth.pool import Members, Parent, Pool, Votes
-from evo_ensyth.report import write_pool_pictures
+from evo_ensyth.report import write_pool_report
 from evo_ensyth.report.pool_console import print_pool
 from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
 from evo_ensyth.report.pool_plots import spread
@@ -43,7 +43,7 @@ def stored():
     return stored
 
 
-def test_members_are_told_by_method_and_kind(stored):
+def test_members_are_grouped_by_method_and_kind(stored):
     facts = gather_pool(stored())
     assert facts.kinds == tuple(KINDS)
     assert facts.methods == ("magnitude",) * 4 + ("quantisation",) * 3 + ("magnitude, quantisation",) * 2
@@ -53,7 +53,7 @@ def test_members_are_told_by_method_and_kind(stored):
 
 
 def test_members_of_another_parent_are_a_kind_of_their_own(stored):
-    """They are told apart, and nobody compares a pruned copy of one network with a quantised one of another."""
+    """They are kept apart, and nobody compares a pruned copy of one network with a quantised one of another."""
     others = [{**origin, "parent": "second"} for origin in ORIGINS[:6]]
     facts = gather_pool(stored([*ORIGINS[:7], *others]))
     assert facts.kinds == (*KINDS[:7], *[OTHER] * 6)
@@ -125,8 +125,8 @@ def test_unlike_kinds_are_compared_with_like_ones_of_equal_error(stored):
                 reach = 1.959964 * by_sample.std(ddof=1) / np.sqrt(250)
                 expected[kind] = (len(rows), by_sample.mean(), by_sample.mean() - reach, by_sample.mean() + reach)
         for part in facts.matched:
-            told = (part.n_triples, part.difference, *part.interval)
-            assert told == pytest.approx(expected.pop(part.kind), abs=1e-6)
+            found = (part.n_triples, part.difference, *part.interval)
+            assert found == pytest.approx(expected.pop(part.kind), abs=1e-6)
             n_found += 1
         assert not expected
     assert n_found > 10
@@ -183,9 +183,12 @@ def test_the_pictures_are_written_and_the_same_each_time(stored, tmp_path):
     facts = gather_pool(stored(origins, names=names))
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
-        write_pool_pictures(facts, folder)
+        write_pool_report(facts, folder)
     files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
-    assert sorted(files) == ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg"]
+    assert sorted(files) == [
+        "curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json",
+    ]  # fmt: skip
+    assert json.loads(files["pool-shown.json"]) == json.loads(json.dumps(facts.summary()))
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
 
 

@@ -1,4 +1,4 @@
-"""Taking one ensemble of a front: every rule against all entries, looked at one by one."""
+"""Picking one ensemble of a front: every rule against all ensembles, looked at one by one."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.results import pick as picking
+from evo_ensyth.results.pick import at_knee, cheapest_within, of_size, pick, recommended, within_one_standard_error
 from evo_ensyth.results.run import Run
 from evo_ensyth.search.run import run
 
@@ -17,82 +17,130 @@ def found(make_problem) -> Run:
 
 
 def rows(found: Run) -> list[tuple[int, int, float]]:
-    return [(entry.search_errors, entry.size, entry.costs["bytes"]) for entry in found.found.entries]
+    return [(ensemble.search_errors, ensemble.size, ensemble.costs["bytes"]) for ensemble in found.front]
 
 
 def test_a_size_gives_the_best_of_that_size(found):
-    for size in {entry.size for entry in found.found.entries}:
-        index = picking.of_size(found, size)
+    for size in {ensemble.size for ensemble in found.front}:
+        index = of_size(found.front, size)
         errors = [e for e, n, _ in rows(found) if n == size]
         assert rows(found)[index][:2] == (min(errors), size)
 
 
-def test_a_size_that_is_not_there_is_told_with_its_neighbours(found):
-    entries = [entry for entry in found.found.entries if entry.size in (1, 2, 5)]
-    found = replace(found, found=replace(found.found, entries=tuple(entries)), chosen=0)
+def test_a_size_that_is_not_there_is_refused_with_its_neighbours(found):
+    front = replace(found.front, ensembles=tuple(ensemble for ensemble in found.front if ensemble.size in (1, 2, 5)))
     for size, nearest in ((3, "2 and 5"), (4, "2 and 5"), (9, "5")):
         with pytest.raises(InputError, match=f"no ensemble of {size} members .* the nearest in size has {nearest}"):
-            picking.of_size(found, size)
+            of_size(front, size)
 
 
 def test_limits_give_the_best_that_keeps_them(found):
     for limits in ({"bytes": 60.0}, {"bytes": 100.0, "n_members": 3.0}, {"error": 0.2}, {"parameters": 1e9}):
-        index = picking.at_most(found, limits)
+        index = cheapest_within(found.front, limits)
         fitting = [
-            entry for entry in found.found.entries
-            if all({**entry.search, **entry.costs}[cost] <= limit for cost, limit in limits.items())
+            ensemble for ensemble in found.front
+            if all({**ensemble.search, **ensemble.costs}[cost] <= limit for cost, limit in limits.items())
         ]  # fmt: skip
-        assert found.found.entries[index] in fitting
-        assert found.found.entries[index].search_errors == min(entry.search_errors for entry in fitting)
+        assert found.front[index] in fitting
+        assert found.front[index].search_errors == min(ensemble.search_errors for ensemble in fitting)
 
 
-def test_limits_that_nothing_keeps_are_told_with_the_nearest(found):
+def test_limits_that_nothing_keeps_are_refused_with_the_nearest(found):
     least = min(cost for _, _, cost in rows(found))
     with pytest.raises(
         InputError, match=f"no ensemble of this front costs so little; the nearest has bytes={least:g}\\."
     ):
-        picking.at_most(found, {"bytes": least - 1})
+        cheapest_within(found.front, {"bytes": least - 1})
     with pytest.raises(InputError, match="the nearest has bytes="):
-        picking.at_most(found, {"bytes": 0.0, "error": 0.0})
+        cheapest_within(found.front, {"bytes": 0.0, "error": 0.0})
 
 
-def test_a_cost_that_is_not_known_is_told_with_those_that_are(found):
+def test_a_cost_that_is_not_known_is_refused_with_those_that_are(found):
     with pytest.raises(
         InputError, match=r"no cost in this run called 'byte'\. Did you mean 'bytes'\? There is bytes, error,"
     ):
-        picking.at_most(found, {"byte": 1.0})
-
-
-def test_a_limit_is_a_cost_and_a_number():
-    assert picking.limit("bytes=2e6") == ("bytes", 2e6)
-    for text in ("bytes", "=5", "bytes=", "bytes=many", "bytes=nan", ""):
-        with pytest.raises(InputError, match="expected a cost and a number, such as bytes=2e6"):
-            picking.limit(text)
+        cheapest_within(found.front, {"byte": 1.0})
 
 
 def test_the_knee_is_that_of_error_against_size(make_problem):
     found = run(make_problem(n_members=12), "nsga2", budget=2000)
-    points = np.array([(entry.size, entry.search_errors) for entry in found.found.entries], float)
+    points = np.array([(ensemble.size, ensemble.search_errors) for ensemble in found.front], float)
     first, last = points[0], points[-1]
     normal = np.array([first[1] - last[1], last[0] - first[0]])
     distances = (first - points) @ normal
     assert distances.max() > 0
-    assert picking.at_knee(found) == distances.argmax()
+    assert at_knee(found.front, found.objectives) == distances.argmax()
 
 
 def test_a_front_of_one_has_no_knee(make_problem):
     with pytest.raises(InputError, match="this front has no knee"):
-        picking.at_knee(run(make_problem(), "single_best"))
+        at_knee(run(make_problem(), "single_best").front, ("error", "n_members"))
+
+
+def test_the_knee_is_that_of_the_first_cost_among_the_objectives(make_problem):
+    front = run(make_problem(n_members=10, goals=("error", "bytes", "n_members")), "exact").front
+    # The third objective leaves points above and below the line between the ends of the first two.
+    by_cost = {}
+    for objectives in (("error", "bytes", "n_members"), ("macs", "error"), ("error",), ("double_fault", "error")):
+        index = at_knee(front, objectives)
+        cost = next((name for name in objectives if name in front[0].costs), "n_members")
+        points = np.array([(ensemble.all_costs[cost], ensemble.search_errors) for ensemble in front])
+        cheapest = min(points.tolist())
+        best = min(points.tolist(), key=lambda point: point[::-1])
+        share = (points - [cheapest[0], best[1]]) / [best[0] - cheapest[0], cheapest[1] - best[1]]
+        assert share[index].sum() == pytest.approx(share.sum(axis=1).min())
+        by_cost[cost] = index
+    assert len(set(by_cost.values())) > 1
+
+
+def test_the_recommended_ensemble_has_the_fewest_errors_and_of_those_the_fewest_members(found):
+    assert rows(found)[recommended(found.front)][:2] == min(row[:2] for row in rows(found))
+
+
+def test_within_one_standard_error_is_the_smallest_that_is_no_worse(found):
+    n, errors = found.n_search, np.array([row[0] for row in rows(found)])
+    best = errors.min() / n
+    bound = best + np.sqrt(best * (1 - best) / n)
+    good = [(size, wrong) for wrong, size, _ in rows(found) if wrong / n <= bound]
+    assert rows(found)[within_one_standard_error(found.front)][:2] == min(good)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "function"),
+    [
+        ({}, recommended),
+        ({"rule": "recommended"}, recommended),
+        ({"at_most": {}}, recommended),
+        ({"size": 1}, lambda front: of_size(front, 1)),
+        ({"at_most": {"bytes": 99.0}}, lambda front: cheapest_within(front, {"bytes": 99.0})),
+        ({"rule": "knee"}, lambda front: at_knee(front, ("error", "n_members", "bytes"))),
+        ({"rule": "one_standard_error"}, within_one_standard_error),
+    ],
+)
+def test_each_rule_is_the_one_asked_for(found, rule, function):
+    assert pick(found.front, found.objectives, **rule) == function(found.front)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"size": 3, "rule": "knee"}, "size, at_most and rule are one rule each; give one"),
+        ({"size": 0, "at_most": {"bytes": 9.0}}, "size, at_most and rule are one rule each; give one"),
+        ({"rule": "recommended", "at_most": {"bytes": 9.0}}, "size, at_most and rule are one rule each; give one"),
+        (
+            {"rule": "kneel"},
+            r"no rule called 'kneel'\. Did you mean 'knee'\? There is knee, one_standard_error, recomm",
+        ),
+    ],
+)
+def test_what_is_no_rule_is_refused(found, rules, message):
+    with pytest.raises(InputError, match=message):
+        pick(found.front, found.objectives, **rules)
 
 
 def test_no_rule_looks_at_the_test_split(make_problem):
     found = run(make_problem(n_members=12), "nsga2", budget=2000)
-    blind = replace(
-        found,
-        n_test=None,
-        found=replace(
-            found.found, entries=tuple(replace(e, test=None, test_errors=None, versus={}) for e in found.found.entries)
-        ),
-    )
-    for rule in (picking.at_knee, picking.within_one_standard_error, lambda r: picking.at_most(r, {"bytes": 99.0})):
-        assert rule(found) == rule(blind)
+    untested = tuple(replace(one, test=None, test_errors=None, n_test=None, comparisons={}) for one in found.front)
+    blind = replace(found.front, ensembles=untested)
+    for rule in ({"rule": "knee"}, {"rule": "one_standard_error"}, {"at_most": {"bytes": 99.0}}, {"size": 3}, {}):
+        assert pick(found.front, found.objectives, **rule) == pick(blind, found.objectives, **rule)

@@ -32,6 +32,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from evo_ensyth import plugins
+from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 
 FOLDER = "evo_ensyth.search.selectors"
@@ -66,3 +67,18 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:
     """
     selector: Selector = plugins.build(FOLDER, name, "selector", "select", settings)
     return selector
+
+
+def named(selector: str | Selector) -> tuple[str, Selector]:
+    """Name and instance of a selector, given either; an instance is named by the module that defines it.
+
+    Raises
+    ------
+    InputError
+        Neither a name nor a selector, or as for `load`.
+    """
+    if isinstance(selector, str):
+        return selector, load(selector)
+    if isinstance(selector, type) or not hasattr(selector, "select"):
+        raise InputError(f"{selector!r} is no selector; give a name or an instance with a method 'select'.")
+    return type(selector).__module__.rpartition(".")[2], selector

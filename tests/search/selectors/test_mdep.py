@@ -1,4 +1,4 @@
-"""MDEP: what leads it is worked out by loops."""
+"""MDEP: what guides it is worked out by loops."""
 
 import naive
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import find
 from evo_ensyth.search.budget import Budget, SearchOver
-from evo_ensyth.search.constraints import read_constraints
+from evo_ensyth.search.constraints import constraints_of
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary.mdep import Mdep
 
@@ -23,7 +23,7 @@ def by_hand(subset, votes):
     return wrong / votes.n_samples, subset.sum(), np.std(rho) / np.mean(rho)
 
 
-def test_it_is_led_by_error_size_and_margin_ratio_whatever_the_problem_asks_for(make_problem):
+def test_it_is_guided_by_error_size_and_margin_ratio_whatever_the_problem_asks_for(make_problem):
     problem = make_problem(n_members=9, goals=("bytes", "error"))
     judged = []
 
@@ -69,7 +69,7 @@ def test_it_ends_after_its_generations(make_problem):
 
 def test_what_guides_is_penalised_by_constraints_as_well(make_problem):
     problem = make_problem()
-    search = Evaluator(problem.with_constraints(read_constraints(["n_members=2"], [], problem.pool)))
+    search = Evaluator(problem.with_constraints(constraints_of({"n_members": 2}, {}, problem.pool.members)))
     subsets = np.array([[1, 1, 0, 0, 0, 0, 0, 0], [1] * 8], bool)
     evaluated = search.evaluate(subsets, by=[find("margin_ratio", problem.pool)])
     assert evaluated.values.shape == (2, 1)

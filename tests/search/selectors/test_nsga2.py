@@ -102,7 +102,7 @@ labels, truth = naive.random_votes(rng, 40, 600, 5, 0.6)
 members = Members(tuple(f"m{{i}}" for i in range(40)), costs={{"ms": rng.random(40)}})
 pool = Pool(members, Votes(labels[:, :300], truth[:300], 5, "search"), Votes(labels[:, 300:], truth[300:], 5, "test"))
 problem = Problem(pool, ("error", "ms", "n_members"))
-found = run(problem, "nsga2", against=["random"], budget=6000, seed=3)
+found = run(problem, "nsga2", baselines=["random"], budget=6000, seed=3)
 print(hashlib.sha256(_front_table(found)).hexdigest())
 """
 

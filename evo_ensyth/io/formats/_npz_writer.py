@@ -1,4 +1,4 @@
-"""A pool as a file of predictions, for those who have no pool; `interchange` says what its keys mean and reads it."""
+"""A pool as a file of predictions, for those who have no pool; `npz` says what its keys mean and reads it."""
 
 import io
 import zipfile
@@ -19,13 +19,13 @@ STEPS = 20
 LEVELS = ((np.arange(STEPS + 2) / STEPS) ** 2).astype(np.float16)
 
 
-def write_predictions(
-    path: Path | str,
+def write(
+    path: Path,
     pool: Pool,
     *,
     with_scores: bool = False,
 ) -> None:
-    """Write a file that `read_predictions` reads, whole or not at all; the same votes give the same bytes.
+    """Write a file that `npz.read` reads, whole or not at all; the same votes give the same bytes.
 
     It holds labels, truths, groups, names, costs and what members share of them, what the parent answers and costs, and
     rounded scores if asked for.

@@ -1,37 +1,36 @@
-"""The report in words and tables, as Markdown."""
+"""The report in words and tables, as Markdown: ``report.md``."""
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.files import write_whole
-from evo_ensyth.report.facts import MARKS, Facts, headline, leading, p_value, ranges
-from evo_ensyth.results.comparison import RIVALS, Comparison, rival_name
-from evo_ensyth.results.run import Entry, Run
+from evo_ensyth.report.facts import Facts, guided_by, headline, p_value, ranges
+from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.run import Run
 
 # What Markdown, HTML or a reader that turns addresses into links would take for more than text. An underscore between
 # letters is none of these, and net_trim stays readable in the source.
 MARKUP = re.compile(r"[\\`*\[\]<~&$@|]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 
 
-def write_page(facts: Facts, folder: Path) -> None:
-    """Write ``report.md``, which shows ``front.svg`` beside it."""
-    write_whole(folder / "report.md", (page(facts) + "\n").encode())
+def render(facts: Facts) -> dict[str, bytes]:
+    """Return ``report.md``, which shows ``front.svg`` beside it."""
+    return {"report.md": (page(facts) + "\n").encode()}
 
 
 def page(facts: Facts) -> str:
     """Put the whole page together."""
     run = facts.main
     parts = [
-        f"# {_text(facts.problem)}: {_text(run.found.selector)}, seed {run.seed}",
+        f"# {_text(facts.problem)}: {_text(run.front.selector)}, seed {run.seed}",
         _recommendation(run),
         _question(run),
         "![The front on both splits](front.svg)",
-        _beside_marks(facts),
+        _references(facts),
         "## Every ensemble of the front\n\n" + _front_table(run) + _proven(run),
-        *_rivals(run),
-        "## Beside the others\n\n" + _comparison(facts),
+        *_baselines(run),
+        "## Compared with the others\n\n" + _comparison(facts),
         "## How it was made\n\n" + _made(run),
     ]
     if run.interrupted:
@@ -41,36 +40,36 @@ def page(facts: Facts) -> str:
 
 def _question(run: Run) -> str:
     test = f"{run.n_test:,} samples of the test split" if run.n_test else "no test split"
-    within = f", with {_text(run.bounds_in_words)}" if run.bounds_in_words else ""
+    within = f", with {_text(run.constraints_in_words)}" if run.constraints_in_words else ""
     return (
         f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}"
         f"{within}? "
         f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
-        + _text(f" {leading(run)}".rstrip())
+        + _text(f" {guided_by(run)}".rstrip())
     )
 
 
 def _recommendation(run: Run) -> str:
-    entry = run.found.entries[run.chosen]
+    recommended = run.recommended
     lines = [
-        f"**Recommended: {entry.size} {'member' if entry.size == 1 else 'members'}** of {run.n_members}, "
-        f"{_names(entry)}. " + _text(" ".join(headline(run, run.chosen))),
+        f"**Recommended: {recommended.size} {'member' if recommended.size == 1 else 'members'}** of "
+        f"{run.n_members}, {_names(recommended)}. " + _text(" ".join(headline(run, recommended))),
         *(f"**Warning:** {_text(warning.text)}" for warning in run.warnings),
     ]
     return "\n\n".join(lines)
 
 
-def _beside_marks(facts: Facts) -> str:
+def _references(facts: Facts) -> str:
     run = facts.main
-    entry = run.found.entries[run.chosen]
+    recommended = run.recommended
     lines = [
         "The recommended ensemble is the one with the lowest error on the search split; of equals, the smallest.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",
     ]
-    for name, other in (("recommended", entry), *((MARKS[name], mark) for name, mark in facts.marks.items())):
-        errors = " | ".join(_error(run, other, split) for split in facts.splits)
+    for name, other in (("recommended", recommended), *facts.references.items()):
+        errors = " | ".join(_error(other, split) for split in facts.splits)
         lines.append(f"| {name} | {other.size} | {errors} |")
     return "\n".join(lines)
 
@@ -79,42 +78,45 @@ def _front_table(run: Run) -> str:
     others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
     header = ["", "size", "search error", "test error, 95 % interval", "optimism", *map(_text, others), "members"]
     rows = []
-    for i, entry in enumerate(run.found.entries):
-        values = [f"{entry.search[goal]:,.6g}" for goal in others]
-        marks = ["**recommended**"] if i == run.chosen else []
+    for i, ensemble in enumerate(run.front):
+        values = [f"{ensemble.search[goal]:,.6g}" for goal in others]
+        marks = ["**recommended**"] if i == run.recommended_index else []
         marks += ["see the warnings"] if marks and run.warnings else []
-        mark = ", ".join(marks + ["proven"] * (entry.size in run.found.certified_sizes))
-        optimism = "-" if entry.test_errors is None else f"{100 * run.optimism(entry):+.2f}"
-        errors = [_error(run, entry, "search"), _error(run, entry, "test"), optimism]
-        rows.append([mark, str(entry.size), *errors, *values, _names(entry)])
+        mark = ", ".join(marks + ["proven"] * (ensemble.size in run.front.proven_sizes))
+        optimism = "-" if ensemble.test_errors is None else f"{100 * ensemble.optimism:+.2f}"
+        errors = [_error(ensemble, "search"), _error(ensemble, "test"), optimism]
+        rows.append([mark, str(ensemble.size), *errors, *values, _names(ensemble)])
     return _table(header, rows)
 
 
 def _proven(run: Run) -> str:
-    if not run.found.certified_sizes:
+    if not run.front.proven_sizes:
         return ""
     return (
-        f"\n\nProven, by going through all subsets of {ranges(run.found.certified_sizes)} members: none of them has a "
+        f"\n\nProven, by going through all subsets of {ranges(run.front.proven_sizes)} members: none of them has a "
         "lower error on the search split than the ensembles shown up to its size."
     )
 
 
-def _rivals(run: Run) -> list[str]:
+def _baselines(run: Run) -> list[str]:
     """Tell, where it can be told, what each ensemble is worth beside what is simpler to have."""
-    rivals = [rival for rival in RIVALS if any(rival in beside for beside in run.comparisons)]
-    if not rivals or not run.n_test:
+    shown = [baseline for baseline in BASELINES if any(baseline in ensemble.comparisons for ensemble in run.front)]
+    if not shown or not run.n_test:
         return []
     header = [
         "size",
-        *(f"minus {rival_name(rival, 1) if rival != 'best_k' else 'the best k members'}" for rival in rivals),
+        *(
+            f"minus {baseline_name(baseline, 1) if baseline != 'best_k' else 'the best k members'}"
+            for baseline in shown
+        ),
     ]
     rows = []
-    for i, (entry, beside) in enumerate(zip(run.found.entries, run.comparisons, strict=True)):
-        size = f"**{entry.size}**" if i == run.chosen else str(entry.size)
-        rows.append([size, *(_versus(beside.get(rival)) for rival in rivals)])
+    for i, ensemble in enumerate(run.front):
+        size = f"**{ensemble.size}**" if i == run.recommended_index else str(ensemble.size)
+        rows.append([size, *(_difference(ensemble.comparisons.get(baseline)) for baseline in shown)])
     return [
         "## Is it worth the search?\n\n" + _table(header, rows),
-        "Test error minus that of what is simpler to have, in percentage points: below 0, the ensemble is better. In "
+        "Test error minus that of a simpler choice, in percentage points: below 0, the ensemble is better. In "
         "brackets Tango's 95 % interval for the same samples, as if this were the only comparison. p is that of "
         "McNemar's exact test, corrected by Holm for the points of this front; in the first lines of this page it is "
         "not, for the recommended ensemble was chosen before. The best k members, as many as the ensemble has and by "
@@ -122,7 +124,7 @@ def _rivals(run: Run) -> list[str]:
     ]
 
 
-def _versus(comparison: Comparison | None) -> str:
+def _difference(comparison: Comparison | None) -> str:
     return "the same" if comparison is None else f"{comparison}, p {p_value(comparison.corrected)}"
 
 
@@ -131,55 +133,57 @@ def _comparison(facts: Facts) -> str:
     header += [f"of these dominated on the {split} split" for split in facts.splits]
     rows = []
     for line in facts.lines:
-        selection = line.selection
+        front = line.front
         row = [
-            _text(selection.selector),
+            _text(front.selector),
             str(line.run.seed),
-            f"{selection.evaluations:,}",
-            f"{selection.seconds:.2f}",
-            f"{selection.hypervolume:.6g}",
-            str(len(selection.entries)),
+            f"{front.n_evaluations:,}",
+            f"{front.seconds:.2f}",
+            f"{front.hypervolume:.6g}",
+            str(len(front)),
         ]
         row += [f"{line.dominated[s][0]} of {line.dominated[s][1]}" if line.dominated else "" for s in facts.splits]
         rows.append(row)
     reference = ", ".join(
-        f"{goal} {value:g}" for goal, value in zip(map(_text, facts.main.objectives), facts.main.reference, strict=True)
+        f"{goal} {value:g}"
+        for goal, value in zip(map(_text, facts.main.objectives), facts.main.reference_point, strict=True)
     )
     return (
         _table(header, rows) + f"\n\nHypervolume on the search split, reference point: {reference}. Dominated: by some "
-        f"ensemble that {_text(facts.main.found.selector)} found, judged on the same split."
+        f"ensemble that {_text(facts.main.front.selector)} found, judged on the same split."
     )
 
 
 def _made(run: Run) -> str:
     limits = [f"budget {run.budget:,}" if run.budget else "no budget"]
     limits += [f"{run.seconds_limit:g} seconds"] if run.seconds_limit else []
-    settings = ", ".join(f"{key} {value}" for key, value in run.found.settings.items()) or "none"
+    settings = ", ".join(f"{key} {value}" for key, value in run.front.settings.items()) or "none"
     versions = ", ".join(f"{_text(name)} {_text(version)}" for name, version in run.versions.items())
-    rate = run.found.evaluations / max(run.found.seconds, 1e-9)
+    front = run.front
+    rate = front.n_evaluations / max(front.seconds, 1e-9)
     patterns = run.source.get("members")
     among = [f"- only members whose names match {_text(str(patterns))}"] if patterns else []
     return "\n".join(
         (
             *among,
-            f"- seed {run.seed}, {', '.join(limits)}; {run.found.evaluations:,} ensembles judged, {rate:,.0f} a second",
-            f"- settings of {_text(run.found.selector)}: {_text(settings)}",
+            f"- seed {run.seed}, {', '.join(limits)}; {front.n_evaluations:,} ensembles judged, {rate:,.0f} a second",
+            f"- settings of {_text(run.front.selector)}: {_text(settings)}",
             f"- {versions}",
             f"- votes on the search split: sha256 {run.fingerprints['search'][:16]}...",
         )
     )
 
 
-def _error(run: Run, entry: Entry, split: str) -> str:
-    interval = run.test_interval(entry) if split == "test" else None
+def _error(ensemble: Ensemble, split: str) -> str:
+    interval = ensemble.interval("test") if split == "test" else None
     if split == "test" and interval is None:
         return "-"
-    text = f"{100 * run.error(entry, split):.2f} %"
+    text = f"{100 * ensemble.error(split):.2f} %"
     return text if interval is None else f"{text} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
 
 
-def _names(entry: Entry) -> str:
-    names = [_text(name) for name in entry.members]
+def _names(ensemble: Ensemble) -> str:
+    names = [_text(name) for name in ensemble.members]
     return ", ".join(names) if len(names) <= 12 else ", ".join(names[:10]) + f" and {len(names) - 10} more"
 
 

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report.facts import gather
-from evo_ensyth.report.markdown import page
-from evo_ensyth.results.comparison import Versus
+from evo_ensyth.report.renderers.markdown import page
+from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.run import Run
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
@@ -68,75 +68,81 @@ def searched(names: list[str], problem_name: str = "hand", *, test: bool = True,
     held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
     pool = Pool(members, Votes(labels, truth, 2, "search"), held_out, name=problem_name)
     problem = Problem(pool, ("error", "n_members", "ms"))
-    return run(problem, "nsga2", **{"against": ["whole_pool"], **options})
+    return run(problem, "nsga2", **{"baselines": ["whole_pool"], **options})
 
 
 def test_the_page_says_what_the_run_says():
     found = searched(["ant", "bee", "cow"])
     text = page(gather([found]))
-    entry = found.found.entries[found.chosen]
-    low, _ = found.test_interval(entry)
+    recommended = found.recommended
+    low, _ = recommended.interval("test")
     assert text.startswith("# hand: nsga2, seed 1\n")
     assert "Which of the 3 members, voting together, are best by error, n_members, ms?" in text
     assert "Chosen on 40 samples of the search split, then judged once on 40 samples of the test split." in text
-    assert f"**Recommended: {entry.size} member" in text
-    assert f"{100 * entry.search_errors / 40:.2f} % | {100 * entry.test_errors / 40:.2f} % ({100 * low:.2f} to" in text
+    assert f"**Recommended: {recommended.size} member" in text
+    errors = f"{recommended.search_errors / 0.4:.2f} % | {recommended.test_errors / 0.4:.2f} % ({100 * low:.2f} to"
+    assert errors in text
     assert "![The front on both splits](front.svg)" in text
-    assert f"{found.found.evaluations:,} ensembles judged" in text
+    assert f"{found.front.n_evaluations:,} ensembles judged" in text
     assert found.fingerprints["search"][:16] in text
     for name in ("ant", "evo_ensyth", "numpy", "reference point: error"):
         assert name in text
 
 
 def test_the_first_lines_answer_what_a_stranger_asks():
-    """Which ensemble, how good on unseen samples and how sure, is it worth it, and what is it beside the parent."""
+    """Which ensemble, how good on unseen samples and how sure, is it worth the search, and what does it cost."""
     found = searched(["ant", "bee", "cow", "dog", "eel"])
-    entry = replace(
-        found.found.entries[0],
+    ensemble = replace(
+        found.front[0],
         indices=(0, 2), members=("ant", "cow"), search_errors=4, test_errors=6, costs={"bytes": 30.0},
-        versus={"best_k": Versus((2, 8), (1, 12)), "single_best": Versus((2, 8), (5, 6)),
-                "parent": Versus((2, 1), (12, 1))},
+        discordant={"best_k": Discordant((2, 8), (1, 12)), "single_best": Discordant((2, 8), (5, 6)),
+                    "parent": Discordant((2, 1), (6, 0))},
     )  # fmt: skip
-    found = replace(found, found=replace(found.found, entries=(entry,)), chosen=0, parent_costs={"bytes": 40.0})
+    front = replace(found.front, ensembles=(ensemble,))
+    found = replace(found, front=front, recommended_index=0, parent_costs={"bytes": 40.0})
     first, *warnings = page(gather([found])).split("\n\n")[1:4]
     for text in (
         "**Recommended: 2 members** of 5, ant, cow.",
-        "On unseen samples it errs on 15.00 % (95 % interval: 7.06 to 29.07), 5.00 points more than on the search",
+        "On unseen samples its error is 15.00 % (95 % interval: 7.06 to 29.07), 5.00 points more than on the search",
         "It beats the best 2 members: -27.50 (",
         "Whether it beats the best single member is open: -2.50 (",
-        "It is worse than the parent: +27.50 (",
-        "Beside the parent it has 0.75 times the bytes.",
+        "It is worse than the parent: +15.00 (",
+        "Compared with the parent it has 0.75 times the bytes.",
     ):
         assert text in first
     assert warnings[0].startswith("**Warning:** The gain over the best single member may be luck: -15.00 points on")
     assert not warnings[1].startswith("**Warning:**")  # the loss to the parent is no surprise
 
 
-def test_the_first_lines_say_where_there_was_nothing_to_search_for():
+def test_the_first_lines_say_where_no_search_was_needed():
     found = searched(["ant", "bee", "cow", "dog", "eel"])
-    whole = found.marks["whole_pool"]
-    versus = {"single_best": Versus((2, 8), (5, 6))}
-    for entry, text in (
-        (found.marks["single_best"], "It is simply the best single member."),
-        (replace(whole, versus=versus), "It is simply the best 5 members. Whether it beats the best single member is"),
+    whole = found.whole_pool
+    discordant = {"single_best": Discordant((2, 8), (5, 6))}
+    for ensemble, text in (
+        (found.single_best, "It is the best single member."),
+        (
+            replace(whole, discordant=discordant),
+            "It is the best 5 members. Whether it beats the best single member is",
+        ),
     ):
-        forged = replace(found, found=replace(found.found, entries=(entry,)), chosen=0)
+        forged = replace(found, front=replace(found.front, ensembles=(ensemble,)), recommended_index=0)
         assert text in page(gather([forged])).split("\n\n")[1]
 
 
-def test_what_is_simpler_to_have_is_compared_point_by_point():
-    found = searched(["ant", "bee", "cow", "dog", "eel"], criterion=error)
+def test_each_ensemble_is_compared_with_the_baselines():
+    found = searched(["ant", "bee", "cow", "dog", "eel"], guide=error)
     text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
-    assert len(rows) == len(found.found.entries)
-    for row, beside in zip(rows, found.comparisons, strict=True):
+    assert len(rows) == len(found.front)
+    for row, ensemble in zip(rows, found.front, strict=True):
         cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
-        for rival, cell in zip(("best_k", "single_best"), cells, strict=True):
-            assert cell.startswith(str(beside[rival]) if rival in beside else "the same")
+        for baseline, cell in zip(("best_k", "single_best"), cells, strict=True):
+            comparison = ensemble.comparisons.get(baseline)
+            assert cell.startswith(str(comparison) if comparison else "the same")
 
 
 def test_every_table_has_as_many_cells_in_each_row():
-    text = page(gather([searched(HOSTILE[:6], "a | b", criterion=error)]))
+    text = page(gather([searched(HOSTILE[:6], "a | b", guide=error)]))
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert html.count("<table>") == 4
     for table in html.split("<table>")[1:]:
@@ -168,16 +174,17 @@ def test_an_ordinary_name_stays_readable_in_the_source():
 
 def test_many_members_are_not_all_listed():
     found = searched([f"m{i}" for i in range(20)], budget=300)
-    whole = found.marks["whole_pool"]
-    forged = replace(found, found=replace(found.found, entries=(whole,)), chosen=0)
+    whole = found.whole_pool
+    forged = replace(found, front=replace(found.front, ensembles=(whole,)), recommended_index=0)
     assert "m9 and 10 more" in page(gather([forged]))
     assert "m10," not in page(gather([forged]))
 
 
-def test_without_a_test_split_the_page_says_that_nobody_knows():
+def test_without_a_test_split_the_page_says_that_the_error_is_unknown():
     text = page(gather([searched(["a", "b"], test=False)]))
     assert "then judged once on no test split" in text
-    assert "nobody knows how much of this is luck" in text
+    assert "how much of this is luck is unknown" in text
+    assert "Its error on unseen samples is unknown: there is no test split." in text
     assert "test error, 95 % interval" in text
 
 

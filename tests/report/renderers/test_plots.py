@@ -14,8 +14,8 @@ from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report import write_report
 from evo_ensyth.report.facts import Facts, gather
-from evo_ensyth.report.plots import draw_front, write_front
-from evo_ensyth.results.comparison import Versus
+from evo_ensyth.report.renderers.plots import draw_front, render
+from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.run import run
 
@@ -29,7 +29,7 @@ def facts(
     members = Members(tuple(f"m{i}" for i in range(n)))
     held_out = Votes(labels[:, ::-1], truth[::-1], 2, "test") if test else None
     problem = Problem(Pool(members, Votes(labels, truth, 2, "search"), held_out, name=name), goals)
-    return gather([run(problem, "nsga2", **{"against": ["backward_elimination"], **options})])
+    return gather([run(problem, "nsga2", **{"baselines": ["backward_elimination"], **options})])
 
 
 def cost(name: str, unit: str = "", scale: float = 1.0) -> Objective:
@@ -46,12 +46,11 @@ def test_the_points_drawn_are_those_of_the_front(split):
         values = line.values(split)  # error, n_members
         expected = sorted((size, 100 * share) for share, size in values.tolist())
         np.testing.assert_allclose(lines[line.label], expected)
-    for mark, label in (("single_best", "best single member"), ("whole_pool", "whole pool")):
-        entry = shown.marks[mark]
-        share = (entry.search if split == "search" else entry.test)["error"]
-        np.testing.assert_allclose(lines[label], [(entry.size, 100 * share)])
-    chosen = shown.lines[0].chosen
-    assert lines["recommended"][0, 0] == chosen.size
+    assert list(shown.references) == ["best single member", "whole pool"]
+    for label, ensemble in shown.references.items():
+        np.testing.assert_allclose(lines[label], [(ensemble.size, 100 * ensemble.error(split))])
+    recommended = shown.main.recommended
+    np.testing.assert_allclose(lines["recommended"], [(recommended.size, 100 * recommended.error(split))])
     assert axes.get_xlabel() == "members"
 
 
@@ -60,31 +59,29 @@ def test_the_test_panel_shows_the_interval_of_each_ensemble():
     axes = Figure().subplots()
     draw_front(axes, shown, "test")
     drawn = {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 2 and line.get_alpha()}
-    expected = {tuple(100 * x for x in shown.main.test_interval(entry)) for entry in shown.main.found.entries}
+    expected = {tuple(100 * x for x in ensemble.interval()) for ensemble in shown.main.front}
     assert drawn == expected
 
 
-def test_warnings_stand_below_the_picture(tmp_path):
+def test_warnings_stand_below_the_picture():
     shown = facts(test=False)
-    write_front(shown, tmp_path)
     assert shown.main.warnings
     for warning in shown.main.warnings:
-        assert f"Warning: {warning.text}" in texts(tmp_path / "front.svg")
+        assert f"Warning: {warning.text}" in texts(render(shown)["front.svg"])
 
 
 @pytest.mark.parametrize("proven", [True, False])
-def test_proven_sizes_have_a_mark_that_the_picture_explains(tmp_path, proven):
+def test_proven_sizes_have_a_mark_that_the_picture_explains(proven):
     found = facts().main
-    sizes = [entry.size for entry in found.found.entries] if proven else []
-    shown = gather([replace(found, found=replace(found.found, certified_sizes=tuple(sizes)))])
+    sizes = [ensemble.size for ensemble in found.front] if proven else []
+    shown = gather([replace(found, front=replace(found.front, proven_sizes=tuple(sizes)))])
     axes = Figure().subplots()
     draw_front(axes, shown, "search")
     marked = [
         line.get_xdata().tolist() for line in axes.get_lines() if line.get_label() == "proven on the search split"
     ]
     assert marked == ([sizes] if proven else [])
-    write_front(shown, tmp_path)
-    explained = texts(tmp_path / "front.svg")
+    explained = texts(render(shown)["front.svg"])
     assert explained.count("proven on the search split") == proven
     assert explained.count("95 % interval") == explained.count("recommended") == 1
 
@@ -93,10 +90,10 @@ def test_the_parent_is_a_line_where_its_answers_are_known():
     shown = facts()
     assert shown.parent == {}
     found = shown.main
-    entry = found.found.entries[0]
-    versus = {**entry.versus, "parent": Versus((entry.search_errors, 3), (entry.test_errors, 9))}
-    entries = (replace(entry, versus=versus), *found.found.entries[1:])
-    shown = gather([replace(found, found=replace(found.found, entries=entries))])
+    first, *others = found.front
+    discordant = {**first.discordant, "parent": Discordant((first.search_errors, 3), (first.test_errors, 9))}
+    ensembles = (replace(first, discordant=discordant), *others)
+    shown = gather([replace(found, front=replace(found.front, ensembles=ensembles))])
     for split, height in (("search", 5.0), ("test", 15.0)):  # 3 and 9 of 60
         axes = Figure().subplots()
         draw_front(axes, shown, split)
@@ -104,20 +101,17 @@ def test_the_parent_is_a_line_where_its_answers_are_known():
         np.testing.assert_allclose(line.get_ydata(), height)
 
 
-def test_both_pictures_are_whole_and_come_out_the_same_twice(tmp_path):
-    shown = facts()
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        write_front(shown, tmp_path / folder)
-    for kind, magic in (("png", b"\x89PNG\r\n\x1a\n"), ("svg", b"<?xml")):
-        first, second = ((tmp_path / folder / f"front.{kind}").read_bytes() for folder in ("one", "two"))
-        assert first.startswith(magic)
-        assert first == second
-    assert (tmp_path / "one" / "front.png").read_bytes().endswith(b"IEND\xaeB`\x82")
+def test_both_pictures_are_whole_and_come_out_the_same_twice():
+    first, second = render(facts()), render(facts())
+    assert first == second
+    assert sorted(first) == ["front.png", "front.svg"]
+    assert first["front.svg"].startswith(b"<?xml")
+    assert first["front.png"].startswith(b"\x89PNG\r\n\x1a\n")
+    assert first["front.png"].endswith(b"IEND\xaeB`\x82")
 
 
-def texts(path) -> str:
-    return " ".join("".join(ElementTree.parse(path).getroot().itertext()).split())  # noqa: S314 - our own file
+def texts(svg: bytes) -> str:
+    return " ".join("".join(ElementTree.fromstring(svg).itertext()).split())  # noqa: S314 - our own file
 
 
 @pytest.mark.parametrize(
@@ -132,17 +126,17 @@ def texts(path) -> str:
         ("العربية", "العربية"),
     ],
 )
-def test_a_name_is_drawn_as_it_is_and_without_a_warning(tmp_path, name, shown):
+def test_a_name_is_drawn_as_it_is_and_without_a_warning(name, shown):
     """The font lacks some of these characters; matplotlib would complain of it to the user."""
-    write_front(facts(name, goals=(error, cost(name, name)), test=False, n=3), tmp_path)
-    assert f"{shown}: which few of 3 members should vote?" in texts(tmp_path / "front.svg")
-    assert f"{shown}, {shown}" in texts(tmp_path / "front.svg")
+    drawn = texts(render(facts(name, goals=(error, cost(name, name)), test=False, n=3))["front.svg"])
+    assert f"{shown}: which few of 3 members should vote?" in drawn
+    assert f"{shown}, {shown}" in drawn
 
 
-def test_a_readers_own_style_does_not_break_the_picture(tmp_path):
+def test_a_readers_own_style_does_not_break_the_picture():
     with mpl.rc_context({"text.usetex": True, "text.parse_math": True}):
-        write_front(facts("$x$"), tmp_path)
-    assert "$x$: which few" in texts(tmp_path / "front.svg")
+        files = render(facts("$x$"))
+    assert "$x$: which few" in texts(files["front.svg"])
 
 
 @pytest.mark.parametrize(
@@ -158,10 +152,10 @@ def test_a_readers_own_style_does_not_break_the_picture(tmp_path):
         {"goals": (error, cost("below", "", -1e6))},
         {"goals": (error, cost("nothing", "", 0.0))},
         {"goals": (error, cost("most", "", 1e70))},
-        {"against": []},
+        {"baselines": []},
     ],
 )
 def test_any_run_can_be_drawn_and_written_down(tmp_path, options):
     write_report([facts(**options).main], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["front.png", "front.svg", "report.md"]
-    assert "None" not in texts(tmp_path / "front.svg")
+    assert "None" not in texts((tmp_path / "front.svg").read_bytes())

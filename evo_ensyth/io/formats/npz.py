@@ -1,4 +1,4 @@
-"""Predictions in a ``.npz`` file, somebody else's as a rule, as a pool and its votes.
+"""Predictions in a ``.npz`` file, as `numpy.savez` writes it.
 
 =========================================  ============================  ===================================
 key                                        shape                         meaning
@@ -38,7 +38,8 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError, one_line
-from evo_ensyth.io.npz_file import Npz, check_size, opened
+from evo_ensyth.io.formats._npz_file import Npz, check_size, opened
+from evo_ensyth.io.formats._npz_writer import write
 from evo_ensyth.pool.labels import MOST_CLASSES
 from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.parent import Parent
@@ -46,38 +47,18 @@ from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
+__all__ = ["SUFFIXES", "read", "write"]
+
+SUFFIXES = (".npz",)
 RESERVED_COSTS = ("error", "n_members")
 SLACK = 1 + 1e-9  # for sums of measured costs
 
 
-def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
+def read(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
     """Read a pool from a ``.npz`` file.
 
-    Parameters
-    ----------
-    path : path
-    test_share : float
-        Share of the samples that become the test split, where the file does not come split; 0 for none.
-    split_seed : int
-        Seed of that split: the first ``round(test_share * n_samples)`` of
-        ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
-
-    Returns
-    -------
-    Pool
-        Its ``source`` records the file's digest and, where the split was made here, ``test_share``, ``split_seed`` and
-        ``test_samples``: which columns became the test split.
-
-    Raises
-    ------
-    InputError
-        Names the file, the key, and what was expected there.
+    Parameters, returned pool and errors are those of `formats.read_predictions`; messages name the key, too.
     """
-    path = Path(path)
-    if not 0 <= test_share < 1:
-        raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
-    if split_seed < 0:
-        raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
     with opened(path) as file:
         try:
             found = _Reader(file, path).pool(test_share, split_seed)

@@ -1,0 +1,218 @@
+"""The verbs of the package: load, search, compare, read a run, build a pool.
+
+The command line and Python users call the same functions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from evo_ensyth import workspace
+from evo_ensyth.errors import InputError
+from evo_ensyth.io.run_folder import read_run
+from evo_ensyth.objectives import Objective
+from evo_ensyth.pool import Pool
+from evo_ensyth.results.run import Run
+from evo_ensyth.results.run_comparison import RunComparison
+from evo_ensyth.search.constraints import constraints_of
+from evo_ensyth.search.problem import Problem
+from evo_ensyth.search.run import Progress, run
+from evo_ensyth.search.selectors import Selector
+
+__all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
+
+
+def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
+    """Load a pool.
+
+    Parameters
+    ----------
+    source : str or Path
+        A ``.npz`` file of predictions, a pool folder, or the name of a problem whose pool is built.
+    test_share : float
+        Share of the samples that become the test split, for a file that does not come split.
+    split_seed : int
+        Seed of that split.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    InputError
+        There is no such thing, or something is wrong with it.
+
+    Examples
+    --------
+    >>> import evo_ensyth as ee
+    >>> pool = ee.load("runs/reference/fashion_mnist/predictions.npz")
+    >>> len(pool), pool.search.n_samples
+    (36, 5000)
+    """
+    return load_problem(source, test_share=test_share, split_seed=split_seed).pool
+
+
+def load_problem(
+    source: str | Path,
+    *,
+    test_share: float = 0.5,
+    split_seed: int = 0,
+    build: Callable[[str], object] | None = None,
+) -> Problem:
+    """Load a problem: a pool with the objectives that its module states, or error and number of members.
+
+    Parameters
+    ----------
+    source, test_share, split_seed
+        As for `load`; also the path or dotted name of a problem module.
+    build : function of a problem's name, optional
+        Builds the pool of a problem where it is not there yet, such as `build_pool`.
+
+    Raises
+    ------
+    InputError
+        As for `load`.
+    """
+    return workspace.load_problem(source, test_share=test_share, split_seed=split_seed, build=build)
+
+
+def search(
+    problem: Pool | Problem | str | Path,
+    objectives: str | Objective | Sequence[str | Objective] | None = None,
+    *,
+    selector: str | Selector = "nsga2",
+    baselines: str | Sequence[str | Selector] = ("backward_elimination",),
+    budget: int | None = None,
+    seconds: float | None = None,
+    seed: int = 1,
+    members: str | Sequence[str] | None = None,
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    guide: str | Objective | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    scratch: Path | None = None,
+) -> Run:
+    """Search the subsets of a pool for the front of some objectives.
+
+    Parameters
+    ----------
+    problem : Pool, Problem, str or Path
+        What to search; text is loaded as by `load_problem`.
+    objectives : names or Objective, optional
+        What to minimise: names of the package's objectives, of the pool's costs, dotted names such as
+        ``"mylab.latency"``, or `Objective` instances. By default those of the problem.
+    selector : str or Selector
+        How to choose, by name or as an instance such as ``selectors.NSGA2(population=50)``.
+    baselines : str, or sequence of str or Selector
+        Selectors to compare with.
+    budget : int, optional
+        Ensembles that each selector may judge.
+    seconds : float, optional
+        Time that each selector may take.
+    seed : int
+        The same seed gives the same front.
+    members : str or sequence of str, optional
+        Only members whose names match one of these patterns, such as ``"net_trim-*"``.
+    at_most, at_least : mapping of names to limits, optional
+        Constraints on the search split, such as ``{"bytes": 2e6}`` or ``{"accuracy": 0.9}``.
+    guide : str or Objective, optional
+        The objective that guides the search instead of the error.
+    on_progress : function of Progress, optional
+        Called after each batch of ensembles.
+    scratch : Path, optional
+        A folder where a long selector, such as ``exact``, keeps what it needs to resume after an interruption.
+
+    Returns
+    -------
+    Run
+        Its ``interrupted`` is true where Ctrl-C or SIGTERM ended the search; what was found until then is kept.
+
+    Raises
+    ------
+    InputError
+        Something is wrong with the arguments, or no ensemble keeps the constraints.
+
+    Examples
+    --------
+    >>> import evo_ensyth as ee
+    >>> pool = ee.load("runs/reference/fashion_mnist/predictions.npz")
+    >>> run = ee.search(pool, ["error", "bytes"], selector="forward_greedy", at_most={"n_members": 4})
+    >>> len(run.recommended)
+    4
+    """
+    if isinstance(problem, str | Path):
+        asked = load_problem(problem)
+    elif isinstance(problem, Pool):
+        asked = Problem(problem)
+    elif isinstance(problem, Problem):
+        asked = problem
+    else:
+        raise InputError(f"problem is a {type(problem).__name__}; expected a Pool, a Problem, or the name of one.")
+    if members is not None:
+        asked = asked.among([members] if isinstance(members, str) else members)
+    if objectives is not None:
+        asked = asked.with_objectives(objectives)
+    constraints = constraints_of(at_most or {}, at_least or {}, asked.pool.members, asked.known)
+    asked = asked.with_constraints((*asked.constraints, *constraints))
+    return run(
+        asked,
+        selector,
+        baselines=[baselines] if isinstance(baselines, str) else baselines,
+        budget=budget,
+        seconds=seconds,
+        seed=seed,
+        guide=asked.find(guide) if isinstance(guide, str) else guide,
+        on_progress=on_progress,
+        scratch=scratch,
+    )
+
+
+def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
+    """Compare several runs of one problem.
+
+    Parameters
+    ----------
+    runs : sequence of Run, or folders of runs
+
+    Returns
+    -------
+    RunComparison
+        ``to_dict``, ``to_frame``, ``plot`` and ``save`` show it.
+
+    Raises
+    ------
+    InputError
+        The runs looked at other votes, or had other objectives.
+    """
+    return RunComparison(tuple(one if isinstance(one, Run) else read_run(one) for one in runs))
+
+
+def build_pool(
+    problem: str,
+    *,
+    workers: int | None = None,
+    without_failed: bool = False,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> Pool:
+    """Build the pool of a problem by its recipe, or continue where an earlier build was interrupted.
+
+    Parameters
+    ----------
+    problem : str
+        Name, path or dotted name of the problem's module.
+    workers : int, optional
+        Processes that make members; by default as many as keep the processors busy, 0 for this one alone.
+    without_failed : bool
+        Finish the pool without members that cannot be made.
+    on_progress : function of (n_done, n_planned, text), optional
+
+    Raises
+    ------
+    InputError
+        No such problem, or one without a recipe.
+    UnfinishedError
+        Some members could not be made; the others are kept.
+    """
+    show = on_progress or (lambda done, total, text: None)
+    workspace.build_pool(problem, show, workers=workers, without_failed=without_failed)
+    return workspace.stored_pool(problem).pool

@@ -1,0 +1,44 @@
+"""Options and arguments that several commands have, and how limits are written."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evo_ensyth.errors import InputError
+
+Out = Annotated[Path | None, typer.Option(help="A new folder for the results. [default: one under runs/]")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table, only the folder of the results.")]
+AtMost = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hard limit, such as bytes=2e6; repeatable.")
+]
+AtLeast = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Likewise, such as accuracy=0.9 or recall_of_class_3=0.9; repeatable."),
+]
+
+
+def limits(texts: Sequence[str] | None) -> dict[str, float]:
+    """Limits by name, from ``NAME=VALUE``.
+
+    Raises
+    ------
+    InputError
+        A text of another form, a value that is no number, or a name twice.
+    """
+    found: dict[str, float] = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not name or math.isnan(number):
+            raise InputError(f"'{text}' is no limit; write NAME=VALUE, such as n_members=5.")
+        if name in found:
+            raise InputError(f"'{name}' is limited twice; once is enough.")
+        found[name] = number
+    return found

@@ -1,0 +1,177 @@
+"""The commands about runs: ``search``, ``compare``, ``pick``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evo_ensyth.cli.options import AtLeast, AtMost, Json, Out, Quiet, limits
+from evo_ensyth.errors import InputError
+
+if TYPE_CHECKING:
+    from evo_ensyth.search.problem import Problem
+
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
+
+
+def search(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PROBLEM | FOLDER | FILE]",
+            help="A problem, a pool, or a .npz file of predictions.",
+        ),
+    ] = "digits",
+    selector: Annotated[str, typer.Option(help="How to choose; 'list selectors' shows what there is.")] = "nsga2",
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="A selector to compare with; repeatable. [default: backward_elimination]")
+    ] = None,
+    members: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
+    ] = None,
+    objectives: Annotated[
+        str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
+    ] = None,
+    at_most: AtMost = None,
+    at_least: AtLeast = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(help="What guides the search instead of the error. [default: shrunk_error for nsga2, else error]"),
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may judge.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
+    max_size: Annotated[
+        int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
+    ] = None,
+    seed: Seed = 1,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
+    ] = 0.5,
+    split_seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for the ensembles with the best trade-offs between error and cost."""
+    from evo_ensyth import api, workspace
+    from evo_ensyth.cli import progress
+    from evo_ensyth.files import check_new_folder, next_free
+    from evo_ensyth.report import console
+    from evo_ensyth.search import selectors
+
+    # Whatever can be wrong is found before a pool is built or a search begins: both may take hours.
+    chosen = selectors.load(selector, {} if max_size is None else {"max_size": max_size})
+    baselines = ["backward_elimination"] if baseline is None else baseline
+    for name in baselines:
+        selectors.load(name)
+    most, least = limits(at_most), limits(at_least)
+    if out is not None:
+        check_new_folder(out)
+    problem = api.load_problem(
+        target, test_share=test_share, split_seed=split_seed, build=lambda name: _build_pool(name, quiet)
+    )
+    place = out or _free_place(problem, selector, seed)
+    check_new_folder(place)
+    with progress.search_progress(quiet=quiet) as show:
+        run = api.search(
+            problem,
+            None if objectives is None else [name.strip() for name in objectives.split(",")],
+            selector=chosen,
+            baselines=baselines,
+            budget=budget,
+            seconds=seconds,
+            seed=seed,
+            members=members,
+            at_most=most,
+            at_least=least,
+            guide=guide,
+            on_progress=show,
+            scratch=workspace.results_folder(problem.name) / "unfinished",
+        )
+    folder = run.save(out or next_free(place))
+    if as_json:
+        print(json.dumps(run.to_dict(), allow_nan=False))
+    elif quiet:
+        print(folder)
+    else:
+        console.print_run(run, folder)
+    if run.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of one problem.")],
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare several runs of one problem: table, picture, page."""
+    from evo_ensyth import api, workspace
+    from evo_ensyth.files import next_free
+    from evo_ensyth.report import console
+
+    comparison = api.compare(folders)
+    place = out or next_free(workspace.results_folder(comparison.runs[0].problem) / "comparison")
+    folder = comparison.save(place)
+    if as_json:
+        print(json.dumps(comparison.to_dict(), allow_nan=False))
+    elif quiet:
+        print(folder)
+    else:
+        console.print_comparison(comparison.runs, folder)
+
+
+def pick(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    size: Annotated[int | None, typer.Option(min=1, help="The best ensemble of this many members.")] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COST=X", help="The best one that costs no more, such as bytes=2e6; repeatable."),
+    ] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The one farthest below the line between the ends.")] = False,
+    within_one_standard_error: Annotated[
+        bool,
+        typer.Option("--within-one-standard-error", help="The smallest within one standard error of the best."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one ensemble of a run: the recommended one, or the one that a rule picks on the search split."""
+    from evo_ensyth import api
+    from evo_ensyth.report import console
+
+    most = limits(at_most)
+    if sum((size is not None, bool(most), knee, within_one_standard_error)) > 1:
+        raise InputError("--size, --at-most, --knee and --within-one-standard-error are one rule each: give one.")
+    run = api.read_run(folder)
+    rule = "knee" if knee else "one_standard_error" if within_one_standard_error else None
+    ensemble = run.pick(size=size, at_most=most, rule=rule)
+    words = {"knee": "at the knee", "one_standard_error": "the smallest within one standard error"}
+    picked_by = words.get(rule or "", "recommended")
+    if size is not None:
+        picked_by = f"the best of size {size}"
+    elif most:
+        picked_by = f"the best with at most {', '.join(at_most or ())}"
+    if as_json:
+        about = {"problem": run.problem, "selector": run.front.selector, "seed": run.seed}
+        print(json.dumps({**about, "rule": picked_by, "vote": run.vote, **ensemble.to_dict()}, allow_nan=False))
+    else:
+        console.print_pick(run, ensemble, picked_by)
+
+
+def _free_place(problem: "Problem", selector: str, seed: int) -> Path:
+    from evo_ensyth import workspace
+    from evo_ensyth.files import next_free
+
+    return next_free(workspace.results_folder(problem.name) / f"{selector}-seed{seed}")
+
+
+def _build_pool(name: str, quiet: bool) -> None:
+    from evo_ensyth import api
+    from evo_ensyth.cli import progress
+
+    with progress.pool_progress(quiet=quiet) as show:
+        api.build_pool(name, on_progress=show)

@@ -1,0 +1,25 @@
+"""The plurality vote of one ensemble: most votes win, ties go to the lowest class."""
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.predictions import fill_predictions
+
+
+def plurality(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return what the members answer together.
+
+    Parameters
+    ----------
+    y_pred : uint8 or uint16, (n_members, n_samples)
+        Labels below ``n_classes``, one row per member.
+    n_classes : int
+
+    Returns
+    -------
+    same type, (n_samples,)
+    """
+    y_pred = np.ascontiguousarray(y_pred)
+    y_pred.setflags(write=False)  # the kernel is compiled for read-only labels, which those of a pool are
+    found = np.empty((1, y_pred.shape[1]), y_pred.dtype)
+    fill_predictions(y_pred, np.ones((1, len(y_pred)), bool), n_classes, found)
+    return np.asarray(found[0])

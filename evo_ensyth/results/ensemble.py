@@ -1,0 +1,181 @@
+"""One ensemble that a search found: who votes, how well, at what cost, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.engine.plurality import plurality
+from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import unknown
+from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.predictions import columns_of
+from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
+from evo_ensyth.results.statistics import interval
+
+SPLITS = ("search", "test")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Some members of a pool, voting together, judged on both splits.
+
+    Checks itself when built.
+
+    Attributes
+    ----------
+    indices, members : tuple of int, tuple of str
+        Positions in the pool, and names.
+    search, test : mapping of objective to value
+        ``test`` is None where there is no test split.
+    search_errors, test_errors : int
+        Samples on which the vote is wrong, whatever the objectives are.
+    costs : mapping of str to float
+        Every cost of the pool, added up; what members share counts once.
+    discordant : mapping of baseline to Discordant
+        Samples that only the ensemble, or only the baseline, gets wrong; for the ensembles of a run's own front.
+    n_pool, n_search, n_test : int
+        Members of the pool, and samples of both splits.
+    comparisons : mapping of baseline to Comparison
+        What the discordant samples say.
+    is_single_best : bool
+        Whether it is the member with the fewest errors on the search split, alone.
+    """
+
+    indices: tuple[int, ...]
+    members: tuple[str, ...]
+    search: Mapping[str, float]
+    test: Mapping[str, float] | None
+    search_errors: int
+    test_errors: int | None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    discordant: Mapping[str, Discordant] = field(default_factory=dict)
+    n_pool: int = 0
+    n_search: int = 0
+    n_test: int | None = None
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    is_single_best: bool = False
+
+    def __post_init__(self) -> None:
+        who = f"the ensemble {list(self.indices)}"
+        if not self.indices or len(self.members) != len(self.indices):
+            raise InputError(f"an ensemble has {len(self.indices)} indices and {len(self.members)} members.")
+        for what, values in (("search", self.search), ("test", self.test or {}), ("costs", self.costs)):
+            if not np.isfinite(list(values.values())).all():
+                raise InputError(f"{who} has a value in '{what}' that is not finite.")
+        if not set(self.discordant) <= set(BASELINES):
+            raise InputError(f"{who} is compared with {', '.join(self.discordant)}; expected {', '.join(BASELINES)}.")
+
+    def __len__(self) -> int:
+        """Number of members."""
+        return len(self.indices)
+
+    @property
+    def size(self) -> int:
+        """Number of members."""
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.members[:4]) + (", ..." if self.size > 4 else "")
+        test = "" if self.test_errors is None else f", test error {self.error('test'):.2%}"
+        return f"<Ensemble of {self.size}: search error {self.error('search'):.2%}{test}; {names}>"
+
+    def error(self, split: str = "search") -> float:
+        """Share of the samples of a split that the vote gets wrong; NaN where there is no such split."""
+        n_errors, n_samples = self._counts(split)
+        return float("nan") if n_errors is None or not n_samples else n_errors / n_samples
+
+    def interval(self, split: str = "test") -> tuple[float, float] | None:
+        """Wilson's 95 % interval for the error on a split; None where there is no such split.
+
+        On the search split it is too optimistic: the ensemble was chosen there.
+        """
+        n_errors, n_samples = self._counts(split)
+        return None if n_errors is None or not n_samples else interval(n_errors, n_samples)
+
+    @property
+    def optimism(self) -> float:
+        """Error on the test split minus that on the search split; NaN without a test split."""
+        return self.error("test") - self.error("search")
+
+    @property
+    def all_costs(self) -> dict[str, float]:
+        """Everything known of its cost: the number of members, costs of the pool, objectives on the search split."""
+        return {"n_members": float(self.size), **self.costs, **self.search}
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]:
+        """What to know before trusting it."""
+        return cautions(self.size, self.is_single_best, self.comparisons, tested=bool(self.n_test))
+
+    def predict(self, predictions: Any) -> np.ndarray:
+        """Return the label that the members vote for, for each sample.
+
+        Parameters
+        ----------
+        predictions : array, mapping or data frame
+            What the members answer: class labels, or probabilities, of which the most likely class votes. An array is
+            (n_members, n_samples) or (n_members, n_samples, n_classes), with a row for each member of the pool or for
+            each member of the ensemble, in their order. A mapping of names to predictions, or a data frame with
+            named columns, may hold further members.
+
+        Returns
+        -------
+        int64, (n_samples,)
+            Most votes win; ties go to the lowest class.
+
+        Raises
+        ------
+        InputError
+            Members are missing, or their predictions do not fit.
+        """
+        if isinstance(predictions, Mapping) or hasattr(predictions, "columns"):
+            columns = columns_of(predictions, "the predictions")
+            for name in self.members:
+                if name not in columns:
+                    raise unknown("member in these predictions", name, columns)
+            rows = [np.asarray(columns[name]) for name in self.members]
+            if len({row.shape for row in rows}) > 1 or rows[0].ndim not in (1, 2):
+                raise InputError(
+                    f"the predictions have the shapes {', '.join(str(row.shape) for row in rows)}; expected one of "
+                    "(n_samples,) or (n_samples, n_classes) for all."
+                )
+            answers = np.array(rows)
+        else:
+            answers = np.asarray(predictions)
+            if answers.ndim in (2, 3) and len(answers) == self.n_pool:
+                answers = answers[list(self.indices)]
+            if answers.ndim not in (2, 3) or len(answers) != self.size:
+                raise InputError(
+                    f"the predictions have shape {answers.shape}; expected a row for each of the {self.n_pool} members "
+                    f"of the pool, or of the {self.size} of the ensemble."
+                )
+        labels = answers.argmax(axis=2) if answers.ndim == 3 else answers
+        if labels.dtype.kind not in "biu" or (labels.size and not 0 <= labels.min() <= labels.max() < MOST_CLASSES):
+            raise InputError(f"the predictions have type {labels.dtype}; class labels are whole numbers from 0 on.")
+        n_classes = int(labels.max(initial=0)) + 1
+        return plurality(labels.astype(np.uint8 if n_classes <= 256 else np.uint16), n_classes).astype(np.int64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything about it as JSON values; see ``docs/formats.md``."""
+        return {
+            "indices": list(self.indices),
+            "members": list(self.members),
+            "search": dict(self.search),
+            "test": None if self.test is None else dict(self.test),
+            "search_errors": self.search_errors,
+            "test_errors": self.test_errors,
+            "search_interval": self.interval("search"),
+            "test_interval": self.interval("test"),
+            "optimism": None if self.test_errors is None else self.optimism,
+            "costs": dict(self.costs),
+            "discordant": {name: asdict(counts) for name, counts in self.discordant.items()},
+            "comparisons": {name: asdict(comparison) for name, comparison in self.comparisons.items()},
+            "warnings": [asdict(warning) for warning in self.warnings] if self.comparisons or self.n_pool else [],
+        }
+
+    def _counts(self, split: str) -> tuple[int | None, int | None]:
+        if split not in SPLITS:
+            raise unknown("split", split, SPLITS)
+        return (self.search_errors, self.n_search) if split == "search" else (self.test_errors, self.n_test)

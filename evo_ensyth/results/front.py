@@ -1,0 +1,124 @@
+"""The front that one selector found, and what it spent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.results.ensemble import Ensemble
+
+FRAME_LIBRARIES = ("pandas", "polars")
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """How far a selector had come at one moment.
+
+    Attributes
+    ----------
+    evaluations : int
+        Ensembles judged.
+    seconds : float
+    hypervolume : float
+        Of its front by then.
+    """
+
+    evaluations: int
+    seconds: float
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class Front:
+    """Ensembles of which none is at least as good as another in everything, sorted by size: a sequence of `Ensemble`.
+
+    Attributes
+    ----------
+    selector : str
+    settings : mapping
+    n_evaluations : int
+        Ensembles judged.
+    seconds : float
+    hypervolume : float
+        By the objectives asked for, up to the run's reference point.
+    ensembles : tuple of Ensemble
+    history : tuple of Milestone
+        One for each batch that moved the front, by the objectives that guided the search.
+    proven_sizes : tuple of int
+        Sizes of which no ensemble makes fewer errors on the search split than the front does up to that size.
+    guide : str
+        The objective that guided the search; it may have replaced the error. The front is what nothing dominates by
+        it; ensembles and ``hypervolume`` are by the objectives asked for.
+    """
+
+    selector: str
+    settings: Mapping[str, Any]
+    n_evaluations: int
+    seconds: float
+    hypervolume: float
+    ensembles: tuple[Ensemble, ...]
+    history: tuple[Milestone, ...] = ()
+    proven_sizes: tuple[int, ...] = ()
+    guide: str = "error"
+
+    def __len__(self) -> int:
+        """Number of ensembles."""
+        return len(self.ensembles)
+
+    def __iter__(self) -> Iterator[Ensemble]:
+        return iter(self.ensembles)
+
+    def __getitem__(self, index: int) -> Ensemble:
+        return self.ensembles[index]
+
+    def __repr__(self) -> str:
+        return f"<Front of {len(self)} ensembles by {self.selector}>"
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return one flat row per ensemble: size, errors, interval, objectives, costs, members."""
+        rows = []
+        for ensemble in self.ensembles:
+            low, high = ensemble.interval("test") or (None, None)
+            error, test_error = ensemble.error("search"), ensemble.error("test")
+            row: dict[str, Any] = {"size": ensemble.size, "search_error": error}
+            row |= {"test_error": None if np.isnan(test_error) else test_error, "test_low": low, "test_high": high}
+            others = {**ensemble.costs, **ensemble.search}
+            row |= {name: value for name, value in others.items() if name not in ("error", "n_members")}
+            rows.append({**row, "members": list(ensemble.members)})
+        return rows
+
+    def to_frame(self) -> Any:
+        """Return the rows of `to_dict` as a data frame, of pandas or else of polars.
+
+        Raises
+        ------
+        InputError
+            Neither is installed.
+        """
+        import narwhals
+
+        backend: Any = next((name for name in FRAME_LIBRARIES if find_spec(name)), None)
+        if backend is None:
+            raise InputError("a data frame needs pandas or polars; install one of them.")
+        rows = self.to_dict()
+        columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+        return narwhals.from_dict(columns, backend=backend).to_native()
+
+
+def dominates(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which rows of ``others`` some row of ``values`` dominates: at least as good in all, better in one.
+
+    Parameters
+    ----------
+    values, others : float64, (n, n_objectives), (k, n_objectives)
+
+    Returns
+    -------
+    bool, (k,)
+    """
+    no_worse = (values[:, None] <= others[None]).all(axis=2)
+    better = (values[:, None] < others[None]).any(axis=2)
+    return np.asarray((no_worse & better).any(axis=0))
