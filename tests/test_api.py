@@ -15,14 +15,12 @@ import evo_ensyth
 from evo_ensyth import api, workspace
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.io.run_folder import read_run
-from evo_ensyth.objectives import Objective, objective
+from evo_ensyth.objectives import objective
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Pool
 from evo_ensyth.results.run import Run
 from evo_ensyth.search import selectors
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors.baselines.random import Random
-from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +116,9 @@ def test_names_and_instances_give_the_same_front(pool):
         """The same as the cost of that name."""
         return ensembles.total("watts")
 
+    nsga2, random = selectors.load("nsga2"), selectors.load("random")
     by_name = api.search(pool, ["error", "watts"], selector="nsga2", baselines=["random"], budget=300, seed=5)
-    by_instance = api.search(pool, [error, watts], selector=NSGA2(), baselines=[Random()], budget=300, seed=5)
+    by_instance = api.search(pool, [error, watts], selector=nsga2, baselines=[random], budget=300, seed=5)
     assert front(by_name) == front(by_instance)
     assert by_name.front.selector == by_instance.front.selector == "nsga2"
     assert [one.selector for one in by_instance.baselines] == ["random"]
@@ -246,7 +245,7 @@ def test_an_objective_of_ones_own_has_a_dotted_name_on_the_command_line(call, np
         ({"selector": "nsga4"}, "no selector called 'nsga4'. Did you mean 'nsga3'?"),
         ({"selector": 5}, "5 is no selector; give a name or an instance with a method 'select'"),
         ({"selector": None}, "None is no selector; give a name or an instance"),
-        ({"selector": NSGA2}, "NSGA2'> is no selector; give a name or an instance"),
+        ({"selector": type(selectors.load("nsga2"))}, "is no selector; give a name or an instance"),
         ({"baselines": ["randon"]}, "no selector called 'randon'. Did you mean 'random'?"),
         ({"baselines": [5]}, "5 is no selector"),
         ({"objectives": "eror"}, "no objective called 'eror'. Did you mean 'error'?"),
@@ -313,8 +312,16 @@ def test_every_error_is_one_of_ours_and_a_value_error(pool):
 
 def test_selectors_are_listed_by_the_name_that_search_takes():
     assert "nsga2" in selectors.names()
-    assert isinstance(selectors.load("nsga2"), NSGA2)
-    assert isinstance(error, Objective)
+    assert {type(selectors.load(name)).__module__.rpartition(".")[2] for name in selectors.names()} == set(
+        selectors.names()
+    )
+
+
+def test_a_selector_with_settings_is_made_as_the_description_of_search_says(pool):
+    assert "``selectors.NSGA2(population=50)``" in api.search.__doc__
+    run = api.search(pool, selector=selectors.NSGA2(population=50), budget=200, baselines=())
+    assert run.front.selector == "nsga2"
+    assert run.front.settings["population"] == 50
 
 
 # load

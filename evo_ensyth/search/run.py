@@ -232,7 +232,11 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     constraints: the proof would look at ensembles that break them. A front that another objective than the error
     guided gets nothing added, and is proven only where it is as good.
     """
-    if {goal.counts for goal in problem.objectives} != PROVABLE or problem.constraints or not kept_on_disk(count_errors):
+    if (
+        {goal.counts for goal in problem.objectives} != PROVABLE
+        or problem.constraints
+        or not kept_on_disk(count_errors)
+    ):
         return None
     evaluator.report_progress("proving small sizes")
     budget = evaluator.budget

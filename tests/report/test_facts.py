@@ -51,7 +51,8 @@ def test_values_are_those_of_the_split():
 def test_dominated_points_are_counted_on_each_split():
     # c alone: dominated by a to search on, and itself the best to test on
     found = run(problem(), "nsga2", baselines=["whole_pool"])
-    third = replace(found.baselines[0].ensembles[0], indices=(2,), members=("c",), search={"error": 0.3, "n_members": 1.0},
+    whole = found.baselines[0].ensembles[0]
+    third = replace(whole, indices=(2,), members=("c",), search={"error": 0.3, "n_members": 1.0},
                     test={"error": 0.1, "n_members": 1.0}, search_errors=3, test_errors=1)  # fmt: skip
     forged = replace(found, baselines=(replace(found.baselines[0], ensembles=(third,)),))
     assert gather([forged]).lines[1].dominated == {"search": (1, 1), "test": (0, 1)}

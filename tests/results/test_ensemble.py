@@ -125,11 +125,14 @@ def test_predictions_are_left_as_they_were(labels):
         (np.full((6, 9), -1), "class labels are whole numbers from 0 on"),
         (np.full((6, 9), 2**16), "class labels are whole numbers from 0 on"),
         (
-            dict.fromkeys(("ant", "cow", "dgo", "fox"), [0, 1]),
+            {key: [0, 1] for key in ("ant", "cow", "dgo", "fox")},
             r"no member in these predictions called 'dog'\. Did you ",
         ),
-        ({**dict.fromkeys(NAMES, [0, 1]), "fox": [0, 1, 2]}, r"have the shapes \(2,\), \(2,\), \(2,\), \(3,\)"),
-        ({**dict.fromkeys(NAMES, [0, 1]), "fox": np.ones((2, 3))}, r"have the shapes \(2,\), \(2,\), \(2,\), \(2, 3\)"),
+        ({**{key: [0, 1] for key in NAMES}, "fox": [0, 1, 2]}, r"have the shapes \(2,\), \(2,\), \(2,\), \(3,\)"),
+        (
+            {**{key: [0, 1] for key in NAMES}, "fox": np.ones((2, 3))},
+            r"have the shapes \(2,\), \(2,\), \(2,\), \(2, 3\)",
+        ),
         (
             dict.fromkeys(NAMES, 1),
             r"have the shapes \(\), \(\), \(\), \(\); expected one of \(n_samples,\) or \(n_samples, n_",

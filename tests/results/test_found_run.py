@@ -196,7 +196,7 @@ def test_without_axes_new_ones_are_made(found):
 def test_only_splits_of_the_run_can_be_drawn(found):
     with pytest.raises(InputError, match=r"no split of this run called 'tset'\. Did you mean 'test'\?"):
         found.plot("tset", ax=Figure().subplots())
-    with pytest.raises(InputError, match="no split of this run called 'test'. There is search"):
+    with pytest.raises(InputError, match=r"no split of this run called 'test'\. There is search"):
         large(n_test=None).plot("test", ax=Figure().subplots())
 
 
@@ -213,8 +213,9 @@ def test_it_comes_back_from_its_json_form_as_it_was(found):
 def test_its_json_form_is_what_was_promised(found):
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(content) == [
-        "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives", "units",
-        "constraints", "reference_point", "n_members", "n_search", "n_test", "recommended_index", "recommended", "front",
+        "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives",
+        "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommended_index",
+        "recommended", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source", "versions",
     ]  # fmt: skip
     assert content["format"] == 3

@@ -148,7 +148,8 @@ def test_where_nothing_keeps_the_constraints_the_nearest_is_named(make_constrain
     problem = make_constrained({"bytes": 2}, {"n_members": 1}, n_members=4)
     costs = problem.pool.costs["bytes"]
     cheapest = int(costs.argmin())
-    message = rf"none of the 15 .* keeps all constraints; the nearest is m{cheapest}: bytes is {costs.min()} \(bytes at most 2\)"
+    nearest = rf"the nearest is m{cheapest}: bytes is {costs.min()} \(bytes at most 2\)"
+    message = f"none of the 15 .* keeps all constraints; {nearest}"
     with pytest.raises(InputError, match=message):
         run(problem, "nsga2", baselines=["single_best"])
 

@@ -197,7 +197,7 @@ def test_costs_of_the_ensembles_and_of_the_parent_are_kept(make_problem):
 def test_progress_is_reported_with_what_each_selector_spends(make_problem):
     heard: list[Progress] = []
     found = run(make_problem(), "nsga2", baselines=["random"], budget=700, on_progress=heard.append)
-    assert [name for name in dict.fromkeys(progress.selector for progress in heard)] == ["random", "nsga2"]
+    assert list(dict.fromkeys(progress.selector for progress in heard)) == ["random", "nsga2"]
     assert {progress.budget for progress in heard} == {700}
     for front in found.fronts:
         own = [progress for progress in heard if progress.selector == front.selector]
@@ -215,10 +215,10 @@ def interrupt_after(n_evaluations: int, selector: str):
     """Press Ctrl-C, as it were, once a selector has judged so many ensembles."""
 
     def on_progress(progress: Progress) -> None:
-        if progress.selector == selector and progress.n_evaluations > n_evaluations:
-            # Only while a search listens: a second Ctrl-C ends the program.
-            if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-                signal.raise_signal(signal.SIGINT)
+        far_enough = progress.selector == selector and progress.n_evaluations > n_evaluations
+        # Only while a search listens: a second Ctrl-C ends the program.
+        if far_enough and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            signal.raise_signal(signal.SIGINT)
 
     return on_progress
 
