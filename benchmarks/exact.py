@@ -7,6 +7,10 @@
 Up to size 5 the front is first compared with that of brute force: every subset judged by `BitPlanes`.
 """
 
+import os
+
+os.environ.setdefault("NUMBA_NUM_THREADS", str(os.cpu_count()))  # before `votes`, which would leave it one
+
 import itertools
 import math
 import sys
@@ -14,7 +18,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numba  # noqa: F401 - before `votes`, which would leave it one thread
 import numpy as np
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes

@@ -140,7 +140,7 @@ def machine_facts() -> dict[str, Any]:
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     numba = sys.modules.get("numba")  # asked only where the benchmark counts votes in this process
-    threads = numba.get_num_threads() if numba else int(os.environ.get("NUMBA_NUM_THREADS", 1))
+    threads = int(numba.config.NUMBA_NUM_THREADS) if numba else int(os.environ.get("NUMBA_NUM_THREADS", 1))
     return {"processor": _processor(), "cores": cores, "threads": threads, "load": load}
 
 
