@@ -1,6 +1,5 @@
 """The public names: all of them are there and described, importing them is quick, and they do what the commands do."""
 
-import importlib
 import inspect
 import json
 import os
@@ -44,10 +43,17 @@ def front(run: Run) -> list[tuple]:
 
 @pytest.mark.parametrize("name", evo_ensyth.__all__)
 def test_every_public_name_is_there_and_described(name):
-    # `evo_ensyth.search` is also the name of a package, so the public function is looked up where it is defined.
-    module = importlib.import_module(f"evo_ensyth.{evo_ensyth._PLACES.get(name, evo_ensyth._MODULES.get(name))}")
-    value = getattr(module, name) if name in evo_ensyth._PLACES else module
-    assert len((inspect.getdoc(value) or "").split()) > 3
+    assert len((inspect.getdoc(getattr(evo_ensyth, name)) or "").split()) > 3
+
+
+def test_search_is_the_verb_whatever_was_imported_from_the_folder_of_that_name():
+    """``ee.load`` imported it, and then ``ee.search(pool)`` said that a module is not callable."""
+    import evo_ensyth.search.run
+
+    assert evo_ensyth.search is api.search
+    from evo_ensyth import search
+
+    assert search is api.search
 
 
 @pytest.mark.parametrize("name", [name for name in api.__all__ if name != "read_run"])

@@ -7,7 +7,7 @@ from pymoo.core.population import Population
 from scipy.stats import binom
 
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _breeding, _evolution, _pymoo
+from evo_ensyth.search.selectors.evolutionary import _breeding, _course, _evolution, _pymoo
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution, Judged, pack, survivors, unpack
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import Nsga2Pymoo
@@ -152,7 +152,7 @@ def test_memory_for_judged_subsets_is_bounded_and_keeps_the_latest(rng, monkeypa
 
 def test_on_the_whole_the_fronts_are_as_good_as_those_of_pymoo(make_problem, monkeypatch):
     """Both from random subsets alone, so that the start does not decide; the truth is enumerated."""
-    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
     settings = {"enumerate": 0, "population": 20, "generations": 25}
     shares = {Nsga2(**settings, walk=0): [], Nsga2Pymoo(**settings): []}
     for seed in range(12):

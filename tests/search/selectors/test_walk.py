@@ -9,6 +9,7 @@ import pytest
 from evo_ensyth.errors import InputError
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.evolutionary import _course
 from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2, _start
 from evo_ensyth.search.selectors.local import _walk
 
@@ -87,7 +88,7 @@ def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_pro
 
 
 def test_walks_can_be_left_out(make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._course.walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
     monkeypatch.setattr(Evaluator, "neighbour_values", lambda *arguments: pytest.fail("somebody walked"))
     Nsga2(generations=5, walk=0).select(Evaluator(make_problem(n_members=20)), np.random.default_rng(0))
 
