@@ -31,17 +31,13 @@ NOT_RUN = {
     "evo_ensyth search digits_latency": "builds its pool first",
     "evo_ensyth search fashion_mnist": "builds its pool first",
 }
-# Pages that already say what the command line and the package will understand.
-AHEAD: set[str] = set()
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MODULES = sorted(path for path in ROOT.glob("evo_ensyth/**/*.py") if re.search(r">>> |::\n\n    ", path.read_text()))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_the_snippets_of_a_page_run(path, desk, capfd, request):
-    if path.name in AHEAD:
-        request.applymarker(pytest.mark.xfail(reason="the page is ahead of the package", strict=False))
+def test_the_snippets_of_a_page_run(path, desk, capfd):
     shell = markdown.CodeBlockParser("sh", lambda example: _run_lines(example.parsed, capfd))
     evaluate(path, Document, [markdown.PythonCodeBlockParser(), shell])
 
