@@ -29,7 +29,7 @@ from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.exact.proof import Proof, limits_of
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
+from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.exact.exact import Exact, in_words
 
 BRUTE_FORCE = 5
@@ -106,7 +106,7 @@ def timed(problem: Problem, selector: Exact, **settings) -> list[Value]:  # type
 def proof_after_search(problem: Problem, proof: Proof) -> Proof:
     """Let the proof know what an ordinary search finds, as an exact one would soon."""
     search = Evaluator(problem)
-    Nsga2().select(search, np.random.default_rng(0))
+    NSGA2().select(search, np.random.default_rng(0))
     errors = np.rint(search.archive.values[:, 0] * problem.search.n_samples).astype(np.int64)
     proof.lower_limits(limits_of(search.archive.subsets, errors, problem.search.n_samples))
     return proof

@@ -1,17 +1,34 @@
-"""Plug-ins by file name: a folder, with the folders in it, lists what there is, so one new file is one new method."""
+"""Plug-ins: each family is a folder, each other file in it (or in a folder of it) is one plug-in with the file's name.
+
+A plug-in of the user's own is found by a dotted name: that of a module, or of an object in one. Modules in the current
+folder are found as well. From Python, a class or an instance does in place of a name.
+"""
 
 import ast
 import difflib
 import importlib
-import importlib.util
+import math
+import operator
 import pkgutil
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, fields, is_dataclass
+from importlib.util import find_spec
+from numbers import Integral, Real
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from evo_ensyth.errors import InputError
+
+# How the limits of a `setting` are compared with its value.
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "at_least": operator.ge,
+    "above": operator.gt,
+    "at_most": operator.le,
+    "below": operator.lt,
+    "multiple_of": lambda value, factor: value % factor == 0,
+}
 
 
 def names(folder: str) -> tuple[str, ...]:
@@ -26,15 +43,8 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def describe(folder: str) -> dict[str, str]:
-    """Name of each plug-in in a package, and the first line of its module's docstring. Nothing is imported."""
-    places = _places(folder)
-    found = {}
-    for name in sorted(places):
-        spec = importlib.util.find_spec(places[name])
-        assert spec is not None
-        assert spec.origin is not None
-        found[name] = first_line(Path(spec.origin))
-    return found
+    """One line about each plug-in in a package, by name: the first line of its module's docstring. Imports none."""
+    return {name: first_line(_file(place)) for name, place in sorted(_places(folder).items())}
 
 
 def first_line(path: Path) -> str:
@@ -46,14 +56,24 @@ def first_line(path: Path) -> str:
     return (docstring or "").partition("\n")[0]
 
 
-def load(folder: str, name: str, what: str) -> ModuleType:
-    """Module of one plug-in; a dotted name is imported as it stands, so that a plug-in may live anywhere.
+def load(folder: str, name: str, what: str) -> Any:
+    """Module of one plug-in; for a dotted name the module, or the object in a module, that it names.
+
+    Parameters
+    ----------
+    folder : str
+        As for `names`.
+    name : str
+    what : str
+        What the family calls a plug-in, for messages: ``selector``.
 
     Raises
     ------
     InputError
-        There is no such plug-in, with a list of those there are and the nearest one; or it cannot be imported.
+        There is no such plug-in, with the nearest name and all of them; or it cannot be imported.
     """
+    if not isinstance(name, str):
+        raise InputError(f"{name!r} is no name of a {what}; there is {', '.join(names(folder))}.")
     if "." in name:
         return imported(name, what)
     places = _places(folder)
@@ -62,8 +82,8 @@ def load(folder: str, name: str, what: str) -> ModuleType:
     return importlib.import_module(places[name])
 
 
-def imported(name: str, what: str) -> ModuleType:
-    """Import a module of somebody's own by its dotted name.
+def imported(name: str, what: str) -> Any:
+    """Import what the user names with dots: a module, or an object in one.
 
     Raises
     ------
@@ -72,57 +92,185 @@ def imported(name: str, what: str) -> ModuleType:
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"no {what} called '{name}'; the dotted name of a module was expected.")
+    # `python -m` looks in the current folder, an installed script does not.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+        importlib.invalidate_caches()
     try:
-        return importlib.import_module(name)
-    except Exception as error:  # whatever somebody's module may raise
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            place, _, attribute = name.rpartition(".")
+            if error.name != name or not place or not hasattr(importlib.import_module(place), attribute):
+                raise
+            return getattr(importlib.import_module(place), attribute)
+    except Exception as error:  # whatever the user's module may raise
         raise InputError(f"no {what} called '{name}' can be imported: {type(error).__name__}: {error}.") from error
 
 
-def only(module: ModuleType, kind: type) -> Any:
-    """The one public instance of ``kind`` that a module defines.
+def only(found: Any, kind: type) -> Any:
+    """The one public instance of ``kind`` that a module defines; what is such an instance itself comes back.
 
     Raises
     ------
     InputError
         The module has none, or several.
     """
-    found = [value for name, value in vars(module).items() if name[0] != "_" and isinstance(value, kind)]
-    if len(found) != 1:
-        raise InputError(f"{module.__name__} has {len(found)} of {kind.__name__}; a plug-in has exactly one.")
-    return found[0]
+    if isinstance(found, kind):
+        return found
+    candidates = [value for name, value in vars(found).items() if name[0] != "_" and isinstance(value, kind)]
+    if len(candidates) != 1:
+        raise InputError(f"{found.__name__} has {len(candidates)} of {kind.__name__}; a plug-in has exactly one.")
+    return candidates[0]
 
 
-def build(folder: str, name: str, what: str, method: str, settings: Mapping[str, Any] | None = None) -> Any:
-    """Make the one plug-in class of a module, with settings other than its defaults.
+def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str, Any] | None = None) -> Any:
+    """Make a plug-in from its name or its class; an instance comes back as it is.
 
     Parameters
     ----------
-    folder, name, what : str
+    folder, what : str
         As for `load`.
+    wanted : str, class or instance
     method : str
-        The method by which the class is known among others in its module.
+        The method by which a plug-in's class is known.
     settings : mapping, optional
-        Fields of that class, if it is a dataclass.
+        Fields of its class, if that is a dataclass; others keep their defaults.
 
     Raises
     ------
     InputError
-        There is none of that name, its module does not have exactly one class with the method, or that knows no such
-        setting.
+        There is none of that name, its module does not have exactly one class with the method, the class knows no such
+        setting, or what is wanted is neither a name nor a plug-in.
     """
-    module = load(folder, name, what)
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, method)
-    ]
-    if len(found) != 1:
-        raise InputError(f"{module.__name__} has {len(found)} classes with a method '{method}'; a {what} has one.")
-    known = [field.name for field in fields(found[0])] if is_dataclass(found[0]) else []
+    found = load(folder, wanted, what) if isinstance(wanted, str) else wanted
+    if isinstance(found, ModuleType):
+        found = _only_class(found, what, method)
+    if not callable(getattr(found, method, None)):
+        raise InputError(
+            f"{wanted!r} is no {what}; expected a name, such as '{names(folder)[0]}', or an object with '{method}'."
+        )
+    if not isinstance(found, type):
+        if settings:
+            raise InputError(f"{found!r} has its settings already; got {', '.join(settings)} beside it.")
+        return found
+    name = wanted if isinstance(wanted, str) else found.__name__
+    known = [field.name for field in fields(found)] if is_dataclass(found) else []
     for setting in settings or {}:
         if setting not in known:
-            raise InputError(f"{what} '{name}' has no setting '{setting}'; it has {', '.join(known) or 'none'}.")
-    return found[0](**(settings or {}))
+            there = f"it has {', '.join(known) or 'none'}.{_nearest(setting, known)}"
+            raise InputError(f"{what} '{name}' has no setting '{setting}'; {there}")
+    return found(**(settings or {}))
+
+
+def class_of(folder: str, name: str) -> type:
+    """Class of a plug-in by the class's name: that of its file in lower case and without underscores.
+
+    Raises
+    ------
+    AttributeError
+        There is none; for use in a module's ``__getattr__``.
+    """
+    for place in _places(folder).values():
+        if place.rpartition(".")[2].replace("_", "") == name.lower():
+            found = getattr(importlib.import_module(place), name, None)
+            if isinstance(found, type):
+                return found
+    raise AttributeError(f"module '{folder}' has no attribute '{name}'")
+
+
+def class_names(folder: str) -> list[str]:
+    """Names for which `class_of` finds a class. Imports nothing."""
+    return [
+        node.name
+        for name, place in sorted(_places(folder).items())
+        for node in ast.parse(_file(place).read_bytes()).body
+        if isinstance(node, ast.ClassDef) and node.name.lower() == name.replace("_", "")
+    ]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
+    """Build the error for a name that does not exist: the nearest that does, and all of them."""
+    known = sorted(known)
+    there = ", ".join(known) or "none at all"
+    return InputError(f"no {what} called '{name}'.{_nearest(name, known)} There is {there}.")
+
+
+def setting(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    multiple_of: int | None = None,
+    one_of: Iterable[str] = (),
+) -> Any:
+    """Declare a field of a plug-in's dataclass with its default and the values that it may have.
+
+    `check_settings` checks them; call it in ``__post_init__``.
+    """
+    limits = {"at_least": at_least, "above": above, "at_most": at_most, "below": below, "multiple_of": multiple_of}
+    return field(default=default, metadata={**limits, "one_of": tuple(one_of)})
+
+
+def check_settings(plugin: Any) -> None:
+    """Check the fields of a plug-in's dataclass: the type that is written there, and what `setting` allows.
+
+    Raises
+    ------
+    InputError
+        A field has another type or a value that is not allowed. The message names the field and what it may be.
+    """
+    types = get_type_hints(type(plugin))
+    for declared in fields(plugin):
+        value, wanted = getattr(plugin, declared.name), types[declared.name]
+        if not _allowed(value, wanted, declared.metadata):
+            expected = _expected(wanted, declared.metadata)
+            raise InputError(f"{type(plugin).__name__}: {declared.name} is {value!r}; it must be {expected}.")
+
+
+def _allowed(value: Any, wanted: Any, limits: Mapping[str, Any]) -> bool:
+    if get_origin(wanted) is UnionType:
+        return any(_allowed(value, each, limits) for each in get_args(wanted))
+    if get_origin(wanted) is tuple:
+        return isinstance(value, tuple) and all(_allowed(each, get_args(wanted)[0], limits) for each in value)
+    kind = {int: Integral, float: Real}.get(wanted, wanted)
+    if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and wanted is not bool)):
+        return False
+    if wanted not in (int, float):
+        return value in limits.get("one_of", ()) or not limits.get("one_of")
+    inside = math.isfinite(value)
+    for limit, keeps in COMPARISONS.items():
+        inside = inside and (limits.get(limit) is None or keeps(value, limits[limit]))
+    return inside
+
+
+def _expected(wanted: Any, limits: Mapping[str, Any]) -> str:
+    """Say what `_allowed` takes."""
+    if get_origin(wanted) is UnionType:
+        return ", or ".join("None" if each is type(None) else _expected(each, limits) for each in get_args(wanted))
+    if get_origin(wanted) is tuple:
+        return f"a tuple, each entry {_expected(get_args(wanted)[0], limits)}"
+    if one_of := limits.get("one_of"):
+        return " or ".join(map(repr, one_of))
+    kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    limit_names = [limit for limit in COMPARISONS if limits.get(limit) is not None]
+    words = [f"{limit.replace('multiple', 'a multiple').replace('_', ' ')} {limits[limit]:g}" for limit in limit_names]
+    return kinds.get(wanted, str(wanted)) + (f", {' and '.join(words)}" if words else "")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def renderer(name: str) -> ModuleType:
+    """Module of ``evo_ensyth.report`` that shows results.
+
+    Results know how they can be shown only by name, as plug-ins are known: so they depend on no renderer.
+    """
+    return importlib.import_module(f"evo_ensyth.report.{name}")
 
 
 def _places(folder: str) -> dict[str, str]:
@@ -135,17 +283,19 @@ def _places(folder: str) -> dict[str, str]:
     return places
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    """Build the error for a name that does not exist: the nearest that does, and all of them."""
-    known = sorted(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-    return InputError(f"no {what} called '{name}'.{hint} There is {', '.join(known) or 'none at all'}.")
+def _file(place: str) -> Path:
+    spec = find_spec(place)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
 
 
-def renderer(name: str) -> ModuleType:
-    """Module of ``evo_ensyth.report`` that shows results.
-
-    Results know how they can be shown only by name, as plug-ins are known: so they depend on no renderer.
-    """
-    return importlib.import_module(f"evo_ensyth.report.{name}")
+def _only_class(module: ModuleType, what: str, method: str) -> type:
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, method)
+    ]
+    if len(found) != 1:
+        raise InputError(f"{module.__name__} has {len(found)} classes with a method '{method}'; a {what} has one.")
+    return found[0]

@@ -308,7 +308,8 @@ def _importable(target: str) -> ModuleType:
         raise InputError(f"{target} does not exist.")
     if "." in target:
         try:
-            return imported(target, "problem")
+            module: ModuleType = imported(target, "problem")
+            return module
         except InputError as error:
             raise InputError(f"there is no file {target}, and {error}") from error
     raise unknown("problem", target, problem_names())

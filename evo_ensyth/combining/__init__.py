@@ -31,7 +31,7 @@ from evo_ensyth.engine import SoftVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 
-__all__ = ["Combined", "Combiner", "cross_fitted_errors", "fit", "load", "names"]
+__all__ = ["Combined", "Combiner", "cross_fitted_errors", "describe", "fit", "load", "names"]
 
 FOLDER = "evo_ensyth.combining"
 
@@ -102,17 +102,38 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
-def load(name: str, settings: Mapping[str, Any] | None = None) -> Combiner:
-    """Build a combiner, by name, with settings other than its defaults.
+def describe() -> dict[str, str]:
+    """One line about each combiner that comes with the package, by name."""
+    return plugins.describe(FOLDER)
+
+
+def load(wanted: str | Combiner | type[Combiner], settings: Mapping[str, Any] | None = None) -> Combiner:
+    """Make a combiner from its name or its class; an instance comes back as it is.
+
+    Parameters
+    ----------
+    wanted : str, class or instance
+        A name of `names`, or a dotted name such as ``mylab.median``.
+    settings : mapping, optional
+        Settings other than the defaults, for a name or a class.
 
     Raises
     ------
     InputError
-        There is none of that name, its module does not have exactly one class with ``weights``, or that knows no such
-        setting.
+        There is none of that name, its module does not have exactly one class with ``weights``, the class knows no such
+        setting or not with that value, or what is wanted is no combiner.
     """
-    combiner: Combiner = plugins.build(FOLDER, name, "combiner", "weights", settings)
+    combiner: Combiner = plugins.make(FOLDER, wanted, "combiner", "weights", settings)
     return combiner
+
+
+def __getattr__(name: str) -> Any:
+    """Find the class of a combiner, `SoftVote` in ``soft_vote.py``, when it is first asked for."""
+    return plugins.class_of(FOLDER, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *plugins.class_names(FOLDER)})
 
 
 def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:

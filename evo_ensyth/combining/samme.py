@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.pool import Votes
 
 
 @dataclass(frozen=True)
-class Samme:
+class SAMME:
     """Stage-wise weights: every round makes the samples heavier on which its member was wrong.
 
     Attributes
@@ -29,11 +29,10 @@ class Samme:
     """
 
     adds: ClassVar[str] = "labels"
-    rounds: int = 50
+    rounds: int = setting(50, at_least=1)
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise InputError(f"{self.rounds} rounds of boosting; there must be 1 or more.")
+        check_settings(self)
 
     def weights(self, votes: Votes) -> np.ndarray:
         """Sum of the votes that each member gets, round by round."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError, build_extra
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.pool import Scores, Votes
 
 # Weights are whole, this one for the largest: finer than samples can tell, coarser than a solver's tolerance.
@@ -33,12 +34,11 @@ class Stacking:
         no weights could help there.
     """
 
-    adds: str = "labels"
-    loss: str = "brier"
+    adds: str = setting("labels", one_of=("labels", "scores"))
+    loss: str = setting("brier", one_of=("brier", "log"))
 
     def __post_init__(self) -> None:
-        if self.adds not in ("labels", "scores") or self.loss not in ("brier", "log"):
-            raise InputError(f"{self} has a setting out of range: adds labels or scores, loss brier or log.")
+        check_settings(self)
 
     def weights(self, votes: Votes) -> np.ndarray:
         """Solve the program; members that it does not need have weight 0."""

@@ -29,7 +29,7 @@ from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Members
 
-__all__ = ["Ensembles", "Objective", "find", "judge", "names", "objective", "samples_of_class"]
+__all__ = ["Ensembles", "Objective", "describe", "find", "judge", "names", "objective", "samples_of_class"]
 
 FOLDER = "evo_ensyth.objectives"
 LARGEST = "largest_"
@@ -72,17 +72,37 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
-def find(name: str, pool: Members, own: Sequence[Objective] = ()) -> Objective:
-    """Look an objective up: among one's own, those of the package, and the costs that the pool carries.
+def describe() -> dict[str, str]:
+    """One line about each objective that comes with the package, by name."""
+    return plugins.describe(FOLDER)
+
+
+def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) -> Objective:
+    """Look an objective up by name; an `Objective` comes back as it is.
+
+    Parameters
+    ----------
+    name : str or Objective
+        A name of `names`; a cost of the pool, alone or behind ``largest_``; ``error_of_class_3``; the name of one of
+        ``own``; or a dotted name such as ``mylab.f1``: that of a module with one objective, or of an objective in a
+        module.
+    pool : Members
+        Its costs have names.
+    own : sequence of Objective
+        The user's own.
 
     Raises
     ------
     InputError
-        There is none of that name.
+        There is none of that name, or it cannot be imported.
     """
+    if isinstance(name, Objective):
+        return name
     for candidate in own:
         if candidate.name == name:
             return candidate
+    if not isinstance(name, str):
+        raise InputError(f"{name!r} is no objective; expected a name, such as 'error', or an Objective.")
     if name in names():
         found: Objective = plugins.only(plugins.load(FOLDER, name, "objective"), Objective)
         return found
@@ -93,6 +113,9 @@ def find(name: str, pool: Members, own: Sequence[Objective] = ()) -> Objective:
         return Objective(name, lambda ensembles: ensembles.largest(cost))
     if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
         return _error_of_class(int(number[1]))
+    if "." in name:
+        dotted: Objective = plugins.only(plugins.load(FOLDER, name, "objective"), Objective)
+        return dotted
     families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
     raise plugins.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
 

@@ -3,6 +3,8 @@
 import contextlib
 import gc
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from types import FunctionType, ModuleType
 
@@ -10,6 +12,7 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from settings import refused
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.search import selectors
@@ -198,6 +201,42 @@ def test_an_evaluator_leads_to_no_test_split(make_problem):
     assert reaches(search, problem.search)
     search.handed_over = problem.on_search
     assert reaches(search, problem.test)  # the walk does find what is there
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_checked_and_named_when_it_is_refused(name):
+    selector = type(selectors.load(name))
+    for field, value in refused(selector):
+        with pytest.raises(InputError, match=rf"^{selector.__name__}: {field} is .*; it must be "):
+            selectors.load(name, {field: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_in_one_line_what_it_is(name):
+    line = selectors.describe()[name]
+    assert 20 <= len(line) <= 110
+    assert line.endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name_class_and_instance_are_the_same_selector(name):
+    selector = selectors.load(name)
+    assert getattr(selectors, type(selector).__name__) is type(selector)
+    assert type(selector).__name__ in dir(selectors)
+    assert selectors.load(type(selector)) == selector
+    assert selectors.load(selector) is selector
+    assert selectors.name_of(selector) == name
+
+
+def test_no_library_is_imported_before_it_is_needed():
+    program = (
+        "import sys\n"
+        "from evo_ensyth.search import selectors\n"
+        "for name in dir(selectors): getattr(selectors, name)\n"
+        "for name in selectors.names(): selectors.load(name)\n"
+        "assert not {'pymoo', 'deap', 'cma', 'torch'} & {name.split('.')[0] for name in sys.modules}\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():

@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
 from evo_ensyth.engine import Ensembles
-from evo_ensyth.objectives import find
 from evo_ensyth.objectives.shrunk_error import PRIOR_SAMPLES, shrunk_error
 from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.pool import Members, Votes
@@ -69,20 +68,6 @@ def test_the_shrunk_error_is_that_of_a_split_with_300_samples_more(drawn):
     own = np.array([wrong[subset].mean() for subset in drawn.subsets])
     expected = (n * smoothed_by_hand(drawn) + PRIOR_SAMPLES * own) / (n + PRIOR_SAMPLES)
     assert_allclose(shrunk_error.evaluate(drawn), expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("goal", [smoothed_error, shrunk_error])
-def test_the_value_of_an_ensemble_does_not_depend_on_who_is_judged_with_it(drawn, goal):
-    alone = [goal.evaluate(Ensembles(subset[None], drawn.pool, drawn.votes))[0] for subset in drawn.subsets]
-    assert goal.evaluate(drawn).tolist() == alone
-
-
-@pytest.mark.parametrize("name", ["smoothed_error", "shrunk_error"])
-def test_neighbours_that_are_judged_together_have_the_same_values(name, drawn):
-    subset = np.arange(6) % 2 == 0
-    neighbours = replace(drawn, subsets=subset ^ np.eye(6, dtype=bool))
-    goal = find(name, drawn.pool)
-    assert_array_equal(goal.evaluate(replace(neighbours, around=subset)), goal.evaluate(neighbours))
 
 
 def test_neighbours_in_a_large_pool_take_little_more_room_than_they_do():

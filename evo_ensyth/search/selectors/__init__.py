@@ -51,34 +51,52 @@ def names() -> tuple[str, ...]:
     return plugins.names(FOLDER)
 
 
+def describe() -> dict[str, str]:
+    """One line about each selector that comes with the package, by name."""
+    return plugins.describe(FOLDER)
+
+
+def load(wanted: "str | Selector | type[Selector]", settings: Mapping[str, Any] | None = None) -> Selector:
+    """Make a selector from its name or its class; an instance comes back as it is.
+
+    Parameters
+    ----------
+    wanted : str, class or instance
+        A name of `names`, or a dotted name such as ``mylab.tabu``.
+    settings : mapping, optional
+        Settings other than the defaults, for a name or a class.
+
+    Raises
+    ------
+    InputError
+        There is none of that name, its module does not have exactly one class with ``select``, the class knows no such
+        setting or not with that value, or what is wanted is no selector.
+    """
+    selector: Selector = plugins.make(FOLDER, wanted, "selector", "select", settings)
+    return selector
+
+
+def name_of(selector: Selector) -> str:
+    """Name of a selector: that of its file if it comes with the package, otherwise that of its class."""
+    folder, _, file = type(selector).__module__.rpartition(".")
+    return file if folder.startswith(f"{FOLDER}.") else type(selector).__name__
+
+
+def named(wanted: "str | Selector | type[Selector]") -> tuple[str, Selector]:
+    """Name and instance of a selector; parameters and errors as for `load`."""
+    selector = load(wanted)
+    return wanted if isinstance(wanted, str) else name_of(selector), selector
+
+
 def guide_of(selector: Selector) -> str:
     """Name of the objective that guides a selector instead of the error, unless the user chooses another."""
     return getattr(selector, "guide", "error")
 
 
-def load(name: str, settings: Mapping[str, Any] | None = None) -> Selector:
-    """Build a selector, by name, with settings other than its defaults.
-
-    Raises
-    ------
-    InputError
-        There is none of that name, its module does not have exactly one class with ``select``, or that knows no such
-        setting.
-    """
-    selector: Selector = plugins.build(FOLDER, name, "selector", "select", settings)
-    return selector
+def __getattr__(name: str) -> Any:
+    """Find the class of a selector, `NSGA2` in ``nsga2.py``, when it is first asked for."""
+    return plugins.class_of(FOLDER, name)
 
 
-def named(selector: str | Selector) -> tuple[str, Selector]:
-    """Name and instance of a selector, given either; an instance is named by the module that defines it.
-
-    Raises
-    ------
-    InputError
-        Neither a name nor a selector, or as for `load`.
-    """
-    if isinstance(selector, str):
-        return selector, load(selector)
-    if isinstance(selector, type) or not hasattr(selector, "select"):
-        raise InputError(f"{selector!r} is no selector; give a name or an instance with a method 'select'.")
-    return type(selector).__module__.rpartition(".")[2], selector
+def __dir__() -> list[str]:
+    return sorted({*globals(), *plugins.class_names(FOLDER)})

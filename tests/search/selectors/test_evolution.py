@@ -9,8 +9,8 @@ from scipy.stats import binom
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary import _breeding, _course, _evolution, _pymoo
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution, Judged, pack, survivors, unpack
-from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
-from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import Nsga2Pymoo
+from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
+from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import NSGA2Pymoo
 
 
 @pytest.mark.parametrize("n_members", [1, 8, 63, 64, 65, 130])
@@ -154,11 +154,11 @@ def test_on_the_whole_the_fronts_are_as_good_as_those_of_pymoo(make_problem, mon
     """Both from random subsets alone, so that the start does not decide; the truth is enumerated."""
     monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
     settings = {"enumerate": 0, "population": 20, "generations": 25}
-    shares = {Nsga2(**settings, walk=0): [], Nsga2Pymoo(**settings): []}
+    shares = {NSGA2(**settings, walk=0): [], NSGA2Pymoo(**settings): []}
     for seed in range(12):
         problem = make_problem(n_members=15, n_samples=150, seed=seed)
         truth = Evaluator(problem)
-        Nsga2().select(truth, np.random.default_rng(0))
+        NSGA2().select(truth, np.random.default_rng(0))
         assert truth.budget.n_evaluations == 2**15 - 1
         for selector, found in shares.items():
             search = Evaluator(problem)

@@ -11,7 +11,6 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import Diversity
 from evo_ensyth.engine.diversity import MEASURES
-from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.ordering.hierarchical_pruning import HierarchicalPruning
 
@@ -140,21 +139,6 @@ def test_the_same_survive_in_whatever_order_the_members_come(make_problem):
     renamed = searched(replace(problem, pool=replace(problem.pool, search=other, test=None)))
     back = {frozenset(int(shuffle[i]) for i in team) for team in renamed.judged}
     assert back == set(searched(problem).judged)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"metric": "kappa"}, "no measure of diversity called 'kappa'. Did you mean 'cohen_kappa'"),
-        ({"beta": 1.0}, "setting out of range: 0 <= beta < 1"),
-        ({"beta": -0.1}, "setting out of range"),
-        ({"max_size": 0}, "setting out of range"),
-        ({"most_teams": 0}, "setting out of range"),
-    ],
-)
-def test_settings_out_of_range_are_refused(settings, message):
-    with pytest.raises(InputError, match=message):
-        HierarchicalPruning(**settings)
 
 
 def test_as_many_ensembles_are_kept_of_each_size_as_beta_says(make_problem):

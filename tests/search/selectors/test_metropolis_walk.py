@@ -17,7 +17,7 @@ from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary import nsga2
-from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
+from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.local import _metropolis_walk
 from evo_ensyth.search.selectors.local._metropolis_kernel import HOPELESS, REST, draw_boltzmann, moves_to_a_tie
 from evo_ensyth.search.selectors.local._metropolis_walk import (
@@ -348,7 +348,7 @@ def test_metropolis_walk_begins_once_the_front_stands_still_and_takes_more_and_m
 
     monkeypatch.setattr(MetropolisWalks, "go_on", recorded)
     problem = make_problem(n_members=20, n_samples=60)
-    selector = Nsga2(generations=900, patience=900, walk=10, enumerate=0)
+    selector = NSGA2(generations=900, patience=900, walk=10, enumerate=0)
     selector.select(Evaluator(problem), np.random.default_rng(0))
     assert still[0] >= 20 * 10 * 10
     assert 10 <= steps[0] < 160
@@ -377,7 +377,7 @@ def test_with_a_budget_metropolis_walk_gets_about_half_of_it(make_problem, monke
     monkeypatch.setattr(MetropolisWalks, "go_on", go_on)
     search = Evaluator(make_problem(n_members=60, n_samples=60), Budget(400_000))
     with pytest.raises(SearchOver):
-        Nsga2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
+        NSGA2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
     share = sum(cost for _, cost in spent) / (400_000 - spent[0][0])
     assert 0.4 < share < 0.6
 

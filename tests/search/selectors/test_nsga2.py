@@ -17,12 +17,12 @@ from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary import _course
 from evo_ensyth.search.selectors.evolutionary._course import first_generation
 from evo_ensyth.search.selectors.evolutionary._pymoo import crowding_distance
-from evo_ensyth.search.selectors.evolutionary.nsga2 import Nsga2
+from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 
 
 def searched(problem, selector=None, seed=1, budget=None, seconds=None):
     search = Evaluator(problem, Budget(budget, seconds))
-    (selector or Nsga2()).select(search, np.random.default_rng(seed))
+    (selector or NSGA2()).select(search, np.random.default_rng(seed))
     return search
 
 
@@ -33,7 +33,7 @@ def test_the_front_of_a_small_pool_is_the_enumerated_one(make_problem, n_members
     everything = Evaluator(problem).evaluate(np.array(list(naive.all_subsets(n_members)))).values
     expected = naive.non_dominated(everything)
     assert sorted(map(tuple, searched(problem).archive.values)) == expected
-    evolved = searched(problem, Nsga2(enumerate=0))
+    evolved = searched(problem, NSGA2(enumerate=0))
     assert sorted(map(tuple, evolved.archive.values)) == expected
 
 
@@ -61,7 +61,7 @@ def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):
 
     problem = make_problem(n_members=16)
     monkeypatch.setattr(Evaluator, "evaluate", recording)
-    selector = Nsga2(generations=30, enumerate=0)
+    selector = NSGA2(generations=30, enumerate=0)
     monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
     searched(problem, selector)
     assert 31 * 100 < len(judged) <= 31 * 100 + 30 * selector.walk

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary import pareto_ensemble_pruning
@@ -145,8 +144,3 @@ def test_a_budget_is_spent_to_the_last(budget, make_problem):
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 def test_a_few_members_and_a_budget_come_to_an_end(n_members, make_problem):
     assert searched(make_problem(n_members=n_members), budget=300).budget.n_evaluations <= 300
-
-
-def test_settings_out_of_range_are_refused():
-    with pytest.raises(InputError, match=r"iterations is -1; it must be 0, for m\^2 ln m, or more"):
-        ParetoEnsemblePruning(iterations=-1)

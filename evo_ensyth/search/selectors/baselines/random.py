@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 BATCH = 256
@@ -19,7 +20,10 @@ class Random:
         How many, where neither a budget nor a time limit says so.
     """
 
-    draws: int = 20_000
+    draws: int = setting(20_000, at_least=1)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge random subsets until the search is over."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.baselines.backward_elimination import BackwardElimination
 from evo_ensyth.search.selectors.baselines.random import random_subsets
@@ -57,15 +57,14 @@ class Evolving(ABC):
     about 2 m (m + 5) evaluations on, for m members, all of them are in.
     """
 
-    population: int = 100
-    crossover: float = 0.9
-    patience: int = 60
-    generations: int = 1_000
-    enumerate: int = 65_535
+    population: int = setting(100, at_least=2)
+    crossover: float = setting(0.9, at_least=0, at_most=1)
+    patience: int = setting(60, at_least=1)
+    generations: int = setting(1_000, at_least=1)
+    enumerate: int = setting(65_535, at_least=0)
 
     def __post_init__(self) -> None:
-        if self.population < 2 or not 0 <= self.crossover <= 1 or self.patience < 1 or self.generations < 1:
-            raise InputError(f"{self} has a setting out of range: population >= 2, 0 <= crossover <= 1, others >= 1.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge generation after generation."""

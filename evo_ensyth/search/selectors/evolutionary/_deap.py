@@ -94,7 +94,7 @@ class _Brood:
             child.fitness.values = row
 
 
-class Nsga2(_Brood):
+class NSGA2(_Brood):
     """NSGA-II: tournaments by dominance and crowding, survival by rank and crowding.
 
     Parameters

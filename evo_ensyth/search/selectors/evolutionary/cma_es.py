@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.quality_diversity._multisets import Levels
 
 
 @dataclass(frozen=True)
-class CmaEs:
+class CMAES:
     """Start at the best member, and judge the voters of the best multiset of every generation.
 
     Attributes
@@ -40,12 +40,11 @@ class CmaEs:
     release of the library; not with the number of threads.
     """
 
-    votes: int = 50
-    sigma: float = 0.2
+    votes: int = setting(50, at_least=1)
+    sigma: float = setting(0.2, above=0)
 
     def __post_init__(self) -> None:
-        if self.votes < 1 or not 0 < self.sigma < math.inf:
-            raise InputError(f"{self} has a setting out of range: votes >= 1, sigma > 0.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Evolve weights until the evaluations are spent."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 # Sizes that are tried where none are named, at most.
@@ -40,19 +40,15 @@ class Genetic:
     limit cuts all of them short alike. Where a problem does not ask for ``error``, its first objective is minimised.
     """
 
-    sizes: tuple[int, ...] = ()
-    population: int = 40
-    crossover: float = 0.8
-    mutation: float = 0.5
-    patience: int = 20
-    generations: int = 300
+    sizes: tuple[int, ...] = setting((), at_least=1)
+    population: int = setting(40, at_least=2)
+    crossover: float = setting(0.8, at_least=0, at_most=1)
+    mutation: float = setting(0.5, at_least=0, at_most=1)
+    patience: int = setting(20, at_least=1)
+    generations: int = setting(300, at_least=1)
 
     def __post_init__(self) -> None:
-        if any(size < 1 for size in self.sizes):
-            raise InputError(f"size {min(self.sizes)} is no ensemble; sizes begin at 1.")
-        rates = (self.crossover, self.mutation)
-        if self.population < 2 or min(rates) < 0 or max(rates) > 1 or self.patience < 1 or self.generations < 1:
-            raise InputError(f"{self} has a setting out of range: population >= 2, rates in [0, 1], others >= 1.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge a generation of every size, in one batch, until no size is left."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.objectives.error import error
 from evo_ensyth.objectives.margin_ratio import margin_ratio
 from evo_ensyth.objectives.n_members import n_members
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import enumerated, first_generation
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
@@ -21,7 +21,7 @@ FEW_SUBSETS = 16
 
 
 @dataclass(frozen=True)
-class Mdep:
+class MDEP:
     """Evolve as many subsets as there are members, by error, size and margin ratio.
 
     Attributes
@@ -38,12 +38,11 @@ class Mdep:
     of `nsga2`, and no subset is judged twice.
     """
 
-    crossover: float = 0.9
-    generations: int = 300
+    crossover: float = setting(0.9, at_least=0, at_most=1)
+    generations: int = setting(300, at_least=1)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.crossover <= 1 or self.generations < 1:
-            raise InputError(f"{self} has a setting out of range: 0 <= crossover <= 1, generations >= 1.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge generation after generation."""

@@ -13,7 +13,7 @@ from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
 @dataclass(frozen=True)
-class Moead(Evolving):
+class MOEAD(Evolving):
     """Evolve subsets towards the front of all objectives.
 
     Notes

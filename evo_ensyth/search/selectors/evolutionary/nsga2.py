@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import setting
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
@@ -25,7 +25,7 @@ MOST_AT_ONCE = 2e11
 
 
 @dataclass(frozen=True)
-class Nsga2(Evolving):
+class NSGA2(Evolving):
     """Evolve subsets towards the front of all objectives.
 
     Attributes
@@ -36,13 +36,8 @@ class Nsga2(Evolving):
         With a budget, neighbours and children get about equal shares of it.
     """
 
-    walk: int = 100
+    walk: int = setting(100, at_least=0)
     guide: ClassVar[str] = "shrunk_error"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.walk < 0:
-            raise InputError(f"a walk has {self.walk} steps; give it 0 or more.")
 
     def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Evolution:
         return _Assisted(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))

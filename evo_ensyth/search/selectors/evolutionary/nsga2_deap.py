@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import setting
 from evo_ensyth.search.evaluator import Evaluated
 from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
 @dataclass(frozen=True)
-class Nsga2Deap(Evolving):
+class NSGA2DEAP(Evolving):
     """Evolve subsets towards the front of all objectives, by DEAP.
 
     Notes
@@ -24,14 +24,10 @@ class Nsga2Deap(Evolving):
     `nsga2`, no subset is judged twice, and half of the mutations swap one member for another.
     """
 
-    enumerate: int = 0
-
-    def __post_init__(self) -> None:
-        if self.population < 4 or self.population % 4:
-            raise InputError(f"the population is {self.population}; DEAP's tournaments need a multiple of 4.")
-        super().__post_init__()
+    population: int = setting(100, at_least=4, multiple_of=4)
+    enumerate: int = setting(0, at_least=0)
 
     def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
         from evo_ensyth.search.selectors.evolutionary import _deap  # imported here, because only this selector needs it
 
-        return _deap.Nsga2(start, evaluated, crossover=self.crossover, dice=_deap.Dice(int(rng.integers(2**31))))
+        return _deap.NSGA2(start, evaluated, crossover=self.crossover, dice=_deap.Dice(int(rng.integers(2**31))))

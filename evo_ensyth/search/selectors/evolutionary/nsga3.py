@@ -13,7 +13,7 @@ from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
 
 
 @dataclass(frozen=True)
-class Nsga3(Evolving):
+class NSGA3(Evolving):
     """Evolve subsets towards the front of all objectives."""
 
     def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 # Children that are judged in one call while none of them enters the archive.
@@ -42,11 +42,10 @@ class ParetoEnsemblePruning:
     small for the next step of a walk ends the walk, and goes into children.
     """
 
-    iterations: int = 0
+    iterations: int = setting(0, at_least=0)
 
     def __post_init__(self) -> None:
-        if self.iterations < 0:
-            raise InputError(f"iterations is {self.iterations}; it must be 0, for m^2 ln m, or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge children, and the walks from those that enter the archive."""

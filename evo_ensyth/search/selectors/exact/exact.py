@@ -11,6 +11,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, write_json
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.exact.proof import PROVABLE, Estimate, Proof, largest_size, limits_of, subsets_of
 from evo_ensyth.search.selectors.baselines.backward_elimination import BackwardElimination
@@ -41,7 +42,10 @@ class Exact:
     judged one by one, which is many times slower, and proves nothing about sizes.
     """
 
-    max_size: int | None = None
+    max_size: int | None = setting(None, at_least=1)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge all subsets, from small ones to large ones."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 
@@ -33,14 +33,13 @@ class Caruana:
     multiset are judged without their multiplicities; what these gain is not claimed.
     """
 
-    rounds: int = 100
-    initial: int = 1
-    bags: int = 1
-    share: float = 0.5
+    rounds: int = setting(100, at_least=1)
+    initial: int = setting(1, at_least=1)
+    bags: int = setting(1, at_least=1)
+    share: float = setting(0.5, above=0, at_most=1)
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or self.initial < 1 or self.bags < 1 or not 0 < self.share <= 1:
-            raise InputError(f"{self} has a setting out of range: 0 < share <= 1, all others 1 or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the members of every multiset, round by round."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.greedy._agreement import Growing, Labels
 
 
 @dataclass(frozen=True)
-class Drep:
+class DREP:
     """Nested ensembles from the best member up to the whole pool.
 
     Attributes
@@ -31,11 +31,10 @@ class Drep:
     equally different, and of equally good, members the first is taken.
     """
 
-    rho: float = 0.3
+    rho: float = setting(0.3, above=0, at_most=1)
 
     def __post_init__(self) -> None:
-        if not 0 < self.rho <= 1:
-            raise InputError(f"rho is {self.rho}; it must be above 0, and 1 at most.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path, with the candidates on the way."""

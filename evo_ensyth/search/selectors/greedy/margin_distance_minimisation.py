@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.greedy._agreement import Labels
 
@@ -38,11 +38,10 @@ class MarginDistanceMinimisation:
     Of equally near members the first joins. Nothing but the ensembles on the path is judged.
     """
 
-    point: float = 0.075
+    point: float = setting(0.075, at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.point <= 1:
-            raise InputError(f"the point is {self.point}; it must be in [0, 1], and 0 draws one for each sample.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 
@@ -30,12 +30,11 @@ class ReduceError:
     equally good ones the first is taken.
     """
 
-    rounds: int = 10
-    max_size: int = 100
+    rounds: int = setting(10, at_least=1)
+    max_size: int = setting(100, at_least=1)
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or self.max_size < 1:
-            raise InputError(f"{self} has a setting out of range: both must be 1 or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the ensembles that result, with all that is looked at on the way."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.baselines.backward_elimination import BackwardElimination
 from evo_ensyth.search.selectors.greedy.forward_greedy import ForwardGreedy
@@ -29,11 +29,10 @@ class LocalSearch:
     It begins with the front that is there, or with the paths of two baselines where there is none.
     """
 
-    breadth: int = 4
+    breadth: int = setting(4, at_least=1)
 
     def __post_init__(self) -> None:
-        if self.breadth < 1:
-            raise InputError(f"the breadth is {self.breadth}; it must be 1 or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Polish until nothing moves."""

@@ -11,8 +11,7 @@ import numpy as np
 
 from evo_ensyth.engine import views
 from evo_ensyth.engine.diversity import MEASURES
-from evo_ensyth.errors import InputError
-from evo_ensyth.plugins import unknown
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 # Sums in another order may differ by rounding; ensembles that are equally diverse should not.
@@ -46,17 +45,14 @@ class HierarchicalPruning:
     members are averaged as they are, neither rescaled nor weighted; and everything is measured on the search split.
     """
 
-    metric: str = "generalised_diversity"
+    metric: str = setting("generalised_diversity", one_of=MEASURES)
     focal: bool = True
-    beta: float = 0.1
-    max_size: int = 5
-    most_teams: int = 400_000
+    beta: float = setting(0.1, at_least=0, below=1)
+    max_size: int = setting(5, at_least=1)
+    most_teams: int = setting(400_000, at_least=1)
 
     def __post_init__(self) -> None:
-        if self.metric not in MEASURES:
-            raise unknown("measure of diversity", self.metric, MEASURES)
-        if not 0 <= self.beta < 1 or self.max_size < 1 or self.most_teams < 1:
-            raise InputError(f"{self} has a setting out of range: 0 <= beta < 1, all others 1 or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge all that survive, from small ones to large ones."""

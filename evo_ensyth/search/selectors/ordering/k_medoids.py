@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.selectors.greedy._agreement import Labels
 
@@ -36,14 +36,11 @@ class KMedoids:
     the first. Nothing but one ensemble for each k is judged.
     """
 
-    first: str = "accuracy"
-    max_size: int = 50
+    first: str = setting("accuracy", one_of=REPRESENTATIVES)
+    max_size: int = setting(50, at_least=1)
 
     def __post_init__(self) -> None:
-        if self.first not in REPRESENTATIVES:
-            raise InputError(f"first is '{self.first}'; it must be {' or '.join(REPRESENTATIVES)}.")
-        if self.max_size < 1:
-            raise InputError(f"max_size is {self.max_size}; it must be 1 or more.")
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the representatives of one cluster, of two, and so on."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
 
 # Broods that are bred for one batch until it is full of multisets that were not judged before.
@@ -61,19 +61,15 @@ class Breeding:
         Without a budget or a time limit: so many for each member of the pool.
     """
 
-    batch: int = 40
-    archive: int = 49
-    crossover: str = "two_point"
-    crossover_rate: float = 0.5
-    mutation: float = 0.5
-    evaluations: int = 50
+    batch: int = setting(40, at_least=1)
+    archive: int = setting(49, at_least=1)
+    crossover: str = setting("two_point", one_of=("two_point", "average"))
+    crossover_rate: float = setting(0.5, at_least=0, at_most=1)
+    mutation: float = setting(0.5, at_least=0, at_most=1)
+    evaluations: int = setting(50, at_least=1)
 
     def __post_init__(self) -> None:
-        rates = (self.crossover_rate, self.mutation)
-        if self.crossover not in ("two_point", "average") or min(rates) < 0 or max(rates) > 1:
-            raise InputError(f"{self} has a setting out of range: crossover two_point or average, rates in [0, 1].")
-        if min(self.batch, self.archive, self.evaluations) < 1:
-            raise InputError(f"{self} has a setting out of range: batch, archive and evaluations are 1 or more.")
+        check_settings(self)
 
 
 def evolve(

@@ -23,7 +23,7 @@ GRAIN = 2**20
 
 
 @dataclass(frozen=True)
-class QdoEs(Breeding):
+class QDOES(Breeding):
     """The archive is a square grid over two measures of diversity, and keeps the best multiset of every cell.
 
     The measures are the mean disagreement of two voters and the mean correlation of their errors. ``archive`` is the

@@ -14,7 +14,7 @@ from evo_ensyth.search.selectors.quality_diversity._multisets import Breeding, e
 
 
 @dataclass(frozen=True)
-class QoEs(Breeding):
+class QOES(Breeding):
     """The archive keeps the best multisets, of equals the ones with fewer votes.
 
     Notes

@@ -9,6 +9,7 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from settings import refused
 
 from evo_ensyth import combining
 from evo_ensyth.errors import InputError
@@ -185,6 +186,29 @@ def test_weights_of_somebody_else_that_are_none_are_refused(given):
 
 def test_where_nobody_earns_a_weight_all_get_the_same():
     assert_array_equal(combining.fit(Odd((0.0, 0.0, 0.0)), drawn(3), everybody(3)).weights, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_checked_and_named_when_it_is_refused(name):
+    combiner = type(combining.load(name))
+    for field, value in refused(combiner):
+        with pytest.raises(InputError, match=rf"^{combiner.__name__}: {field} is .*; it must be "):
+            combining.load(name, {field: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_in_one_line_what_it_is(name):
+    line = combining.describe()[name]
+    assert 20 <= len(line) <= 110
+    assert line.endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name_class_and_instance_are_the_same_combiner(name):
+    combiner = combining.load(name)
+    assert getattr(combining, type(combiner).__name__) is type(combiner)
+    assert combining.load(type(combiner)) == combiner
+    assert combining.load(combiner) is combiner
 
 
 def test_an_unknown_name_or_setting_is_told():
