@@ -30,8 +30,8 @@ from votes import draw_votes, matrix_product, one_hot
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors.evolutionary._course import first_generation
-from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
+from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2
+from evo_ensyth.search.selectors.evolutionary._loop import first_generation
 
 CASES = ((36, 100), (36, 400), (1_000, 100), (1_000, 400))
 GENERATIONS = 30
@@ -104,7 +104,7 @@ def run_ours(problem: Problem, start: np.ndarray, seed: int) -> Clock:
     """Time our generations."""
     clock = Clock([])
     search = Evaluator(problem)
-    evolution = Evolution(start, search.evaluate(start), crossover=0.9, seed=seed)
+    evolution = ArrayNSGA2(start, search.evaluate(start), crossover=0.9, seed=seed)
     judged = []
     steps = evolution.generations()
     for _ in range(GENERATIONS):

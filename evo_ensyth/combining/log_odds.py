@@ -1,4 +1,4 @@
-"""Votes weighted by accuracy: the logarithm of the odds that a member is right.
+"""Votes weighted by the log-odds that a member is right.
 
 Shapley, Grofman, "Optimizing group judgmental accuracy in the presence of interdependencies", Public Choice 43, 1984,
 for two classes; Kuncheva, "Combining Pattern Classifiers", 2004, section 4.3, for more.

@@ -1,4 +1,4 @@
-"""Plurality: one member, one vote. What every other combiner is compared with."""
+"""One member, one vote: what every other combiner is compared with."""
 
 from dataclasses import dataclass
 from typing import ClassVar

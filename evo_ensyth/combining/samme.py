@@ -1,4 +1,4 @@
-"""Boosting among members that are there already: whoever is best where the others so far fail gets a vote.
+"""Boosting (SAMME) among the chosen members: votes go to those that are right where others fail.
 
 Zhu, Zou, Rosset, Hastie, "Multi-class AdaBoost", Statistics and Its Interface 2, 2009: algorithm SAMME, in which a
 round trains a new classifier; here it takes one of the chosen members, and may take the same one again.

@@ -1,4 +1,4 @@
-"""Soft vote: the class with the largest mean score."""
+"""The class with the largest mean score."""
 
 from dataclasses import dataclass
 from typing import ClassVar

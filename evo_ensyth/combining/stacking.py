@@ -1,4 +1,4 @@
-"""Stacking with convex weights: those under which the weighted mean comes closest to the truth.
+"""Stacking: the convex weights under which the weighted mean comes closest to the truth.
 
 Wolpert, "Stacked generalization", Neural Networks 5, 1992; Breiman, "Stacked regressions", Machine Learning 24, 1996,
 who found that weights must not be negative. The members here were not trained on the search split, so weights may be

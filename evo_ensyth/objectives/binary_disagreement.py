@@ -1,4 +1,4 @@
-"""How often two members are right together, or wrong together."""
+"""How often two members are both right or both wrong."""
 
 import numpy as np
 

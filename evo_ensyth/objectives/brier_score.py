@@ -1,4 +1,4 @@
-"""How far the mean scores are from the truth, squared.
+"""Squared distance of the mean scores from the truth.
 
 Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78(1), 1950: summed over
 all classes, so that it goes from 0 to 2.

@@ -1,4 +1,4 @@
-"""How much an ensemble takes to store."""
+"""Storage that an ensemble takes."""
 
 import numpy as np
 

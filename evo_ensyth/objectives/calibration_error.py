@@ -1,4 +1,4 @@
-"""How far the confidence of an ensemble is from how often it is right.
+"""How far an ensemble's confidence is from its accuracy.
 
 Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017, equation 3: the expected
 calibration error, with the fifteen bins of its experiments.

@@ -1,4 +1,4 @@
-"""How much more often two members give the same label than by chance."""
+"""How much more often than by chance two members agree."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How often the vote is wrong."""
+"""Share of samples that the plurality vote gets wrong."""
 
 import numpy as np
 

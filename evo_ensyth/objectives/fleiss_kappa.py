@@ -1,4 +1,4 @@
-"""How much more often members give the same label than by chance, all of them at once."""
+"""How much more often than by chance all members agree."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How likely a second member is wrong where a first one is, on the errors of each member in turn."""
+"""How likely a second member is wrong where a given member is, averaged over the members."""
 
 import numpy as np
 

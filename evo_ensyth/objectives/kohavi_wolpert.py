@@ -1,4 +1,4 @@
-"""How one-sided the members are on a sample: nearly all of them right, or nearly all wrong."""
+"""How one-sided the members are: nearly all of them right on a sample, or nearly all wrong."""
 
 import numpy as np
 

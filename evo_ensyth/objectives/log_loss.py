@@ -1,4 +1,4 @@
-"""How surprised an ensemble is by the truth.
+"""Logarithmic loss of the mean scores.
 
 Good, "Rational decisions", Journal of the Royal Statistical Society B 14(1), 1952: the logarithmic score.
 """

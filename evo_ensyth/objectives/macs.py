@@ -1,4 +1,4 @@
-"""How much an ensemble computes."""
+"""Multiply-accumulate operations of an ensemble."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How much the margin of the vote varies from sample to sample, for its mean.
+"""Spread of the vote's margin over the samples, relative to its mean.
 
 Wu, He, Qian, Zhou, "Multi-objective evolutionary ensemble pruning guided by margin distribution", PPSN 2022 (MDEP).
 """

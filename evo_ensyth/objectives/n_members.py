@@ -1,4 +1,4 @@
-"""How many members vote."""
+"""Number of members."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How often the vote is wrong, plus how much of that may be luck: the error and its spread over resamples.
+"""Error plus one standard error of its difference from the whole pool's.
 
 Dietterich, "Approximate statistical tests for comparing supervised classification learning algorithms", Neural
 Computation 10(7), 1998, on comparing two classifiers by the samples on which only one of them is wrong.

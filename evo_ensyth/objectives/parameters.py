@@ -1,4 +1,4 @@
-"""How many non-zero parameters an ensemble has."""
+"""Number of non-zero parameters."""
 
 import numpy as np
 

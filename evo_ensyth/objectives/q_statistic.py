@@ -1,4 +1,4 @@
-"""Whether two members are right on the same samples."""
+"""Yule's Q: whether two members are right on the same samples."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The smoothed error, shrunk towards what the members do on their own: what the default search minimises."""
+"""Smoothed error, shrunk towards the members' own errors; guides the default search."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How often the vote is wrong, and how nearly it was the other way: an error that luck moves less."""
+"""Error that counts how narrowly each sample was won or lost, so that luck moves it less."""
 
 import math
 from functools import lru_cache

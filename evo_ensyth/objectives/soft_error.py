@@ -1,4 +1,4 @@
-"""How often the class with the largest mean score is wrong."""
+"""Share of samples that the soft vote gets wrong."""
 
 import numpy as np
 

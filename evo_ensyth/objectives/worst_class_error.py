@@ -1,4 +1,4 @@
-"""How often the vote is wrong on the class that fares worst."""
+"""Error on the class that fares worst."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How often the vote is wrong on the group of samples that fares worst.
+"""Error on the group of samples that fares worst.
 
 Sagawa, Koh, Hashimoto, Liang, "Distributionally robust neural networks", ICLR 2020, judge by it.
 """

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.search import selectors
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _course, _deap
+from evo_ensyth.search.selectors.evolutionary import _loop, _deap
 from evo_ensyth.search.selectors.evolutionary.genetic import Genetic
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.evolutionary.nsga2_deap import NSGA2DEAP
@@ -71,7 +71,7 @@ def test_a_generation_is_judged_in_one_batch_and_holds_nobody_twice(selector, ma
 
 
 def test_no_subset_is_judged_twice_by_nsga2_deap(make_problem, judged, monkeypatch):
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     searched(NSGA2DEAP(generations=30), make_problem(n_members=16))
     rows = np.concatenate(judged)
     assert len(rows) == 31 * 100
@@ -90,7 +90,7 @@ def test_nsga2_deap_starts_where_nsga2_starts(make_problem, judged):
 @pytest.mark.parametrize("seed", range(3))
 def test_two_libraries_agree_on_what_nsga2_finds(seed, make_problem, monkeypatch):
     """From random starts alone, so that it is evolution that agrees; both are near the front of all 2^20 subsets."""
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     problem = make_problem(n_members=20, n_samples=300, seed=seed)
     volumes = [searched(s, problem, seed, budget=6000).archive.hypervolume for s in (NSGA2(walk=0), NSGA2DEAP())]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.005)

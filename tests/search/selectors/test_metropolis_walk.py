@@ -18,9 +18,9 @@ from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 from evo_ensyth.search.selectors.evolutionary import nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
-from evo_ensyth.search.selectors.local import _metropolis_walk
-from evo_ensyth.search.selectors.local._metropolis_kernel import HOPELESS, REST, draw_boltzmann, moves_to_a_tie
-from evo_ensyth.search.selectors.local._metropolis_walk import (
+from evo_ensyth.search.selectors.evolutionary import _metropolis_walk
+from evo_ensyth.search.selectors.evolutionary._metropolis_kernel import HOPELESS, REST, draw_boltzmann, moves_to_a_tie
+from evo_ensyth.search.selectors.evolutionary._metropolis_walk import (
     MetropolisWalks,
     Walk,
     WalkLeg,

@@ -14,8 +14,8 @@ from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_func
 from evo_ensyth.search import selectors
 from evo_ensyth.search.budget import Budget
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.evolutionary import _course
-from evo_ensyth.search.selectors.evolutionary._course import first_generation
+from evo_ensyth.search.selectors.evolutionary import _loop
+from evo_ensyth.search.selectors.evolutionary._loop import first_generation
 from evo_ensyth.search.selectors.evolutionary._pymoo import crowding_distance
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 
@@ -62,7 +62,7 @@ def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):
     problem = make_problem(n_members=16)
     monkeypatch.setattr(Evaluator, "evaluate", recording)
     selector = NSGA2(generations=30, enumerate=0)
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     searched(problem, selector)
     assert 31 * 100 < len(judged) <= 31 * 100 + 30 * selector.walk
     assert len(set(judged)) == len(judged)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from evo_ensyth.search import selectors
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _course, _pymoo
+from evo_ensyth.search.selectors.evolutionary import _loop, _pymoo
 
 NAMES = ("nsga2_pymoo", "nsga3", "age_moea", "moead")
 
@@ -33,7 +33,7 @@ def test_any_number_of_objectives_and_every_judged_subset_counts(name, goals, ma
     problem = make_problem(n_members=20, goals=goals)
     ensembles = Evaluator._ensembles
     monkeypatch.setattr(Evaluator, "_ensembles", lambda self, some: judged.append(len(some)) or ensembles(self, some))
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     search = Evaluator(problem, Budget(1_000))
     with warnings.catch_warnings():
         before = list(warnings.filters)
@@ -45,7 +45,7 @@ def test_any_number_of_objectives_and_every_judged_subset_counts(name, goals, ma
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_beats_random_subsets_from_the_same_start(name, make_problem, monkeypatch):
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     gains = []
     for seed in range(3):
         volumes = []

@@ -1,4 +1,4 @@
-"""Backward elimination as published: drop the member with the lowest accuracy of its own until one is left.
+"""EnSyth's backward elimination: drop the least accurate member until one is left.
 
 Alhalabi, Gaber, Basurra, "EnSyth: A Pruning Approach to Synthesis of Deep Learning Ensembles", IEEE SMC 2019, phase 3.
 """

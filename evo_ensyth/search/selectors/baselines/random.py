@@ -1,4 +1,4 @@
-"""Subsets drawn blindly: what a search has to beat at equal evaluations."""
+"""Random subsets: what a search must beat at equal evaluations."""
 
 from dataclasses import dataclass
 

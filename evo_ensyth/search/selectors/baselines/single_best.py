@@ -1,4 +1,4 @@
-"""The member with the fewest errors on its own: what an ensemble has to beat."""
+"""The member with the fewest errors: what an ensemble must beat."""
 
 from dataclasses import dataclass
 

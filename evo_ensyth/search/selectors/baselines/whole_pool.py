@@ -1,4 +1,4 @@
-"""Everybody votes: what choosing has to beat."""
+"""All members vote: what a selection must beat."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""AGE-MOEA on subsets: it estimates the shape of the front, and spreads the population over it.
+"""AGE-MOEA (pymoo): estimates the shape of the front and spreads the population over it.
 
 Panichella, "An adaptive evolutionary algorithm based on non-Euclidean geometry for many-objective optimization", GECCO
 2019. The algorithm is pymoo's.
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluated
-from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
 
 
 @dataclass(frozen=True)
-class AGEMOEA(Evolving):
+class AGEMOEA(EvolutionarySelector):
     """Evolve subsets towards the front of all objectives."""
 
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Algorithm:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 

@@ -1,4 +1,4 @@
-"""CMA-ES over the weights of a vote: a cloud of real weights that moves to where the vote errs less.
+"""CMA-ES over the weights of a vote, which are rounded to whole votes.
 
 Purucker, Beel, "CMA-ES for Post Hoc Ensembling in AutoML: A Great Success and Salvageable Failure", AutoML 2023 (arXiv
 2307.00286), in the style of its repaired variant, in which weights are those of a multiset; Hansen's library `cma` does
@@ -12,7 +12,7 @@ import numpy as np
 
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.quality_diversity._multisets import Levels
+from evo_ensyth.search.voters import Levels
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class CMAES:
             multisets[:, members] = shared_out(np.array(points), self.votes)
             errors = search.multiset_errors(multisets)
             cloud.tell(points, errors.tolist())
-            levels.judge(search, multisets[[errors.argmin()]])
+            levels.evaluate(search, multisets[[errors.argmin()]])
 
 
 def shared_out(points: np.ndarray, votes: int) -> np.ndarray:

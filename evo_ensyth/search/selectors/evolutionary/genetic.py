@@ -1,4 +1,4 @@
-"""A genetic algorithm for one objective, error, among the subsets of one size: one search for each of several sizes.
+"""A genetic algorithm on the error, one population for each size (DEAP).
 
 The search that Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, suggest first in place of backward elimination. The
 algorithm is put together from DEAP's parts (Fortin, De Rainville, Gardner, Parizeau, Gagne, "DEAP: Evolutionary

@@ -1,4 +1,4 @@
-"""Margin distribution guided ensemble pruning (MDEP): NSGA-II on error, size and margin ratio.
+"""MDEP: NSGA-II on error, size and margin ratio.
 
 In the style of Wu, He, Qian, Zhou, "Multi-objective evolutionary ensemble pruning guided by margin distribution", PPSN
 2022, whose text was not at hand; from its descriptions are the three objectives and the size of the population.
@@ -13,8 +13,8 @@ from evo_ensyth.objectives.margin_ratio import margin_ratio
 from evo_ensyth.objectives.n_members import n_members
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.evolutionary._course import enumerated, first_generation
-from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
+from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2
+from evo_ensyth.search.selectors.evolutionary._loop import enumerated, first_generation
 
 # Pools with fewer subsets have no room for a population.
 FEW_SUBSETS = 16
@@ -51,7 +51,7 @@ class MDEP:
         goals = (error, n_members, margin_ratio)
         start = first_generation(search, len(search.pool), rng)
         evaluated = search.evaluate(start, by=goals)
-        steps = Evolution(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
+        steps = ArrayNSGA2(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
         for generation, children in enumerate(steps.generations()):
             steps.tell(search.evaluate(children, by=goals))
             if not search.budget.limited and generation + 1 == self.generations:

@@ -1,4 +1,4 @@
-"""MOEA/D on subsets: one weighted problem per direction, each mated with its neighbours.
+"""MOEA/D (pymoo): solves many weighted problems side by side, each with its neighbours.
 
 Zhang, Li, "MOEA/D: A multiobjective evolutionary algorithm based on decomposition", IEEE Transactions on Evolutionary
 Computation 11(6), 2007. The algorithm is pymoo's.
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
 
 
 @dataclass(frozen=True)
-class MOEAD(Evolving):
+class MOEAD(EvolutionarySelector):
     """Evolve subsets towards the front of all objectives.
 
     Notes
@@ -27,7 +27,7 @@ class MOEAD(Evolving):
 
         return len(_pymoo.subproblems(len(search.objectives), self.population))
 
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Algorithm:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 

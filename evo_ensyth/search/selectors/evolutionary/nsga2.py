@@ -1,4 +1,4 @@
-"""NSGA-II on subsets, started from the baselines, with short walks from its front, and Metropolis walks later on.
+"""NSGA-II with local walks, started from the baselines: the default.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymoo runs it, without the walks.
@@ -11,10 +11,10 @@ import numpy as np
 
 from evo_ensyth.plugins import setting
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
-from evo_ensyth.search.selectors.evolutionary._evolution import Evolution
-from evo_ensyth.search.selectors.local._metropolis_walk import MetropolisWalks
-from evo_ensyth.search.selectors.local._walk import walk
+from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2
+from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
+from evo_ensyth.search.selectors.evolutionary._tabu_walk import tabu_walk
+from evo_ensyth.search.selectors.evolutionary._metropolis_walk import MetropolisWalks
 
 # Metropolis walks begin once the front has stood still for the time of so many walks.
 QUIET = 20
@@ -25,7 +25,7 @@ MOST_AT_ONCE = 2e11
 
 
 @dataclass(frozen=True)
-class NSGA2(Evolving):
+class NSGA2(EvolutionarySelector):
     """Evolve subsets towards the front of all objectives.
 
     Attributes
@@ -39,10 +39,10 @@ class NSGA2(Evolving):
     walk: int = setting(100, at_least=0)
     guide: ClassVar[str] = "shrunk_error"
 
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Evolution:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> ArrayNSGA2:
         return _Assisted(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
-    def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:
+    def _between(self, search: Evaluator, steps: Algorithm, rng: np.random.Generator) -> None:
         """Look at neighbours of good subsets; the best of them compete with the population."""
         if not self.walk or len(search.archive) == 0:
             return
@@ -60,7 +60,7 @@ class NSGA2(Evolving):
         if rng.random() >= share:
             return
         if steps.metropolis is None:
-            found = walk(search, _start(search, steps, rng), n_steps, rng)
+            found = tabu_walk(search, _start(search, steps, rng), n_steps, rng)
         else:
             found = steps.metropolis.go_on(search, n_steps, rng)
         new = found[steps.judged.add(found)]
@@ -68,13 +68,13 @@ class NSGA2(Evolving):
             steps.join(new, search.evaluate(new))
 
 
-class _Assisted(Evolution):
-    """NSGA-II assisted by short walks and, once the front stands still, by Metropolis walks."""
+class _Assisted(ArrayNSGA2):
+    """NSGA-II assisted by tabu walks and, once the front stands still, by Metropolis walks."""
 
     metropolis: MetropolisWalks | None = None
 
 
-def _start(search: Evaluator, steps: Evolution, rng: np.random.Generator) -> np.ndarray:
+def _start(search: Evaluator, steps: ArrayNSGA2, rng: np.random.Generator) -> np.ndarray:
     """Where a walk starts, bool (n_members,): three kinds of places have equal chances.
 
     The subset that is best by the criterion is the front's at all larger sizes too, so it counts most of all, and among

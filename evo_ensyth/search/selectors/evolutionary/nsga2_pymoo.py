@@ -1,4 +1,4 @@
-"""NSGA-II on subsets as pymoo runs it: what `nsga2` is compared with.
+"""NSGA-II as pymoo runs it: what nsga2 is compared with.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002. The algorithm is pymoo's (Blank, Deb, "pymoo: Multi-Objective Optimization in
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluated
-from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
 
 
 @dataclass(frozen=True)
-class NSGA2Pymoo(Evolving):
+class NSGA2Pymoo(EvolutionarySelector):
     """Evolve subsets towards the front of all objectives."""
 
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Algorithm:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 

@@ -1,4 +1,4 @@
-"""NSGA-III on subsets: reference directions keep the front spread where there are many objectives.
+"""NSGA-III (pymoo): reference directions keep a front of many objectives spread out.
 
 Deb, Jain, "An evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting
 approach, part I", IEEE Transactions on Evolutionary Computation 18(4), 2014. The algorithm is pymoo's.
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.search.evaluator import Evaluated
-from evo_ensyth.search.selectors.evolutionary._course import Evolving, Steps
+from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
 
 
 @dataclass(frozen=True)
-class NSGA3(Evolving):
+class NSGA3(EvolutionarySelector):
     """Evolve subsets towards the front of all objectives."""
 
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Algorithm:
         # imported here, because it takes longer than searching a small pool
         from evo_ensyth.search.selectors.evolutionary import _pymoo
 

@@ -1,4 +1,4 @@
-"""Pareto ensemble pruning (PEP): mutate one member of the archive, and walk on from every child that enters it.
+"""Pareto ensemble pruning (PEP): mutation, with a local search from every improvement.
 
 Qian, Yu, Zhou, "Pareto Ensemble Pruning", AAAI 2015: a bi-objective evolutionary algorithm on (error, size) with the
 variable-depth search of Lin and Kernighan as its local search.

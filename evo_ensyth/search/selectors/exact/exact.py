@@ -1,4 +1,4 @@
-"""The exact front of error against size: every subset is judged, or cut off by a bound.
+"""The exact front of error against size, proven by branch and bound.
 
 Enumeration with bounds on bit-sliced margins, see `evo_ensyth.search.exact.pairwise_margins`.
 """

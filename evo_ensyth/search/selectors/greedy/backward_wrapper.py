@@ -1,4 +1,4 @@
-"""Backward elimination that looks at the vote: drop the member whose removal hurts the ensemble least.
+"""Backward elimination by the vote: drop the member whose removal hurts the ensemble least.
 
 The wrapper form of the EnSyth paper's selector: a stronger baseline for the price of m (m + 1) / 2 - 1 looks.
 """

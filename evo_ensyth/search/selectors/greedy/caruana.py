@@ -1,4 +1,4 @@
-"""Ensemble selection with replacement: add the member that helps most, again and again, even one that is in already.
+"""Ensemble selection with replacement: add the member that helps most, again and again.
 
 Caruana, Niculescu-Mizil, Crew, Ksikes, "Ensemble selection from libraries of models", ICML 2004: sections 2.1 (with
 replacement), 2.2 (sorted initialisation) and 2.3 (bagging). Theirs adds up probabilities; this one counts votes.

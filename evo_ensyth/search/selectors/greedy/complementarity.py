@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.search.agreement import Growing, Labels
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.greedy._agreement import Growing, Labels
 
 
 @dataclass(frozen=True)

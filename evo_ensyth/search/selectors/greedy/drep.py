@@ -1,4 +1,4 @@
-"""DREP: of the members that differ most from the ensemble, add the one that is best to add.
+"""DREP: of the members that differ most from the ensemble, add the best.
 
 Li, Yu, Zhou, "Diversity Regularized Ensemble Pruning", ECML PKDD 2012, pages 330-345. In the style of: steps from other
 accounts of the paper, and for more than two classes.
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.plugins import check_settings, setting
+from evo_ensyth.search.agreement import Growing, Labels
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.greedy._agreement import Growing, Labels
 
 
 @dataclass(frozen=True)

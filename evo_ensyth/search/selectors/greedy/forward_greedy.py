@@ -1,4 +1,4 @@
-"""Greedy forward selection: add the member that is best to add, until all are in.
+"""Greedy forward selection: add the member that helps most until all are in.
 
 The idea of Caruana et al., "Ensemble selection from libraries of models", ICML 2004, without replacement and on votes.
 """

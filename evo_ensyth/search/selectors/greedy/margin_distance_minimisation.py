@@ -1,4 +1,4 @@
-"""Margin distance minimisation: add the member that brings the ensemble nearest to being a little right everywhere.
+"""Margin distance minimisation: add members until every sample has a small positive margin.
 
 Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263; with the point of Martinez-Munoz,
 Hernandez-Lobato, Suarez, "An analysis of ensemble pruning techniques based on ordered aggregation", IEEE Transactions
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.plugins import check_settings, setting
+from evo_ensyth.search.agreement import Labels
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.greedy._agreement import Labels
 
 # Points are whole multiples of its inverse, so that distances are compared without rounding.
 UNITS = 1_000_000

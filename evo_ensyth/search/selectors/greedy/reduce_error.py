@@ -1,4 +1,4 @@
-"""Reduce-error pruning with back-fitting: add the member that helps most, then see who should be replaced.
+"""Reduce-error pruning with back-fitting: add the best member, then try to replace the others.
 
 Margineantu, Dietterich, "Pruning Adaptive Boosting", ICML 1997, pages 211-218. In the style of: the paper could not be
 read. Without back-fitting this is `forward_greedy`.

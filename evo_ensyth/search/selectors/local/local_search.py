@@ -1,4 +1,4 @@
-"""Local search: polish a front until no member that joins, leaves, or takes another's place improves it.
+"""Local search: improve a front by single members that join, leave or are swapped.
 
 Steepest descent in the union of the one-flip and the swap neighbourhood; see Hoos, Stuetzle, "Stochastic Local Search",
 2004, chapter 1.

@@ -1,4 +1,4 @@
-"""Hierarchical pruning (HQ): of each size the least diverse ensembles die, and with them all that contain them.
+"""Hierarchical pruning (HQ): drop the least diverse ensembles of each size and all that contain them.
 
 In the style of Wu, Liu, "Boosting Deep Ensemble Performance with Hierarchical Pruning", ICDM 2021, and Wu et al.,
 "Hierarchical Pruning of Deep Ensembles with Focal Diversity", ACM TIST 15(1), 2024.

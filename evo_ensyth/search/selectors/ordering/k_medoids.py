@@ -1,4 +1,4 @@
-"""Representatives of clusters: members that answer alike are grouped, and one of each group votes.
+"""Cluster the members by their predictions and keep one member of each cluster.
 
 Clustering by medoids as in Kaufman, Rousseeuw, "Finding Groups in Data", 1990, chapter 2 (PAM). Choosing who stands for
 a cluster, accuracy first or diversity first, in the style of Alhalabi, Gaber, Basurra, "MicroNets", Computers &
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.plugins import check_settings, setting
+from evo_ensyth.search.agreement import Labels
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.greedy._agreement import Labels
 
 REPRESENTATIVES = ("accuracy", "diversity")
 

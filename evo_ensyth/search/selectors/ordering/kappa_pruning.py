@@ -1,4 +1,4 @@
-"""Kappa pruning: take the pairs of members whose labels agree least, one after the other, until there are enough.
+"""Kappa pruning: take the pairs of members that agree least.
 
 In the style of Margineantu, Dietterich, "Pruning Adaptive Boosting", ICML 1997. Agreement is Cohen's kappa.
 """

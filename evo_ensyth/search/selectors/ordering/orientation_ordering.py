@@ -1,4 +1,4 @@
-"""Orientation ordering: first the members that are right where the pool, as a whole, is not.
+"""Orientation ordering: first the members that are right where the pool as a whole is not.
 
 Martinez-Munoz, Suarez, "Pruning in ordered bagging ensembles", ICML 2006, pages 609-616. In the style of: formulas from
 other accounts of the paper.
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.plugins import check_settings
 from evo_ensyth.search.evaluator import Evaluator
 
 
@@ -32,6 +33,9 @@ class OrientationOrdering:
     """
 
     cut: bool = True
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Judge the path."""

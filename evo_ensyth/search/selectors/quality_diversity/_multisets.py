@@ -1,4 +1,4 @@
-"""Multisets, in which members may have several votes: how they are bred, and the sets that a front can hold instead."""
+"""How multisets, in which members may have several votes, are bred from one another."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,38 +7,10 @@ import numpy as np
 
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.voters import Levels
 
 # Broods that are bred for one batch until it is full of multisets that were not judged before.
 TRIES = 10
-
-
-class Levels:
-    """Has the voters of multisets judged as sets: those with a vote, those with two or more, and so on, each set once.
-
-    A front holds sets, and in a set everybody has one vote; what a multiset gains by several is not claimed. But how
-    many votes it gives to whom says who may be spared.
-    """
-
-    def __init__(self) -> None:
-        self._judged: set[bytes] = set()
-
-    def judge(self, search: Evaluator, multisets: np.ndarray) -> None:
-        """Evaluate the sets that were not judged before.
-
-        Parameters
-        ----------
-        search : Evaluator
-        multisets : int64, (n_multisets, n_members)
-        """
-        new = {}
-        for multiset in multisets:
-            for votes in np.unique(multiset[multiset > 0]):
-                voters = multiset >= votes
-                new[voters.tobytes()] = voters
-        sets = [voters for key, voters in new.items() if key not in self._judged]
-        self._judged.update(new)
-        if sets:
-            search.evaluate(np.array(sets))
 
 
 @dataclass(frozen=True)
@@ -91,7 +63,7 @@ def evolve(
     best = np.zeros((1, len(search.pool)), np.int64)
     best[0, search.votes.member_errors.argmin()] = 1
     levels, seen = Levels(), {best.tobytes()}
-    levels.judge(search, best)
+    levels.evaluate(search, best)
     multisets, errors = best, search.votes.member_errors.min(keepdims=True)
     batch = _fresh(_random_pairs(breeding.archive, len(search.pool), rng), seen)
     while len(batch) and (
@@ -99,7 +71,7 @@ def evolve(
     ):
         multisets, errors = np.concatenate([multisets, batch]), np.concatenate([errors, search.multiset_errors(batch)])
         kept = keep(multisets, errors)
-        levels.judge(search, multisets[kept[kept >= len(multisets) - len(batch)]])
+        levels.evaluate(search, multisets[kept[kept >= len(multisets) - len(batch)]])
         multisets, errors = multisets[kept], errors[kept]
         batch = _bred(multisets, breeding, seen, rng)
 

@@ -1,4 +1,4 @@
-"""QDO-ES: evolve multisets, and breed from the best of every kind.
+"""QDO-ES: evolves multisets of members, breeding from the best of every kind.
 
 In the style of Purucker, Schneider, Anastacio, Beel, Bischl, Hoos, "Q(D)O-ES: Population-based Quality (Diversity)
 Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364); the archive in the style of

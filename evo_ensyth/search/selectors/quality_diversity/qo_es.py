@@ -1,4 +1,4 @@
-"""QO-ES: evolve multisets, and breed from those with the fewest errors.
+"""QO-ES: evolves multisets of members, breeding from those with the fewest errors.
 
 In the style of Purucker, Schneider, Anastacio, Beel, Bischl, Hoos, "Q(D)O-ES: Population-based Quality (Diversity)
 Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364), with its numbers where they are
@@ -19,7 +19,7 @@ class QOES(Breeding):
 
     Notes
     -----
-    What enters the front are sets, see `_multisets.Levels`. Parents are drawn evenly from the archive, and a mutation
+    Sets enter the front; see `search.voters.Levels`. Parents are drawn evenly from the archive, and a mutation
     may take a vote away as well as give one.
     """
 

@@ -79,7 +79,7 @@ def crowding_distances(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     return result
 
 
-class Evolution:
+class ArrayNSGA2:
     """NSGA-II as a dialogue: subsets out of `generations`, their values into `tell`.
 
     Parameters

@@ -22,7 +22,7 @@ from evo_ensyth.search.selectors.greedy.forward_greedy import ForwardGreedy
 WALK_PER_PATH = 5
 
 
-class Steps(Protocol):
+class Algorithm(Protocol):
     """An algorithm as a dialogue."""
 
     def generations(self) -> Iterator[np.ndarray]:
@@ -35,7 +35,7 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Evolving(ABC):
+class EvolutionarySelector(ABC):
     """Settings of an evolutionary selector, and what is the same in all of them.
 
     Attributes
@@ -72,7 +72,7 @@ class Evolving(ABC):
             return
         walk_baselines(search, rng)
         start = first_generation(search, self._size(search), rng)
-        steps = self._steps(start, search.evaluate(start), rng)
+        steps = self._start_algorithm(start, search.evaluate(start), rng)
         since, best = 0, search.archive.hypervolume
         for generation, children in enumerate(steps.generations()):
             steps.tell(search.evaluate(children))
@@ -87,10 +87,10 @@ class Evolving(ABC):
         return self.population
 
     @abstractmethod
-    def _steps(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Steps:
+    def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> Algorithm:
         """Start the algorithm with its first generation."""
 
-    def _between(self, search: Evaluator, steps: Steps, rng: np.random.Generator) -> None:  # noqa: B027 - may stay empty
+    def _between(self, search: Evaluator, steps: Algorithm, rng: np.random.Generator) -> None:  # noqa: B027 - may stay empty
         """Do what is to be done between two generations."""
 
 

@@ -8,18 +8,17 @@ import pytest
 
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.evolutionary import _course
+from evo_ensyth.search.selectors.evolutionary import _loop
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2, _start
-from evo_ensyth.search.selectors.local import _walk
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkeypatch, seed):
-    monkeypatch.setattr(_walk, "REST", (2, 2))
+    monkeypatch.setattr(_tabu_walk, "REST", (2, 2))
     problem = make_problem(n_members=9, n_samples=80, seed=seed)
     votes = problem.search
     before = np.arange(9) % 3 == 0
-    path = _walk.walk(Evaluator(problem), before, 25, np.random.default_rng(seed))
+    path = _tabu_walk.tabu_walk(Evaluator(problem), before, 25, np.random.default_rng(seed))
     assert len(path) == 25
     moved = []
     for after in path:
@@ -36,7 +35,7 @@ def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkey
 
 @pytest.mark.parametrize("n_members", [2, 3])
 def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
-    path = _walk.walk(
+    path = _tabu_walk.tabu_walk(
         Evaluator(make_problem(n_members=n_members)), np.ones(n_members, bool), 40, np.random.default_rng(0)
     )
     assert len(path) == 40
@@ -45,7 +44,7 @@ def test_a_walk_stays_inside_tiny_pools(make_problem, n_members):
 
 def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem):
     search = Evaluator(make_problem(n_members=20), Budget(55))
-    path = _walk.walk(search, np.arange(20) < 10, 40, np.random.default_rng(0))
+    path = _tabu_walk.tabu_walk(search, np.arange(20) < 10, 40, np.random.default_rng(0))
     assert 1 < len(path) < 10
     assert 35 < search.budget.n_evaluations <= 55
 
@@ -81,12 +80,12 @@ def test_of_a_budget_children_get_at_least_a_third(make_problem, monkeypatch):
 def test_without_the_error_among_the_objectives_the_first_of_them_leads(make_problem):
     """Of 20 members those with the fewest bytes stay, and join."""
     problem = make_problem(n_members=20, goals=("bytes", "macs"))
-    path = _walk.walk(Evaluator(problem), np.ones(20, bool), 30, np.random.default_rng(0))
+    path = _tabu_walk.tabu_walk(Evaluator(problem), np.ones(20, bool), 30, np.random.default_rng(0))
     dearest = problem.pool.costs["bytes"].argmax()
     assert not path[0, dearest]
 
 
 def test_walks_can_be_left_out(make_problem, monkeypatch):
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     monkeypatch.setattr(Evaluator, "neighbour_values", lambda *arguments: pytest.fail("somebody walked"))
     NSGA2(generations=5, walk=0).select(Evaluator(make_problem(n_members=20)), np.random.default_rng(0))

@@ -7,8 +7,8 @@ from pymoo.core.population import Population
 from scipy.stats import binom
 
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _breeding, _course, _evolution, _pymoo
-from evo_ensyth.search.selectors.evolutionary._evolution import Evolution, Judged, pack, survivors, unpack
+from evo_ensyth.search.selectors.evolutionary import _breeding, _loop, _array_nsga2, _pymoo
+from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2, Judged, pack, survivors, unpack
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import NSGA2Pymoo
 
@@ -46,7 +46,7 @@ def evolution(n_members, rng, population=40, **settings):
         start = np.unique(np.concatenate([start, rng.random((population, n_members)) < 0.3]), axis=0)
         start = start[start.any(axis=1)][:population]
     values = np.column_stack([rng.integers(0, 30, population), start.sum(axis=1)]).astype(float)
-    return start, Evolution(start, feasible(values), **{"crossover": 0.9, "seed": 1, **settings})
+    return start, ArrayNSGA2(start, feasible(values), **{"crossover": 0.9, "seed": 1, **settings})
 
 
 @pytest.mark.parametrize("n_members", [12, 64, 100, 200])
@@ -64,7 +64,7 @@ def test_children_are_new_and_not_empty(n_members, rng):
 
 
 def test_who_loses_the_last_member_gets_one_at_random():
-    state, table = np.array([3], np.uint64), _evolution._chances_of_flips(10)
+    state, table = np.array([3], np.uint64), _array_nsga2._chances_of_flips(10)
     single = np.arange(10)[None] == 4
     children = np.repeat(pack(single), 4_000, axis=0)
     for child in children:
@@ -89,7 +89,7 @@ def test_without_crossover_half_of_the_children_swap_and_the_others_flip_like_a_
     parent = np.zeros((1, n), bool)
     parent[0, :40] = True
     children = np.repeat(pack(parent), 40_000, axis=0)
-    state, table = np.array([3], np.uint64), _evolution._chances_of_flips(n)
+    state, table = np.array([3], np.uint64), _array_nsga2._chances_of_flips(n)
     for child in children[:5_000]:
         _breeding.mutate(state, child, n, table)
     changed = unpack(children[:5_000], n) ^ parent
@@ -110,7 +110,7 @@ def test_uniform_crossover_takes_each_member_from_either_parent():
     start = np.zeros((2, 128), bool)
     start[0] = True
     start[1, 0] = True
-    steps = Evolution(start, feasible(np.array([[0.0, 1.0], [1.0, 0.0]])), crossover=1.0, seed=5)
+    steps = ArrayNSGA2(start, feasible(np.array([[0.0, 1.0], [1.0, 0.0]])), crossover=1.0, seed=5)
     steps._flip_table = np.full(1, 2**64 - 1, np.uint64)  # nothing flips; half of the children swap
     children = np.concatenate([next(steps.generations()) for _ in range(300)])
     mixed = children[(children.sum(axis=1) > 20) & (children.sum(axis=1) < 110)]
@@ -139,8 +139,8 @@ def test_what_was_judged_is_remembered_while_the_table_grows(n_members, rng):
 
 
 def test_memory_for_judged_subsets_is_bounded_and_keeps_the_latest(rng, monkeypatch):
-    monkeypatch.setattr(_evolution, "FIRST_ROWS", 2**8)
-    monkeypatch.setattr(_evolution, "MOST_ROWS", 2**10)
+    monkeypatch.setattr(_array_nsga2, "FIRST_ROWS", 2**8)
+    monkeypatch.setattr(_array_nsga2, "MOST_ROWS", 2**10)
     judged = Judged(60)
     subsets = np.unique(rng.random((5_000, 60)) < 0.5, axis=0)
     for start in range(0, 5_000, 100):
@@ -152,7 +152,7 @@ def test_memory_for_judged_subsets_is_bounded_and_keeps_the_latest(rng, monkeypa
 
 def test_on_the_whole_the_fronts_are_as_good_as_those_of_pymoo(make_problem, monkeypatch):
     """Both from random subsets alone, so that the start does not decide; the truth is enumerated."""
-    monkeypatch.setattr(_course, "walk_baselines", lambda search, rng: None)
+    monkeypatch.setattr(_loop, "walk_baselines", lambda search, rng: None)
     settings = {"enumerate": 0, "population": 20, "generations": 25}
     shares = {NSGA2(**settings, walk=0): [], NSGA2Pymoo(**settings): []}
     for seed in range(12):

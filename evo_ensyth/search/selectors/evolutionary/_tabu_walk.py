@@ -14,7 +14,7 @@ REST = (2, 6)
 DRIFT = 0.5
 
 
-def walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
     """Walk from a subset: each step takes the member whose joining, or leaving, is best by the criterion.
 
     It leaves a local optimum because members may not turn back at once: Glover, "Tabu search, part I", ORSA Journal on

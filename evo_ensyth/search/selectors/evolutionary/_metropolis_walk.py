@@ -12,8 +12,8 @@ import numpy as np
 
 from evo_ensyth.engine import views
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.local import _metropolis_kernel as kernel
-from evo_ensyth.search.selectors.local._metropolis_kernel import HOPELESS, REST
+from evo_ensyth.search.selectors.evolutionary import _metropolis_kernel as kernel
+from evo_ensyth.search.selectors.evolutionary._metropolis_kernel import HOPELESS, REST
 
 # Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
 # lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes, memory
-from evo_ensyth.search.selectors.greedy._agreement import Growing, Labels
+from evo_ensyth.search.agreement import Growing, Labels
 
 
 @pytest.mark.parametrize(("n_classes", "kind"), [(1, np.uint8), (2, np.uint8), (5, np.uint8), (700, np.uint16)])
