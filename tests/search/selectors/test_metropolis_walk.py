@@ -16,9 +16,7 @@ from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.selectors.evolutionary import nsga2
-from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
-from evo_ensyth.search.selectors.evolutionary import _metropolis_walk
+from evo_ensyth.search.selectors.evolutionary import _metropolis_walk, nsga2
 from evo_ensyth.search.selectors.evolutionary._metropolis_kernel import HOPELESS, REST, draw_boltzmann, moves_to_a_tie
 from evo_ensyth.search.selectors.evolutionary._metropolis_walk import (
     MetropolisWalks,
@@ -29,6 +27,7 @@ from evo_ensyth.search.selectors.evolutionary._metropolis_walk import (
     metropolis_walk,
     sizes_in_mind,
 )
+from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 
 
 def ways(problem):

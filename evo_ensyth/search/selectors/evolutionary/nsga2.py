@@ -13,8 +13,8 @@ from evo_ensyth.plugins import setting
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
 from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2
 from evo_ensyth.search.selectors.evolutionary._loop import Algorithm, EvolutionarySelector
-from evo_ensyth.search.selectors.evolutionary._tabu_walk import tabu_walk
 from evo_ensyth.search.selectors.evolutionary._metropolis_walk import MetropolisWalks
+from evo_ensyth.search.selectors.evolutionary._tabu_walk import tabu_walk
 
 # Metropolis walks begin once the front has stood still for the time of so many walks.
 QUIET = 20
