@@ -249,9 +249,8 @@ def test_an_objective_of_ones_own_has_a_dotted_name_on_the_command_line(call, np
     ("arguments", "message"),
     [
         ({"selector": "nsga4"}, "no selector called 'nsga4'. Did you mean 'nsga3'?"),
-        ({"selector": 5}, "5 is no selector; give a name or an instance with a method 'select'"),
-        ({"selector": None}, "None is no selector; give a name or an instance"),
-        ({"selector": type(selectors.load("nsga2"))}, "is no selector; give a name or an instance"),
+        ({"selector": 5}, "5 is no selector; expected a name"),
+        ({"selector": None}, "None is no selector; expected a name"),
         ({"baselines": ["randon"]}, "no selector called 'randon'. Did you mean 'random'?"),
         ({"baselines": [5]}, "5 is no selector"),
         ({"objectives": "eror"}, "no objective called 'eror'. Did you mean 'error'?"),

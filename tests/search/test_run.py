@@ -260,7 +260,7 @@ def test_ctrl_c_before_anything_was_judged_leaves_nothing_to_report(make_problem
     [
         ({"selector": "nsga4"}, "no selector called 'nsga4'"),
         ({"baselines": ["best"]}, "no selector called 'best'"),
-        ({"selector": object}, "is no selector; give a name or an instance with a method 'select'"),
+        ({"selector": object}, "is no selector; expected a name"),
         ({"budget": 0}, "the budget is 0; it takes at least 1 evaluation"),
         ({"seconds": 0.0}, "the time limit is 0 seconds; it must be above 0"),
         ({"seconds": float("nan")}, "the time limit is nan seconds"),

@@ -33,7 +33,8 @@ def names() -> tuple[str, ...]:
 
 def module(name: str) -> ModuleType:
     """Module of a format; a dotted name is imported as it stands."""
-    return plugins.load(FOLDER, name, "format")
+    found: ModuleType = plugins.load(FOLDER, name, "format")
+    return found
 
 
 def suffixes() -> dict[str, ModuleType]:

@@ -32,7 +32,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from evo_ensyth import plugins
-from evo_ensyth.errors import InputError
 from evo_ensyth.search.evaluator import Evaluator
 
 FOLDER = "evo_ensyth.search.selectors"
