@@ -7,7 +7,7 @@ from pymoo.core.population import Population
 from scipy.stats import binom
 
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _breeding, _loop, _array_nsga2, _pymoo
+from evo_ensyth.search.selectors.evolutionary import _array_nsga2, _breeding, _loop, _pymoo
 from evo_ensyth.search.selectors.evolutionary._array_nsga2 import ArrayNSGA2, Judged, pack, survivors, unpack
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.evolutionary.nsga2_pymoo import NSGA2Pymoo

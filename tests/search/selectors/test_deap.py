@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.search import selectors
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluated, Evaluator
-from evo_ensyth.search.selectors.evolutionary import _loop, _deap
+from evo_ensyth.search.selectors.evolutionary import _deap, _loop
 from evo_ensyth.search.selectors.evolutionary.genetic import Genetic
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.search.selectors.evolutionary.nsga2_deap import NSGA2DEAP

@@ -8,6 +8,7 @@ from evo_ensyth.search import selectors
 from evo_ensyth.search.archive import Archive
 from evo_ensyth.search.budget import Budget
 from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.search.selectors.evolutionary import _loop
 from evo_ensyth.search.selectors.evolutionary._loop import first_generation, walk_baselines
 
 
@@ -39,7 +40,7 @@ def test_the_start_takes_in_every_baseline_that_half_of_the_budget_left_covers(l
 
 
 def test_the_slowest_baseline_is_left_out_where_time_is_short(make_problem, monkeypatch):
-    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary._loop.WALK_PER_PATH", 1e9)
+    monkeypatch.setattr(_loop, "WALK_PER_PATH", 1e9)
     search = Evaluator(make_problem(n_members=12, n_samples=300), Budget(seconds=1_000))
     walk_baselines(search, np.random.default_rng(0))
     expected = judged_by(("backward_elimination", "forward_greedy"), make_problem)

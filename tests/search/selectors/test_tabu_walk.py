@@ -8,7 +8,7 @@ import pytest
 
 from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.selectors.evolutionary import _loop
+from evo_ensyth.search.selectors.evolutionary import _loop, _tabu_walk, nsga2
 from evo_ensyth.search.selectors.evolutionary.nsga2 import NSGA2, _start
 
 
@@ -59,7 +59,7 @@ def test_walks_start_from_the_lowest_error_from_the_front_and_from_beside_it(mak
         lowest.append((subset == search.archive.subsets[errors.argmin()]).all())
         return subset
 
-    monkeypatch.setattr("evo_ensyth.search.selectors.evolutionary.nsga2._start", recorded)
+    monkeypatch.setattr(nsga2, "_start", recorded)
     search = Evaluator(make_problem(n_members=30, n_samples=200))
     NSGA2(generations=300, patience=300, walk=5).select(search, np.random.default_rng(0))
     assert 0.3 < np.mean(lowest) < 0.5
