@@ -1,9 +1,9 @@
-"""How long greedy selection takes in a large pool: 1,000 members, 50,000 samples, 100 classes.
+"""Time of greedy selection in a large pool: 1,000 members, 50,000 samples, 100 classes.
 
     python benchmarks/baselines.py [--members 1000 --samples 50000 --classes 100] [--threads 2]
 
-First, on a small pool, every greedy selector must find what plain recomputation of its path finds, and local search
-must leave no neighbour that would enter its front.
+First, on a small pool, the path of every greedy selector is compared with plain recomputation, and local search must
+leave no neighbour that would improve its front.
 """
 
 import os
@@ -35,14 +35,14 @@ NAMES = ("backward_elimination", "caruana", "forward_greedy", "backward_wrapper"
 CARUANA_ROUNDS = Caruana().rounds
 
 
-def posed(votes: Votes) -> Problem:
+def problem_of(votes: Votes) -> Problem:
     """Error against size, without a test split."""
     pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     return Problem(Pool(pool, votes, name="large"))
 
 
 def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:
-    """Run one selector to its end, and time it."""
+    """Run one selector to its end and time it."""
     search = Evaluator(problem)
     start = time.perf_counter()
     selectors.load(name).select(search, np.random.default_rng(1))
@@ -50,7 +50,7 @@ def searched(problem: Problem, name: str) -> tuple[Evaluator, float]:
 
 
 def plurality_errors(votes: Votes, multiset: np.ndarray) -> int:
-    """Count the slow way: a histogram for every sample. Entry i of the multiset says how many votes member i has."""
+    """Count the slow way: a histogram for every sample. Entry i of the multiset is the number of votes of member i."""
     counts = (multiset[:, None, None] * (votes.y_pred[:, :, None] == np.arange(votes.n_classes))).sum(axis=0)
     return int(np.count_nonzero(counts.argmax(axis=1) != votes.y_true))
 
@@ -66,7 +66,7 @@ def path(votes: Votes, name: str) -> list[np.ndarray]:
     multisets = [np.full(n, int(backward))]
     for _ in range({"forward_greedy": n, "backward_wrapper": n - 1, "caruana": CARUANA_ROUNDS}[name]):
         multiset = multisets[-1]
-        # of equals forward selections take the first, and the backward one the last
+        # between equals, forward selections take the first member and backward selection the last
         movable = (
             np.flatnonzero(multiset)[::-1]
             if backward
@@ -78,9 +78,9 @@ def path(votes: Votes, name: str) -> list[np.ndarray]:
 
 
 def check(votes: Votes) -> None:
-    """Compare the greedy selectors with their recomputed paths, and look for neighbours that local search missed."""
+    """Compare the greedy selectors with their recomputed paths, and find neighbours that local search missed."""
     for name in NAMES:
-        search, _ = searched(posed(votes), name)
+        search, _ = searched(problem_of(votes), name)
         found = fewest_errors(votes, search.archive.subsets)
         if name != "local_search":
             expected = fewest_errors(votes, [multiset > 0 for multiset in path(votes, name)])
@@ -92,14 +92,14 @@ def check(votes: Votes) -> None:
 
 
 def one_and_two(subset: np.ndarray) -> list[np.ndarray]:
-    """Flips that add, drop or swap members without leaving nobody."""
+    """Flips that add, drop or swap members and leave at least one."""
     single = np.eye(len(subset), dtype=bool)
     swaps = [single[i] | single[j] for i in np.flatnonzero(subset) for j in np.flatnonzero(~subset)]
     return [flips for flips in (*single, *swaps) if (subset ^ flips).any()]
 
 
 def fewest_errors(votes: Votes, subsets: Iterable[np.ndarray]) -> np.ndarray:
-    """Fewest errors of these subsets up to every size, (n_members,); more than all samples where there is none."""
+    """Fewest errors of these subsets up to every size, (n_members,); more than all samples if there is none."""
     fewest = np.full(votes.n_members, votes.n_samples + 1)
     for subset in subsets:
         size = np.count_nonzero(subset)
@@ -111,7 +111,7 @@ def main() -> None:
     """Check, then print one table."""
     check(draw_votes(20, 300, 5))
     votes = draw_votes(options.members, options.samples, options.classes)
-    problem = posed(votes)
+    problem = problem_of(votes)
     problem.on_search(np.ones((1, votes.n_members), bool)).errors  # noqa: B018 - lays out the planes
     rows: list[list[Value]] = []
     with Output(__doc__, options) as out:

@@ -1,14 +1,13 @@
-"""Whether weighing the votes of an ensemble pays: every combiner against plurality, on samples it has not seen.
+"""Compare every combiner with plurality, on unseen samples.
 
     python benchmarks/combiners.py --pools FILES [--search-samples 500] [--repeats 20] [--size 10]
 
-The samples of each pool are drawn apart at random, again and again. On the search part the best ``--size`` members are
-chosen, by their own errors, and every combiner is fitted to them; the rest of the samples judges it. Pools smaller than
-twice ``--search-samples`` are cut in half. Combiners of scores are compared where the file holds scores.
+The samples of each pool are split at random, many times. On the search part, the best ``--size`` members are selected
+by their own errors, and every combiner is fitted to them; the remaining samples evaluate it. Pools smaller than twice
+``--search-samples`` are halved. Combiners of scores are compared if the file holds scores.
 
-Differences are paired: the same members, the same samples, plurality subtracted; what their intervals say is told in
-`paired.py`. The last rows take the pools as units. On every split, before it counts, plurality through the combiner
-must make the errors that `Ensembles` counts.
+Differences from plurality are paired: same members, same samples. `paired.py` explains their intervals. The last rows
+take the pools as units. On every split, plurality through the combiner must make the errors that `Ensembles` counts.
 """
 
 import sys
@@ -68,7 +67,7 @@ def one_split(
 
 
 def has_scores(votes: Votes) -> bool:
-    """Whether a pool says more than labels."""
+    """Whether a pool has scores as well as labels."""
     try:
         votes.scores  # noqa: B018
     except InputError:
@@ -77,7 +76,7 @@ def has_scores(votes: Votes) -> bool:
 
 
 def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Members, search: Votes, test: Votes) -> None:
-    """Stop unless plurality through a combiner is plurality."""
+    """Stop unless plurality as a combiner is the plurality vote."""
     for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
         counted = Ensembles(subset[None], pool, votes).errors[0]
         if round(found * votes.n_samples / 100) != counted:

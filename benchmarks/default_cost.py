@@ -1,9 +1,9 @@
-"""What it costs that the default search is led by the shrunk error: processor time beside plain NSGA-II.
+"""Measure the cost of guiding the default search by the shrunk error: CPU time compared with plain NSGA-II.
 
     python benchmarks/default_cost.py
 
-Both have as many ensembles judged, on the same drawn pools, on one thread. First, what is counted for all neighbours of
-a subset together must be what is counted one by one.
+Both judge the same number of ensembles, on the same simulated pools, on one thread. First, the values of all
+neighbours of a subset, counted together, are compared with those counted one by one.
 """
 
 import os
@@ -28,7 +28,7 @@ from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10), (1_000, 5_000, 10), (1_000, 50_000, 100))
-# The usual one, and enough for the walks from which the search starts, if they take more.
+# The usual budget, or enough for the paths from which the search starts if they take more.
 BUDGETS = (20_000, 100_000)
 CRITERIA = ("error", selectors.guide_of(selectors.load("nsga2")))
 
@@ -36,7 +36,7 @@ CRITERIA = ("error", selectors.guide_of(selectors.load("nsga2")))
 def seconds(problem: Problem, criterion: str, budget: int) -> float:
     """Processor time of one search."""
     led = problem.guided_by(objectives.find(criterion, problem.pool))
-    led.reference  # noqa: B018 - worked out now, so that it costs no time
+    led.reference  # noqa: B018 - computed now, outside the timed part
     evaluator = Evaluator(led, Budget(budget))
     started = time.process_time()
     with contextlib.suppress(SearchOver):
@@ -45,7 +45,7 @@ def seconds(problem: Problem, criterion: str, budget: int) -> float:
 
 
 def check(problem: Problem, criterion: str) -> None:
-    """Compare what is counted for all neighbours of a subset together with what is counted one by one."""
+    """Compare values counted for all neighbours of a subset together with values counted one by one."""
     goal = objectives.find(criterion, problem.pool)
     subset = np.arange(len(problem.pool)) % 3 == 0
     neighbours = problem.on_search(subset ^ np.eye(len(problem.pool), dtype=bool))

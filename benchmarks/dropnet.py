@@ -1,19 +1,19 @@
-"""DropNet on its own ground: of a small network those units go that say least, or most, or any.
+"""Reproduce DropNet: remove units of a small network that have the smallest, the largest, or random activations.
 
-    python benchmarks/dropnet.py                        # model A on MNIST, five seeds; interrupt it as you like
-    python benchmarks/dropnet.py --model c --seeds 2    # model C on CIFAR-10; convolutions take far longer
+    python benchmarks/dropnet.py                        # model A on MNIST, five seeds; resumes after an interruption
+    python benchmarks/dropnet.py --model c --seeds 2    # model C on CIFAR-10; convolutions take much longer
 
-As published (Tan, Motani, ICML 2020): a fifth of the units that are left goes in every cycle, out of all layers
-together, and what stays is trained anew from its initial weights, by gradient descent at 0.1 in batches of 32, for 100
-epochs or until the loss on the validation images has not improved for 5. Each seed has initial weights and a split of
-its own, and makes a pool in ``runs/dropnet/MODEL/seed-N``: the full network, trained like all others, and what each of
-the three metrics makes of it. The recipe's own parent is left untrained. Its search split, which nothing here needs, is
-a single image, so that of MNIST 53,999 images train, 6,000 tell when to stop, and 10,000 test (published: 54,000, 6,000
-and 10,000).
+As published (Tan, Motani, ICML 2020): in every cycle, a fifth of the remaining units is removed, from all layers
+together, and the rest is trained again from its initial weights, by gradient descent at 0.1 in batches of 32, for 100
+epochs or until the loss on the validation images has not improved for 5. Each seed has its own initial weights and
+split, and builds a pool in ``runs/dropnet/MODEL/seed-N``: the full network, trained like all others, and the networks
+that each of the three metrics derives from it. The recipe's own parent stays untrained. Its search split is not needed
+here and holds a single image, so 53,999 images of MNIST are for training, 6,000 for early stopping and 10,000 for
+testing (published: 54,000, 6,000 and 10,000).
 
-Prints a table, and writes it to ``runs/dropnet/MODEL``, with ``results.csv`` and a picture. Intervals of accuracies
-are the published ones, 1.96 standard deviations by the root of the number of seeds; those of differences, which are
-taken seed by seed, are t intervals, since a handful of seeds deserves no less.
+Prints a table, and writes it to ``runs/dropnet/MODEL`` with ``results.csv`` and a plot. Intervals of accuracies are
+the published ones, 1.96 standard deviations divided by the root of the number of seeds; those of differences are t
+intervals of the differences per seed, because there are few seeds.
 """
 
 import csv
@@ -49,7 +49,7 @@ TICKS = (2, 3, 5, 10, 20, 50, 100)  # %
 
 @dataclass(frozen=True)
 class Model:
-    """A network of the paper, what it learns, and whose units may go."""
+    """A network of the paper, its data set, and the layers whose units may be removed."""
 
     network: str
     dataset: str
@@ -67,12 +67,12 @@ MODELS = {
 
 @dataclass(frozen=True)
 class FullNetwork:
-    """The network with all its units, trained as DropNet trains what is left of it in a cycle."""
+    """The network with all its units, trained as DropNet trains the remaining ones in a cycle."""
 
     like: DropNet
 
     def names(self) -> tuple[str, ...]:
-        """There is one."""
+        """One name."""
         return (FULL,)
 
     def variants(
@@ -84,7 +84,7 @@ class FullNetwork:
         scratch: Path | None = None,
         progress: Told = silent,
     ) -> Iterator[Variant]:
-        """Yield it; of the parent nothing is taken."""
+        """Yield the network; nothing is taken from the parent."""
         fitted, held_out = shared_out(material.train, seed)
         trained = train(
             material.untrained,
@@ -100,7 +100,7 @@ class FullNetwork:
 
 @dataclass(frozen=True)
 class Result:
-    """What one network came to; cycle 0 is the full one, which is the same for all metrics."""
+    """Result of one network; cycle 0 is the full network, which is the same for all metrics."""
 
     seed: int
     metric: str
@@ -127,7 +127,7 @@ def recipe(model: Model, seed: int, training: Training = PUBLISHED_TRAINING) -> 
 
 
 def units_left(n_units: int, n_cycles: int) -> tuple[int, ...]:
-    """How many units there are at first and after every cycle: `SHARE` of them goes, rounded down, one at least."""
+    """Numbers of units at first and after every cycle: each removes `SHARE` of them, rounded down, at least one."""
     counts = [n_units]
     for _ in range(n_cycles):
         counts.append(counts[-1] - max(1, int(SHARE * counts[-1])))
@@ -165,7 +165,7 @@ def accuracies(found: Sequence[Result], metric: str) -> np.ndarray:
 
 
 def unit_counts(found: Sequence[Result]) -> list[int]:
-    """How many units there are in every cycle; it is the same for every metric and seed."""
+    """Numbers of units in every cycle, which are the same for every metric and seed."""
     first = (found[0].seed, found[0].metric)
     return [sum(result.units) for result in found if (result.seed, result.metric) == first]
 
@@ -179,7 +179,7 @@ def half_widths(values: np.ndarray) -> np.ndarray:
 
 
 def sheet(found: Sequence[Result], title: str) -> Sheet:
-    """One line for every number of units: accuracies by metric, and what the minimum loses or gains against others."""
+    """One row per number of units: accuracies by metric, and the differences of the minimum from the others."""
     by_metric = {metric: accuracies(found, metric) for metric in METRICS}
     intervals = [(values.mean(axis=1), half_widths(values)) for values in by_metric.values()]
     least, counts = by_metric["minimum"], unit_counts(found)
@@ -205,7 +205,7 @@ def write_results(found: Sequence[Result], path: Path) -> None:
 
 
 def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
-    """Write test errors against the share of units that are gone, with their intervals, as SVG and PNG."""
+    """Plot test errors against the share of units that are removed, with their intervals, as SVG and PNG."""
     counts = np.array(unit_counts(found))
     gone = 100 * (1 - counts / counts[0])
     with mpl.rc_context(STYLE):
@@ -218,7 +218,7 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
             axes.errorbar(gone, errors.mean(axis=1), half_widths(errors), label=metric, **look)
         axes.set_yscale("log")
         axes.set_yticks(TICKS, labels=[str(tick) for tick in TICKS])
-        axes.set_ylim(TICKS[0], TICKS[-1])  # An interval of a few seeds may reach down to nothing.
+        axes.set_ylim(TICKS[0], TICKS[-1])  # An interval from a few seeds may reach 0.
         axes.minorticks_off()
         axes.set_xlabel("units gone, %")
         axes.set_ylabel("test error, %")
@@ -229,7 +229,7 @@ def write_picture(found: Sequence[Result], title: str, stem: Path) -> None:
 
 
 def main() -> None:
-    """Make the pools, seed by seed, and say what came of them."""
+    """Build the pools, seed by seed, and print the results."""
     parser = arguments(__doc__)
     parser.add_argument("--model", choices=tuple(MODELS), default="a")
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 1 on")

@@ -1,17 +1,17 @@
-"""Every selector by name on one pool: what its recommended ensemble is worth on samples that it has not seen.
+"""Run every selector on one pool and evaluate its recommended ensemble on unseen samples.
 
 ::
 
-    python benchmarks/every_selector.py                              the pool of digits if it is made, else a drawn one
+    python benchmarks/every_selector.py                              the pool of digits, or a simulated one
     python benchmarks/every_selector.py --pool votes.npz             predictions, a pool folder, or a problem
     python benchmarks/every_selector.py --methods drep k_medoids     these only
-    python benchmarks/every_selector.py --members 10                 on ten of the pool's members, evenly spread over it
+    python benchmarks/every_selector.py --members 10                 ten members, evenly spread over the pool
 
-A method is ``SELECTOR`` or ``SELECTOR@CRITERION``, as in `generalisation.py`: plain NSGA-II is ``nsga2``, and what the
-package does by itself is named with its criterion. A drawn pool, and a file that does not come split, are halved.
-First, on 10 of the members, nobody may find fewer errors at any size than the enumeration of all 1,023 ensembles,
-counted by a matrix product. Recommended is, as in the package, the ensemble of the front with the fewest errors on the
-search split, of equals the smallest. One draw of one pool says little about which selector is best.
+A method is ``SELECTOR`` or ``SELECTOR@OBJECTIVE``, as in `generalisation.py`: plain NSGA-II is ``nsga2``, and the
+default of the package carries its guiding objective in its name. A simulated pool, and a file that is not split, are
+halved. First, on 10 of the members, no selector may find fewer errors at any size than the enumeration of all 1,023
+ensembles, counted by a matrix product. The recommended ensemble is the one on the front with the fewest errors on the
+search split; between equal errors, the smallest. One split of one pool says little about which selector is best.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ from evo_ensyth.workspace import build_pool, load_problem
 
 DRAWN = (36, 10_000, 10)
 ENUMERATED = 10
-# In a larger pool `exact` is at work on its estimate for too long, where nothing can stop it.
+# In a larger pool the estimate of `exact` takes too long, and nothing can stop it.
 MOST_FOR_EXACT = 36
 DIGITS = Path("runs/digits/pool/pool.json")
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one method recommends, and what that took."""
+    """What one method recommends, and what it cost."""
 
     method: str
     test_errors: int
@@ -65,10 +65,10 @@ class Row:
 
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
-    """Search with one selector until it ends by itself; or not: then it is stopped, and that is said."""
+    """Search with one selector until it ends by itself, or stop it at the time limit and record that."""
     problem = problem.guided_by(objectives.find(method.criterion, problem.pool))
-    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
-    evaluator = Evaluator(problem)  # with a time limit some selectors would go on for all of it
+    problem.reference  # noqa: B018 - computed now, outside the timed part
+    evaluator = Evaluator(problem)  # with a time limit some selectors would use all of it
     timer = threading.Timer(seconds, evaluator.budget.stop)
     timer.start()
     with contextlib.suppress(SearchOver):
@@ -79,7 +79,7 @@ def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluato
 
 
 def check(problem: Problem, methods: list[Method], seconds: float) -> None:
-    """Nobody beats the enumeration of a small pool. This also compiles and imports what they need."""
+    """Check that no selector beats the enumeration of a small pool. This also compiles and imports what they need."""
     few = replace(problem.search, y_pred=problem.search.y_pred[:ENUMERATED])
     codes = np.arange(1, 2**few.n_members)
     everything = (codes[:, None] >> np.arange(few.n_members) & 1).astype(bool)
@@ -96,7 +96,7 @@ def check(problem: Problem, methods: list[Method], seconds: float) -> None:
 
 
 def recommended(problem: Problem, method: Method, seconds: float) -> Row:
-    """Search by one method, and judge what it recommends on the test split."""
+    """Search by one method and evaluate its recommended ensemble on the test split."""
     found, stopped = searched(problem, method, seconds)
     front = problem.on_search(found.archive.subsets)
     chosen = lowest(front.errors, front.sizes)
@@ -115,8 +115,8 @@ def recommended(problem: Problem, method: Method, seconds: float) -> Row:
     )
 
 
-def posed(target: str | None) -> Problem:
-    """Find the pool that is asked for, by error and size."""
+def problem_of(target: str | None) -> Problem:
+    """The requested pool as a problem of error and size."""
     if target is None and not DIGITS.exists():
         votes = draw_votes(*DRAWN)
         half = votes.n_samples // 2
@@ -134,7 +134,7 @@ def posed(target: str | None) -> Problem:
 
 
 def thinned(problem: Problem, n_members: int) -> Problem:
-    """Ask the same of some members, evenly spread over the pool."""
+    """The same problem for some members, evenly spread over the pool."""
     kept = np.linspace(0, len(problem.pool) - 1, min(n_members, len(problem.pool))).round().astype(int)
     assert problem.test is not None
     name = f"{problem.name}, {len(kept)} of {len(problem.pool)} members"
@@ -142,7 +142,7 @@ def thinned(problem: Problem, n_members: int) -> Problem:
 
 
 def every_method(n_members: int) -> list[str]:
-    """All selectors by error; and those by their own criterion that have one."""
+    """All selectors guided by the error, and those with a guiding objective of their own guided by it."""
     names = [name for name in selectors.names() if name != "exact" or n_members <= MOST_FOR_EXACT]
     own = {name: selectors.guide_of(selectors.load(name)) for name in names}
     return [*names, *(f"{name}@{criterion}" for name, criterion in own.items() if criterion != "error")]
@@ -156,13 +156,13 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="by default all selectors")
     parser.add_argument("--seconds", type=float, default=30.0, help="stop a selector that has not ended by then")
     options = parser.parse_args()
-    problem = posed(options.pool)
+    problem = problem_of(options.pool)
     problem = thinned(problem, options.members) if options.members else problem
     assert problem.test is not None
     methods = [Method(name) for name in options.methods or every_method(len(problem.pool))]
     with Output(__doc__, options) as out:
         check(problem, methods, options.seconds)
-        out.note(f"{min(ENUMERATED, len(problem.pool))} members: nobody beats the enumeration.")
+        out.note(f"{min(ENUMERATED, len(problem.pool))} members: no selector beats the enumeration.")
         rows = [recommended(problem, method, options.seconds) for method in methods]
         n_test = problem.test.n_samples
         title = f"{problem.name}: {len(problem.pool)} members, {problem.search.n_samples:,} samples to search on, "

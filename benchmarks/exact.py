@@ -1,10 +1,10 @@
-"""How long an exact front takes: sizes up to 5, 8 and 10 of 36 members, and what all sizes would.
+"""Time of exact fronts: sizes up to 5, 8 and 10 of 36 members, and an estimate for all sizes.
 
     python benchmarks/exact.py                  sizes up to 5, 8 and 10, and an estimate for all 36
-    python benchmarks/exact.py --all            all 68,719,476,735 subsets; goes on where it was interrupted
-    python benchmarks/exact.py --file POOL.npz  the same for predictions of one's own
+    python benchmarks/exact.py --all            all 68,719,476,735 subsets; resumes after an interruption
+    python benchmarks/exact.py --file POOL.npz  the same for your own predictions
 
-Up to size 5 the front is first compared with that of brute force: every subset judged by `BitPlanes`.
+Up to size 5 the front is first compared with brute force, which counts the errors of every subset.
 """
 
 import os
@@ -51,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     shape = options.members, options.samples, options.classes
     votes = read_predictions(options.file).search if options.file else draw_votes(*shape)
-    problem = posed(votes)
+    problem = problem_of(votes)
     with Output(__doc__, options) as out:
         Exact(max_size=1).select(Evaluator(problem), np.random.default_rng(0))  # compiles
         check_against_brute_force(votes, problem)
@@ -65,7 +65,7 @@ def main() -> None:
         out.show(Sheet(title, COLUMNS, rows))
 
 
-def posed(votes: Votes) -> Problem:
+def problem_of(votes: Votes) -> Problem:
     """Error against size, without a test split."""
     pool = Members(tuple(f"m{i}" for i in range(votes.n_members)))
     return Problem(Pool(pool, votes, name="exact"))
@@ -104,7 +104,7 @@ def timed(problem: Problem, selector: Exact, **settings) -> list[Value]:  # type
 
 
 def proof_after_search(problem: Problem, proof: Proof) -> Proof:
-    """Let the proof know what an ordinary search finds, as an exact one would soon."""
+    """Give the proof the bounds that an ordinary search finds, as an exact search soon would."""
     search = Evaluator(problem)
     NSGA2().select(search, np.random.default_rng(0))
     errors = np.rint(search.archive.values[:, 0] * problem.search.n_samples).astype(np.int64)

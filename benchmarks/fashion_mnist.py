@@ -1,10 +1,10 @@
-"""EnSyth's Fashion-MNIST pool beside the published one: densities, and accuracies before and after fine-tuning.
+"""Compare EnSyth's Fashion-MNIST pool with the published one: densities, accuracies before and after fine-tuning.
 
-    python -m evo_ensyth pool fashion_mnist          # hours or minutes, depends on the machine; resumes
+    python -m evo_ensyth pool build fashion_mnist    # minutes or hours, depending on the machine; resumes
     python benchmarks/fashion_mnist.py [POOL]        # prints two tables in Markdown
 
 Published numbers: Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, Table II, set 1: non-zero parameters. The paper
-counts convolutions as dense; the share of dense-layer parameters that is left follows from that.
+counts convolutions as dense; the share of dense-layer parameters that are kept follows from that.
 """
 
 import sys

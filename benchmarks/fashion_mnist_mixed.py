@@ -1,14 +1,14 @@
-"""What other methods than Net-Trim are worth on Fashion-MNIST: to single members at a size, and to ensembles.
+"""Evaluate compression methods other than Net-Trim on Fashion-MNIST, for single members and for ensembles.
 
-    python -m evo_ensyth pool fashion_mnist_mixed          # hours; resumes
+    python -m evo_ensyth pool build fashion_mnist_mixed    # hours; resumes
     python benchmarks/fashion_mnist_mixed.py [POOL]        # prints tables in Markdown, and draws fronts.svg
     python benchmarks/fashion_mnist_mixed.py --out runs/reference/fashion_mnist_mixed
 
-All that is chosen is chosen on the search split: members under a limit of bytes, fronts, and what a front recommends.
-The first table tells what each method offers under a limit. The second searches parts of the pool, as ``search
---members`` does, each with the default selector, and compares what is recommended, sample by sample on the test split,
-with what is recommended of EnSyth's 36 Net-Trim copies. The third does without one method after the other, the fourth
-has bytes in the place of members.
+All selection happens on the search split: of members under a limit of bytes, of fronts, and of the recommended
+ensembles. The first table shows what each method offers under a limit. The second searches parts of the pool, like
+``search --members``, each with the default selector, and compares the recommended ensembles, sample by sample on the
+test split, with the one recommended for EnSyth's 36 Net-Trim copies. The third leaves out one method after another,
+and the fourth uses bytes instead of members.
 """
 
 import sys
@@ -77,7 +77,7 @@ def main() -> None:
         stored = read_pool(options.pool)
     except EvoEnsythError as error:
         sys.exit(f"{error} Make it with: python -m evo_ensyth pool build fashion_mnist_mixed")
-    problem = posed(stored, ("error", "n_members"))
+    problem = problem_of(stored, ("error", "n_members"))
     strangers = [name for name in stored.pool.names if not any(map(matcher(name), METHODS.values()))]
     assert not strangers, strangers
     runs = {part: searched(problem, patterns) for part, patterns in PARTS.items()}
@@ -95,7 +95,7 @@ def main() -> None:
     draw(runs, options.out / "fronts")
 
 
-def posed(stored: StoredPool, goals: Sequence[str]) -> Problem:
+def problem_of(stored: StoredPool, goals: Sequence[str]) -> Problem:
     """The pool with some objectives."""
     return Problem(stored.pool, goals)
 
@@ -106,12 +106,12 @@ def matcher(name: str) -> Callable[[Sequence[str]], bool]:
 
 
 def searched(problem: Problem, patterns: Sequence[str]) -> Run:
-    """Front of the members that match."""
+    """Front of the matching members."""
     return run(problem.among(problem.pool.members.matching(patterns)), "nsga2")
 
 
 def best_of_methods(stored: StoredPool) -> Sheet:
-    """Under each limit of bytes the member with the lowest search error: its test error."""
+    """Print the test error of the member with the lowest search error under each limit of bytes."""
     sizes = stored.pool.costs["bytes"]
     errors = {votes.split: votes.member_errors / votes.n_samples for votes in (stored.pool.search, stored.pool.test)}
     rows: list[list[Value]] = []
@@ -129,7 +129,7 @@ def best_of_methods(stored: StoredPool) -> Sheet:
 
 
 def fronts(runs: Mapping[str, Run]) -> Sheet:
-    """Errors on both splits by size, of what each front has up to a size."""
+    """Print errors on both splits of the best ensemble of each front up to each size."""
     rows: list[list[Value]] = []
     for part, found in runs.items():
         cells = []
@@ -160,7 +160,7 @@ def compared(ours: np.ndarray, theirs: np.ndarray) -> list[Value]:
 
 
 def recommended(problem: Problem, runs: Mapping[str, Run]) -> Sheet:
-    """What each front recommends, beside what that of EnSyth's members does."""
+    """Print what each front recommends, compared with the front of EnSyth's members."""
     rows: list[list[Value]] = []
     baseline = wrong(problem, runs[ENSYTH])
     for part, found in runs.items():
@@ -177,7 +177,7 @@ def recommended(problem: Problem, runs: Mapping[str, Run]) -> Sheet:
 
 
 def without_a_method(problem: Problem, everything: Run) -> Sheet:
-    """What is recommended where one method is missing, beside what is recommended of everything."""
+    """Print what is recommended without one method, compared with what is recommended for the whole pool."""
     rows: list[list[Value]] = []
     baseline = wrong(problem, everything)
     for method in METHODS:
@@ -191,10 +191,10 @@ def without_a_method(problem: Problem, everything: Run) -> Sheet:
 
 
 def fronts_of_bytes(stored: StoredPool) -> Sheet:
-    """Fronts of error against bytes, under limits."""
+    """Print fronts of error against bytes under several limits."""
     rows: list[list[Value]] = []
     limits = (*KILOBYTES, 5_000, 10_000)
-    problem = posed(stored, ("error", "bytes"))
+    problem = problem_of(stored, ("error", "bytes"))
     for part, patterns in PARTS.items():
         found = searched(problem, patterns)
         cells = []

@@ -22,11 +22,11 @@ INTRODUCTION = """\
 <!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
 # Benchmarks
 
-How fast the engine counts, and how far searches get. Each section is one file of `benchmarks/figures/`, written with
-`--json` by the command below its heading. Compare ratios within one table rather than seconds between tables: the
-machine is shared, and not all tables come from the same day. Every script checks that the answers agree before it
-prints a time, except `startup.py`, `memory.py` and the large pool of `fronts.py`, where there is nothing to compare
-with. What the names mean and why it is fast: [engine.md](engine.md).
+How fast the engine counts, and how good the fronts are. Each section comes from one file in `benchmarks/figures/`,
+written with `--json` by the command below its heading. Compare ratios within one table rather than seconds between
+tables: the machine is shared, and the tables were not all made on the same day. Every script checks that the results
+agree before it prints a time, except `startup.py`, `memory.py` and the large pool of `fronts.py`, where there is
+nothing to compare with. [engine.md](engine.md) explains the terms and why the engine is fast.
 """
 
 

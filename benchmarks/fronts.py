@@ -1,17 +1,17 @@
-"""How soon a good front is there, and whether anything else finds a better one.
+"""Time until a search has a good front, and the fronts that all selectors reach.
 
 ::
 
-    python benchmarks/fronts.py                        time to the front that the longest search knows; and, size by
-                                                       size, how it compares with the baselines
-    python benchmarks/fronts.py --large --seconds 20   1,000 members, 50,000 samples, 100 classes: every selector by
-                                                       name for as many seconds
+    python benchmarks/fronts.py                        time to the best known front, and a comparison with the
+                                                       baselines size by size
+    python benchmarks/fronts.py --large --seconds 20   1,000 members, 50,000 samples, 100 classes: every selector
+                                                       for the same number of seconds
 
-The first table has pymoo's stock NSGA-II judge by a one-hot matrix product, as a careful user would write it. *There*
-means: a hypervolume within `--within` of the best that any search of this run has seen, by share. pymoo is given up if
-it is not there after `--times` as long as nsga2 took. Its hypervolume is that of all it judged, like ours. All on one
-thread, and in seconds of the processor, so that it matters little what else runs. Before a time is printed, the errors
-of ours must be those that the matrix product counts.
+In the first table, pymoo's stock NSGA-II counts by a one-hot matrix product, as a careful user would write it. A
+search has *reached* the front when its hypervolume is within the share `--within` of the best that any search of this
+run has found. pymoo is stopped if it has not reached the front after `--times` as long as nsga2 took. Its hypervolume
+counts all subsets that it judged, like ours. Everything runs on one thread and is timed in CPU seconds, so that other
+programs matter little. Before a time is printed, our errors must be those that the matrix product counts.
 """
 
 import os
@@ -50,7 +50,7 @@ History = list[tuple[float, float]]  # seconds, hypervolume
 
 def search(problem: Problem, name: str, *, seconds: float | None = None, seed: int = 1) -> Evaluator:
     """Search with one selector."""
-    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    problem.reference  # noqa: B018 - computed now, outside the timed part
     evaluator = Evaluator(problem, Budget(seconds=seconds))
     with contextlib.suppress(SearchOver):
         selectors.load(name).select(evaluator, np.random.default_rng(seed))
@@ -59,9 +59,9 @@ def search(problem: Problem, name: str, *, seconds: float | None = None, seed: i
 
 
 def history_of_ours(pool: tuple[int, int, int], seconds: float, seed: int) -> History:
-    """Let nsga2 search for so many seconds of the processor."""
+    """Let nsga2 search for a number of CPU seconds."""
     problem = drawn_problem(draw_votes(*pool))
-    problem.reference  # noqa: B018 - worked out now, so that it costs no time
+    problem.reference  # noqa: B018 - computed now, outside the timed part
     search(problem, "nsga2", seconds=0.5)  # compiles
     history: History = []
 
@@ -71,7 +71,7 @@ def history_of_ours(pool: tuple[int, int, int], seconds: float, seed: int) -> Hi
         if spent >= seconds:
             evaluator.budget.stop()
 
-    # With a limit that is never reached, it goes on until it is stopped.
+    # With a limit that is never reached, it runs until it is stopped.
     evaluator = Evaluator(problem, Budget(seconds=math.inf), on_milestone=note)
     started = time.process_time()
     with contextlib.suppress(SearchOver):
@@ -89,7 +89,7 @@ def check(problem: Problem, archive: Archive) -> None:
 
 
 def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: int) -> History:
-    """Let pymoo search with the matrix product, from its own random start, until a hypervolume is there."""
+    """Let pymoo search with the matrix product, from its own random start, until it reaches a hypervolume."""
     problem = drawn_problem(draw_votes(*pool))
     votes = problem.search
     table = one_hot(votes)
@@ -105,7 +105,7 @@ def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: i
             break
         algorithm.evaluator.eval(asked, children)
         algorithm.tell(infills=children)
-        spent += time.process_time() - started  # what follows is our bookkeeping, and not its time
+        spent += time.process_time() - started  # what follows is our bookkeeping and is not timed
         subsets, values = children.get("X").astype(bool), children.get("F")
         archive.add(subsets[subsets.any(axis=1)], values[subsets.any(axis=1)])
         history.append((spent, archive.hypervolume))
@@ -113,12 +113,12 @@ def stock_pymoo(pool: tuple[int, int, int], seconds: float, goal: float, seed: i
 
 
 def time_to(history: History, goal: float) -> float:
-    """Seconds until a hypervolume was there; infinity if it never was."""
+    """Seconds until a hypervolume was reached; infinity if it never was."""
     return next((seconds for seconds, volume in history if volume >= goal), float("inf"))
 
 
 def compare_times(out: Output, options: argparse.Namespace) -> None:
-    """Print how soon nsga2 and pymoo come near the front that the longest search knows, and how far off they end."""
+    """Print how soon nsga2 and pymoo come close to the best known front, and the gap that remains."""
     longest, within, times = options.longest, options.within, options.times
     rows: list[list[Value]] = []
     each = range(1, options.seeds + 1)
@@ -157,14 +157,14 @@ def compare_times(out: Output, options: argparse.Namespace) -> None:
         "at the end": ".1e",
         "pymoo for": ".0f",
         "pymoo's gap": ".1e",
-        "nsga2 there after": ".3f",
+        "nsga2 reached it after": ".3f",
     }
     title = f"seconds to the best hypervolume known; nsga2 for {longest:g} s, pymoo for {times:g} times what it took"
     out.show(Sheet(title, columns, rows))
 
 
 def volume_after(history: History, seconds: float) -> float:
-    """Hypervolume after so many seconds."""
+    """Hypervolume after a number of seconds."""
     return max((volume for spent, volume in history if spent <= seconds), default=0.0)
 
 
@@ -190,7 +190,7 @@ _SIGNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (lambda x: x > 0, lambd
 
 
 def _best_up_to(found: Evaluator, n_members: int) -> np.ndarray:
-    """Lowest error of any size up to k, for k = 1, 2, ...; infinity where nothing so small was judged."""
+    """Lowest error of any size up to k, for k = 1, 2, ...; infinity where no ensemble so small was judged."""
     best = np.full(n_members, np.inf)
     sizes = np.count_nonzero(found.archive.subsets, axis=1)
     np.minimum.at(best, sizes - 1, found.archive.values[:, 0])
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--selectors", nargs="+", default=list(selectors.names()))
     sizes = [pool[0] for pool in POOLS]
     parser.add_argument("--pools", type=int, nargs="+", choices=sizes, default=sizes, help="by their members")
-    parser.add_argument("--within", type=float, default=1e-4, help="gap at which a search is there")
+    parser.add_argument("--within", type=float, default=1e-4, help="gap at which a front counts as reached")
     parser.add_argument("--longest", type=float, default=60.0, help="seconds of the longest search")
     parser.add_argument("--times", type=float, default=31.0, help="pymoo gets so many times what nsga2 took")
     parser.add_argument("--stock-seconds", type=float, default=30.0, help="pymoo gets at least these")

@@ -1,4 +1,4 @@
-"""The referee: which way of choosing ensembles holds on data that nobody has seen.
+"""Evaluate which way of selecting ensembles holds on unseen samples.
 
 ::
 
@@ -6,31 +6,31 @@
     python benchmarks/generalisation.py --pools a.npz --methods local_search forward_greedy@shrunk_error
 
 A pool is a file of predictions, a stored pool (a folder with ``pool.json``), or a folder of files. Its search and test
-samples are put together. Then, again and again: a search part is drawn at random, a method chooses by it and sees
-nothing else, and what it offers is judged on the rest, the test part. Draws depend on the seed, the pool, the size of
-the search part and the repeat, not on the method: all methods are compared on the same ones.
+samples are joined. Then, many times, a search part is drawn at random, a method selects on the search part alone, and
+what it offers is evaluated on the rest, the test part. Draws depend on the seed, the pool, the size of the search part
+and the repeat, not on the method: all methods are compared on the same draws.
 
-A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@CRITERION``, which searches by another
-objective and size. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with the criterion that leads it by default is what the
-package does unless told otherwise; both are always among the methods. (Where a selector goes by errors and nothing
-else, as ``caruana`` does, a criterion only decides among what lies on its way.) ``+COMBINER`` behind either says how
-those vote who were chosen: fitted to the search part, as everything is.
+A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@OBJECTIVE``, which replaces the error by a
+guiding objective. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with its default guiding objective is the default of the
+package; both are always among the methods. (For a selector that only looks at errors, such as ``caruana``, the guiding
+objective only chooses among the ensembles on its path.) ``+COMBINER`` after either says how the selected members vote;
+it is fitted to the search part like everything else.
 
-*Size k*: the best by the method's criterion on the search part among all subsets of k members that it had judged; for
-``backward_elimination`` these are the k best members. A size that it never judged is filled by its next smaller one,
-or, where there is none, by its smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The mean of
-its test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same of at most k
-members. *Recommended*: what has the lowest error of its front on the search part, whatever led the search; of equals
-the smallest.
+*Size k*: the best subset by the method's guiding objective on the search part, among all subsets of k members that it
+judged; for ``backward_elimination`` these are the k best members. A size that it never judged is filled by the next
+smaller one or, if there is none, by the smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The
+mean of the test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same for at
+most k members. *Recommended*: the ensemble of the front with the lowest error on the search part, whatever guided the
+search; between equal errors, the smallest.
 
-How differences are averaged over pools, and what a win is, is told in `paired.py`. *Seconds* are those of the search
-alone; with several jobs they are those of a busy machine.
+`paired.py` explains how differences are averaged over pools, and what a win is. *Seconds* are those of the search
+alone; with several jobs the machine is busy.
 
-Each finished search is a line of ``results.jsonl`` in the folder of results, under a key of all that determines it:
-the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the sources
-of the selector, of its criterion with what they use of their kind, and of the rule that recommends. Only what is
-missing is searched, and Ctrl-C keeps what is done. After a change elsewhere in the package start a new folder. Before
-anything is measured, one draw of a small pool is recomputed by hand.
+Each finished search is a line of ``results.jsonl`` in the folder of results, with a key made of all that determines
+it: the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the
+sources of the selector, of its guiding objective with the objectives it uses, and of the rule that recommends. Only
+missing searches are run, and Ctrl-C keeps what is done. After any other change in the package, start a new folder.
+Before anything is measured, one draw of a small pool is recomputed by hand.
 """
 
 import os
@@ -83,7 +83,7 @@ RESULTS = Path("runs") / "benchmark-generalisation"
 
 @dataclass(frozen=True)
 class Task:
-    """One search that is asked for; its key is a digest of all that determines its result."""
+    """One requested search; its key is a digest of everything that determines its result."""
 
     key: str
     path: Path
@@ -95,7 +95,7 @@ class Task:
 
 
 def main() -> None:
-    """Check, search what is missing, and tell."""
+    """Check, run the missing searches, and report."""
     options = parsed()
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
@@ -113,7 +113,7 @@ def main() -> None:
     if not searched_all(missing, done, options):
         console.print(f"stopped; {sum(task.key in done for task in tasks):,} of {len(tasks):,} searches are kept")
         sys.exit(130)
-    tell(cells_of(tasks, done, pools), options, console)
+    report(cells_of(tasks, done, pools), options, console)
 
 
 def parsed() -> argparse.Namespace:
@@ -139,7 +139,7 @@ def parsed() -> argparse.Namespace:
 
 
 def found(paths: Sequence[Path]) -> list[Path]:
-    """Pools that are meant: stored ones, files, and all files of a folder.
+    """The requested pools: stored ones, files, and all files of a folder.
 
     Raises
     ------
@@ -158,12 +158,12 @@ def found(paths: Sequence[Path]) -> list[Path]:
 def asked(
     pools: dict[Path, Everything], methods: Sequence[Method], options: argparse.Namespace, console: Console
 ) -> Iterator[Task]:
-    """Yield all searches, repeat after repeat, so that an interrupted run has seen every pool.
+    """Yield all searches, repeat after repeat, so that an interrupted run has covered every pool.
 
     Raises
     ------
     InputError
-        Two pools of one name, an unknown method, or no pool that is large enough.
+        Two pools with one name, an unknown method, or no pool that is large enough.
     """
     names = [everything.name for everything in pools.values()]
     if len(set(names)) < len(names):
@@ -191,15 +191,15 @@ def asked(
 
 
 def drawn() -> Everything:
-    """Make up a small pool, to check the arithmetic on."""
+    """Simulate a small pool to check the arithmetic."""
     votes = draw_votes(24, 500, 4)
-    # Scores that say no more than the labels, for methods that ask for some.
+    # Scores that add nothing to the labels, for methods that need some.
     scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.y_pred], votes.y_true, votes.split))
     return Everything("check", Members(tuple(f"m{i}" for i in range(votes.n_members))), scored)
 
 
 def finished(file: Path) -> dict[str, Record]:
-    """Searches that are done, by key. A line that an interruption cut short is passed over."""
+    """Finished searches by key. A line that an interruption cut short is skipped."""
     done = {}
     for line in file.read_text().splitlines() if file.exists() else ():
         try:
@@ -211,12 +211,12 @@ def finished(file: Path) -> dict[str, Record]:
 
 
 def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argparse.Namespace) -> bool:
-    """Search what is missing, in processes of their own, adding to `done` and to the file; False if interrupted."""
+    """Run the missing searches in separate processes, and add them to `done` and the file; False if interrupted."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=_stderr())
     executor = ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
     file = options.results / "results.jsonl"
-    # A line that was cut short must not swallow the next one.
+    # A line that was cut short must not absorb the next one.
     torn = file.exists() and not file.read_bytes().endswith(b"\n")
     with file.open("a") as lines, progress:
         lines.write("\n" * torn)
@@ -238,7 +238,7 @@ def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argp
 
 
 def search(task: Task) -> Record:
-    """One search, in a process of its own."""
+    """One search, in a separate process."""
     method = Method(task.method)
     _compiled(method)
     return played(_read_once(task.path), task.n_search, task.repeat, method, budget=task.budget, seed=task.seed)
@@ -246,7 +246,7 @@ def search(task: Task) -> Record:
 
 @functools.cache
 def _compiled(method: Method) -> None:
-    """Let a method search something small, so that it is timed without compiling and importing."""
+    """Let a method search a small pool, so that compiling and importing are not timed."""
     played(drawn(), 120, 0, method, budget=2_000, seed=0)
 
 
@@ -278,8 +278,8 @@ def cells_of(tasks: Sequence[Task], done: dict[str, Record], pools: dict[Path, E
     return cells
 
 
-def tell(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -> None:
-    """Print the tables, and write picture, page and JSON."""
+def report(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -> None:
+    """Print the tables, and write the plot, the page and JSON."""
     scopes = [[cell for cell in cells if cell.n_search == n] for n in sorted({cell.n_search for cell in cells})]
     scopes += [list(cells)] if len(scopes) > 1 else []
     sheets = [cell_sheet(cell, REFERENCES[0]) for cell in cells]
@@ -339,7 +339,7 @@ def facts(cells: Sequence[Cell], scopes: Sequence[Sequence[Cell]], options: argp
 
 
 def _points(difference: Any) -> dict[str, float | None]:
-    """Points of error; of a single draw there is no interval."""
+    """Points of error; a single draw has no interval."""
     return {name: None if value != value else value for name, value in asdict(difference).items()}
 
 

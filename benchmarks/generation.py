@@ -1,10 +1,10 @@
-"""What one generation costs, votes included: this package's NSGA-II and pymoo's stock one on the same vote kernel.
+"""Time of one generation, votes included: our NSGA-II and pymoo's on the same vote kernel.
 
     python benchmarks/generation.py [--samples 5000]
 
-Both start from the same subsets and judge error and size on one thread. pymoo runs as it comes: its two-point
-crossover and bit flip, its duplicate elimination, its survival. Ours is what a search runs: breeding, the evaluator
-with its front and history, survival. Before a time is printed, both must count the errors that a matrix product counts.
+Both start from the same subsets and judge error and size on one thread. pymoo runs with its defaults: two-point
+crossover and bit flip, its duplicate elimination, its survival. Ours does what a search does: breeding, the evaluator
+with its archive and history, survival. Before a time is printed, both must count the errors of a matrix product.
 """
 
 import os
@@ -41,7 +41,7 @@ GOALS = ("error", "n_members")
 
 @dataclass
 class Clock:
-    """Seconds per generation, and how many of them went into counting votes."""
+    """Seconds per generation, and the part of them spent on counting votes."""
 
     generations: list[float]
     votes: float = 0.0
@@ -61,7 +61,7 @@ def drawn_problem(votes: Votes) -> Problem:
 
 
 class StockProblem(PymooProblem):  # type: ignore[misc]
-    """Error and size as pymoo asks for them: a whole generation at once, by any function that counts errors."""
+    """Error and size as a pymoo problem: a whole generation at once, by any function that counts errors."""
 
     def __init__(self, n_members: int, n_samples: int, count: Callable[[np.ndarray], np.ndarray]) -> None:
         super().__init__(n_var=n_members, n_obj=2, xl=0, xu=1, vtype=bool)
@@ -77,7 +77,7 @@ class StockProblem(PymooProblem):  # type: ignore[misc]
 
 
 def stock_nsga2(problem: PymooProblem, start: np.ndarray | None, population: int, seed: int) -> NSGA2:
-    """Set pymoo's NSGA-II up for bits, with nothing but its own parts."""
+    """Set up pymoo's NSGA-II for bits, with its own parts only."""
     sampling = BinaryRandomSampling() if start is None else start
     crossover, mutation = TwoPointCrossover(), BitflipMutation()
     algorithm = NSGA2(pop_size=population, sampling=sampling, crossover=crossover, mutation=mutation)
@@ -114,12 +114,12 @@ def run_ours(problem: Problem, start: np.ndarray, seed: int) -> Clock:
         clock.generations.append(time.perf_counter() - started)
         judged.append(children)
     for children in judged:
-        clock.count(problem, children)  # once more, because the evaluator does not tell
+        clock.count(problem, children)  # again, because the evaluator does not keep it
     return clock
 
 
 def check(problem: Problem, subsets: np.ndarray) -> None:
-    """Stop if one of the two would be told wrong errors."""
+    """Stop if either of the two would get wrong errors."""
     votes = problem.search
     expected = matrix_product(votes, one_hot(votes), subsets)
     stock: dict[str, np.ndarray] = {}
@@ -128,7 +128,7 @@ def check(problem: Problem, subsets: np.ndarray) -> None:
     )
     for name, values in (("pymoo", stock["F"]), ("evaluator", Evaluator(problem).evaluate(subsets).values)):
         if not np.array_equal(np.rint(values[:, 0] * votes.n_samples), expected):
-            sys.exit(f"{name} is told other errors than the matrix product counts")
+            sys.exit(f"{name} gets other errors than the matrix product counts")
 
 
 def main() -> None:

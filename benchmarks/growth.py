@@ -1,9 +1,9 @@
-"""How the time to judge an ensemble grows with samples, members, classes and ensemble size, doubled one at a time.
+"""Growth of the time to judge an ensemble with samples, members, classes and ensemble size.
 
     python benchmarks/growth.py [--out FOLDER]
 
-One thread. With --out a picture, growth.png, is written beside the table. Before anything is timed, the errors counted
-on the smallest pool are compared with those of a matrix product.
+One quantity is doubled at a time, on one thread. With --out, a plot, growth.png, is written as well. Before anything
+is timed, the errors counted on the smallest pool are compared with those of a matrix product.
 """
 
 import os
@@ -32,7 +32,7 @@ REPEATS = 50
 
 
 def measured(pools: list[tuple[BitPlanes, np.ndarray]]) -> list[float]:
-    """Microseconds per ensemble of each pool: the best of several rounds, so that a slow second meets all alike."""
+    """Microseconds per ensemble of each pool: the best of several rounds, so that a slow second affects all equally."""
     best = np.full(len(pools), np.inf)
     for _ in range(REPEATS):
         for i, (planes, subsets) in enumerate(pools):
@@ -42,7 +42,7 @@ def measured(pools: list[tuple[BitPlanes, np.ndarray]]) -> list[float]:
     return (best / ENSEMBLES * 1e6).tolist()
 
 
-def posed(samples: int, members: int, classes: int, size: int) -> tuple[BitPlanes, np.ndarray]:
+def simulated(samples: int, members: int, classes: int, size: int) -> tuple[BitPlanes, np.ndarray]:
     """A drawn pool, and subsets of one size."""
     return BitPlanes.of(draw_votes(members, samples, classes)), drawn(members, size)
 
@@ -71,7 +71,7 @@ def main() -> None:
         for what in START:
             sizes = [START[what] * 2**doubling for doubling in range(options.doublings + 1)]
             sizes = [size for size in sizes if what != "ensemble size" or size <= START["members"]]
-            curve = measured([posed(*({**START, what: size}[name] for name in START)) for size in sizes])
+            curve = measured([simulated(*({**START, what: size}[name] for name in START)) for size in sizes])
             curves[what] = sizes, curve
             # Slope on logarithmic axes: 1 is linear, 0 is flat.
             exponent = float(np.polyfit(np.log(sizes), np.log(curve), 1)[0])
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def draw(curves: dict[str, tuple[list[int], list[float]]], path: Path) -> None:
-    """All curves over how often their quantity was doubled, beside a line that is linear."""
+    """Plot all curves against the number of doublings, with a linear reference."""
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

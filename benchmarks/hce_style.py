@@ -1,12 +1,12 @@
-"""Whether partners that are trained together, or to differ, are worth more: the ablation of the HCE-style method.
+"""Ablation of the HCE-style method: partners trained alone, together, or to differ.
 
     python benchmarks/hce_style.py               # on digits, five minutes
     python benchmarks/hce_style.py --seeds 20
 
-For every seed a parent is trained, and pairs of copies are made of it: one pruned and one quantised, two pruned, two
-quantised. Each pair is fine-tuned in every way: each partner alone, both together without a term for diversity, and
-with each of the three terms. All is counted on 1,000 images that nothing was trained on; the error of both is that of
-the mean of their probabilities. Differences to the control are means over the seeds, with 95 % t-intervals.
+For every seed, a parent is trained and pairs of copies are made of it: one pruned and one quantised, two pruned, two
+quantised. Each pair is fine-tuned in every way: each partner alone, both together without a diversity term, and with
+each of the three terms. Errors are counted on 1,000 images that no network was trained on; the error of a pair is that
+of its mean probabilities. Differences from the control are means over the seeds, with 95 % t intervals.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ COLUMNS = {
 
 
 def main() -> None:
-    """Count for every seed, and print the table."""
+    """Count for every seed and print the table."""
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """For every pair and way: mean error of the partners, disagreement, and error of both."""
+    """For every pair and way: mean error of the partners, disagreement, and error of the pair."""
     dataset = datasets.load("digits")
     splits = datasets.splits(dataset, 500, seed)
     untrained = networks.build("small", len(dataset.classes), seed)

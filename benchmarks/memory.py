@@ -1,10 +1,10 @@
-"""Peak memory of a search among 1,000 members, 50,000 samples and 1,000 classes, in a process of its own.
+"""Peak memory of a search among 1,000 members, 50,000 samples and 1,000 classes.
 
-    python benchmarks/memory.py                   mistakes are mostly one of two classes that the sample looks like
-    python benchmarks/memory.py --any-class       mistakes may be any class: many rivals per sample, and many planes
+    python benchmarks/memory.py                   mistakes are mostly one of two similar classes
+    python benchmarks/memory.py --any-class       mistakes may be any class: many rivals per sample, many bit planes
 
-The file is read, greedy selection runs to the end, and NSGA-II for some seconds. The peak is the
-resident memory that the system reports, with interpreter and libraries.
+The file is read, greedy selection runs to the end, and NSGA-II runs for some seconds. The peak is the resident memory
+that the system reports, including the interpreter and libraries.
 """
 
 import argparse
@@ -30,7 +30,7 @@ print(megabytes, "torch" in sys.modules, found.front.n_evaluations)
 
 
 def main() -> None:
-    """Have a pool drawn, search it, and print the peak."""
+    """Simulate a pool, search it, and print the peak."""
     parser = arguments(__doc__)
     parser.add_argument("--members", type=int, default=1_000)
     parser.add_argument("--samples", type=int, default=50_000)
@@ -44,7 +44,7 @@ def main() -> None:
         return
     with Output(__doc__, options) as out, tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "pool.npz")
-        # Drawn in another process: Linux counts what a parent held at its fork among the child's peak.
+        # Simulated in another process: Linux includes the memory of a parent at its fork in the peak of the child.
         subprocess.run([sys.executable, *sys.argv, "--draw", file], check=True)
         said = subprocess.run(
             [sys.executable, "-c", SEARCH, file, str(options.seconds)], capture_output=True, text=True, check=True

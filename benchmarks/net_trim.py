@@ -1,4 +1,4 @@
-"""Our Net-Trim solver against an interior-point method, and what all epsilons of a real layer cost.
+"""Compare our Net-Trim solver with an interior-point method, and time all epsilons of a real layer.
 
 ::
 
@@ -92,7 +92,7 @@ def compare_with_cvxpy(out: Output) -> None:
 def measure_layer(
     out: Output, samples: list[int], epsilons: list[float], tolerance: float | None, cache: Path | None
 ) -> None:
-    """Every epsilon of LeNet's first dense layer, for each number of samples; optimality is certified, not assumed."""
+    """Solve every epsilon of LeNet's first dense layer for each number of samples; optimality is certified."""
     inputs, weights = first_dense_layer(max(samples), cache)
     for n_samples in samples:
         started = time.perf_counter()

@@ -1,12 +1,12 @@
-"""Net-Trim on the ground of its own manual: a LeNet on MNIST at epsilon 0.15, beside what the manual prints.
+"""Repeat the example of Net-Trim's manual: a LeNet on MNIST at epsilon 0.15.
 
-    python benchmarks/net_trim_manual.py            # an hour on two cores; interrupt it as you like, it goes on
+    python benchmarks/net_trim_manual.py            # an hour on two cores; resumes after an interruption
     python benchmarks/net_trim_manual.py --keep 1 --samples 5000    # a parent without dropout; a quarter of the images
 
-Makes a pool of one member, and one control, in ``runs/net_trim_manual``. The parent is trained for 15 epochs, which are
-8,250 steps (the authors' code: 8,001). Its copies are fine-tuned for 9, which are 4,950 steps of plain gradient descent
-at 0.01 (the authors look first at 5,000). Net-Trim looks at 20,000 images, which the manual says is plenty. 5,000 of
-the 60,000 images are held out, as in the authors' split; all accuracies are those on the 10,000 test images.
+Builds a pool of one member and one control in ``runs/net_trim_manual``. The parent is trained for 15 epochs, 8,250
+steps (the authors' code: 8,001). Its copies are fine-tuned for 9 epochs, 4,950 steps of plain gradient descent at 0.01
+(the authors first report 5,000). Net-Trim uses 20,000 images, which the manual calls plenty. 5,000 of the 60,000 images
+are held out, as in the authors' split; all accuracies are on the 10,000 test images.
 """
 
 from pathlib import Path

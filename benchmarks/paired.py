@@ -1,19 +1,19 @@
-"""Comparisons of methods that were judged on the same draws: differences with intervals, tables, a picture.
+"""Compare methods on the same draws: paired differences with intervals, tables, a plot.
 
-Two methods are compared draw by draw: the spread of the draws, which is larger than most differences, cancels.
+Two methods are compared draw by draw, so that the spread of the draws, which is larger than most differences, cancels.
 
-*One pool*: a t interval of the mean difference over the draws. Draws of one pool overlap, so the interval speaks of
-other draws from this pool, and not of other data.
+*One pool*: a t interval of the mean difference over the draws. Draws from one pool overlap, so the interval is about
+other draws from this pool, not about other data.
 
 *These pools*: every pool has the same weight, however many samples it has. The interval comes from the spread of the
-draws within the pools, and speaks of the mean over these very pools.
+draws within the pools, and is about the mean over these pools.
 
 *Any pools*: the t interval of the pools' mean differences, with one degree of freedom less than there are pools. The
-spread between pools holds the noise of the draws as well as what differs from pool to pool, so it speaks of the mean
-over all pools that these are a sample of. A hierarchical bootstrap would ask the same, but from a handful of pools it
-draws intervals that are too narrow. It is a harsh judge: one pool in which a method gains much widens the interval.
+spread between pools contains the noise of the draws and the differences between pools, so the interval is about the
+mean over all pools of which these are a sample. A hierarchical bootstrap would ask the same question, but its intervals
+are too narrow for a handful of pools. The t interval is strict: one pool with a large gain widens it.
 
-A *win* is a pool whose interval lies below zero, a *loss* one whose interval lies above; all else is a *draw*.
+A *win* is a pool whose interval lies below zero, a *loss* one whose interval lies above; everything else is a *draw*.
 """
 
 import io
@@ -25,7 +25,7 @@ import numpy as np
 from output import Sheet
 from scipy.special import stdtrit
 
-Record = Mapping[str, Any]  # what `unseen.played` says
+Record = Mapping[str, Any]  # as `unseen.played` returns
 LEVEL = 0.95
 RULES = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)  # standard errors
 MEASURES = {"mean": "mean test error over sizes 1 to 20", "recommended": "test error of the recommended ensemble"}
@@ -56,8 +56,8 @@ class Cell:
         ----------
         method : str
         what : str
-            ``mean``: over sizes 1 to 20 of what the method offers of exactly that size; ``mean_on_search``: the same
-            on the search part; ``mean_up_to``: of what it offers up to that size; ``recommended``; or ``exactly`` or
+            ``mean``: over sizes 1 to 20, of the ensembles of exactly that size; ``mean_on_search``: the same on the
+            search part; ``mean_up_to``: of the best ensembles up to that size; ``recommended``; or ``exactly`` or
             ``up_to``, which are curves.
 
         Returns
@@ -71,7 +71,7 @@ class Cell:
         return values / (self.n_search if what.endswith("on_search") else self.n_test) * 100
 
     def number(self, method: str, what: str) -> float:
-        """Mean over the draws of what a record holds as a number."""
+        """Mean over the draws of a number in the records."""
         return float(np.mean([record[what] for record in self.records[method]]))
 
     def size(self, method: str) -> float:
@@ -81,7 +81,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences, in points of error, with its 95 % interval; NaN where one number has no spread."""
+    """Mean of paired differences, in points of error, with its 95 % interval; NaN for a single number."""
 
     mean: float
     low: float
@@ -99,7 +99,7 @@ class Difference:
 
     @classmethod
     def of_means(cls, groups: Sequence[np.ndarray]) -> "Difference":
-        """Mean of the groups' means, with Welch and Satterthwaite's t interval from the spread within them."""
+        """Mean of the groups' means, with Welch and Satterthwaite's t interval from the spread within the groups."""
         mean = float(np.mean([values.mean() for values in groups]))
         if min(map(len, groups)) < 2:
             return cls(mean, float("nan"), float("nan"))
@@ -124,7 +124,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One method against one baseline, by one measure, over some cells.
+    """One method compared with one baseline, by one measure, over some cells.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ def versus_sheet(cells: Sequence[Cell], baselines: Sequence[str], measure: str) 
 
 
 def grid_sheet(cells: Sequence[Cell], measure: str) -> Sheet:
-    """Test errors of every method in every cell; of recommended ensembles with their sizes."""
+    """Test errors of every method in every cell; for recommended ensembles, their sizes as well."""
     methods = list(cells[0].records)
     errors = {method: [cell.errors(method, measure).mean() for cell in cells] for method in methods}
     sizes = {method: [cell.size(method) for cell in cells] for method in methods}
@@ -260,10 +260,10 @@ def grid_sheet(cells: Sequence[Cell], measure: str) -> Sheet:
 
 
 def rule_sheet(cells: Sequence[Cell], method: str, baselines: Sequence[str]) -> Sheet:
-    """What comes of recommending smaller ensembles, beside what baselines recommend.
+    """Results of recommending smaller ensembles, compared with what the baselines recommend.
 
-    A rule takes, of what a method offers of each size up to 20, the smallest whose error on the search part is at most
-    so many standard errors above the lowest.
+    Among the ensembles of sizes up to 20 that a method offers, a rule takes the smallest whose error on the search part
+    is at most this many standard errors above the lowest.
     """
     rows = []
     for factor in RULES:
@@ -285,7 +285,7 @@ def rule_sheet(cells: Sequence[Cell], method: str, baselines: Sequence[str]) -> 
 
 
 def picture(cells: Sequence[Cell]) -> bytes:
-    """Test error against exact size for each method, one panel a cell: a PNG."""
+    """Plot the test error against the exact size for each method, one panel per cell, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # not at the top: every process imports this module
     from matplotlib.figure import Figure
 
@@ -322,14 +322,14 @@ def _over_pools(cells: Sequence[Cell], values: Sequence[float]) -> float:
 
 
 def _smallest_within(record: Record, n_search: int, factor: float) -> int:
-    """Place of the smallest size whose error on the search part is close to the lowest."""
+    """Index of the smallest size whose error on the search part is close to the lowest."""
     errors = np.array(record["exactly_on_search"]) / n_search
     lowest = errors.min()
     return int(np.flatnonzero(errors <= lowest + factor * np.sqrt(lowest * (1 - lowest) / n_search))[0])
 
 
 def _excess(cell: Cell, method: str, to_beat: Sequence[str]) -> float:
-    """How far a method's mean test error is above that of the best of some others."""
+    """Excess of a method's mean test error over the best of some others."""
     others = [cell.errors(other, "mean").mean() for other in to_beat if other != method]
     return float(cell.errors(method, "mean").mean() - min(others))
 

@@ -1,17 +1,17 @@
-"""Selectors of this package beside what its users would write with other libraries, on the same pools.
+"""Our selectors compared with what a user would write with other libraries, on the same pools.
 
     python benchmarks/peers.py                                       # all pools: a quarter of an hour
-    python benchmarks/peers.py --pools drawn_36 --seconds 2          # one of them, shortly
-    python benchmarks/peers.py --json benchmarks/figures/peers.json
+    python benchmarks/peers.py --pools drawn_36 --seconds 2          # one pool, a short run
+    python benchmarks/peers.py --json peers.json --markdown peers.md
 
-Everyone minimises error and members on the same votes, on one thread, and all must count the same errors for the same
-subsets before a time is printed. pymoo and DEAP are set up as their documentation does it for bit strings; the
-sequential selectors of scikit-learn and mlxtend take members for features and a plurality vote for the model. Whatever
-a tool had judged counts for its front, as it does here, even where the tool itself would tell only one subset.
+All tools minimise error and members on the same votes, on one thread, and must count the same errors for the same
+subsets before a time is printed. pymoo and DEAP are set up as their documentation does for bit strings; the sequential
+selectors of scikit-learn and mlxtend take members as features and a plurality vote as the model. Every subset that a
+tool judged counts for its front, as it does here, even if the tool itself would return only one.
 
-The peers run once each, until they have had both the evaluations and the seconds (or twice the seconds); their two rows
-are cut from that run. Ours run twice, because a selector may plan by its budget. Laying out votes for counting, and
-compiling, are outside the time for everyone.
+The other libraries run once each, until they have used both the evaluations and the seconds (or twice the seconds);
+their two rows are cut from that run. Ours run twice, because a selector may plan by its budget. The layout of votes for
+counting, and compilation, are not timed.
 """
 
 import os
@@ -54,12 +54,12 @@ OURS = (
     "backward_elimination",
 )
 POPULATION = 100
-CHECKED = 12  # subsets on which everybody's errors are compared
+CHECKED = 12  # subsets on which the errors of all ways are compared
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one tool had on one pool when one limit was reached."""
+    """Result of one tool on one pool when it reached a limit."""
 
     pool: str
     limit: str
@@ -74,11 +74,11 @@ class Row:
 
 
 class Over(KeyboardInterrupt):
-    """Time is up. Of this kind because scikit-learn takes plain errors for bad scores, and mlxtend stops politely."""
+    """Time is up. A KeyboardInterrupt, because scikit-learn treats ordinary errors as bad scores, and mlxtend stops."""
 
 
 class Ledger:
-    """All that a peer had judged, and when; ends it when it has had enough."""
+    """Everything that a tool judged, and when; ends the tool at its limits."""
 
     def __init__(self, votes: Votes, evaluations: int, seconds: float) -> None:
         self.votes = votes
@@ -89,7 +89,7 @@ class Ledger:
         self._start = time.perf_counter()
 
     def note(self, subsets: np.ndarray, errors: np.ndarray) -> None:
-        """Write a batch down: bool, (n, n_members), and its errors."""
+        """Record a batch: bool, (n, n_members), and its errors."""
         self.spent += len(subsets)
         elapsed = time.perf_counter() - self._start
         self._batches.append((np.packbits(subsets, axis=1), errors))
@@ -111,7 +111,7 @@ class Ledger:
         evaluations: float = np.inf,
         seconds: float = np.inf,
     ) -> Row:
-        """What stood here after so many evaluations or seconds; ``ended``: the tool came to its own end."""
+        """Results after a number of evaluations or seconds; ``ended``: the tool ended by itself."""
         n = int(min(evaluations, np.searchsorted(self._times, seconds, side="right"), self.spent))
         n = max(n, 1)
         took = self.elapsed if ended and n == self.spent else self._times[n - 1]
@@ -139,7 +139,7 @@ def _row(
 
 
 def counter(votes: Votes) -> Callable[[np.ndarray], int]:
-    """Errors of one subset by one `bincount`: what a careful user of an individual-by-individual library writes."""
+    """Errors of one subset by one `bincount`, as a user of a library of single individuals would write it."""
     coded = votes.y_pred + np.arange(votes.n_samples) * votes.n_classes
     n_bins = votes.n_samples * votes.n_classes
 
@@ -150,7 +150,7 @@ def counter(votes: Votes) -> Callable[[np.ndarray], int]:
     return count
 
 
-# --- Peers: each takes a ledger and runs until it is over -------------------------------------------------------------
+# --- Tools: each takes a ledger and runs until it ends -------------------------------------------------------------
 
 
 def with_pymoo(ledger: Ledger) -> None:
@@ -173,7 +173,7 @@ def with_pymoo(ledger: Ledger) -> None:
             ledger.note(X.astype(bool), errors)
             sizes = X.sum(axis=1)
             out["F"] = np.column_stack([errors / votes.n_samples, sizes])
-            out["G"] = 1 - sizes  # nobody is no ensemble
+            out["G"] = 1 - sizes  # the empty subset is infeasible
 
     algorithm = NSGA2(
         pop_size=POPULATION,
@@ -182,7 +182,7 @@ def with_pymoo(ledger: Ledger) -> None:
         mutation=BitflipMutation(),
         eliminate_duplicates=True,
     )
-    # A copy of the algorithm would do no harm; a copy of the ledger would lose what is noted.
+    # A copy of the algorithm would do no harm; a copy of the ledger would lose its records.
     minimize(Choice(), algorithm, ("n_gen", 10**9), seed=1, copy_algorithm=False)
 
 
@@ -196,7 +196,7 @@ def with_deap(ledger: Ledger) -> None:
         subset = np.array(individual, bool)
         errors = count(subset) if subset.any() else votes.n_samples
         ledger.note(subset[None], np.array([errors]))
-        # nobody is no ensemble: worse than everybody
+        # the empty subset is worse than every other
         return errors / votes.n_samples, int(subset.sum()) or votes.n_members + 1
 
     if not hasattr(creator, "Members"):
@@ -226,8 +226,8 @@ def with_deap(ledger: Ledger) -> None:
 def members_as_features(ledger: Ledger) -> tuple[Any, np.ndarray, np.ndarray]:
     """Estimator, X and y for sequential feature selection: columns are members, the model is their plurality vote.
 
-    An entry of X says the label and, in its higher digits, whose it is: so the estimator knows which columns it was
-    given, and the ledger what was judged.
+    An entry of X holds the label and, in its higher digits, the member, so that the estimator knows its columns and the
+    ledger the subset that was judged.
     """
     from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -238,7 +238,7 @@ def members_as_features(ledger: Ledger) -> tuple[Any, np.ndarray, np.ndarray]:
 
     class Plurality(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         def fit(self, X: np.ndarray, y: np.ndarray) -> "Plurality":
-            self.classes_ = np.arange(votes.n_classes)  # nothing is learned: members are trained already
+            self.classes_ = np.arange(votes.n_classes)  # nothing is learned, because members are trained already
             return self
 
         def predict(self, X: np.ndarray) -> np.ndarray:
@@ -272,7 +272,7 @@ def with_sklearn(direction: str) -> Callable[[Ledger], None]:
 
 
 def with_mlxtend(direction: str) -> Callable[[Ledger], None]:
-    """Sequential selection by mlxtend, through all sizes, without cross-validation: there is nothing to fit."""
+    """Sequential selection by mlxtend, through all sizes, without cross-validation, because there is nothing to fit."""
 
     def select(ledger: Ledger) -> None:
         from mlxtend.feature_selection import SequentialFeatureSelector
@@ -290,7 +290,7 @@ def with_mlxtend(direction: str) -> Callable[[Ledger], None]:
 
 
 def voters(votes: Votes, members: np.ndarray) -> list[Any]:
-    """Trained classifiers that give the labels of the pool; X holds the numbers of the samples."""
+    """Trained classifiers that predict the labels of the pool; X holds sample numbers."""
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class Member(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -320,7 +320,7 @@ def vote_with_sklearn(votes: Votes, subset: np.ndarray) -> int:
 
 
 def vote_with_mlxtend(votes: Votes, subset: np.ndarray) -> int:
-    """Errors of a subset by mlxtend's hard vote of classifiers that are trained already."""
+    """Errors of a subset by mlxtend's hard vote of trained classifiers."""
     from mlxtend.classifier import EnsembleVoteClassifier
 
     members = voters(votes, np.flatnonzero(subset))
@@ -331,11 +331,11 @@ def vote_with_mlxtend(votes: Votes, subset: np.ndarray) -> int:
 
 
 def whole_pool(vote: Callable[[Votes, np.ndarray], int]) -> Callable[[Ledger], None]:
-    """Everybody votes: all that a vote without a selector can do."""
+    """The whole pool votes, which is all that a vote without a selector can do."""
 
     def select(ledger: Ledger) -> None:
-        everybody = np.ones((1, ledger.votes.n_members), bool)
-        ledger.note(everybody, np.array([vote(ledger.votes, everybody[0])]))
+        all_members = np.ones((1, ledger.votes.n_members), bool)
+        ledger.note(all_members, np.array([vote(ledger.votes, all_members[0])]))
 
     return select
 
@@ -351,7 +351,7 @@ PEERS: dict[str, tuple[str, Callable[[Ledger], None]]] = {
     "scikit-learn VotingClassifier": ("sklearn", whole_pool(vote_with_sklearn)),
 }
 
-# What the peers lay out once per pool, outside the time.
+# The layout that each tool needs once per pool, outside the timed part.
 _TABLES: dict[int, np.ndarray] = {}
 _COUNTERS: dict[int, Callable[[np.ndarray], int]] = {}
 
@@ -360,7 +360,7 @@ _COUNTERS: dict[int, Callable[[np.ndarray], int]] = {}
 
 
 def check(votes: Votes) -> int:
-    """Have everybody count the errors of the same subsets, and stop if they do not agree: number of ways."""
+    """Count the errors of the same subsets in every way, and stop if they differ. Returns the number of ways."""
     rng = np.random.default_rng(2)
     subsets = rng.random((CHECKED, votes.n_members)) < rng.uniform(0.05, 0.95, (CHECKED, 1))
     subsets[~subsets.any(axis=1), 0] = True
@@ -392,7 +392,7 @@ def run_ours(problem: Problem, name: str, limit: str, budget: int | None = None,
 
 
 def run_peer(problem: Problem, tool: str, limits: tuple[str, str], evaluations: int, seconds: float) -> list[Row]:
-    """Run a peer once, and read what it had at both limits."""
+    """Run a tool of another library once, and read its results at both limits."""
     ledger = Ledger(problem.search, evaluations, seconds)
     ended = True
     try:
@@ -407,7 +407,7 @@ def run_peer(problem: Problem, tool: str, limits: tuple[str, str], evaluations: 
 
 
 def pools(wanted: list[str], folder: Path, out: Output) -> dict[str, Votes]:
-    """Draw or read the pools that are asked for, or all there are."""
+    """Simulate or read the requested pools, or all of them."""
     paths = {path.stem: path for path in sorted(folder.glob("*.npz"))}
     if not paths:
         out.note("No pools of real predictions lie beside this checkout, in ../shared/pools: those are left out.")
@@ -445,7 +445,7 @@ COLUMNS = {
 
 
 def values(row: Row) -> list[Value]:
-    """One line of the table. A star marks a tool that had twice the seconds and not the evaluations."""
+    """One row of the table. A star marks a tool that had twice the seconds but not all evaluations."""
     evaluations = f"{row.evaluations:,}*" if row.cut_short else row.evaluations
     return [
         row.pool, row.tool, evaluations, row.seconds, row.per_second, row.hypervolume, row.best_error, row.size_of_best,
@@ -455,8 +455,8 @@ def values(row: Row) -> list[Value]:
 def main() -> None:
     """Compare, and print one table for each limit."""
     options = arguments(__doc__)
-    options.add_argument("--evaluations", type=int, default=20_000, help="of everybody in the first table")
-    options.add_argument("--seconds", type=float, default=10.0, help="of everybody in the second table")
+    options.add_argument("--evaluations", type=int, default=20_000, help="of each tool in the first table")
+    options.add_argument("--seconds", type=float, default=10.0, help="of each tool in the second table")
     options.add_argument("--pools", nargs="*", default=[], metavar="POOL", help="by default all")
     options.add_argument("--real", type=Path, default=REAL_POOLS, metavar="FOLDER", help="of .npz files of predictions")
     options.add_argument("--tools", nargs="*", default=[], metavar="TOOL", help="those with such a word in their name")
@@ -485,7 +485,7 @@ def compare(out: Output, asked: argparse.Namespace, limits: tuple[str, str]) -> 
         _TABLES[id(votes)], _COUNTERS[id(votes)] = one_hot(votes), counter(votes)
         shape = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
         out.note(f"{name}: {shape}; {check(votes)} ways of counting agree.")
-        problem.reference  # noqa: B018 - lays out the votes, outside the time
+        problem.reference  # noqa: B018 - lays out the votes, outside the timed part
         for tool in wanted:
             if tool in PEERS:
                 rows += run_peer(problem, tool, limits, asked.evaluations, asked.seconds)
@@ -501,7 +501,7 @@ def compare(out: Output, asked: argparse.Namespace, limits: tuple[str, str]) -> 
 
 
 def warm_up(tools: list[str]) -> None:
-    """Import and compile everything once, outside the time."""
+    """Import and compile everything once, outside the timed part."""
     votes = draw_votes(18, 200, 3)
     members = Members(tuple(f"m{i}" for i in range(votes.n_members)), costs={})
     problem = Problem(Pool(members, votes))

@@ -1,14 +1,14 @@
-"""What an ensemble costs whose members share their convolutions: eight of them, eight that share nothing, and one.
+"""Measure the cost of ensembles whose members share their convolutions: eight of them, eight separate ones, and one.
 
     python benchmarks/shared_trunks.py                  # digits: a minute
-    python benchmarks/shared_trunks.py fashion_mnist    # the same for any problem with a recipe
+    python benchmarks/shared_trunks.py fashion_mnist    # any problem with a recipe
     python benchmarks/shared_trunks.py runs/fashion_mnist_mixed/pool --full 'net_trim-*-set1'    # a pool that has both
 
-Makes a pool by the problem's recipe with every fine-tuning twice, the second time with frozen convolutions, in
-``runs/PROBLEM/shared-trunks``; or takes one whose members with frozen convolutions are called ``...-frozen``. Of either
-kind the eight members with the lowest errors on the search split are compared, with the best one and with the parent.
-Bytes and multiplications are those of the objectives, which count shared layers once. Latencies are measured on the
-ensemble as one network, which computes shared layers once; it must answer like its members.
+Builds a pool by the problem's recipe with every fine-tuning twice, the second time with frozen convolutions, in
+``runs/PROBLEM/shared-trunks``; or takes a pool whose members with frozen convolutions are called ``...-frozen``. Of
+each kind, the eight members with the lowest errors on the search split are compared with the best one and with the
+parent. Bytes and multiplications are those of the objectives, which count shared layers once. Latencies are measured
+on the ensemble as one network, which computes shared layers once; it must predict the same as its members.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ FROZEN = "-frozen"
 
 
 def both_ways(recipe: Recipe) -> Recipe:
-    """The same recipe with every fine-tuning a second time, with frozen convolutions, and without controls."""
+    """The same recipe with every fine-tuning repeated with frozen convolutions, and without controls."""
     routes = [part if isinstance(part, Route) else Route(part, recipe.fine_tunings) for part in recipe.compressors]
     doubled = tuple(replace(route, fine_tunings=_doubled(route.fine_tunings), then=()) for route in routes)
     return replace(recipe, compressors=doubled, controls=())
@@ -50,7 +50,7 @@ def _doubled(tunings: Sequence[FineTuning]) -> tuple[FineTuning, ...]:
 
 
 def made_pool(name: str) -> StoredPool:
-    """The pool of a problem made both ways."""
+    """The pool of a problem, built both ways."""
     recipe = both_ways(workspace.problem_module(name).recipe())
     folder = workspace.results_folder(name) / "shared-trunks"
     with pool_progress(quiet=False) as progress:
@@ -59,7 +59,7 @@ def made_pool(name: str) -> StoredPool:
 
 
 def best(stored: StoredPool, pattern: str, *, frozen: bool) -> np.ndarray:
-    """Positions of the members of one kind that match, lowest search error first."""
+    """Positions of the matching members of one kind, lowest search error first."""
     names = stored.pool.names
     kind = [i for i in stored.pool.members.matching([pattern]).tolist() if names[i].endswith(FROZEN) == frozen]
     return np.array(sorted(kind, key=lambda i: (stored.pool.search.member_errors[i], i)))

@@ -1,9 +1,9 @@
-"""How soon a new process judges its first ensembles, from the start of Python.
+"""Time from the start of Python until a new process judges its first ensembles.
 
     python benchmarks/startup.py [POOL.npz]
 
-A drawn pool of 36 members, 5,000 samples and 10 classes, if no file is named. The first process may have to compile;
-what counts is the others.
+Without a file, a simulated pool of 36 members, 5,000 samples and 10 classes is used. The first process may have to
+compile; the others count.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from votes import draw_votes
 
 REPEATS = 5
 COLUMNS = {"process": "", "by the clock": ".2f", "of the processor": ".2f"}
-# Runs in the new process: says when the first batch is through, then stops.
+# Runs in the new process: prints the time when the first batch is judged, then stops.
 SEARCH = """
 import sys, time
 from evo_ensyth import workspace

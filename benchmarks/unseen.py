@@ -1,6 +1,6 @@
-"""One method on one draw: it chooses by the search part, and is judged on the test part that it never sees.
+"""Run one method on one draw: it selects on the search part and is evaluated on the test part, which it never sees.
 
-This is what `generalisation.py` repeats. Nothing in here knows tables, processes or files of results.
+`generalisation.py` repeats this. Nothing here knows about tables, processes or files of results.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from evo_ensyth.search.budget import Budget, SearchOver
 from evo_ensyth.search.evaluator import Evaluator
 from evo_ensyth.search.problem import Problem
 
-# Another one whenever `played` comes to say something else: results of before are not taken for those of now.
+# Increase it whenever the content of `played` changes, so that earlier results are not reused.
 FORMAT = 2
 LARGEST_SIZE = 20
 PLURALITY = "plurality"
-# Fewer samples than these tell too little, and more than those tell little more.
+# Fewer samples than these say too little; more than these add little.
 FEWEST_TEST = 300
 MOST_TEST = 20_000
 FAMILIES = (f"{selectors.FOLDER}.", f"{objectives.FOLDER}.")
@@ -39,7 +39,7 @@ FAMILIES = (f"{selectors.FOLDER}.", f"{objectives.FOLDER}.")
 
 @dataclass(frozen=True)
 class Everything:
-    """A pool with all its samples, whatever split they came in.
+    """A pool with the samples of all its splits.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Everything:
 
 @dataclass(frozen=True)
 class Method:
-    """A selector, the objective that takes the place of the error while it searches, and how the chosen vote.
+    """A selector, its guiding objective, and the combiner of the selected members.
 
     Attributes
     ----------
@@ -72,21 +72,21 @@ class Method:
 
     @property
     def selector(self) -> str:
-        """Who chooses."""
+        """The selector."""
         return self.name.partition("+")[0].partition("@")[0]
 
     @property
     def criterion(self) -> str:
-        """By what, beside the number of members."""
+        """The guiding objective, in addition to the number of members."""
         return self.name.partition("+")[0].partition("@")[2] or "error"
 
     @property
     def combiner(self) -> str:
-        """How those who were chosen vote."""
+        """How the selected members vote."""
         return self.name.partition("+")[2] or PLURALITY
 
     def about(self, pool: Members) -> dict[str, Any]:
-        """What its choice depends on: settings, and the sources of selector, criterion and the rule that recommends.
+        """What its result depends on: settings, and the sources of selector, guiding objective and recommending rule.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class Method:
 
 
 class Recorder(Evaluator):
-    """An evaluator that also keeps the best subset of every size, of equals the first.
+    """An evaluator that also keeps the best subset of every size; between equals, the first.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Recorder(Evaluator):
         self.best = np.zeros((len(problem.pool), len(problem.pool)), bool)
         self.values = np.full(len(problem.pool), np.inf)
 
-    # The one step through which all passes that was judged, also the last batch that the budget cuts short.
+    # Every judged subset passes through here, including the last batch that the budget cuts short.
     def _keep(self, subsets: np.ndarray, values: np.ndarray, beyond: np.ndarray) -> None:
         super()._keep(subsets, values, beyond)
         sizes = np.count_nonzero(subsets, axis=1)
@@ -137,15 +137,15 @@ class Recorder(Evaluator):
 
 @dataclass(frozen=True)
 class Offer:
-    """What a method offers after its search.
+    """The ensembles that a method offers after its search.
 
     Attributes
     ----------
     exactly : bool, (largest_size, n_members)
-        Row k - 1: the best by the method's criterion among all subsets of k members that it had judged. Where it had
-        judged none, its next smaller size; where there is no smaller one either, the smallest it has.
+        Row k - 1: the best by the guiding objective among all subsets of k members that were judged. If there are
+        none, the row of the next smaller size; if there is no smaller one, the row of the smallest size.
     up_to : bool, (largest_size, n_members)
-        Row k - 1: the best by its criterion of at most k members; of equals the smallest. Filled likewise.
+        Row k - 1: the best by the guiding objective with at most k members; between equals, the smallest.
     recommended : bool, (n_members,)
     evaluations : int
     seconds : float
@@ -192,9 +192,9 @@ def draws(everything: Everything, n_search: int, repeat: int, seed: int) -> tupl
 
 
 def searched(problem: Problem, method: Method, budget: int, rng: np.random.Generator) -> Offer:
-    """Let a method choose. Whatever `budget` says, it covers the walks from which evolutionary selectors start."""
+    """Let a method search. The budget always covers the paths from which evolutionary selectors start."""
     n_members = len(problem.pool)
-    problem.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+    problem.reference  # noqa: B018 - computed now, outside the timed part
     search = Recorder(problem, max(budget, 2 * n_members * (n_members + 5)))
     selector = selectors.load(method.selector)
     started = time.perf_counter()
@@ -207,7 +207,7 @@ def searched(problem: Problem, method: Method, budget: int, rng: np.random.Gener
 
 
 def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which sizes stand for sizes 1 up to `largest_size`, exactly and at most; see `Offer`.
+    """Sizes that represent sizes 1 up to `largest_size`, exactly and at most; see `Offer`.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 
 
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """Choose the one ensemble that a method recommends from its front, as the package does: bool, (n_members,)."""
+    """The ensemble that a method recommends from its front, by the rule of the package: bool, (n_members,)."""
     front = problem.on_search(search.archive.subsets)
     return front.subsets[statistics.lowest(front.errors, front.sizes)]
 
@@ -237,21 +237,21 @@ def recommended(problem: Problem, search: Recorder) -> np.ndarray:
 def played(
     everything: Everything, n_search: int, repeat: int, method: Method, *, budget: int, seed: int
 ) -> dict[str, Any]:
-    """Search on one part, judge on the other, and say everything about it in numbers.
+    """Search on one part, evaluate on the other, and return all results as numbers.
 
     Returns
     -------
     dict
-        ``exactly`` and ``up_to`` hold the samples of the test part that go wrong, by size from 1;
+        ``exactly`` and ``up_to`` hold the numbers of errors on the test part, by size from 1;
         ``exactly_on_search`` the same on the search part.
     """
     search, test, rng = draws(everything, n_search, repeat, seed)
-    problem = posed(everything.pool, search, method)
+    problem = problem_of(everything.pool, search, method)
     offer = searched(problem, method, budget, rng)
     vote = combining.load(method.combiner)
 
     def errors(subsets: np.ndarray, part: Votes) -> list[int]:
-        """Fit the combiner to the search part, whichever part it is judged on."""
+        """Errors on one part of the samples, with the combiner fitted to the search part."""
         return [combining.fit(vote, search, subset).errors(part) for subset in subsets]
 
     one = offer.recommended[None]
@@ -268,13 +268,13 @@ def played(
     }
 
 
-def posed(pool: Members, search: Votes, method: Method) -> Problem:
-    """What a method is asked: its criterion against the number of members, without a test split."""
+def problem_of(pool: Members, search: Votes, method: Method) -> Problem:
+    """The problem of a method: its guiding objective against the number of members, without a test split."""
     return Problem(Pool(pool, search, name="unseen"), (method.criterion, "n_members"))
 
 
 def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
-    """Count the slow way, sample by sample: most votes win, ties go to the lowest class."""
+    """Count the slow way, sample by sample: the most votes win, and ties go to the lowest class."""
     wrong = 0
     for answers, right in zip(votes.y_pred[np.asarray(subset, bool)].T.tolist(), votes.y_true.tolist(), strict=True):
         wrong += max(range(votes.n_classes), key=answers.count) != right
@@ -282,7 +282,7 @@ def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
 
 
 def check(everything: Everything, n_search: int, methods: Sequence[Method], *, budget: int, seed: int) -> None:
-    """Recompute one repeat of every method by hand, those apart whose members do not vote by plurality.
+    """Recompute one repeat by hand, for every method whose members vote by plurality.
 
     Raises
     ------
@@ -295,8 +295,8 @@ def check(everything: Everything, n_search: int, methods: Sequence[Method], *, b
         if method.combiner != PLURALITY:
             continue
         _, _, rng = draws(everything, n_search, 0, seed)
-        offer = searched(posed(everything.pool, search, method), method, budget, rng)
-        told = played(everything, n_search, 0, method, budget=budget, seed=seed)
+        offer = searched(problem_of(everything.pool, search, method), method, budget, rng)
+        found = played(everything, n_search, 0, method, budget=budget, seed=seed)
         by_hand: Mapping[str, Any] = {
             "exactly": [wrong_by_hand(test, subset) for subset in offer.exactly],
             "exactly_on_search": [wrong_by_hand(search, subset) for subset in offer.exactly],
@@ -307,8 +307,8 @@ def check(everything: Everything, n_search: int, methods: Sequence[Method], *, b
             sizes = range(1, everything.largest_size + 1)
             by_hand = {**by_hand, "exactly": [wrong_by_hand(test, _only(best_first[:k], test)) for k in sizes]}
         for what, expected in by_hand.items():
-            if told[what] != expected:
-                raise InputError(f"{method.name}: '{what}' is {told[what]}; by hand it is {expected}.")
+            if found[what] != expected:
+                raise InputError(f"{method.name}: '{what}' is {found[what]}; by hand it is {expected}.")
 
 
 def _sources(modules: list[ModuleType]) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""How many ensembles are judged per second: bit planes against the ways that come to mind.
+"""Ensembles judged per second: bit planes against the obvious alternatives.
 
     python benchmarks/votes.py
 
-One-hot matrix product, compiled loop, and for a pool too large for one-hot tables bincounts by pieces that stay in the
-cache. All judge the same subsets on one thread and must count the same errors before a time is printed. The pools are
-drawn: members are right with 70 to 78 %, and what they say instead is mostly one of two classes that the sample looks
-like, as with real networks.
+The alternatives are a one-hot matrix product, a compiled loop and, for a pool too large for one-hot tables, bincounts
+in pieces that stay in the cache. All judge the same subsets on one thread and must count the same errors before a time
+is printed. The pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one
+of two similar classes, as with real networks.
 """
 
 import os
@@ -32,7 +32,7 @@ REPEATS = 7
 
 
 def draw_votes(n_members: int, n_samples: int, n_classes: int, seed: int = 0) -> Votes:
-    """Members of 70 to 78 % accuracy whose mistakes are shared: hard samples, and classes that look alike."""
+    """Members of 70 to 78 % accuracy with correlated mistakes: hard samples and similar classes."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, n_classes, n_samples)
     looks_like = (truth[:, None] + rng.integers(1, n_classes, (n_samples, 3))) % n_classes
@@ -50,7 +50,7 @@ def one_hot(votes: Votes) -> np.ndarray:
 
 
 def matrix_product(votes: Votes, table: np.ndarray, subsets: np.ndarray) -> np.ndarray:
-    """What a careful user of an evolutionary framework writes: counts as one matrix product, then argmax."""
+    """Counts as one matrix product, then argmax, as a careful user of an evolutionary framework writes it."""
     errors = []
     for start in range(0, len(subsets), 16):
         batch = subsets[start : start + 16].astype(np.float32)
@@ -101,9 +101,9 @@ def best_time(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
 
 
 def time_all(votes: Votes, planes: BitPlanes, subsets: np.ndarray) -> dict[str, float]:
-    """Seconds per ensemble of each way, once their answers are seen to agree."""
+    """Seconds per ensemble of each way, after checking that their results agree."""
     few = subsets[:32]
-    table = one_hot(votes)  # made once, outside the time
+    table = one_hot(votes)  # made once, outside the timed part
     ways = {
         "matrix product": (len(few), lambda: matrix_product(votes, table, few)),
         "plain loop": (len(few), lambda: _plain_loop(votes.y_pred, votes.y_true, votes.n_classes, few)),
@@ -155,7 +155,7 @@ def small_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
 
 
 def large_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
-    """Time few and many members of a pool whose one-hot table would take 20 GB."""
+    """Time small and large ensembles of a pool whose one-hot table would take 20 GB."""
     votes = draw_votes(n_members, n_samples, n_classes)
     planes = BitPlanes.of(votes)
     rng = np.random.default_rng(1)
