@@ -66,10 +66,11 @@ def _hash_of_sources() -> str:
 class _Cache(FunctionCache):  # type: ignore[misc]
     """numba's cache of one function, in the folder that numba chooses, with a stamp that tells of all kernel sources.
 
-    Files with another stamp are overwritten, so none pile up.
+    Files with another stamp are overwritten. So that none pile up, their names hold no line number, as numba's do.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         stamp = (self._impl.locator.get_source_stamp(), _hash_of_sources())
-        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+        name = self._impl.filename_base.replace(f"-{self._impl.locator.get_disambiguator()}", "", 1)
+        self._cache_file = IndexDataCacheFile(self._cache_path, name, stamp)

@@ -15,18 +15,19 @@ import numpy as np
 from evo_ensyth.engine.kernels.layout import count_rivals
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
-from evo_ensyth.search.exact import branch_and_bound
-from evo_ensyth.search.exact.branch_and_bound import Duels
+from evo_ensyth.search.exact.branch_and_bound import best_subsets
+from evo_ensyth.search.exact.hamming_walk import CUBE
+from evo_ensyth.search.exact.layout import Pairs, fill_pairs
 
 # Subsets that share a set of decided samples, and that share a layout of bit planes; for each 64 members.
 BRANCH = 1_048_576
 TWIG = 32_768
 # Members that a search of several sizes takes in and out at the end; the pool needs as many.
-LAST = branch_and_bound.CUBE
+LAST = CUBE
 
 
 @dataclass(frozen=True)
-class Prefix:
+class Subtree:
     """All subsets that agree on the first members.
 
     Attributes
@@ -77,8 +78,8 @@ class Searched:
     covered: int
 
 
-class Tournament:
-    """All duels of a pool on one split.
+class PairwiseMargins:
+    """Pairwise margins of a pool on one split: the true class of each sample against each rival class.
 
     Parameters
     ----------
@@ -93,12 +94,12 @@ class Tournament:
     Raises
     ------
     InputError
-        The duels would take more than a quarter of the memory.
+        They would take more than a quarter of the memory.
     """
 
     @staticmethod
     def bytes_of(votes: Votes) -> int:
-        """How much memory the duels of a split take."""
+        """How much memory the pairwise margins of a split take."""
         for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
@@ -112,32 +113,32 @@ class Tournament:
         self.settled = int(np.count_nonzero(for_truth == 0))
         starts = np.concatenate([[0], np.cumsum(n_rivals[live])]).astype(np.int64)
         shape = (int(starts[-1]), -(-self.n_members // 64))
-        check_fits(f"the duels of the {votes.split} split", 16 * shape[0] * shape[1])
-        self.duels = Duels(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
-        self._most_duels = int(n_rivals[live].max(initial=0))
-        branch_and_bound.fill_duels(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.duels)
+        check_fits(f"the pairwise margins of the {votes.split} split", 16 * shape[0] * shape[1])
+        self.pairs = Pairs(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
+        self._most_pairs = int(n_rivals[live].max(initial=0))
+        fill_pairs(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.pairs)
 
-    def prefixes(self, sizes: range, most: int) -> Iterator[Prefix]:
+    def subtrees(self, sizes: range, most: int) -> Iterator[Subtree]:
         """Cut the subsets of some sizes into parts of at most ``most``, to be searched one by one."""
-        todo = [Prefix(0, 0, 0)]
+        todo = [Subtree(0, 0, 0)]
         while todo:
-            prefix = todo.pop()
-            n = self.n_members - prefix.first
-            if prefix.size > sizes[-1] or prefix.size + n < sizes[0]:
+            subtree = todo.pop()
+            n = self.n_members - subtree.first
+            if subtree.size > sizes[-1] or subtree.size + n < sizes[0]:
                 continue
-            n_subsets = math.comb(n, sizes[0] - prefix.size) if len(sizes) == 1 else 2**n
+            n_subsets = math.comb(n, sizes[0] - subtree.size) if len(sizes) == 1 else 2**n
             if n_subsets <= most or (len(sizes) > 1 and n == LAST):
-                yield prefix
+                yield subtree
             else:
-                todo.append(Prefix(prefix.mask, prefix.size, prefix.first + 1))
-                todo.append(Prefix(prefix.mask | 1 << prefix.first, prefix.size + 1, prefix.first + 1))
+                todo.append(Subtree(subtree.mask, subtree.size, subtree.first + 1))
+                todo.append(Subtree(subtree.mask | 1 << subtree.first, subtree.size + 1, subtree.first + 1))
 
-    def search(self, prefix: Prefix, sizes: range, limits: np.ndarray, halted: np.ndarray | None = None) -> Searched:
-        """Judge all subsets of some sizes that begin with a prefix.
+    def search(self, subtree: Subtree, sizes: range, limits: np.ndarray, halted: np.ndarray | None = None) -> Searched:
+        """Judge all subsets of some sizes in a subtree.
 
         Parameters
         ----------
-        prefix : Prefix
+        subtree : Subtree
         sizes : range
             One size, or several of a pool of at least `LAST` members: that is faster for each subset, but looks at
             all ways to choose the last members, whatever their number.
@@ -152,14 +153,14 @@ class Tournament:
         """
         counted = np.zeros(2, np.int64)
         halted = np.zeros(1, np.bool_) if halted is None else halted
-        n_words = self.duels.truths.shape[1]
-        mask = np.array([prefix.mask >> 64 * word & 2**64 - 1 for word in range(n_words)], np.uint64)
+        n_words = self.pairs.truths.shape[1]
+        mask = np.array([subtree.mask >> 64 * word & 2**64 - 1 for word in range(n_words)], np.uint64)
         reached = np.full(self.n_members + 1, -1, np.int64)
         found = np.zeros((self.n_members + 1, n_words), np.uint64)
-        branch_and_bound.best_subsets(
-            self.duels, mask, prefix.size, prefix.first, self.n_members, sizes[0], sizes[-1], limits - self.settled,
+        best_subsets(
+            self.pairs, mask, subtree.size, subtree.first, self.n_members, sizes[0], sizes[-1], limits - self.settled,
             reached, found,
-            binomials(self.n_members, max(sizes[-1], LAST)), BRANCH * n_words, TWIG * n_words, self._most_duels,
+            binomials(self.n_members, max(sizes[-1], LAST)), BRANCH * n_words, TWIG * n_words, self._most_pairs,
             counted, halted,
         )  # fmt: skip
         better = [size for size in sizes if reached[size] >= 0]
@@ -182,12 +183,12 @@ class Tournament:
         largest sizes far below what subsets reach.
         """
         # With more than `most` members, so many are forced to name the rival that the truth cannot keep up.
-        raising = np.bitwise_count(self.duels.truths).sum(axis=1, dtype=np.int64)
-        lowering = np.bitwise_count(self.duels.rivals).sum(axis=1, dtype=np.int64)
-        most = np.minimum(self.duels.margins + raising + self.n_members - lowering, self.n_members)
+        raising = np.bitwise_count(self.pairs.truths).sum(axis=1, dtype=np.int64)
+        lowering = np.bitwise_count(self.pairs.rivals).sum(axis=1, dtype=np.int64)
+        most = np.minimum(self.pairs.margins + raising + self.n_members - lowering, self.n_members)
         sizes = np.zeros(self.n_members + 2, np.int64)
         if len(most):
-            sizes += np.bincount(np.minimum.reduceat(most, self.duels.starts[:-1]) + 1, minlength=self.n_members + 2)
+            sizes += np.bincount(np.minimum.reduceat(most, self.pairs.starts[:-1]) + 1, minlength=self.n_members + 2)
         lost = self.settled + np.cumsum(sizes[:-1])
         lost[0] = self.n_samples
         return np.asarray(lost)

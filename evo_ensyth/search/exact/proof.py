@@ -18,7 +18,7 @@ import numpy as np
 from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
-from evo_ensyth.search.exact.pairwise_margins import LAST, Best, Prefix, Searched, Tournament
+from evo_ensyth.search.exact.pairwise_margins import LAST, Best, PairwiseMargins, Searched, Subtree
 
 # Objectives, in any order.
 PROVABLE = {"errors", "members"}
@@ -32,7 +32,7 @@ ROUND = 8
 MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
 # One pass over all larger sizes begins when those done one by one come to one in so many of the subsets.
 ONE_BY_SIZE = 50
-# What `prove_some` may take for its duels; the walk of each thread takes about five times as much again.
+# What `prove_some` may take for pairwise margins; the walk of each thread takes about five times as much again.
 MOST_BYTES = 40_000_000
 SECONDS_OF_SAMPLING = 2.0
 SECONDS_BETWEEN_QUESTIONS = 0.05  # whether to go on, while parts are searched
@@ -101,7 +101,7 @@ class Proof:
         self.certified: list[int] = []
         self.counted = 0
         self.covered = 0
-        self._tournament = Tournament(votes)
+        self._margins = PairwiseMargins(votes)
         self._parts_done = 0
 
     @property
@@ -152,13 +152,13 @@ class Proof:
 
     def lowest_errors(self) -> np.ndarray:
         """Errors that no subset of a size is below: int64, (n_members + 1,), by size."""
-        lowest = self._tournament.fewest_errors()
+        lowest = self._margins.fewest_errors()
         # A certified size may hold nothing better than a smaller one; what it does hold is no better either.
         lowest[self.certified] = self.limits[self.certified]
         return lowest
 
     def _search(
-        self, workers: ThreadPoolExecutor, parts: Sequence[Prefix], sizes: range, go_on: Callable[[], bool]
+        self, workers: ThreadPoolExecutor, parts: Sequence[Subtree], sizes: range, go_on: Callable[[], bool]
     ) -> tuple[list[tuple[Searched, float]], bool]:
         """Search parts on all cores: what each came to and in how many seconds, and whether they were gone through.
 
@@ -167,9 +167,9 @@ class Proof:
         """
         limits, halted = self.limits.copy(), np.zeros(1, np.bool_)
 
-        def search(part: Prefix) -> tuple[Searched, float]:
+        def search(part: Subtree) -> tuple[Searched, float]:
             start = time.perf_counter()
-            return self._tournament.search(part, sizes, limits, halted), time.perf_counter() - start
+            return self._margins.search(part, sizes, limits, halted), time.perf_counter() - start
 
         tasks = [workers.submit(search, part) for part in parts]
         through = False
@@ -190,7 +190,7 @@ class Proof:
             Asked all the while. When it says no, what was searched until then must do.
         """
         left = [sizes for sizes in self._passes if sizes[-1] not in self.certified]
-        self._tournament.search(Prefix(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compiles, or loads
+        self._margins.search(Subtree(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compiles, or loads
         costs: dict[int, list[float]] = {}  # by the last size of a pass: seconds for a subset
         end = time.perf_counter() + SECONDS_OF_SAMPLING
 
@@ -244,11 +244,11 @@ class Proof:
         if not 0 <= done < (len(self._parts(sizes)) if sizes else 1):
             raise InputError(f"field 'parts_done' is {done}; the pass has fewer parts.")
 
-    def _parts(self, sizes: range) -> list[Prefix]:
+    def _parts(self, sizes: range) -> list[Subtree]:
         n_subsets = subsets_of(self.n_members, sizes)
         smallest = SMALLEST_PART * words_of(self.n_members) ** 2
         most = min(max(n_subsets // PARTS_OF_A_PASS, smallest), max(LARGEST_PART, n_subsets // MOST_PARTS))
-        while len(parts := list(itertools.islice(self._tournament.prefixes(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
+        while len(parts := list(itertools.islice(self._margins.subtrees(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
             most *= 2
         # In random order, so that the share of parts done is about the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]
@@ -292,11 +292,11 @@ def prove_some(
     Returns
     -------
     Proof, optional
-        None where the duels alone would take too much memory.
+        None where the pairwise margins alone would take too much memory.
     list of bool, (n_members,)
         Subsets that are better than what was known.
     """
-    if Tournament.bytes_of(votes) > MOST_BYTES:
+    if PairwiseMargins.bytes_of(votes) > MOST_BYTES:
         return None, []
     proof = Proof(votes)
     proof.lower_limits(limits)

@@ -47,8 +47,8 @@ def test_a_change_in_another_file_is_noticed(copy, monkeypatch):
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
     callee = copy / "evo_ensyth/engine/kernels/bits.py"
     whole = callee.read_text()
-    broken = whole.replace("start + n * WORDS]", "start + n * WORDS - 1]")
-    assert broken != whole
+    broken = "\n" + whole.replace("start + n * WORDS]", "start + n * WORDS - 1]")
+    assert broken.strip() != whole.strip()
     assert answers(copy) == (24, 0)
     assert answers(copy) == (24, 1)
     n_files = len(list(copy.rglob("*.nbc")))

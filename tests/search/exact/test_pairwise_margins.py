@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
-from evo_ensyth.search.exact import pairwise_margins as duels
-from evo_ensyth.search.exact.pairwise_margins import LAST, Prefix, Tournament
+from evo_ensyth.search.exact import pairwise_margins
+from evo_ensyth.search.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
 
 
 def draw(n_members, n_samples, n_classes, accuracy, seed):
@@ -31,12 +31,12 @@ def fewest_by_size(votes):
     return [votes.n_samples + 1] + [int(errors[sizes == size].min()) for size in range(1, votes.n_members + 1)]
 
 
-def searched(tournament, sizes, most):
+def searched(margins, sizes, most):
     """Lowered limits, and what was found, when the work is cut into parts of about ``most``."""
-    limits = np.full(tournament.n_members + 1, tournament.n_samples + 1)
+    limits = np.full(margins.n_members + 1, margins.n_samples + 1)
     found = {}
-    for prefix in tournament.prefixes(sizes, most):
-        for best in tournament.search(prefix, sizes, limits).better:
+    for subtree in margins.subtrees(sizes, most):
+        for best in margins.search(subtree, sizes, limits).better:
             size = int(best.subset.sum())
             if best.errors < limits[size]:
                 found[size] = best
@@ -52,12 +52,12 @@ def searched(tournament, sizes, most):
 def test_the_best_of_each_size_is_that_of_enumeration(m, n, c, accuracy, seed, most, sizes_of_parts):
     votes = draw(m, n, c, accuracy, seed)
     expected = fewest_by_size(votes)
-    tournament, planes = Tournament(votes), BitPlanes.of(votes)
+    margins, planes = PairwiseMargins(votes), BitPlanes.of(votes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duels, "TWIG", sizes_of_parts[0])
-        patch.setattr(duels, "BRANCH", sizes_of_parts[1])
+        patch.setattr(pairwise_margins, "TWIG", sizes_of_parts[0])
+        patch.setattr(pairwise_margins, "BRANCH", sizes_of_parts[1])
         for size in range(1, m + 1):
-            limits, found = searched(tournament, range(size, size + 1), most)
+            limits, found = searched(margins, range(size, size + 1), most)
             assert limits[size] == expected[size]
             assert found[size].subset.sum() == size
             assert planes.errors(found[size].subset[None]) == expected[size]
@@ -72,7 +72,7 @@ def test_several_sizes_at_once_are_those_of_enumeration(seed, lo, hi):
     expected = np.minimum.accumulate([fewest_by_size(votes)[size] for size in sizes])
     planes = BitPlanes.of(votes)
     for most in (2**LAST, 2**20):
-        limits, found = searched(Tournament(votes), sizes, most)
+        limits, found = searched(PairwiseMargins(votes), sizes, most)
         assert_array_equal(limits[sizes.start : sizes.stop], expected)
         for size, best in found.items():
             assert best.subset.sum() == size
@@ -84,17 +84,17 @@ def test_a_limit_that_is_reached_already_finds_nothing():
     expected = fewest_by_size(votes)
     for size in range(1, 10):
         limits = np.full(10, expected[size])
-        assert Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits).better == []
+        assert PairwiseMargins(votes).search(Subtree(0, 0, 0), range(size, size + 1), limits).better == []
         limits += 1
-        assert len(Tournament(votes).search(Prefix(0, 0, 0), range(size, size + 1), limits).better) == 1
+        assert len(PairwiseMargins(votes).search(Subtree(0, 0, 0), range(size, size + 1), limits).better) == 1
 
 
 def test_bounds_cut_and_change_nothing():
     votes = draw(18, 150, 3, 0.7, 4)
-    tournament = Tournament(votes)
+    margins = PairwiseMargins(votes)
     size = range(9, 10)
-    limits, _ = searched(tournament, size, 10**9)
-    searched_again = tournament.search(Prefix(0, 0, 0), size, limits)
+    limits, _ = searched(margins, size, 10**9)
+    searched_again = margins.search(Subtree(0, 0, 0), size, limits)
     assert searched_again.better == []
     assert searched_again.judged < 48_620 / 2  # subsets of 9 of 18
     assert searched_again.covered == 48_620
@@ -104,10 +104,10 @@ def test_bounds_cut_and_change_nothing():
 def test_a_search_that_is_halted_says_how_far_it_came_and_one_that_is_not_covers_all(sizes):
     votes = draw(18, 150, 3, 0.7, 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duels, "TWIG", 1_000)
+        patch.setattr(pairwise_margins, "TWIG", 1_000)
         nothing_known = np.full(19, 151)
-        whole = Tournament(votes).search(Prefix(0, 0, 0), sizes, nothing_known)
-        halted = Tournament(votes).search(Prefix(0, 0, 0), sizes, nothing_known, np.ones(1, bool))
+        whole = PairwiseMargins(votes).search(Subtree(0, 0, 0), sizes, nothing_known)
+        halted = PairwiseMargins(votes).search(Subtree(0, 0, 0), sizes, nothing_known, np.ones(1, bool))
     assert whole.covered == sum(math.comb(18, size) for size in sizes)
     assert 0 < halted.judged <= halted.covered < whole.covered / 2
 
@@ -118,12 +118,12 @@ def test_masks_of_several_words(n_members):
     pairs = np.array([(i, j) for i in range(n_members) for j in range(i)])
     subsets = np.zeros((len(pairs), n_members), bool)
     np.put_along_axis(subsets, pairs, True, axis=1)
-    limits, found = searched(Tournament(votes), range(1, 2), 10)
+    limits, found = searched(PairwiseMargins(votes), range(1, 2), 10)
     assert limits[1] == votes.member_errors.min()
-    limits, found = searched(Tournament(votes), range(2, 3), 500)
+    limits, found = searched(PairwiseMargins(votes), range(2, 3), 500)
     assert limits[2] == BitPlanes.of(votes).errors(subsets).min()
     assert by_hand(votes, found[2].subset) == limits[2]
-    limits, found = searched(Tournament(votes), range(n_members, n_members + 1), 10)
+    limits, found = searched(PairwiseMargins(votes), range(n_members, n_members + 1), 10)
     assert limits[n_members] == by_hand(votes, np.ones(n_members, bool))
 
 
@@ -137,13 +137,13 @@ def test_pools_in_which_little_is_open(labels):
     votes = Votes(labels, np.zeros(labels.shape[1], int), 3, "search")
     expected = fewest_by_size(votes)
     for size in range(1, votes.n_members + 1):
-        assert searched(Tournament(votes), range(size, size + 1), 10)[0][size] == expected[size]
+        assert searched(PairwiseMargins(votes), range(size, size + 1), 10)[0][size] == expected[size]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 80), st.integers(2, 5), st.floats(0.05, 0.95), st.integers(0, 2**32 - 1))
 def test_no_size_is_below_its_cheap_bound(m, n, c, accuracy, seed):
     votes = draw(m, n, c, accuracy, seed)
-    lowest, expected = Tournament(votes).fewest_errors(), fewest_by_size(votes)
+    lowest, expected = PairwiseMargins(votes).fewest_errors(), fewest_by_size(votes)
     assert (lowest[1:] <= expected[1:]).all()
     assert lowest[m] == expected[m]  # there is only one way to take all
