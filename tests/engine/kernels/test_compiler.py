@@ -31,7 +31,7 @@ def answers(folder: Path, **environment: str) -> tuple[int, int]:
     """What the kernel says in a new process, and how many signatures it found on disk."""
     process = subprocess.run(
         [sys.executable, "-c", CALLER],
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
         cwd=folder,
         check=True,
         capture_output=True,
