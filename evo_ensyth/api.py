@@ -161,7 +161,7 @@ def search(
         budget=budget,
         seconds=seconds,
         seed=seed,
-        guide=asked.find(guide) if isinstance(guide, str) else guide,
+        guide=guide if guide is None or isinstance(guide, Objective) else asked.find(guide),
         on_progress=on_progress,
         scratch=scratch,
     )

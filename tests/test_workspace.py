@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
@@ -168,6 +170,64 @@ def test_a_module_that_is_no_problem_is_refused(load, tmp_path, content, message
     (tmp_path / "mine.py").write_text(content)
     with pytest.raises(InputError, match=message):
         load("mine.py")
+
+
+OWN = """
+from evo_ensyth.workspace import stored_problem
+
+def problem():
+    return stored_problem(__name__)
+"""
+
+
+@pytest.mark.parametrize("place", ["mine.py", "lab/mine.py", "problems/mine.py", "lab.mine", "mine"])
+def test_a_problem_module_asks_for_the_pool_of_its_own_name(load, tmp_path, monkeypatch, pool_folder, place):
+    """However it is named: by path, with dots, or by its name alone where it lies in ``problems/``."""
+    folder = tmp_path / ("lab" if "lab" in place else "" if place == "mine.py" else "problems")
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = []
+
+    def build(target: str) -> None:
+        asked.append(target)
+        (tmp_path / "runs/mine").mkdir(parents=True)
+        pool_folder.rename(tmp_path / "runs/mine/pool")
+
+    problem = load(place, build)
+    assert asked == [place]  # what was named, so that the build finds its recipe again
+    assert (problem.name, len(problem.pool)) == ("mine", 4)
+    assert workspace.problem_name(place) == "mine"
+    assert workspace.pool_folder(place) == Path("runs/mine/pool")
+    for name in [name for name in sys.modules if name in ("lab", "lab.mine")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", sorted({"digits", "digits_mixed", "mnist", "fashion_mnist", "cifar10", "cifar5"}))
+def test_a_problem_of_the_project_and_its_copy_ask_each_for_a_pool_of_its_own(load, tmp_path, name):
+    """A copy used to search the pool of the original."""
+    with pytest.raises(workspace.PoolMissingError) as missing:
+        load(name, lambda target: None)
+    assert missing.value.problem == name
+    (tmp_path / "copy_of_it.py").write_bytes((ROOT / "problems" / f"{name}.py").read_bytes())
+    with pytest.raises(workspace.PoolMissingError) as missing:
+        load("copy_of_it.py", lambda target: None)
+    assert missing.value.problem == "copy_of_it"
+    assert "pool build copy_of_it" in str(missing.value)
+
+
+def test_the_problem_that_measures_the_pool_of_another_has_that_one_built(load):
+    asked = []
+    with pytest.raises(workspace.PoolMissingError):
+        load("digits_latency", asked.append)
+    assert asked == ["digits"]
+
+
+def test_problems_are_described_by_the_first_line_of_their_modules(load):
+    described = workspace.describe_problems()
+    assert tuple(described) == workspace.problem_names()
+    assert described["digits"].startswith("Digits: ")
+    assert all(described.values())
 
 
 def test_a_folder_with_the_name_of_a_module_is_refused(load, tmp_path):

@@ -76,7 +76,7 @@ def test_options_may_come_before_the_problem(call):
     said = call("pool", "--dry-run", "digits", "--json")
     assert said.status == 0
     assert said.json["problem"] == "digits"
-    assert "'pool build'" in said.err
+    assert "'pool --dry-run' is now 'pool build --dry-run'" in said.err
 
 
 @pytest.mark.parametrize("target", ["mine.py", "lab.mine"])
