@@ -177,7 +177,7 @@ def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
     Returns
     -------
     RunComparison
-        ``to_dict``, ``to_frame``, ``plot`` and ``save`` show it.
+        A table when printed; ``to_dict``, ``plot`` and ``save`` give the rest.
 
     Raises
     ------

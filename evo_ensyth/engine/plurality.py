@@ -18,7 +18,7 @@ def plurality(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     -------
     same type, (n_samples,)
     """
-    y_pred = np.ascontiguousarray(y_pred)
+    y_pred = np.ascontiguousarray(y_pred).view()  # a view, so that the caller's array stays writable
     y_pred.setflags(write=False)  # the kernel is compiled for read-only labels, which those of a pool are
     found = np.empty((1, y_pred.shape[1]), y_pred.dtype)
     fill_predictions(y_pred, np.ones((1, len(y_pred)), bool), n_classes, found)

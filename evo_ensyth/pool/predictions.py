@@ -78,19 +78,31 @@ def columns_of(predictions: Any, what: str) -> dict[str, Any]:
     return {f"member-{i:0{width}}": row for i, row in enumerate(values)}
 
 
-def _labels(values: Any, what: str) -> np.ndarray:
+def whole_labels(values: Any, what: str) -> np.ndarray:
+    """Class labels as int64, of any shape.
+
+    Raises
+    ------
+    InputError
+        They are no whole numbers, or too small or too large; ``what`` opens the message.
+    """
     labels = np.asarray(values)
-    if labels.ndim != 1 or labels.size == 0:
-        raise InputError(f"{what} have shape {labels.shape}; expected (n_samples,), at least one sample.")
     if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "biu":
         raise InputError(f"{what} have type {labels.dtype}; class labels are whole numbers, counted from 0.")
     labels = labels.astype(np.int64)
-    if labels.min() < 0 or labels.max() >= MOST_CLASSES:
-        wrong = labels[(labels < 0) | (labels >= MOST_CLASSES)][0]
-        raise InputError(f"{what} hold {wrong}; class labels are counted from 0, and {MOST_CLASSES} classes fit.")
+    wrong = labels[(labels < 0) | (labels >= MOST_CLASSES)]
+    if wrong.size:
+        raise InputError(f"{what} hold {wrong[0]}; class labels are counted from 0, and {MOST_CLASSES} classes fit.")
     return labels
+
+
+def _labels(values: Any, what: str) -> np.ndarray:
+    shape = np.shape(values)
+    if len(shape) != 1 or shape[0] == 0:
+        raise InputError(f"{what} have shape {shape}; expected (n_samples,), at least one sample.")
+    return whole_labels(values, what)
 
 
 def _scores(columns: list[np.ndarray], truth: np.ndarray, n_classes: int, split: str) -> Scores:

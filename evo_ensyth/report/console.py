@@ -108,7 +108,7 @@ def run_as_text(run: Run, n_rows: int) -> str:
         errors = f"{100 * ensemble.error('search'):>14.2f}  {_error(ensemble, 'test'):>21}"
         lines.append(f" {mark} {ensemble.size:>4}  {errors}  {_members(ensemble)}")
     lines += [f"   and {len(front) - len(shown)} more"] if len(front) > len(shown) else []
-    lines += [f"recommended (*): {best.size} of {run.n_members} members; {len(run.warnings)} warnings"]
+    lines += [f"recommended (*): {best.size} of {run.n_members} members; warnings: {len(run.warnings)}"]
     return "\n".join(_cut(one_line(line)) for line in lines)
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from evo_ensyth.engine.plurality import plurality
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
-from evo_ensyth.pool.labels import MOST_CLASSES
-from evo_ensyth.pool.predictions import columns_of
+from evo_ensyth.pool.predictions import columns_of, whole_labels
 from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
 from evo_ensyth.results.statistics import interval
 
@@ -151,9 +150,7 @@ class Ensemble:
                     f"the predictions have shape {answers.shape}; expected a row for each of the {self.n_pool} members "
                     f"of the pool, or of the {self.size} of the ensemble."
                 )
-        labels = answers.argmax(axis=2) if answers.ndim == 3 else answers
-        if labels.dtype.kind not in "biu" or (labels.size and not 0 <= labels.min() <= labels.max() < MOST_CLASSES):
-            raise InputError(f"the predictions have type {labels.dtype}; class labels are whole numbers from 0 on.")
+        labels = answers.argmax(axis=2) if answers.ndim == 3 else whole_labels(answers, "the predictions")
         n_classes = int(labels.max(initial=0)) + 1
         return plurality(labels.astype(np.uint8 if n_classes <= 256 else np.uint16), n_classes).astype(np.int64)
 

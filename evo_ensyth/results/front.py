@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.ensemble import Ensemble
 
@@ -82,12 +80,15 @@ class Front:
         rows = []
         for ensemble in self.ensembles:
             low, high = ensemble.interval("test") or (None, None)
-            error, test_error = ensemble.error("search"), ensemble.error("test")
+            error = ensemble.error("search")
+            test_error = None if ensemble.test_errors is None else ensemble.error("test")
             row: dict[str, Any] = {"size": ensemble.size, "search_error": error}
-            row |= {"test_error": None if np.isnan(test_error) else test_error, "test_low": low, "test_high": high}
+            row |= {"test_error": test_error, "test_low": low, "test_high": high}
+            row["members"] = list(ensemble.members)
             others = {**ensemble.costs, **ensemble.search}
-            row |= {name: value for name, value in others.items() if name not in ("error", "n_members")}
-            rows.append({**row, "members": list(ensemble.members)})
+            others = {name: value for name, value in others.items() if name not in ("error", "n_members")}
+            # A cost may have the name of a column: then it is told apart by what it is.
+            rows.append(row | {f"cost_{name}" if name in row else name: value for name, value in others.items()})
         return rows
 
     def to_frame(self) -> Any:
@@ -106,19 +107,3 @@ class Front:
         rows = self.to_dict()
         columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
         return narwhals.from_dict(columns, backend=backend).to_native()
-
-
-def dominates(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which rows of ``others`` some row of ``values`` dominates: at least as good in all, better in one.
-
-    Parameters
-    ----------
-    values, others : float64, (n, n_objectives), (k, n_objectives)
-
-    Returns
-    -------
-    bool, (k,)
-    """
-    no_worse = (values[:, None] <= others[None]).all(axis=2)
-    better = (values[:, None] < others[None]).any(axis=2)
-    return np.asarray((no_worse & better).any(axis=0))

@@ -10,10 +10,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at the first Ctrl-C or SIGTERM while the block runs. Outside the main thread, do nothing.
+    """Call ``stop`` at the first Ctrl-C or SIGTERM while the block runs.
 
-    Signals can be handled in the main thread alone; a search in another one is stopped by its progress callback, which
-    may raise `KeyboardInterrupt`.
+    Python handles signals in the main thread alone; in another thread the block runs as it is.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -118,10 +118,7 @@ def run(
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
     if guide is not None and not problem.asks_for_error:
         raise InputError(f"guide '{guide.name}' replaces the objective 'error'; ask for that, too.")
-    main, main_selector = selectors.named(selector)
-    in_order = dict(map(selectors.named, baselines))
-    in_order.pop(main, None)
-    in_order[main] = main_selector
+    main, in_order = _named(selector, baselines)
     searched: dict[str, Evaluator] = {}
     budgets: list[Budget] = []
     interrupted = False
@@ -182,6 +179,26 @@ def run(
         },
         parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
     )
+
+
+def _named(selector: str | Selector, baselines: Sequence[str | Selector]) -> tuple[str, dict[str, Selector]]:
+    """Name of the main selector, and all selectors by name: the baselines in their order, then the main one.
+
+    Raises
+    ------
+    InputError
+        Two selectors of one name with different settings: nobody could tell their fronts apart.
+    """
+    if isinstance(baselines, str):
+        baselines = (baselines,)
+    main, main_selector = selectors.named(selector)
+    found: dict[str, Selector] = {}
+    for name, chosen in [*map(selectors.named, baselines), (main, main_selector)]:
+        if name in found and found[name] != chosen:
+            raise InputError(f"selector '{name}' is given with two different settings; compare them in two runs.")
+        found.pop(name, None)
+        found[name] = chosen
+    return main, found
 
 
 def _evaluator(

@@ -1,11 +1,9 @@
 """A front: a sequence of ensembles, and a table of them."""
 
-import naive
-import numpy as np
 import pytest
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.results.front import Front, dominates
+from evo_ensyth.results.front import Front
 from evo_ensyth.search.run import run
 
 
@@ -81,14 +79,3 @@ def test_without_a_library_for_them_there_is_no_data_frame(front, monkeypatch):
     monkeypatch.setattr("evo_ensyth.results.front.find_spec", lambda name: None)
     with pytest.raises(InputError, match="a data frame needs pandas or polars; install one of them"):
         front.to_frame()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_dominance_is_looked_up_pair_by_pair(seed):
-    values = np.random.default_rng(seed).integers(0, 6, (40, 3)).astype(float)
-    ours, theirs = values[:6], values[6:]
-    expected = [any((one <= other).all() and (one < other).any() for one in ours) for other in theirs]
-    assert dominates(ours, theirs).tolist() == expected
-    assert 0 < sum(expected) < len(theirs)
-    best = {tuple(row) for row in values[~dominates(values, values)]}
-    assert sorted(best) == naive.non_dominated(values)

@@ -15,6 +15,7 @@ from evo_ensyth.objectives import judge
 from evo_ensyth.pool import Votes
 from evo_ensyth.search.run import Progress, run
 from evo_ensyth.search.selectors import load
+from evo_ensyth.search.selectors.greedy.caruana import Caruana
 
 
 @pytest.fixture
@@ -270,3 +271,10 @@ def test_ctrl_c_before_anything_was_judged_leaves_nothing_to_report(make_problem
 def test_what_cannot_be_run_is_refused_first(make_problem, arguments, message):
     with pytest.raises(InputError, match=message):
         run(make_problem(), **{"selector": "whole_pool", **arguments})
+
+
+def test_two_settings_of_one_selector_are_refused_and_the_same_one_is_searched_once(make_problem):
+    with pytest.raises(InputError, match="'caruana' is given with two different settings"):
+        run(make_problem(), Caruana(rounds=3), baselines=["caruana"])
+    found = run(make_problem(), Caruana(rounds=3), baselines=[Caruana(rounds=3), "single_best", "single_best"])
+    assert [front.selector for front in found.fronts] == ["caruana", "single_best"]
