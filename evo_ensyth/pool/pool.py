@@ -98,11 +98,11 @@ class Pool:
         if test is not None:
             if not isinstance(test, tuple) or len(test) != 2:
                 raise InputError(f"test is a {type(test).__name__}; expected a pair (predictions, y_true).")
-            test_names, held_out = read_split(*test, "test", order=found)
+            test_names, held_out = read_split(*test, "test", order=found, least_classes=search.n_classes)
             if test_names != found:
                 raise InputError(f"test has the members {', '.join(test_names)}; the search split {', '.join(found)}.")
-            n_classes = max(search.n_classes, held_out.n_classes)
-            search, held_out = (replace(votes, n_classes=n_classes) for votes in (search, held_out))
+            if held_out.n_classes > search.n_classes:
+                search = read_split(predictions, y_true, "search", least_classes=held_out.n_classes)[1]
         if names is not None and len(names) != len(found):
             raise InputError(f"names has {len(names)} entries; there are {len(found)} members.")
         members = Members(tuple(names or found), costs=costs or {})

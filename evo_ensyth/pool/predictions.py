@@ -13,7 +13,7 @@ from evo_ensyth.pool.votes import Votes
 
 
 def read_split(
-    predictions: Any, y_true: Any, split: str, order: Sequence[str] | None = None
+    predictions: Any, y_true: Any, split: str, *, order: Sequence[str] | None = None, least_classes: int = 1
 ) -> tuple[tuple[str, ...], Votes]:
     """Names of the members, and their votes on one split.
 
@@ -25,6 +25,8 @@ def read_split(
         ``search`` or ``test``.
     order : sequence of str, optional
         Put the members in this order, if they have these names.
+    least_classes : int
+        There are as many classes, or more if the labels or columns say so.
 
     Raises
     ------
@@ -53,7 +55,8 @@ def read_split(
     widths = {values.shape[1] for values in scores}
     if len(widths) > 1:
         raise InputError(f"the {split} probabilities have {min(widths)} to {max(widths)} columns; give one per class.")
-    n_classes = max(int(truth.max()), max(int(row.max()) for row in labels), max(widths, default=0) - 1) + 1
+    highest = max(int(truth.max()), *(int(row.max()) for row in labels))
+    n_classes = max(highest + 1, least_classes, *widths)
     read_scores = partial(_scores, scores, truth, n_classes, split) if scores else None
     return tuple(columns), Votes(np.array(labels), truth, n_classes, split, read_scores)
 
@@ -69,7 +72,7 @@ def columns_of(predictions: Any, what: str) -> dict[str, Any]:
             frame = narwhals.from_native(predictions, eager_only=True)
         except TypeError as error:
             raise InputError(f"{what} are no data frame that can be read: {error}.") from error
-        return {str(name): frame[name].to_numpy() for name in frame.columns}
+        return {str(name): frame.get_column(name).to_numpy() for name in frame.columns}
     values = np.asarray(predictions)
     if values.ndim not in (2, 3):
         expected = "(n_members, n_samples) or (n_members, n_samples, n_classes)"
@@ -87,7 +90,7 @@ def whole_labels(values: Any, what: str) -> np.ndarray:
         They are no whole numbers, or too small or too large; ``what`` opens the message.
     """
     labels = np.asarray(values)
-    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "biu":
         raise InputError(f"{what} have type {labels.dtype}; class labels are whole numbers, counted from 0.")

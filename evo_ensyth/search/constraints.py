@@ -137,10 +137,17 @@ def constraints_of(
         An unknown name, or a limit that is no finite number.
     """
     return tuple(
-        Constraint(_measure(name, pool, own), float(limit), is_least)
+        Constraint(_measure(name, pool, own), _number(name, limit), is_least)
         for limits, is_least in ((at_most, False), (at_least, True))
         for name, limit in limits.items()
     )
+
+
+def _number(name: str, limit: float) -> float:
+    try:
+        return float(limit)
+    except (TypeError, ValueError):
+        raise InputError(f"the limit of '{name}' is {limit!r}; it must be a number.") from None
 
 
 def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:

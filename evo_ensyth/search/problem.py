@@ -1,6 +1,6 @@
 """What is asked: the subsets of a pool that are best by some objectives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -53,15 +53,15 @@ class Problem:
         set_field("constraints", tuple(constraints))
         set_field("name", name or pool.name)
         set_field("known", tuple(known))
-        wanted = (objectives,) if isinstance(objectives, str | Objective) else objectives
-        set_field("objectives", tuple(goal if isinstance(goal, Objective) else self.find(goal) for goal in wanted))
+        several = isinstance(objectives, Iterable) and not isinstance(objectives, str)
+        set_field("objectives", tuple(map(self.find, objectives if several else (objectives,))))
         if not self.objectives:
             raise InputError(f"problem '{self.name}' has no objective; give it at least one.")
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
             raise InputError(f"objective '{max(names, key=names.count)}' stands twice; name each once.")
 
-    def find(self, name: str) -> Objective:
+    def find(self, name: str | Objective) -> Objective:
         """Look up an objective by name: among `known` ones, those of the package, and the pool's costs.
 
         Raises
