@@ -35,10 +35,10 @@ DIVERSITY = (("evo_ensyth.engine.diversity", "Diversity"), ("evo_ensyth.voting.d
 VOTES = (("evo_ensyth.pool", "Votes"),)
 SCORES = (("evo_ensyth.pool", "Scores"),)
 MARGINS = (
-    ("evo_ensyth.search.exact.pairwise_margins", "PairwiseMargins"),
+    ("evo_ensyth.selection.exact.pairwise_margins", "PairwiseMargins"),
     ("evo_ensyth.voting.duels", "Tournament"),
 )
-SUBTREE = (("evo_ensyth.search.exact.pairwise_margins", "Subtree"), ("evo_ensyth.voting.duels", "Prefix"))
+SUBTREE = (("evo_ensyth.selection.exact.pairwise_margins", "Subtree"), ("evo_ensyth.voting.duels", "Prefix"))
 OLD_KERNELS = "evo_ensyth.voting.kernels"
 
 
@@ -180,10 +180,10 @@ def calls(n_members: int, n_samples: int, n_classes: int) -> Iterator[tuple[str,
 
 def generation(by_shape: str, votes: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The kernels of a generation of NSGA-II."""
-    old = "evo_ensyth.search.kernels"
-    breeding = "evo_ensyth.search.selectors.evolutionary._breeding"
+    old = "evo_ensyth.selection.kernels"
+    breeding = "evo_ensyth.selection.selectors.evolutionary._breeding"
     kernel = {name: first(((breeding, name), (old, name))) for name in ("breed", "add_gaps", "insert_all")}
-    covers = first((("evo_ensyth.search.dominance", "not_covered"), (old, "not_covered")))
+    covers = first((("evo_ensyth.selection.dominance", "not_covered"), (old, "not_covered")))
     n_members = votes.n_members
     n_words = -(-n_members // 64)
     spread = np.random.default_rng(1)
@@ -224,7 +224,9 @@ def walked(planes: Any, subset: np.ndarray) -> np.ndarray:
     penalty = np.where((sizes > 0) & (sizes < 20), 0.0, np.inf)
     lowest = np.full(19, planes.n_samples + 1)
     reached = np.zeros((19, n_members), bool)
-    walk = first((("evo_ensyth.search.selectors.local._metropolis_kernel", "metropolis_walk"), (OLD_KERNELS, "wander")))
+    walk = first(
+        (("evo_ensyth.selection.selectors.local._metropolis_kernel", "metropolis_walk"), (OLD_KERNELS, "wander"))
+    )
     laid_out = (planes.words, planes.ties, planes.leads, planes.first_slot, planes.closest, planes.lost)
     walk(*laid_out, planes.n_samples, subset, penalty, 0.002, chances, np.inf, lowest, reached)
     return np.concatenate([subset, reached.ravel(), lowest])

@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from evo_ensyth.selection.budget import SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from generation import GOALS, drawn_problem
 from output import Output, Sheet, Value, arguments
 from unseen import Method
@@ -31,10 +33,8 @@ from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.results.statistics import interval, lowest
-from evo_ensyth.search import selectors
-from evo_ensyth.search.budget import SearchOver
-from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection import selectors
+from evo_ensyth.selection.problem import Problem
 from evo_ensyth.workspace import build_pool, load_problem
 
 DRAWN = (36, 10_000, 10)

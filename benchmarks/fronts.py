@@ -29,17 +29,17 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 import numpy as np
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from generation import StockProblem, drawn_problem, stock_nsga2
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.front import Milestone
-from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Archive
-from evo_ensyth.search.budget import Budget, SearchOver
-from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection import selectors
+from evo_ensyth.selection.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 LARGE = (1_000, 50_000, 100)

@@ -73,7 +73,7 @@ from votes import draw_votes
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_json, write_whole
 from evo_ensyth.pool import Members, Scores
-from evo_ensyth.search import selectors
+from evo_ensyth.selection import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
 REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")

@@ -20,7 +20,7 @@ from votes import draw_votes
 SEARCH = """
 import resource, sys
 from evo_ensyth import workspace
-from evo_ensyth.search.run import run
+from evo_ensyth.selection.run import run
 problem = workspace.load_problem(sys.argv[1])
 found = run(problem, "nsga2", baselines=["forward_greedy"], seconds=float(sys.argv[2]))
 unit = 1 if sys.platform == "darwin" else 1024

@@ -32,16 +32,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from output import LEFT, Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.search import selectors
-from evo_ensyth.search.archive import Archive
-from evo_ensyth.search.budget import Budget, SearchOver
-from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection import selectors
+from evo_ensyth.selection.problem import Problem
 
 REAL_POOLS = Path(__file__).resolve().parents[2] / "shared" / "pools"
 DRAWN = {"drawn_36": (36, 5_000, 10), "drawn_200": (200, 10_000, 10)}

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from evo_ensyth import objectives, workspace
 from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.io import StoredPool, read_pool
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection.problem import Problem
 from evo_ensyth.synthesis import Recipe, Route, build, default_workers, networks
 from evo_ensyth.synthesis.layer_surgery import with_state
 from evo_ensyth.synthesis.load_member import member_network

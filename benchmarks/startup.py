@@ -22,7 +22,7 @@ COLUMNS = {"process": "", "by the clock": ".2f", "of the processor": ".2f"}
 SEARCH = """
 import sys, time
 from evo_ensyth import workspace
-from evo_ensyth.search import evaluator, run
+from evo_ensyth.selection import evaluator, run
 class Watched(evaluator.Evaluator):
     def evaluate(self, subsets):
         values = super().evaluate(subsets)

@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 
 import evo_ensyth
 from evo_ensyth import combining, objectives, plugins
@@ -22,10 +24,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.results import statistics
-from evo_ensyth.search import selectors
-from evo_ensyth.search.budget import Budget, SearchOver
-from evo_ensyth.search.evaluator import Evaluator
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection import selectors
+from evo_ensyth.selection.problem import Problem
 
 # Increase it whenever the content of `played` changes, so that earlier results are not reused.
 FORMAT = 2

@@ -11,8 +11,6 @@ it, with a front; each `Ensemble` of the front predicts. ``evo-ensyth --help`` o
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,17 +25,17 @@ if TYPE_CHECKING:
     from evo_ensyth.results.front import Front
     from evo_ensyth.results.run import Run
     from evo_ensyth.results.run_comparison import RunComparison
-    from evo_ensyth.search import selectors
-    from evo_ensyth.search.constraints import Constraint
-    from evo_ensyth.search.problem import Problem
-    from evo_ensyth.search.run import Progress
+    from evo_ensyth.selection import selectors
+    from evo_ensyth.selection.constraints import Constraint
+    from evo_ensyth.selection.problem import Problem
+    from evo_ensyth.selection.run import Progress
 
 __version__ = "0.1.0"
 
 # Every public name and the module it lies in, imported when it is first used: `import evo_ensyth` itself loads
 # neither numba nor matplotlib nor torch.
 _PLACES = {
-    "Constraint": "search.constraints",
+    "Constraint": "selection.constraints",
     "Ensemble": "results.ensemble",
     "Ensembles": "engine.ensembles",
     "EvoEnsythError": "errors",
@@ -45,8 +43,8 @@ _PLACES = {
     "InputError": "errors",
     "Objective": "objectives",
     "Pool": "pool",
-    "Problem": "search.problem",
-    "Progress": "search.run",
+    "Problem": "selection.problem",
+    "Progress": "selection.run",
     "Run": "results.run",
     "RunComparison": "results.run_comparison",
     "UnfinishedError": "errors",
@@ -60,7 +58,7 @@ _PLACES = {
     "search": "api",
     "write_predictions": "io",
 }
-_MODULES = {"objectives": "objectives", "selectors": "search.selectors"}
+_MODULES = {"objectives": "objectives", "selectors": "selection.selectors"}
 
 __all__ = [
     "Constraint",
@@ -100,21 +98,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
-
-
-class _Package(ModuleType):
-    """The package, whose ``search`` is the verb although a folder has the same name.
-
-    Python binds a folder's name in its package as soon as anything in the folder is imported; a property is stronger.
-    """
-
-    @property
-    def search(self) -> Any:
-        return __getattr__("search")
-
-    @search.setter
-    def search(self, folder: ModuleType) -> None:
-        pass
-
-
-sys.modules[__name__].__class__ = _Package

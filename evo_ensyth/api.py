@@ -13,10 +13,10 @@ from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import Pool
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
-from evo_ensyth.search.constraints import constraints_of
-from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.run import Progress, run
-from evo_ensyth.search.selectors import Selector
+from evo_ensyth.selection.constraints import constraints_of
+from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import Progress, run
+from evo_ensyth.selection.selectors import Selector
 
 __all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
 

@@ -37,7 +37,7 @@ def names(folder: str) -> tuple[str, ...]:
     Parameters
     ----------
     folder : str
-        Dotted name of the package, such as ``evo_ensyth.search.selectors``.
+        Dotted name of the package, such as ``evo_ensyth.selection.selectors``.
     """
     return tuple(sorted(_places(folder)))
 

@@ -14,7 +14,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
 from evo_ensyth.io import StoredPool, read_pool, read_predictions
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection.problem import Problem
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import Recipe

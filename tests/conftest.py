@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from evo_ensyth.cli import main as cli
 from evo_ensyth.io.pool_folder import Answers, write_manifest, write_member, write_parent_labels, write_truth
 from evo_ensyth.pool import Members, Parent, Pool, Votes
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection.problem import Problem
 
 ROOT = Path(__file__).parents[1]
 

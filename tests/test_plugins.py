@@ -191,7 +191,7 @@ def test_modules_in_the_current_folder_are_found(tmp_path, environment):
         "import sys; sys.path = [place for place in sys.path if place not in ('', sys.argv[1])]\n"
         "from evo_ensyth import objectives\n"
         "from evo_ensyth.pool import Members\n"
-        "from evo_ensyth.search import selectors\n"
+        "from evo_ensyth.selection import selectors\n"
         "print(type(selectors.load('mylab.tabu')).__name__, objectives.find('mine.f1', Members(('a',))).unit)\n"
     )
     said = subprocess.run(
@@ -206,5 +206,5 @@ def test_where_nothing_is_known_the_message_says_so():
 
 
 def test_the_plug_ins_of_the_package_are_there():
-    assert {"nsga2", "backward_elimination"} <= set(plugins.names("evo_ensyth.search.selectors"))
+    assert {"nsga2", "backward_elimination"} <= set(plugins.names("evo_ensyth.selection.selectors"))
     assert {"error", "n_members"} <= set(plugins.names("evo_ensyth.objectives"))

@@ -11,7 +11,7 @@ from conftest import ROOT
 
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection.problem import Problem
 
 MODULE = '''
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from evo_ensyth.objectives import objective
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.search.problem import Problem
+from evo_ensyth.selection.problem import Problem
 
 
 @dataclass(frozen=True)

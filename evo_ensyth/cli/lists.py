@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 FOLDERS = {
-    Kind.SELECTORS: "evo_ensyth.search.selectors",
+    Kind.SELECTORS: "evo_ensyth.selection.selectors",
     Kind.OBJECTIVES: "evo_ensyth.objectives",
     Kind.COMBINERS: "evo_ensyth.combining",
     Kind.COMPRESSORS: "evo_ensyth.synthesis.compression",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.search.run import Progress as SearchProgress
+from evo_ensyth.selection.run import Progress as SearchProgress
 
 # Where there is no terminal, one plain line at most so often.
 SECONDS_BETWEEN_LINES = 5.0

@@ -10,7 +10,7 @@ from evo_ensyth.cli.options import AtLeast, AtMost, Json, Out, Quiet, limits
 from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
-    from evo_ensyth.search.problem import Problem
+    from evo_ensyth.selection.problem import Problem
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -61,7 +61,7 @@ def search(
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
     from evo_ensyth.report import console
-    from evo_ensyth.search import selectors
+    from evo_ensyth.selection import selectors
 
     # Whatever can be wrong is found before a pool is built or a search begins: both may take hours.
     chosen = selectors.load(selector, {} if max_size is None else {"max_size": max_size})

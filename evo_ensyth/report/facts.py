@@ -9,7 +9,7 @@ from evo_ensyth.results.comparison import BASELINES, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.run import Run
-from evo_ensyth.search.archive import dominates
+from evo_ensyth.selection.archive import dominates
 
 
 @dataclass(frozen=True)

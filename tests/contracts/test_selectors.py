@@ -11,13 +11,13 @@ from types import FunctionType, ModuleType
 import naive
 import numpy as np
 import pytest
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from numpy.testing import assert_array_equal
 from settings import refused
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.search import selectors
-from evo_ensyth.search.budget import Budget, SearchOver
-from evo_ensyth.search.evaluator import Evaluator
+from evo_ensyth.selection import selectors
 
 NAMES = selectors.names()
 
@@ -231,7 +231,7 @@ def test_name_class_and_instance_are_the_same_selector(name):
 def test_no_library_is_imported_before_it_is_needed():
     program = (
         "import sys\n"
-        "from evo_ensyth.search import selectors\n"
+        "from evo_ensyth.selection import selectors\n"
         "for name in dir(selectors): getattr(selectors, name)\n"
         "for name in selectors.names(): selectors.load(name)\n"
         "assert not {'pymoo', 'deap', 'cma', 'torch'} & {name.split('.')[0] for name in sys.modules}\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evo_ensyth.selection.run import run
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
@@ -17,7 +18,6 @@ from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.run import Run
-from evo_ensyth.search.run import run
 
 HOSTILE = "<script>alert('1')</script> \"&\" [red]bold[/red] :bug: \x1b[31m\n\r\n | $x^2$ 模型 "
 LONG = [

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from evo_ensyth.selection.run import run
 from markdown_it import MarkdownIt
 
 from evo_ensyth.objectives.error import error
@@ -13,8 +14,7 @@ from evo_ensyth.report.facts import gather
 from evo_ensyth.report.renderers.markdown import page
 from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.run import Run
-from evo_ensyth.search.problem import Problem
-from evo_ensyth.search.run import run
+from evo_ensyth.selection.problem import Problem
 
 HOSTILE = [
     "**bold** and __bold__ and _so_ on",

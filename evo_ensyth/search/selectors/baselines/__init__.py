@@ -1,1 +1,0 @@
-"""One family of selectors, one file each; see `evo_ensyth.search.selectors`."""

@@ -1,0 +1,314 @@
+"""The one door between a selector and a problem.
+
+Every ensemble that a selector has evaluated is counted in the `Budget`, and what nothing dominates stays in the
+`Archive`: that is the selector's front, whenever it is stopped. So a budget, a time limit and Ctrl-C work the same for
+every selector. The test split is not in here, so no selector can see it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from evo_ensyth.engine import views
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Ensembles, Objective, judge
+from evo_ensyth.results.front import Milestone
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.constraints import penalised, violations
+from evo_ensyth.selection.problem import Problem
+
+# Predictions that a block of ensembles may hold at once, if an objective asks for them: 64 MB at one byte each.
+BLOCK_PREDICTIONS = 64_000_000
+LARGEST_BLOCK = 4_096
+
+
+class Evaluated(NamedTuple):
+    """What `Evaluator.evaluate` found, one row or entry for each subset.
+
+    Attributes
+    ----------
+    values : float64, (n_subsets, n_objectives)
+        Smaller is better.
+    violations : float64, (n_subsets,)
+        How far the subset is beyond the problem's constraints; 0 if it keeps them all.
+    """
+
+    values: np.ndarray
+    violations: np.ndarray
+
+    @property
+    def penalised(self) -> np.ndarray:
+        """The values, made so that minimising them obeys the constraints too; see `constraints.penalised`."""
+        return penalised(self.values, self.violations)
+
+
+class Evaluator:
+    """Evaluates subsets on the search split, within a budget, and keeps the best in an archive.
+
+    Parameters
+    ----------
+    problem : Problem
+    budget : Budget, optional
+        Without one, the search ends by itself.
+    on_milestone : function of Milestone, optional
+        Called after each batch.
+    on_message : function of str, optional
+        Called with what a long selector reports of its progress.
+    scratch : Path, optional
+        A folder where a long selector may keep what it needs to resume after an interruption.
+
+    Attributes
+    ----------
+    pool : Members
+        Names and costs.
+    votes : Votes
+        The search split.
+    objectives : tuple of Objective
+    guide : Objective
+        The objective by which one of many neighbours is chosen; see `Problem.guide`.
+    constraints : tuple of Constraint
+    budget : Budget
+    archive : Archive
+        The non-dominated among all subsets that were evaluated and keep the constraints.
+    nearest : bool, (n_members,), optional
+        With constraints: the subset with the smallest violation so far; of several, the first.
+    proven_sizes : list of int
+        Sizes for which no ensemble makes fewer errors than the archive does up to that size.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        budget: Budget | None = None,
+        *,
+        on_milestone: Callable[[Milestone], None] = lambda milestone: None,
+        on_message: Callable[[str], None] = lambda message: None,
+        scratch: Path | None = None,
+    ) -> None:
+        self.pool = problem.pool.members
+        self.votes = problem.search
+        self.objectives = problem.objectives
+        self.guide = problem.guide
+        self.constraints = problem.constraints
+        self.archive = Archive(len(problem.pool), problem.reference)
+        self.budget = budget or Budget()
+        self.nearest: np.ndarray | None = None
+        self.proven_sizes: list[int] = []
+        self.scratch = scratch
+        self._least_violation = float("inf")
+        self._on_milestone = on_milestone
+        self._on_message = on_message
+
+    def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> Evaluated:
+        """Value of every objective for every subset, on the search split.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            Row i marks the members of subset i.
+        by : sequence of Objective, optional
+            Return the values of these, for a selector that minimises other objectives than the problem's. The archive
+            goes by the problem's objectives in any case.
+
+        Returns
+        -------
+        Evaluated
+            Values and constraint violations.
+
+        Raises
+        ------
+        SearchOver
+            The budget did not cover all of them. Those that it did cover count, and are in the archive if they are good
+            enough.
+        InputError
+            Wrong type or width, or a subset without a member.
+        """
+        self._check(subsets)
+        values, beyond = np.empty((len(subsets), len(by or self.objectives))), np.zeros(len(subsets))
+        size = max(1, min(LARGEST_BLOCK, BLOCK_PREDICTIONS // self.votes.n_samples))
+        for start in range(0, len(subsets), size):
+            block = subsets[start : start + size]
+            self.budget.raise_if_done()
+            covered = block[: int(min(self.budget.remaining, len(block)))]
+            self.budget.spend(len(covered))
+            ensembles, rows = self._ensembles(covered), slice(start, start + len(covered))
+            own_values = judge(self.objectives, ensembles)
+            values[rows] = judge(by, ensembles) if by else own_values
+            beyond[rows] = self._violations(ensembles)
+            self._keep(covered, own_values, beyond[rows])
+            if len(covered) < len(block):
+                raise SearchOver
+        return Evaluated(values, beyond)
+
+    def neighbour_errors(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one of the candidates joins or leaves a subset.
+
+        Each neighbour counts as one evaluation; all of them together take little longer than one. They do not enter
+        the archive: evaluate the one you choose.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Not empty.
+        candidates : bool, (n_members,)
+            The members to flip.
+
+        Returns
+        -------
+        int64, (n_members,)
+            More than the number of samples for members that are no candidates.
+        """
+        movers = np.flatnonzero(candidates)
+        self.budget.spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = views.bit_planes(self.votes).neighbour_errors(subset, movers)
+        return errors
+
+    def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Value of the guiding objective when one of the candidates joins or leaves a subset.
+
+        Each neighbour counts as one evaluation. They do not enter the archive: evaluate the one you choose.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Not empty.
+        candidates : bool, (n_members,)
+            The members to flip. None of them may be the only member.
+
+        Returns
+        -------
+        float64, (n_members,)
+            Infinity for members that are no candidates.
+        """
+        values = np.full(len(subset), np.inf)
+        movers = np.flatnonzero(candidates)
+        if self.guide.counts == "errors":
+            errors = self.neighbour_errors(subset, candidates)
+            values[movers] = errors[movers] / self.votes.n_samples
+        else:
+            self.budget.spend(len(movers))
+            neighbours = np.repeat(subset[None], len(movers), axis=0)
+            neighbours[np.arange(len(movers)), movers] ^= True
+            values[movers] = judge((self.guide,), replace(self._ensembles(neighbours), around=subset))[:, 0]
+        return values
+
+    def swap_errors(self, subset: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one member leaves a subset and another joins it.
+
+        Each swap counts as one evaluation; all of them together take about as long as one for each member of the
+        subset.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+            Neither empty nor the whole pool.
+
+        Returns
+        -------
+        int64, (size, n_members - size)
+            Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
+        """
+        size = int(np.count_nonzero(subset))
+        self.budget.spend(size * (len(subset) - size))
+        return views.bit_planes(self.votes).swap_errors(subset)
+
+    def joined_errors(self, multiset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when one of the candidates joins a multiset, or gets one vote more in it.
+
+        Parameters
+        ----------
+        multiset : int64, (n_members,)
+            Votes of each member.
+        candidates : bool, (n_members,)
+
+        Returns
+        -------
+        int64, (n_members,)
+            More than the number of samples for members that are no candidates.
+        """
+        movers = np.flatnonzero(candidates)
+        self.budget.spend(len(movers))
+        errors = np.full(len(candidates), self.votes.n_samples + 1)
+        errors[movers] = views.bit_planes(self.votes).joined_errors(multiset, movers)
+        return errors
+
+    def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
+        """Samples that go wrong when members vote together, some of them several times.
+
+        Each multiset counts as one evaluation. None enters the archive, which holds sets: evaluate its members for
+        that.
+
+        Parameters
+        ----------
+        multisets : int64, (n_multisets, n_members)
+            Votes of each member; no row is all 0.
+
+        Returns
+        -------
+        int64, (n_multisets,)
+        """
+        self.budget.spend(len(multisets))
+        return views.bit_planes(self.votes).multiset_errors(multisets)
+
+    def record(self, n_evaluations: int, best: np.ndarray) -> None:
+        """Count ensembles that were evaluated by other means than `evaluate`, and offer the best to the archive.
+
+        Parameters
+        ----------
+        n_evaluations : int
+            No more than remain in the budget.
+        best : bool, (n_best, n_members)
+            Those that may be non-dominated.
+        """
+        self._check(best)
+        self.budget.n_evaluations += n_evaluations
+        values, beyond = np.zeros((0, len(self.objectives))), np.zeros(0)
+        if len(best):
+            ensembles = self._ensembles(best)
+            values, beyond = judge(self.objectives, ensembles), self._violations(ensembles)
+        self._keep(best, values, beyond)
+
+    def mark_proven(self, sizes: Sequence[int]) -> None:
+        """Say for which sizes it is proven that no ensemble makes fewer errors than the archive does up to that size.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            All such sizes; they replace what was said before.
+        """
+        self.proven_sizes = list(sizes)
+
+    def report_progress(self, message: str) -> None:
+        """Tell whoever watches how far a long selector is."""
+        self._on_message(message)
+
+    def _ensembles(self, subsets: np.ndarray) -> Ensembles:
+        return Ensembles(subsets, self.pool, self.votes)
+
+    def _violations(self, ensembles: Ensembles) -> np.ndarray:
+        beyond = violations(self.constraints, ensembles)
+        if self.constraints and beyond.min() < self._least_violation:
+            self.nearest, self._least_violation = ensembles.subsets[beyond.argmin()].copy(), float(beyond.min())
+        return beyond
+
+    def _keep(self, subsets: np.ndarray, values: np.ndarray, beyond: np.ndarray) -> None:
+        if self.constraints:
+            subsets, values = subsets[beyond == 0], values[beyond == 0]
+        changed = self.archive.add(subsets, values)
+        milestone = Milestone(self.budget.n_evaluations, self.budget.elapsed, self.archive.hypervolume)
+        if changed:
+            self.archive.history.append(milestone)
+        self._on_milestone(milestone)
+
+    def _check(self, subsets: np.ndarray) -> None:
+        wanted = f"expected bool, (n_subsets, {len(self.pool)})"
+        if subsets.dtype != np.bool_ or subsets.ndim != 2 or subsets.shape[1] != len(self.pool):
+            raise InputError(f"subsets have type {subsets.dtype} and shape {subsets.shape}; {wanted}.")
+        empty = np.flatnonzero(~subsets.any(axis=1))
+        if len(empty):
+            raise InputError(f"subset {empty[0]} has no member; give every subset at least one.")

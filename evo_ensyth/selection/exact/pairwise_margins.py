@@ -1,0 +1,205 @@
+"""The best subset of a size, with proof: every subset is judged, or cut off by a bound that it cannot pass.
+
+`BitPlanes` answers how many errors some subsets make; this answers how few any subset of a size can make. The trick is
+to judge neighbouring subsets together: while members are taken in or left out one by one, most samples are decided
+long before the last choice, and what is left of the others is whether a handful of margins stay above zero.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from evo_ensyth.engine.kernels.layout import count_rivals
+from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import check_fits
+from evo_ensyth.selection.exact.branch_and_bound import best_subsets
+from evo_ensyth.selection.exact.hamming_walk import CUBE
+from evo_ensyth.selection.exact.layout import Pairs, fill_pairs
+
+# Subsets that share a set of decided samples, and that share a layout of bit planes; for each 64 members.
+BRANCH = 1_048_576
+TWIG = 32_768
+# Members that a search of several sizes takes in and out at the end; the pool needs as many.
+LAST = CUBE
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """All subsets that agree on the first members.
+
+    Attributes
+    ----------
+    mask : int
+        Bit i: the i-th best member is in.
+    size : int
+        How many are.
+    first : int
+        Members from this one on are free.
+    """
+
+    mask: int
+    size: int
+    first: int
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best subset that was found below a limit.
+
+    Attributes
+    ----------
+    errors : int
+    subset : bool, (n_members,)
+    """
+
+    errors: int
+    subset: np.ndarray
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search of some subsets came to.
+
+    Attributes
+    ----------
+    better : list of Best
+        The best subset of each size, if it is below the limit of that size and below what smaller ones reached.
+    judged : int
+        Subsets whose errors were counted; the others were cut off by a bound.
+    covered : int
+        Both together: all of them, unless the search was halted.
+    """
+
+    better: list[Best]
+    judged: int
+    covered: int
+
+
+class PairwiseMargins:
+    """Pairwise margins of a pool on one split: the true class of each sample against each rival class.
+
+    Parameters
+    ----------
+    votes : Votes
+
+    Attributes
+    ----------
+    n_members, n_samples : int
+    settled : int
+        Samples that every ensemble gets wrong.
+
+    Raises
+    ------
+    InputError
+        They would take more than a quarter of the memory.
+    """
+
+    @staticmethod
+    def bytes_of(votes: Votes) -> int:
+        """How much memory the pairwise margins of a split take."""
+        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
+
+    def __init__(self, votes: Votes) -> None:
+        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
+        # The best first: what is left to choose at the end of a walk are then members that mend little.
+        self._order = np.argsort(votes.member_errors, kind="stable")
+        self.n_members = votes.n_members
+        self.n_samples = votes.n_samples
+        self.settled = int(np.count_nonzero(for_truth == 0))
+        starts = np.concatenate([[0], np.cumsum(n_rivals[live])]).astype(np.int64)
+        shape = (int(starts[-1]), -(-self.n_members // 64))
+        check_fits(f"the pairwise margins of the {votes.split} split", 16 * shape[0] * shape[1])
+        self.pairs = Pairs(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
+        self._most_pairs = int(n_rivals[live].max(initial=0))
+        fill_pairs(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.pairs)
+
+    def subtrees(self, sizes: range, most: int) -> Iterator[Subtree]:
+        """Cut the subsets of some sizes into parts of at most ``most``, to be searched one by one."""
+        todo = [Subtree(0, 0, 0)]
+        while todo:
+            subtree = todo.pop()
+            n = self.n_members - subtree.first
+            if subtree.size > sizes[-1] or subtree.size + n < sizes[0]:
+                continue
+            n_subsets = math.comb(n, sizes[0] - subtree.size) if len(sizes) == 1 else 2**n
+            if n_subsets <= most or (len(sizes) > 1 and n == LAST):
+                yield subtree
+            else:
+                todo.append(Subtree(subtree.mask, subtree.size, subtree.first + 1))
+                todo.append(Subtree(subtree.mask | 1 << subtree.first, subtree.size + 1, subtree.first + 1))
+
+    def search(self, subtree: Subtree, sizes: range, limits: np.ndarray, halted: np.ndarray | None = None) -> Searched:
+        """Judge all subsets of some sizes in a subtree.
+
+        Parameters
+        ----------
+        subtree : Subtree
+        sizes : range
+            One size, or several of a pool of at least `LAST` members: that is faster for each subset, but looks at
+            all ways to choose the last members, whatever their number.
+        limits : int64, (n_members + 1,)
+            By size: only a subset with fewer errors is of interest. They must not rise with the size.
+        halted : bool, (1,), optional
+            Once another thread sets it, the search ends soon, though not before something is covered.
+
+        Returns
+        -------
+        Searched
+        """
+        counted = np.zeros(2, np.int64)
+        halted = np.zeros(1, np.bool_) if halted is None else halted
+        n_words = self.pairs.truths.shape[1]
+        mask = np.array([subtree.mask >> 64 * word & 2**64 - 1 for word in range(n_words)], np.uint64)
+        reached = np.full(self.n_members + 1, -1, np.int64)
+        found = np.zeros((self.n_members + 1, n_words), np.uint64)
+        best_subsets(
+            self.pairs, mask, subtree.size, subtree.first, self.n_members, sizes[0], sizes[-1], limits - self.settled,
+            reached, found,
+            binomials(self.n_members, max(sizes[-1], LAST)), BRANCH * n_words, TWIG * n_words, self._most_pairs,
+            counted, halted,
+        )  # fmt: skip
+        better = [size for size in sizes if reached[size] >= 0]
+        return Searched(
+            [Best(int(reached[size]) + self.settled, self._subset(found[size])) for size in better],
+            judged=int(counted[0]),
+            covered=int(counted[1]),
+        )
+
+    def _subset(self, words: np.ndarray) -> np.ndarray:
+        places = np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
+        subset = np.zeros(self.n_members, bool)
+        subset[self._order[places]] = True
+        return subset
+
+    def fewest_errors(self) -> np.ndarray:
+        """A number of errors that no subset of a size is below: int64, (n_members + 1,), by size.
+
+        Samples are counted that a subset of this size gets wrong whoever is in it. That is cheap, and for all but the
+        largest sizes far below what subsets reach.
+        """
+        # With more than `most` members, so many are forced to name the rival that the truth cannot keep up.
+        raising = np.bitwise_count(self.pairs.truths).sum(axis=1, dtype=np.int64)
+        lowering = np.bitwise_count(self.pairs.rivals).sum(axis=1, dtype=np.int64)
+        most = np.minimum(self.pairs.margins + raising + self.n_members - lowering, self.n_members)
+        sizes = np.zeros(self.n_members + 2, np.int64)
+        if len(most):
+            sizes += np.bincount(np.minimum.reduceat(most, self.pairs.starts[:-1]) + 1, minlength=self.n_members + 2)
+        lost = self.settled + np.cumsum(sizes[:-1])
+        lost[0] = self.n_samples
+        return np.asarray(lost)
+
+
+@lru_cache(maxsize=4)
+def binomials(n_members: int, most: int) -> np.ndarray:
+    """float64, (n_members + 1, most + 1): how many ways there are to choose k of n; infinite if too many."""
+    table = np.zeros((n_members + 1, most + 1))
+    table[:, 0] = 1
+    with np.errstate(over="ignore"):
+        for n in range(1, n_members + 1):
+            table[n, 1:] = table[n - 1, 1:] + table[n - 1, :-1]
+    return table

@@ -1,0 +1,345 @@
+"""A problem, a selector, a budget and a seed: what comes out, on both splits.
+
+The test split is read here and nowhere else, once, when all selection is over.
+"""
+
+import contextlib
+import itertools
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import evo_ensyth
+from evo_ensyth.engine import Ensembles
+from evo_ensyth.engine.kernels.compiler import kept_on_disk
+from evo_ensyth.engine.kernels.counting import count_errors
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Objective, judge
+from evo_ensyth.results.comparison import count_discordant
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.front import Front, Milestone
+from evo_ensyth.results.pick import recommended
+from evo_ensyth.results.run import CONSTRAINT_SIDES, Run
+from evo_ensyth.selection import selectors
+from evo_ensyth.selection.archive import hypervolume, non_dominated
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.constraints import violated
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
+from evo_ensyth.selection.interruption import stopped_by_signals
+from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors import Selector
+
+# What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
+# the search had a time limit.
+PROVEN_PER_EVALUATION = 8
+PROVEN_TIME = 0.1
+LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy", "deap", "cma")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is.
+
+    Attributes
+    ----------
+    selector : str
+        Which of the selectors is at work.
+    n_evaluations : int
+        Ensembles that it has judged.
+    budget : int, optional
+        How many it may judge.
+    seconds : float
+    hypervolume : float
+        Of its front so far.
+    message : str
+        What a long selector reports of itself.
+    """
+
+    selector: str
+    n_evaluations: int
+    budget: int | None
+    seconds: float
+    hypervolume: float
+    message: str = ""
+
+
+def run(
+    problem: Problem,
+    selector: str | Selector = "nsga2",
+    *,
+    baselines: Sequence[str | Selector] = (),
+    budget: int | None = None,
+    seconds: float | None = None,
+    seed: int = 1,
+    guide: Objective | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    scratch: Path | None = None,
+) -> Run:
+    """Search a problem with one selector, and with others for comparison.
+
+    Parameters
+    ----------
+    problem : Problem
+    selector : str or Selector
+    baselines : sequence of str or Selector
+        Selectors to compare with. They come first, so that an interrupted search has something to compare with.
+    budget : int, optional
+        Ensembles that each selector may judge.
+    seconds : float, optional
+        Time that each selector may take.
+    seed : int
+        The same seed gives the same front.
+    guide : Objective, optional
+        The objective that guides ``selector`` instead of the error; by default the selector's own choice, as always
+        for the baselines.
+    on_progress : function of Progress, optional
+    scratch : Path, optional
+        A folder where a long selector may keep what it needs to resume after an interruption.
+
+    Raises
+    ------
+    InputError
+        Unknown selector or setting, a budget or time that is not positive, a guide where the error is not asked for,
+        an objective that fails, or constraints that no judged ensemble keeps.
+    """
+    if budget is not None and budget < 1:
+        raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise InputError(f"the time limit is {seconds:g} seconds; it must be above 0.")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; it must be 0 or more.")
+    if guide is not None and not problem.asks_for_error:
+        raise InputError(f"guide '{guide.name}' replaces the objective 'error'; ask for that, too.")
+    main, in_order = _named(selector, baselines)
+    searched: dict[str, Evaluator] = {}
+    budgets: list[Budget] = []
+    interrupted = False
+
+    def stop() -> None:
+        budgets[-1].stop()
+
+    for name, chosen in in_order.items():
+        own_guide = problem.find(selectors.guide_of(chosen))
+        guided = problem.guided_by(guide if guide and name == main else own_guide)
+        guided.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+        budgets.append(Budget(budget, seconds))
+        evaluator = _evaluator(guided, name, budgets[-1], on_progress, scratch)
+        with stopped_by_signals(stop):
+            _search(evaluator, chosen, seed)
+            interrupted |= budgets[-1].stopped
+            if len(evaluator.archive):
+                searched[name] = evaluator
+            elif evaluator.nearest is not None and name == main and not interrupted:
+                raise _none_allowed(problem, evaluator, evaluator.nearest)
+            # Stopped among the baselines: what they found is the best there is to report.
+            last = name == main or interrupted
+            shown = name if name in searched else next(reversed(searched), None)
+            proof = None
+            if last and shown is not None and not interrupted:
+                proof = _prove(problem, searched[shown])
+                interrupted |= budgets[-1].stopped
+        if last:
+            break
+    if shown is None:
+        raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to report
+    fronts, single_best, whole_pool = _judged(problem, shown, in_order, searched)
+    front = fronts.pop(shown)
+    return Run(
+        problem=problem.name,
+        seed=seed,
+        budget=budget,
+        seconds_limit=seconds,
+        objectives=tuple(objective.name for objective in problem.objectives),
+        units=tuple(objective.unit for objective in problem.objectives),
+        reference_point=tuple(problem.reference.tolist()),
+        n_members=len(problem.pool),
+        n_search=problem.search.n_samples,
+        n_test=problem.test.n_samples if problem.test else None,
+        front=front,
+        baselines=tuple(fronts.values()),
+        recommended_index=recommended(front),
+        single_best=single_best,
+        whole_pool=whole_pool,
+        fingerprints={split: votes.fingerprint for split, votes in problem.pool.splits.items()},
+        source=problem.pool.source,
+        interrupted=interrupted,
+        versions=_versions(),
+        lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
+        constraints={
+            side: {one.measure.name: one.limit for one in problem.constraints if one.side == side}
+            for side in CONSTRAINT_SIDES
+        },
+        parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
+    )
+
+
+def _named(selector: str | Selector, baselines: Sequence[str | Selector]) -> tuple[str, dict[str, Selector]]:
+    """Name of the main selector, and all selectors by name: the baselines in their order, then the main one.
+
+    Raises
+    ------
+    InputError
+        Two selectors of one name with different settings: nobody could tell their fronts apart.
+    """
+    if isinstance(baselines, str):
+        baselines = (baselines,)
+    main, main_selector = selectors.named(selector)
+    found: dict[str, Selector] = {}
+    for name, chosen in [*map(selectors.named, baselines), (main, main_selector)]:
+        if name in found and found[name] != chosen:
+            raise InputError(f"selector '{name}' is given with two different settings; compare them in two runs.")
+        found.pop(name, None)
+        found[name] = chosen
+    return main, found
+
+
+def _evaluator(
+    problem: Problem,
+    name: str,
+    budget: Budget,
+    on_progress: Callable[[Progress], object] | None,
+    scratch: Path | None,
+) -> Evaluator:
+    """Make an evaluator that reports its progress."""
+    if on_progress is None:
+        return Evaluator(problem, budget, scratch=scratch)
+    last_message = ""
+
+    def report(volume: float) -> None:
+        on_progress(Progress(name, budget.n_evaluations, budget.limit, budget.elapsed, volume, last_message))
+
+    def on_message(message: str) -> None:
+        nonlocal last_message
+        last_message = message
+        report(evaluator.archive.hypervolume)
+
+    def on_milestone(milestone: Milestone) -> None:
+        report(milestone.hypervolume)
+
+    evaluator = Evaluator(problem, budget, on_milestone=on_milestone, on_message=on_message, scratch=scratch)
+    return evaluator
+
+
+def _search(evaluator: Evaluator, selector: Selector, seed: int) -> None:
+    with contextlib.suppress(SearchOver):
+        selector.select(evaluator, np.random.default_rng(seed))
+    evaluator.budget.close()
+
+
+def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
+    members = ", ".join(problem.pool.names[i] for i in np.flatnonzero(nearest))
+    return InputError(
+        f"none of the {evaluator.budget.n_evaluations:,} ensembles that were judged keeps all constraints; the nearest "
+        f"is {members}: {violated(problem.constraints, problem.on_search(nearest[None]))}."
+    )
+
+
+def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
+    """Prove what takes little time, add better ensembles that turn up to the front, and return the proof if any.
+
+    There is none where compiled code cannot be kept: compiling the proof would take longer than the search. Nor with
+    constraints: the proof would look at ensembles that break them. A front that another objective than the error
+    guided gets nothing added, and is proven only where it is as good.
+    """
+    if (
+        {goal.counts for goal in problem.objectives} != PROVABLE
+        or problem.constraints
+        or not kept_on_disk(count_errors)
+    ):
+        return None
+    evaluator.report_progress("proving small sizes")
+    budget = evaluator.budget
+    errors = problem.on_search(evaluator.archive.subsets).errors
+    limits = limits_of(evaluator.archive.subsets, errors, problem.search.n_samples)
+    # A selector that proves sizes itself sets its own limit.
+    most = 0 if evaluator.proven_sizes else PROVEN_PER_EVALUATION * budget.n_evaluations
+    start = time.perf_counter()
+
+    def go_on() -> bool:
+        # By the clock only where the search had a time limit too: otherwise the same seed must give the same front.
+        in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
+        return in_time and not budget.stopped
+
+    proof, better = prove_some(problem.search, limits, most, evaluator.proven_sizes, go_on=go_on)
+    by_error = evaluator.guide.counts == "errors"
+    if better and by_error:
+        evaluator.record(0, np.stack(better))
+    if proof:
+        as_low = np.ones(len(limits), bool) if by_error else limits <= proof.limits
+        evaluator.mark_proven([size for size in proof.certified if as_low[size]])
+    return proof
+
+
+def _judged(
+    problem: Problem, main: str, chosen: Mapping[str, Selector], searched: Mapping[str, Evaluator]
+) -> tuple[dict[str, Front], Ensemble, Ensemble]:
+    """Judge all fronts on the test split: each of them by its name, the best single member, and the whole pool."""
+    best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
+    references = np.stack([best, np.ones_like(best)])
+    subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [references])
+    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
+    ensembles = iter(_ensembles(problem, on_search, on_test))
+    fronts = {}
+    for name, evaluator in searched.items():
+        subsets = evaluator.archive.subsets
+        own = list(itertools.islice(ensembles, len(subsets)))
+        values = np.array([list(ensemble.search.values()) for ensemble in own])
+        if name == main:  # only these are compared with simpler choices
+            tested = replace(on_test, subsets=subsets) if on_test else None
+            counts = count_discordant(replace(on_search, subsets=subsets), tested, problem.pool.parent)
+            own = [replace(ensemble, discordant=pairs) for ensemble, pairs in zip(own, counts, strict=True)]
+        fronts[name] = Front(
+            selector=name,
+            settings=_settings(chosen[name]),
+            n_evaluations=evaluator.budget.n_evaluations,
+            seconds=evaluator.budget.elapsed,
+            hypervolume=hypervolume(non_dominated(subsets, values)[1], problem.reference),
+            ensembles=tuple(own),
+            history=tuple(evaluator.archive.history),
+            proven_sizes=tuple(evaluator.proven_sizes),
+            guide=evaluator.guide.name,
+        )
+    return fronts, next(ensembles), next(ensembles)
+
+
+def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Ensemble]:
+    names = [objective.name for objective in problem.objectives]
+    costs = {cost: on_search.total(cost) for cost in problem.pool.costs}
+    search_values = judge(problem.objectives, on_search)
+    test_values = judge(problem.objectives, on_test) if on_test else None
+    found = []
+    for row, subset in enumerate(on_search.subsets):
+        indices = tuple(np.flatnonzero(subset).tolist())
+        found.append(
+            Ensemble(
+                indices=indices,
+                members=tuple(problem.pool.names[i] for i in indices),
+                search=dict(zip(names, search_values[row].tolist(), strict=True)),
+                test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
+                search_errors=int(on_search.errors[row]),
+                test_errors=int(on_test.errors[row]) if on_test else None,
+                costs={cost: float(totals[row]) for cost, totals in costs.items()},
+            )
+        )
+    return found
+
+
+def _settings(selector: Any) -> dict[str, Any]:
+    if not is_dataclass(selector):
+        return {}
+    settings = {field.name: getattr(selector, field.name) for field in fields(selector)}
+    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return plain
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return {"evo_ensyth": evo_ensyth.__version__, "python": platform.python_version(), **versions}

@@ -1,0 +1,18 @@
+"""The member with the fewest errors: what an ensemble must beat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.selection.evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class SingleBest:
+    """One member; of equals the first."""
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge the best single member."""
+        subset = np.zeros((1, len(search.pool)), bool)
+        subset[0, search.votes.member_errors.argmin()] = True
+        search.evaluate(subset)

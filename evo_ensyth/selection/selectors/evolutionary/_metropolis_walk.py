@@ -1,0 +1,273 @@
+"""Walks at a temperature: who joins or leaves next is drawn by what that does to the criterion.
+
+A draw among all neighbours, as in Bortz, Kalos, Lebowitz, "A new algorithm for Monte Carlo simulation of Ising spin
+systems", Journal of Computational Physics 17, 1975; sizes are levelled as in Torrie, Valleau, "Nonphysical sampling
+distributions in Monte Carlo free-energy estimation: umbrella sampling", Journal of Computational Physics 23, 1977.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.engine import views
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.selectors.evolutionary import _metropolis_kernel as kernel
+from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import HOPELESS, REST
+
+# Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
+# lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.
+WARMTHS = 0.4, 0.6
+# A size that is off by this share of it costs a standard deviation, unless the criterion alone leads; one off by more
+# than FARTHEST times that is barred.
+WIDTH = 1 / 3
+FARTHEST = 2
+# Walks stand at sizes that grow by this factor, and one is larger than the best subset by as much.
+GROWTH = 3 / 2
+# So often the walk around the best subset goes on; else one that looks for better subsets of all sizes alike.
+LEADING = 2 / 3
+
+
+@dataclass(frozen=True)
+class WalkLeg:
+    """What a walk from neighbour to neighbour met in some steps.
+
+    Attributes
+    ----------
+    sizes : int64, (n_sizes,)
+        Sizes of the neighbours that are within bounds.
+    values : float64, (n_sizes,)
+        The lowest value met at each size whose penalty is finite.
+    subsets : bool, (n_sizes, n_members)
+        The neighbours that have it, whether the walk went there or not.
+    deviation : float
+        Standard deviation of the values once a member has left, on the average of the steps that looked at all.
+    n_steps, n_neighbours : int
+        Steps taken, and neighbours looked at.
+    """
+
+    sizes: np.ndarray
+    values: np.ndarray
+    subsets: np.ndarray
+    deviation: float
+    n_steps: int
+    n_neighbours: int
+
+
+def metropolis_walk(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk from neighbour to neighbour; who moves is drawn from what that does to the criterion.
+
+    Parameters
+    ----------
+    search : Evaluator
+        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+    subset : bool, (n_members,)
+        Where it starts; not empty. Becomes where it ends.
+    penalty : float64, (n_members + 1,)
+        What each size adds to the criterion; finite for a range of sizes from 1 up, the start's among them.
+    temperature : float
+        Of the Boltzmann distribution, in units of the criterion; above 0.
+    chances : float64, (n_steps,)
+        Drawn evenly from [0, 1).
+
+    Returns
+    -------
+    WalkLeg
+        What it met. Nothing of it has been evaluated.
+    """
+    if search.guide.counts == "errors":
+        return _by_error(search, subset, penalty, temperature, chances)
+    return _by_guide(search, subset, penalty, temperature, chances)
+
+
+def _by_error(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk on the bit planes, on one thread; see `metropolis_walk`."""
+    search.budget.raise_if_done()
+    planes = views.bit_planes(search.votes)
+    within = np.flatnonzero(np.isfinite(penalty))
+    lowest = np.full(len(within), planes.n_samples + 1)
+    reached = np.zeros((len(within), planes.n_members), bool)
+    laid_out = (planes.words, planes.ties, planes.leads, planes.first_slot, planes.closest, planes.lost)
+    walk = (planes.n_samples, subset, penalty, temperature, chances, float(search.budget.remaining))
+    n_steps, n_neighbours, deviations = kernel.metropolis_walk(*laid_out, *walk, lowest, reached)
+    search.budget.spend(n_neighbours)
+    met = lowest <= planes.n_samples
+    deviation = deviations / max(-(-n_steps // REST), 1)
+    return WalkLeg(within[met], lowest[met] / planes.n_samples, reached[met], deviation, n_steps, n_neighbours)
+
+
+def _by_guide(
+    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+) -> WalkLeg:
+    """Walk by any guiding objective: each step asks for the values of the neighbours; see `metropolis_walk`."""
+    size, counted = int(np.count_nonzero(subset)), 0
+    movers = everybody = np.arange(len(subset))
+    best: dict[int, tuple[float, np.ndarray]] = {}
+    deviations: list[float] = []
+    for step, chance in enumerate(chances):
+        if step % REST == 0:
+            movers = everybody
+        if len(movers) > search.budget.remaining:
+            break
+        counted += len(movers)
+        leaves = subset[movers]
+        candidates = np.zeros(len(subset), bool)
+        candidates[movers[~leaves] if size == 1 else movers] = True
+        values = search.neighbour_values(subset, candidates)[movers]
+        hopeless = np.zeros(len(movers), bool)
+        penalised = np.empty(len(movers))
+        for some, size_then in ((leaves, size - 1), (~leaves, size + 1)):
+            if not some.any():
+                continue
+            penalised[some] = values[some] + penalty[size_then]
+            lowest = values[some].min()
+            hopeless |= some & (values > lowest + HOPELESS * temperature)
+            if np.isfinite(penalty[size_then]) and (size_then not in best or lowest < best[size_then][0]):
+                mover = movers[some][values[some].argmin()]
+                best[size_then] = float(lowest), np.where(everybody == mover, ~subset, subset)
+        if step % REST == 0:
+            deviations.append(float(values[leaves].std()) if size > 1 else 0.0)
+        chosen = kernel.draw_boltzmann(penalised, temperature, chance)
+        hopeless[chosen] = False
+        size += -1 if leaves[chosen] else 1
+        subset[movers[chosen]] ^= True
+        movers = movers[~hopeless]
+    else:
+        step = len(chances)
+    sizes = sorted(best)
+    return WalkLeg(
+        sizes=np.array(sizes, np.int64),
+        values=np.array([best[size][0] for size in sizes]),
+        subsets=np.array([best[size][1] for size in sizes]).reshape(-1, len(subset)),
+        deviation=float(np.mean(deviations)) if deviations else 0.0,
+        n_steps=step,
+        n_neighbours=counted,
+    )
+
+
+class Walk:
+    """A walk that keeps within reach of one size, and near it if sizes are levelled.
+
+    Parameters
+    ----------
+    search : Evaluator
+    size : int
+        The size in the middle.
+    start : bool, (n_members,)
+        Where it begins; of this size.
+
+    Attributes
+    ----------
+    subset : bool, (n_members,)
+        Where it stands.
+    """
+
+    def __init__(self, search: Evaluator, size: int, start: np.ndarray) -> None:
+        self.subset = start.copy()
+        off = np.abs(np.arange(len(start) + 1) - size) / max(1.0, WIDTH * size)
+        self._penalty = np.where((off <= FARTHEST) & (np.arange(len(start) + 1) > 0), off**2, np.inf)
+        self._least = 1 / search.votes.n_samples
+        neighbours = start if size > 1 else ~start
+        self._unit = max(float(search.neighbour_values(start, neighbours)[neighbours].std()), self._least)
+
+    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> WalkLeg:
+        """Take some steps at a temperature that is drawn.
+
+        Parameters
+        ----------
+        search : Evaluator
+        n_steps : int
+        level : float64, (n_members + 1,), optional
+            By size, what is taken off the criterion: where that is the best known, all sizes are as attractive. If not
+            given, sizes that are not barred cost nothing, and the walk goes where the criterion leads.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        WalkLeg
+            What it met. Nothing of it has been evaluated.
+        """
+        temperature = self._unit * rng.uniform(*WARMTHS)
+        if level is None:
+            penalty = np.where(np.isfinite(self._penalty), 0.0, np.inf)
+        else:
+            penalty = self._unit * self._penalty - level
+        leg = metropolis_walk(search, self.subset, penalty, temperature, rng.random(n_steps))
+        self._unit = max(leg.deviation, self._least)
+        return leg
+
+
+class MetropolisWalks:
+    """A walk around the best subset, led by the criterion alone, and others at all sizes up to more than its size.
+
+    Attributes
+    ----------
+    neighbours_per_step : float
+        Neighbours that the last walk looked at, on the average; 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.neighbours_per_step = 0.0
+        self._walks: dict[tuple[bool, int], Walk] = {}
+
+    def go_on(self, search: Evaluator, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Let one of the walks take some steps; most often the one around the best subset.
+
+        Returns
+        -------
+        bool, (n, n_members)
+            The best neighbour at each size that it met. They have not been evaluated.
+        """
+        sizes = np.count_nonzero(search.archive.subsets, axis=1)
+        values = search.archive.values[:, search.objectives.index(search.guide)]
+        size = int(sizes[values.argmin()])
+        leads = bool(rng.random() < LEADING)
+        level = None
+        if not leads:
+            level = best_up_to_each_size(sizes, values, len(search.pool))
+            stand = np.array(sizes_in_mind(size, len(search.pool)))
+            size = int(stand[np.abs(stand - rng.integers(1, stand[-1] + 1)).argmin()])
+        if (leads, size) not in self._walks:
+            nearest = search.archive.subsets[np.abs(sizes - size).argmin()]
+            self._walks[leads, size] = Walk(search, size, _resized(nearest, size, rng))
+        leg = self._walks[leads, size].go_on(search, n_steps, level, rng)
+        self.neighbours_per_step = leg.n_neighbours / max(leg.n_steps, 1)
+        return leg.subsets
+
+
+def best_up_to_each_size(sizes: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
+    """Lowest of some values at each size from 0 to ``most``, or at a smaller one; below all sizes that of the smallest.
+
+    Parameters
+    ----------
+    sizes : int64, (n,)
+    values : float64, (n,)
+    most : int
+
+    Returns
+    -------
+    float64, (most + 1,)
+    """
+    lowest = np.full(most + 1, np.inf)
+    np.minimum.at(lowest, np.append(sizes, 0), np.append(values, values[sizes == sizes.min()].min()))
+    return np.minimum.accumulate(lowest)
+
+
+def sizes_in_mind(best: int, most: int) -> list[int]:
+    """Sizes from 1 on, each half as much again as the one before, rounded up, until one is that much above ``best``."""
+    sizes = [1]
+    while sizes[-1] < best * GROWTH and math.ceil(sizes[-1] * GROWTH) <= most:
+        sizes.append(math.ceil(sizes[-1] * GROWTH))
+    return sizes
+
+
+def _resized(subset: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Let some join, or leave, so that a subset has that size."""
+    resized = subset.copy()
+    excess = int(np.count_nonzero(subset)) - size
+    resized[rng.permutation(np.flatnonzero(subset == (excess > 0)))[: abs(excess)]] = excess < 0
+    return resized

@@ -1,0 +1,56 @@
+"""Walks from neighbour to neighbour that go down.
+
+All neighbours of a subset are counted in one pass over the votes, so a step costs little more than judging one child,
+and chooses among all members.
+"""
+
+import numpy as np
+
+from evo_ensyth.selection.evaluator import Evaluator
+
+# A member that moved stays where it is for so many steps, at least and at most.
+REST = (2, 6)
+# Joining and leaving take turns, which swaps members; with this probability a turn is repeated, and the size drifts.
+DRIFT = 0.5
+
+
+def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Walk from a subset: each step takes the member whose joining, or leaving, is best by the criterion.
+
+    It leaves a local optimum because members may not turn back at once: Glover, "Tabu search, part I", ORSA Journal on
+    Computing 1(3), 1989.
+
+    Parameters
+    ----------
+    search : Evaluator
+        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+    subset : bool, (n_members,)
+    n_steps : int
+    rng : Generator
+
+    Returns
+    -------
+    bool, (at most n_steps, n_members)
+        The subsets on the way. They have not been evaluated.
+    """
+    subset = subset.copy()
+    rests_until = np.zeros(len(subset), np.int64)
+    rests = rng.integers(REST[0], REST[1] + 1, n_steps)
+    repeats = rng.random(n_steps) < DRIFT
+    joining = bool(rng.random() < 0.5)
+    path = np.empty((n_steps, len(subset)), bool)
+    for step in range(n_steps):
+        size = int(np.count_nonzero(subset))
+        joining = (joining or size == 1) and size < len(subset)
+        movable = ~subset if joining else subset
+        candidates = movable & (rests_until <= step)
+        if not candidates.any():
+            candidates = movable
+        if np.count_nonzero(candidates) > search.budget.remaining:
+            return path[:step]
+        moves = search.neighbour_values(subset, candidates).argmin()
+        subset[moves] ^= True
+        rests_until[moves] = step + 1 + rests[step]
+        path[step] = subset
+        joining ^= not repeats[step]
+    return path

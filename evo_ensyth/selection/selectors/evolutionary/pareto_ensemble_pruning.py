@@ -1,0 +1,120 @@
+"""Pareto ensemble pruning (PEP): mutation, with a local search from every improvement.
+
+Qian, Yu, Zhou, "Pareto Ensemble Pruning", AAAI 2015: a bi-objective evolutionary algorithm on (error, size) with the
+variable-depth search of Lin and Kernighan as its local search.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.plugins import check_settings, setting
+from evo_ensyth.selection.evaluator import Evaluator
+
+# Children that are judged in one call while none of them enters the archive.
+MOST_AT_ONCE = 64
+# Steps of a walk that are judged in one call; what is not judged yet is lost when the time is out.
+STEPS_AT_ONCE = 32
+# The published number of iterations is next to none for a handful of members.
+LEAST_ITERATIONS = 2_000
+
+
+@dataclass(frozen=True)
+class ParetoEnsemblePruning:
+    """Keep an archive of non-dominated subsets and improve it by mutation and variable-depth search.
+
+    Attributes
+    ----------
+    iterations : int
+        Children, without a budget or a time limit; 0 stands for the published m^2 ln m, for m members.
+
+    Notes
+    -----
+    The archive holds the front of the problem's own objectives, which are the published ones for error and n_members. A
+    child is refused if something dominates it; if not, it drives out all that it is at least as good as, itself
+    included, so that the archive drifts among equals. A walk goes by error alone, or by the first objective where
+    ``error`` is none, and flips every member once: m (m + 1) / 2 neighbours, which all count.
+
+    What is not as published: nobody walks twice from one subset, since the walk would be the same, and a child that is
+    its own parent is not judged again. Of equally good steps the one to the smaller ensemble is taken. While no child
+    enters, they are bred 2, 4, ... at a time from the archive as it is, which judges them faster. A budget that is too
+    small for the next step of a walk ends the walk, and goes into children.
+    """
+
+    iterations: int = setting(0, at_least=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge children, and the walks from those that enter the archive."""
+        n_members = len(search.pool)
+        start = rng.random((1, n_members)) < 0.5
+        start[0, rng.integers(n_members)] |= not start.any()
+        archive = _Archive(start, search.evaluate(start).penalised)
+        if n_members == 1:
+            return  # its only child would be nobody
+        iterations = self.iterations or max(LEAST_ITERATIONS, math.ceil(n_members**2 * math.log(n_members)))
+        walked: set[bytes] = set()
+        bred, brood = 0, 1
+        while search.budget.limited or bred < iterations:
+            n_children = brood if search.budget.limited else min(brood, iterations - bred)
+            children = archive.children(n_children, rng)
+            bred += n_children
+            brood = min(2 * brood, MOST_AT_ONCE)
+            for child, value in zip(children, search.evaluate(children).penalised, strict=True):
+                if archive.offer(child, value) and child.tobytes() not in walked:
+                    walked.add(child.tobytes())
+                    _walk(search, child, archive)
+                    brood = 1
+
+
+@dataclass
+class _Archive:
+    """Subsets none of which dominates another, with their values."""
+
+    subsets: np.ndarray
+    values: np.ndarray
+
+    def children(self, n_children: int, rng: np.random.Generator) -> np.ndarray:
+        """Mutants of random members of the archive, without those that are empty or did not change."""
+        parents = self.subsets[rng.integers(len(self.subsets), size=n_children)]
+        flips = rng.random(parents.shape) < 1 / parents.shape[1]
+        children = parents ^ flips
+        return np.asarray(children[children.any(axis=1) & flips.any(axis=1)])
+
+    def offer(self, subset: np.ndarray, value: np.ndarray) -> bool:
+        """Take a subset in unless something dominates it; whether it is in."""
+        as_good = (self.values <= value).all(axis=1)
+        if (as_good & (self.values < value).any(axis=1)).any():
+            return False
+        stays = ~(value <= self.values).all(axis=1)
+        self.subsets = np.concatenate([self.subsets[stays], subset[None]])
+        self.values = np.concatenate([self.values[stays], value[None]])
+        return True
+
+
+def _walk(search: Evaluator, subset: np.ndarray, archive: _Archive) -> None:
+    """Variable-depth search: flip the member that is best to flip, each once, and offer all subsets on the way."""
+    subset = subset.copy()
+    untouched = np.ones_like(subset)
+    visited: list[np.ndarray] = []
+    while True:
+        # The last member stays for now: nobody is no ensemble.
+        candidates = untouched & ~subset if np.count_nonzero(subset) == 1 else untouched
+        n_candidates = np.count_nonzero(candidates)
+        at_the_end = n_candidates == 0 or n_candidates + len(visited) + 1 > search.budget.remaining
+        if visited and (at_the_end or len(visited) == STEPS_AT_ONCE):
+            steps = np.array(visited)
+            for step, value in zip(steps, search.evaluate(steps).penalised, strict=True):
+                archive.offer(step, value)
+            visited = []
+        if at_the_end:
+            return
+        outcome = search.neighbour_values(subset, candidates)
+        best = np.flatnonzero(outcome == outcome.min())
+        flip = best[np.argmax(subset[best])]  # the first that leaves, or else the first that joins
+        subset[flip] ^= True
+        untouched[flip] = False
+        visited.append(subset.copy())

@@ -1,0 +1,157 @@
+"""The exact front of error against size, proven by branch and bound.
+
+Enumeration with bounds on bit-sliced margins, see `evo_ensyth.selection.exact.pairwise_margins`.
+"""
+
+import itertools
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint, read_json, write_json
+from evo_ensyth.plugins import check_settings, setting
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, largest_size, limits_of, subsets_of
+from evo_ensyth.selection.selectors.baselines.backward_elimination import BackwardElimination
+from evo_ensyth.selection.selectors.greedy.backward_wrapper import BackwardWrapper
+from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
+
+SECONDS_BETWEEN_CHECKPOINTS = 10.0
+FORMAT = 2
+BLOCK = 4_096  # subsets of a batch, where all are judged one by one
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Prove size after size that nothing better exists.
+
+    Attributes
+    ----------
+    max_size : int, optional
+        Largest ensembles to look at; all by default, or as many as are in reach: of 200 members those of up to 7.
+
+    Notes
+    -----
+    It begins with what greedy selection finds: the better the known ensembles are, the more subsets a bound cuts off.
+    Where the evaluator has a scratch folder, an interrupted search goes on from there, with the same result as one
+    that was not. With a budget, only sizes are begun whose subsets all fit in.
+
+    Nothing can be cut off for objectives other than error and n_members, nor within hard limits: then every subset is
+    judged one by one, which is many times slower, and proves nothing about sizes.
+    """
+
+    max_size: int | None = setting(None, at_least=1)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge all subsets, from small ones to large ones."""
+        counts = [objective.counts for objective in search.objectives]
+        max_size = largest_size(self.max_size, len(search.pool))
+        if set(counts) != PROVABLE or search.constraints:
+            _judge_all(search, max_size)
+            return
+        proof = Proof(search.votes, max_size)
+        n_members, n_samples = len(search.pool), search.votes.n_samples
+        for baseline in (BackwardElimination(), ForwardGreedy(), BackwardWrapper()):
+            baseline.select(search, rng)
+        checkpoint = _Checkpoint(search, max_size)
+        checkpoint.load(proof)
+        errors = np.rint(search.archive.values[:, counts.index("errors")] * n_samples).astype(np.int64)
+        proof.lower_limits(limits_of(search.archive.subsets, errors, n_samples))
+        search.mark_proven(proof.certified)
+
+        def go_on() -> bool:
+            return not search.budget.done
+
+        estimate = in_words(proof.estimate(go_on)) if proof.next_pass is not None else ""
+        if proof.reach < max_size:
+            estimate += f"; larger ensembles than of {proof.reach} are out of reach"
+        search.report_progress(estimate)
+        try:
+            while (sizes := proof.next_pass) is not None:
+                if subsets_of(n_members, sizes) > search.budget.remaining:
+                    return
+                counted = proof.counted
+                for found in proof.rounds(go_on):
+                    best = np.array([best.subset for best in found], bool).reshape(-1, n_members)
+                    search.record(proof.counted - counted, best)
+                    counted = proof.counted
+                    search.mark_proven(proof.certified)
+                    checkpoint.save_now_and_then(proof)
+                    search.report_progress(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
+                search.budget.raise_if_done()
+        finally:
+            checkpoint.close(proof)
+
+
+def _judge_all(search: Evaluator, max_size: int) -> None:
+    n_members = len(search.pool)
+    for size in range(1, max_size + 1):
+        combinations = itertools.combinations(range(n_members), size)
+        while block := list(itertools.islice(combinations, BLOCK)):
+            subsets = np.zeros((len(block), n_members), bool)
+            np.put_along_axis(subsets, np.array(block), True, axis=1)
+            search.evaluate(subsets)
+        search.report_progress(f"all of {size} members are judged")
+
+
+class _Checkpoint:
+    """Where a proof stands, in the scratch folder, for as long as it is not finished."""
+
+    def __init__(self, search: Evaluator, max_size: int) -> None:
+        self.search = search
+        # The budget too: what was counted without one may be more than one allows.
+        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit})
+        self.path = None if search.scratch is None else search.scratch / f"exact-{key[:16]}.json"
+        self.last = time.monotonic()
+
+    def load(self, proof: Proof) -> None:
+        """Take up an interrupted proof, if there is one."""
+        if self.path is None or not self.path.exists():
+            return
+        content = read_json(self.path)
+        try:
+            if content["format"] != FORMAT:
+                raise InputError(f"field 'format' is not {FORMAT}.")
+            proof.resume(content["proof"])
+            best = np.zeros((len(content["front"]), len(self.search.pool)), bool)
+            for row, members in enumerate(content["front"]):
+                best[row, members] = True
+            self.search.record(proof.counted, best)
+        except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError(f"{self.path} is no checkpoint of this search ({error}); remove it.") from error
+        self.search.report_progress(f"going on from {self.path}")
+
+    def save_now_and_then(self, proof: Proof) -> None:
+        """Write where the proof stands, unless that was done seconds ago."""
+        if time.monotonic() - self.last > SECONDS_BETWEEN_CHECKPOINTS:
+            self._save(proof)
+
+    def close(self, proof: Proof) -> None:
+        """Keep what an unfinished proof needs; forget a finished one."""
+        if self.path is None:
+            return
+        if proof.next_pass is None:
+            self.path.unlink(missing_ok=True)
+        elif proof.counted:
+            self._save(proof)
+
+    def _save(self, proof: Proof) -> None:
+        if self.path is None:
+            return
+        self.last = time.monotonic()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        front = [np.flatnonzero(subset).tolist() for subset in self.search.archive.subsets]
+        write_json(self.path, {"format": FORMAT, "proof": proof.state(), "front": front})
+
+
+def in_words(estimate: Estimate) -> str:
+    """How long it will take, in the unit that one would say it in."""
+    units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
+    unit, name = next((unit, name) for unit, name in units if estimate.seconds >= 2 * unit or unit == 1)
+    low, likely, high = (f"{seconds / unit:,.0f}" for seconds in (estimate.least, estimate.seconds, estimate.most))
+    return f"{estimate.n_subsets:,} subsets to settle: about {likely} {name} ({low} to {high} by a sample)"

@@ -1,0 +1,1 @@
+"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""

@@ -1,0 +1,36 @@
+"""Complementarity: add the member that is right most often where the ensemble is wrong.
+
+Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263. In the style of: the criterion is
+from other accounts of the paper.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_ensyth.selection.agreement import Growing, Labels
+from evo_ensyth.selection.evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class Complementarity:
+    """Nested ensembles from the best member up to the whole pool.
+
+    Notes
+    -----
+    Of members that are right equally often where the ensemble is wrong, the one with fewer errors of its own joins,
+    then the first. Nothing but the ensembles on the path is judged.
+    """
+
+    def select(self, search: Evaluator, rng: np.random.Generator) -> None:
+        """Judge the path."""
+        votes = search.votes
+        right = Labels(votes.y_pred == votes.y_true, n_classes=2)
+        ensemble = Growing(votes)
+        wrong = np.ones(votes.n_samples, bool)
+        while not ensemble.subset.all():
+            # |right & wrong| = (|right| + |wrong| - |right ^ wrong|) / 2, where |wrong| is the same for all members.
+            missed = votes.member_errors + right.differences(wrong)
+            ensemble.join(int(np.lexsort((votes.member_errors, missed, ensemble.subset))[0]))
+            search.evaluate(ensemble.subset[None])
+            wrong = ensemble.answers != votes.y_true
