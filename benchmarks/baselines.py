@@ -23,13 +23,13 @@ if options.threads:
     os.environ["NUMBA_NUM_THREADS"] = str(options.threads)  # read when numba is imported
 
 import numpy as np
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.greedy.caruana import Caruana
 from votes import draw_votes
 
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors.greedy.caruana import Caruana
 
 NAMES = ("backward_elimination", "caruana", "forward_greedy", "backward_wrapper", "local_search")
 CARUANA_ROUNDS = Caruana().rounds

@@ -17,14 +17,14 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from generation import drawn_problem
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
 from evo_ensyth import objectives
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10), (1_000, 5_000, 10), (1_000, 50_000, 100))

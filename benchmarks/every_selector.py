@@ -22,8 +22,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from evo_ensyth.selection.budget import SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from generation import GOALS, drawn_problem
 from output import Output, Sheet, Value, arguments
 from unseen import Method
@@ -34,6 +32,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.results.statistics import interval, lowest
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.workspace import build_pool, load_problem
 

@@ -19,10 +19,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.exact.proof import Proof, limits_of
-from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
-from evo_ensyth.selection.selectors.exact.exact import Exact, in_words
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
@@ -30,7 +26,11 @@ from evo_ensyth.cli.progress import search_progress
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.io import read_predictions
 from evo_ensyth.pool import Members, Pool, Votes
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.exact.proof import Proof, limits_of
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
+from evo_ensyth.selection.selectors.exact.exact import Exact, in_words
 
 BRUTE_FORCE = 5
 COLUMNS = {

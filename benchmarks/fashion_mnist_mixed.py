@@ -18,7 +18,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from evo_ensyth.selection.run import run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from output import Output, Sheet, Value, arguments
@@ -31,6 +30,7 @@ from evo_ensyth.report.renderers.plots import TITLES
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.statistics import mcnemar, paired_interval
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 ENSYTH = "Net-Trim, EnSyth's 36"
 METHODS = {

@@ -29,9 +29,6 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 import numpy as np
-from evo_ensyth.selection.archive import Archive
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from generation import StockProblem, drawn_problem, stock_nsga2
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
@@ -39,6 +36,9 @@ from votes import draw_votes, matrix_product, one_hot
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.front import Milestone
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))

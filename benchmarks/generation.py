@@ -18,9 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.evolutionary._array_nsga2 import ArrayNSGA2
-from evo_ensyth.selection.selectors.evolutionary._loop import first_generation
 from output import Output, Sheet, Value, arguments
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.problem import Problem as PymooProblem
@@ -31,7 +28,10 @@ from pymoo.operators.sampling.rnd import BinaryRandomSampling
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.pool import Members, Pool, Votes
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors.evolutionary._array_nsga2 import ArrayNSGA2
+from evo_ensyth.selection.selectors.evolutionary._loop import first_generation
 
 CASES = ((36, 100), (36, 400), (1_000, 100), (1_000, 400))
 GENERATIONS = 30

@@ -32,15 +32,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evo_ensyth.selection.archive import Archive
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from output import LEFT, Output, Sheet, Value, arguments
 from votes import draw_votes, matrix_product, one_hot
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 
 REAL_POOLS = Path(__file__).resolve().parents[2] / "shared" / "pools"

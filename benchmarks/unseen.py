@@ -15,8 +15,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 
 import evo_ensyth
 from evo_ensyth import combining, objectives, plugins
@@ -25,6 +23,8 @@ from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.results import statistics
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 
 # Increase it whenever the content of `played` changes, so that earlier results are not reused.

@@ -7,10 +7,10 @@ name of one column has changed since: "chosen" is now "recommended". All rows ar
 from pathlib import Path
 
 import pytest
-from evo_ensyth.selection.selectors.exact.exact import Exact
 
 from evo_ensyth import api
 from evo_ensyth.results.run import Run
+from evo_ensyth.selection.selectors.exact.exact import Exact
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures" / "fronts"

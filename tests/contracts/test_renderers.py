@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from evo_ensyth.selection.run import run
 
 from evo_ensyth import plugins
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.folder import RENDERERS, write_report
+from evo_ensyth.selection.run import run
 
 NAMES = plugins.names(RENDERERS)
 HOSTILE = ("<script>", "$x^2$", "[red]", "a | b", "=1+1", "\x1b[31m", "模型", "x" * 200)

@@ -11,13 +11,13 @@ from types import FunctionType, ModuleType
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from numpy.testing import assert_array_equal
 from settings import refused
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 
 NAMES = selectors.names()
 

@@ -5,11 +5,11 @@ import weakref
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 from naive import random_votes
 
 from evo_ensyth.engine import BitPlanes, Diversity, Ensembles, SoftVotes, views
 from evo_ensyth.pool import Members, Scores, Votes
+from evo_ensyth.selection.run import run
 
 KINDS = {"bit_planes": BitPlanes, "soft_votes": SoftVotes, "diversity": Diversity}
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from evo_ensyth.selection.constraints import constraints_of
-from evo_ensyth.selection.run import run
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.renderers.markdown import page
 from evo_ensyth.results.run import Run
+from evo_ensyth.selection.constraints import constraints_of
+from evo_ensyth.selection.run import run
 
 EARLIER = ROOT / "tests" / "fixtures" / "runs"
 WORKED_OUT = {"recommended", "search_interval", "test_interval", "optimism", "warnings"}

@@ -5,7 +5,6 @@ import math
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth import objectives
@@ -15,6 +14,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 NAMES = ("soft_error", "log_loss", "brier_score", "calibration_error")
 # Each score is rounded by at most 2^-17, so a share is off by about as much.

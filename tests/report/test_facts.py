@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 
 from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report.facts import gather, guided_by
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 TRUTH = np.ones(10, int)
 # On the search split the first member has 1 error, the second 2, the third 3, never on the same sample. A tie is an

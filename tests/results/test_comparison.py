@@ -5,11 +5,11 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.evaluator import Evaluator
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.comparison import Comparison, Discordant, baseline_name, cautions, compare, count_discordant
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.evaluator import Evaluator
 
 
 def test_counts_are_those_of_votes_counted_by_hand(make_problem):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
@@ -18,6 +17,7 @@ from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.run import Run
+from evo_ensyth.selection.run import run
 
 HOSTILE = "<script>alert('1')</script> \"&\" [red]bold[/red] :bug: \x1b[31m\n\r\n | $x^2$ 模型 "
 LONG = [

@@ -1,10 +1,10 @@
 """A front: a sequence of ensembles, and a table of them."""
 
 import pytest
-from evo_ensyth.selection.run import run
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.front import Front
+from evo_ensyth.selection.run import run
 
 
 @pytest.fixture

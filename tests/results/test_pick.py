@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.pick import at_knee, cheapest_within, of_size, pick, recommended, within_one_standard_error
 from evo_ensyth.results.run import Run
+from evo_ensyth.selection.run import run
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from evo_ensyth.selection.run import run
 from matplotlib.figure import Figure
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.run_comparison import RunComparison
+from evo_ensyth.selection.run import run
 
 
 @pytest.fixture

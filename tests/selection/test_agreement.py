@@ -3,11 +3,11 @@
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.agreement import Growing, Labels
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes, memory
+from evo_ensyth.selection.agreement import Growing, Labels
 
 
 @pytest.mark.parametrize(("n_classes", "kind"), [(1, np.uint8), (2, np.uint8), (5, np.uint8), (700, np.uint16)])

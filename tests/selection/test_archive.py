@@ -3,8 +3,9 @@
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.archive import Archive, dominates, hypervolume, non_dominated
 from numpy.testing import assert_array_equal
+
+from evo_ensyth.selection.archive import Archive, dominates, hypervolume, non_dominated
 
 
 @pytest.mark.parametrize("n_objectives", [1, 2, 3])

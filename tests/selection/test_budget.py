@@ -1,9 +1,9 @@
 """How long a search may go on."""
 
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
 
 from evo_ensyth.selection import budget as budget_module
+from evo_ensyth.selection.budget import Budget, SearchOver
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.archive import dominates
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.constraints import Constraint, constraints_of, penalised
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.run import run
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.archive import dominates
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.constraints import Constraint, constraints_of, penalised
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.archive import hypervolume, non_dominated
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
 from numpy.testing import assert_array_equal
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.selection import evaluator as evaluator_module
+from evo_ensyth.selection.archive import hypervolume, non_dominated
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 
 
 def test_values_are_those_of_the_oracle(make_problem):

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+
 from evo_ensyth.selection.interruption import SIGNALS, stopped_by_signals
 
 pytestmark = pytest.mark.skipif(

@@ -7,15 +7,15 @@ import moocore
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import Progress, run
-from evo_ensyth.selection.selectors.greedy.caruana import Caruana
 from numpy.testing import assert_allclose
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
 from evo_ensyth.pool import Votes
+from evo_ensyth.selection.run import Progress, run
 from evo_ensyth.selection.selectors import load
+from evo_ensyth.selection.selectors.greedy.caruana import Caruana
 
 
 @pytest.fixture

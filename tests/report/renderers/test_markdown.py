@@ -5,7 +5,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 from markdown_it import MarkdownIt
 
 from evo_ensyth.objectives.error import error
@@ -15,6 +14,7 @@ from evo_ensyth.report.renderers.markdown import page
 from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.run import Run
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 HOSTILE = [
     "**bold** and __bold__ and _so_ on",

@@ -6,7 +6,6 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from evo_ensyth.selection.run import run
 from matplotlib.figure import Figure
 
 from evo_ensyth.objectives import Objective
@@ -18,6 +17,7 @@ from evo_ensyth.report.facts import Facts, gather
 from evo_ensyth.report.renderers.plots import draw_front, render
 from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 
 def facts(

@@ -5,7 +5,6 @@ import math
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -13,6 +12,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.exact import pairwise_margins
+from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
 
 
 def draw(n_members, n_samples, n_classes, accuracy, seed):

@@ -6,13 +6,13 @@ import time
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.exact.proof import Proof, limits_of, passes, prove_some, subsets_of
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.exact import proof as proofs
+from evo_ensyth.selection.exact.proof import Proof, limits_of, passes, prove_some, subsets_of
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.evaluator import Evaluated, Evaluator
-from evo_ensyth.selection.selectors.evolutionary._array_nsga2 import ArrayNSGA2, Judged, pack, survivors, unpack
-from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
-from evo_ensyth.selection.selectors.evolutionary.nsga2_pymoo import NSGA2Pymoo
 from numpy.testing import assert_allclose, assert_array_equal
 from pymoo.core.population import Population
 from scipy.stats import binom
 
+from evo_ensyth.selection.evaluator import Evaluated, Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _array_nsga2, _breeding, _loop, _pymoo
+from evo_ensyth.selection.selectors.evolutionary._array_nsga2 import ArrayNSGA2, Judged, pack, survivors, unpack
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
+from evo_ensyth.selection.selectors.evolutionary.nsga2_pymoo import NSGA2Pymoo
 
 
 @pytest.mark.parametrize("n_members", [1, 8, 63, 64, 65, 130])

@@ -5,10 +5,10 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.evaluator import Evaluator
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.evaluator import Evaluator
 
 
 class Recorder(Evaluator):

@@ -7,10 +7,11 @@ import sys
 import naive
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary.cma_es import CMAES, shared_out
-from numpy.testing import assert_array_equal
 
 
 class Recorder(Evaluator):

@@ -10,15 +10,15 @@ import sys
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluated, Evaluator
-from evo_ensyth.selection.selectors.evolutionary.genetic import Genetic
-from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
-from evo_ensyth.selection.selectors.evolutionary.nsga2_deap import NSGA2DEAP
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluated, Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _deap, _loop
+from evo_ensyth.selection.selectors.evolutionary.genetic import Genetic
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
+from evo_ensyth.selection.selectors.evolutionary.nsga2_deap import NSGA2DEAP
 
 
 def searched(selector, problem, seed=1, budget=None, seconds=None):

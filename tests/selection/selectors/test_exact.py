@@ -6,14 +6,14 @@ import json
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.exact import exact
-from evo_ensyth.selection.selectors.exact.exact import Exact
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact import proof as proofs
+from evo_ensyth.selection.selectors.exact import exact
+from evo_ensyth.selection.selectors.exact.exact import Exact
 
 
 def searched(problem, selector, budget=None, **options):

@@ -7,12 +7,12 @@ from fractions import Fraction
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.ordering.hierarchical_pruning import HierarchicalPruning
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.engine import Diversity
 from evo_ensyth.engine.diversity import MEASURES
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.selectors.ordering.hierarchical_pruning import HierarchicalPruning
 
 
 class Recorder(Evaluator):

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.ordering.kappa_pruning import KappaPruning
-from numpy.testing import assert_array_equal
 
 
 class Recorder(Evaluator):

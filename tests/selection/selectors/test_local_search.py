@@ -5,6 +5,7 @@ import contextlib
 import naive
 import numpy as np
 import pytest
+
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.greedy.caruana import Caruana

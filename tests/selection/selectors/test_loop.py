@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.archive import Archive
-from evo_ensyth.selection.budget import Budget
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.evolutionary._loop import first_generation, walk_baselines
 from numpy.testing import assert_array_equal
 
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.archive import Archive
+from evo_ensyth.selection.budget import Budget
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _loop
+from evo_ensyth.selection.selectors.evolutionary._loop import first_generation, walk_baselines
 
 
 def judged_by(names, make_problem):

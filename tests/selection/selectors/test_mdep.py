@@ -3,13 +3,13 @@
 import naive
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth.objectives import find
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.constraints import constraints_of
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary.mdep import MDEP
-from numpy.testing import assert_allclose, assert_array_equal
-
-from evo_ensyth.objectives import find
 
 
 def by_hand(subset, votes):

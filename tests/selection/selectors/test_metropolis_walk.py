@@ -6,8 +6,17 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth.engine import BitPlanes
+from evo_ensyth.engine.kernels.bits import WORDS
+from evo_ensyth.objectives.error import error
+from evo_ensyth.objectives.n_members import n_members
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors.evolutionary import _metropolis_walk, nsga2
 from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import (
     HOPELESS,
     REST,
@@ -24,15 +33,6 @@ from evo_ensyth.selection.selectors.evolutionary._metropolis_walk import (
     sizes_in_mind,
 )
 from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
-from numpy.testing import assert_allclose, assert_array_equal
-
-from evo_ensyth.engine import BitPlanes
-from evo_ensyth.engine.kernels.bits import WORDS
-from evo_ensyth.objectives.error import error
-from evo_ensyth.objectives.n_members import n_members
-from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.selection.problem import Problem
-from evo_ensyth.selection.selectors.evolutionary import _metropolis_walk, nsga2
 
 
 def ways(problem):

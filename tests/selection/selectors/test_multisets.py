@@ -7,15 +7,15 @@ import math
 import naive
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from evo_ensyth.pool import Votes
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.quality_diversity import _multisets
 from evo_ensyth.selection.selectors.quality_diversity._multisets import Breeding
 from evo_ensyth.selection.selectors.quality_diversity.qdo_es import GRAIN, QDOES, Grid, mean_of_pairs, pairwise
 from evo_ensyth.selection.selectors.quality_diversity.qo_es import QOES
-from numpy.testing import assert_allclose, assert_array_equal
-
-from evo_ensyth.pool import Votes
 
 both_selectors = pytest.mark.parametrize("kind", [QOES, QDOES])
 

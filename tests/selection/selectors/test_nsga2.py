@@ -8,16 +8,16 @@ import sys
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.evolutionary._loop import first_generation
-from evo_ensyth.selection.selectors.evolutionary._pymoo import crowding_distance
-from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 from numpy.testing import assert_allclose, assert_array_equal
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _loop
+from evo_ensyth.selection.selectors.evolutionary._loop import first_generation
+from evo_ensyth.selection.selectors.evolutionary._pymoo import crowding_distance
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 
 
 def searched(problem, selector=None, seed=1, budget=None, seconds=None):

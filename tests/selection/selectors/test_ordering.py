@@ -6,6 +6,9 @@ from fractions import Fraction
 import naive
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+
+from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.greedy.complementarity import Complementarity
 from evo_ensyth.selection.selectors.greedy.drep import DREP
@@ -14,9 +17,6 @@ from evo_ensyth.selection.selectors.greedy.margin_distance_minimisation import M
 from evo_ensyth.selection.selectors.greedy.reduce_error import ReduceError
 from evo_ensyth.selection.selectors.ordering.k_medoids import KMedoids
 from evo_ensyth.selection.selectors.ordering.orientation_ordering import OrientationOrdering
-from numpy.testing import assert_array_equal
-
-from evo_ensyth.pool import Members, Pool, Votes
 
 ORDERINGS = (OrientationOrdering(cut=False), MarginDistanceMinimisation(), Complementarity(), DREP())
 ALL = (*ORDERINGS, ReduceError(), KMedoids(), KMedoids(first="diversity"))

@@ -6,12 +6,12 @@ import math
 import naive
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.evolutionary.pareto_ensemble_pruning import ParetoEnsemblePruning, _Archive, _walk
 from numpy.testing import assert_array_equal
 
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import pareto_ensemble_pruning
+from evo_ensyth.selection.selectors.evolutionary.pareto_ensemble_pruning import ParetoEnsemblePruning, _Archive, _walk
 
 
 class Recorder(Evaluator):

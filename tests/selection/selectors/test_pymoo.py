@@ -5,11 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluated, Evaluator
 from numpy.testing import assert_allclose, assert_array_equal
 
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluated, Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _loop, _pymoo
 
 NAMES = ("nsga2_pymoo", "nsga3", "age_moea", "moead")

@@ -5,11 +5,11 @@ import contextlib
 import naive
 import numpy as np
 import pytest
+
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2, _start
-
 from evo_ensyth.selection.selectors.evolutionary import _loop, _tabu_walk, nsga2
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2, _start
 
 
 @pytest.mark.parametrize("seed", range(5))
