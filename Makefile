@@ -7,16 +7,20 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 
 BIN := .venv/bin
+QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/docs tests/test_files.py tests/test_plugins.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test check tree figures install clean
+.PHONY: search test quick check tree figures install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
 
 test: .venv/installed-dev check  ## everything that .ci/run runs
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+quick: .venv/installed-dev  ## the tests of a minute: arrays, files, objectives, results, rooms
+	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(QUICK)
 
 check: .venv/installed-dev  ## lint, types, import contracts, spelling and the words that went
 	@$(BIN)/ruff check .
