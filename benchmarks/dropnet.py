@@ -33,12 +33,13 @@ from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.files import write_whole
 from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.report.drawing import COLOURS, STYLE, figure_files
-from evo_ensyth.synthesis import DropNet, Recipe, Route, Training, build
-from evo_ensyth.synthesis.compression import Material, Told, Variant, silent
+from evo_ensyth.synthesis import DropNet, Recipe, Route, Training, build_pool
+from evo_ensyth.synthesis.compression import CompressionInputs, Report, Variant, silent
 from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
-from evo_ensyth.synthesis.compression.dropnet import PUBLISHED_TRAINING, Patience, shared_out
-from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.training import derived_seed, train
+from evo_ensyth.synthesis.compression.dropnet import PUBLISHED_TRAINING, Patience, held_out_split
+from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.reproducibility import derived_seed
 
 RUNS = Path("runs/dropnet")
 METRICS = ("minimum", "maximum", "random")
@@ -78,16 +79,16 @@ class FullNetwork:
     def variants(
         self,
         parent: Network,
-        material: Material,
+        inputs: CompressionInputs,
         *,
         seed: int,
         scratch: Path | None = None,
-        progress: Told = silent,
+        progress: Report = silent,
     ) -> Iterator[Variant]:
         """Yield the network; nothing is taken from the parent."""
-        fitted, held_out = shared_out(material.train, seed)
+        fitted, held_out = held_out_split(inputs.train, seed)
         trained = train(
-            material.untrained,
+            inputs.untrained,
             fitted,
             self.like.training,
             seed=derived_seed(seed, FULL, "training"),
@@ -238,7 +239,7 @@ def main() -> None:
     for seed in range(1, options.seeds + 1):
         plan, pool = recipe(model, seed), folder / f"seed-{seed}"
         with pool_progress(quiet=False) as progress:
-            build(plan, pool, problem="dropnet", progress=progress)
+            build_pool(plan, pool, problem="dropnet", progress=progress)
         found += results(plan, pool, model)
     title = f"DropNet, model {options.model.upper()} on {model.dataset}, seeds 1 to {options.seeds}"
     table = sheet(found, f"{title}: test accuracy in %")

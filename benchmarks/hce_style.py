@@ -19,9 +19,10 @@ from rich.progress import track
 from scipy.stats import t
 
 from evo_ensyth.synthesis import FineTuning, HceStyle, Magnitude, Quantisation, Training, datasets, measure, networks
-from evo_ensyth.synthesis.compression import Compressor, Material
+from evo_ensyth.synthesis.compression import CompressionInputs, Compressor
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.training import reproducible, train
+from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.reproducibility import reproducible
 
 PAIRS: dict[str, tuple[Compressor, ...]] = {
     "pruned and quantised": (Magnitude((0.8,)), Quantisation((2,))),
@@ -68,14 +69,14 @@ def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:
     untrained = networks.build("small", len(dataset.classes), seed)
     parent = train(untrained, splits["train"], Training(epochs=40, batch=64, learning_rate=3e-3, keep=0.8), seed=seed)
     calibration = parent.prepare(torch.tensor(splits["train"].images))
-    material = Material(calibration, splits["train"], untrained)
+    inputs = CompressionInputs(calibration, splits["train"], untrained)
     unseen = [splits["search"], splits["test"]]
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
     for pair, partners in PAIRS.items():
         found[pair] = {}
         for way in WAYS:
             method = replace(way, partners=partners)
-            models = [variant.model for variant in method.variants(parent, material, seed=seed)]
+            models = [variant.model for variant in method.variants(parent, inputs, seed=seed)]
             strengths = [""] if way.diversity in ("alone", CONTROL) else [f" {strength:g}" for strength in STRENGTHS]
             for place, strength in enumerate(strengths):
                 found[pair][f"{way.diversity}{strength}"] = judged(models[2 * place : 2 * place + 2], unseen)
@@ -85,7 +86,7 @@ def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:
 def judged(models: list[torch.nn.Module], unseen: list[Split]) -> tuple[float, float, float]:
     """Mean error of two models, disagreement, and error of the mean of their probabilities."""
     truth = np.concatenate([split.y_true for split in unseen])
-    scores = np.array([np.concatenate([measure.answers(model, split).scores for split in unseen]) for model in models])  # type: ignore[arg-type]
+    scores = np.array([np.concatenate([measure.predict(model, split).scores for split in unseen]) for model in models])  # type: ignore[arg-type]
     labels = scores.argmax(axis=2)
     errors = [float((answers != truth).mean()) for answers in (*labels, scores.mean(axis=0).argmax(axis=1))]
     return (errors[0] + errors[1]) / 2, float((labels[0] != labels[1]).mean()), errors[2]

@@ -18,8 +18,10 @@ from safetensors.torch import load_file, save_file
 from evo_ensyth.synthesis import datasets, networks
 from evo_ensyth.synthesis.compression._admm import LayerSolver
 from evo_ensyth.synthesis.compression._convex_program import judge, relu_program, solve_with_cvxpy
-from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance
-from evo_ensyth.synthesis.training import Training, train
+from evo_ensyth.synthesis.compression._layer_walk import default_tolerance
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
+from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.training import Training
 
 SIZES = ((20, 10, 200), (50, 20, 400), (100, 40, 600), (150, 60, 800), (200, 80, 1000))  # inputs, neurons, samples
 GAIN = 0.1

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
-from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, build, default_workers
+from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, build_pool, default_workers
 
 NAME = "net_trim_manual"
 # Dense, pruned and fine-tuned accuracy, and the share of the dense layers' weights that are kept, in %.
@@ -51,7 +51,7 @@ def main() -> None:
     plan = recipe(options.keep, options.samples)
     folder = Path("runs") / NAME / f"keep-{options.keep:g}-samples-{options.samples}"
     with pool_progress(quiet=False) as progress:
-        build(plan, folder, problem=NAME, progress=progress, workers=default_workers(plan))
+        build_pool(plan, folder, problem=NAME, progress=progress, workers=default_workers(plan))
     dense = read_pool(folder).about["parent"]["accuracy"]["test"]
     rows: list[list[Value]] = [["the manual", *MANUAL]]
     for place, (planned,) in ((folder, plan.members()), (folder / "controls", plan.planned_controls())):

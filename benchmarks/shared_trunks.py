@@ -24,12 +24,19 @@ from evo_ensyth import objectives, workspace
 from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.selection.problem import Problem
-from evo_ensyth.synthesis import Recipe, Route, build, default_workers, networks
+from evo_ensyth.synthesis import (
+    Latency,
+    Recipe,
+    Route,
+    SharedTrunkEnsemble,
+    build_pool,
+    default_workers,
+    load_member,
+    networks,
+)
 from evo_ensyth.synthesis.layer_surgery import with_state
-from evo_ensyth.synthesis.load_member import member_network
-from evo_ensyth.synthesis.measure import Latency, latency_ms
-from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.shared_trunk import Together
+from evo_ensyth.synthesis.measure import latency_ms
+from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.training import FineTuning
 
 SIZE = 8
@@ -54,7 +61,7 @@ def made_pool(name: str) -> StoredPool:
     recipe = both_ways(workspace.problem_module(name).recipe())
     folder = workspace.results_folder(name) / "shared-trunks"
     with pool_progress(quiet=False) as progress:
-        build(recipe, folder, problem=name, progress=progress, workers=default_workers(recipe))
+        build_pool(recipe, folder, problem=name, progress=progress, workers=default_workers(recipe))
     return read_pool(folder)
 
 
@@ -74,13 +81,13 @@ def row(stored: StoredPool, positions: np.ndarray) -> list[float]:
     assert tested is not None
     *costs, error = objectives.judge(problem.objectives, problem.on_search(subset))[0]
     test_error = objectives.judge(problem.objectives, tested)[0, -1]
-    members = [member_network(stored, stored.pool.names[i]) for i in positions]
+    members = [load_member(stored, stored.pool.names[i]) for i in positions]
     return [*costs, *latencies(members), error, test_error]
 
 
 def latencies(members: Sequence[Network]) -> list[float]:
     """Milliseconds for each of the batches."""
-    together = Together(members)
+    together = SharedTrunkEnsemble(members)
     found = []
     for batch in BATCHES:
         images = torch.rand(batch, *members[0].preparation.shape, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ import operator
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, fields, is_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from importlib.util import find_spec
 from numbers import Integral, Real
 from pathlib import Path
@@ -141,7 +141,7 @@ def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str
     ------
     InputError
         There is none of that name, its module does not have exactly one class with the method, the class knows no such
-        setting, or what is wanted is neither a name nor a plug-in.
+        setting or needs others, or what is wanted is neither a name nor a plug-in.
     """
     found = load(folder, wanted, what) if isinstance(wanted, str) else wanted
     if isinstance(found, ModuleType):
@@ -160,7 +160,23 @@ def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str
         if setting not in known:
             there = f"it has {', '.join(known) or 'none'}.{_nearest(setting, known)}"
             raise InputError(f"{what} '{name}' has no setting '{setting}'; {there}")
+    if missing := [part.name for part in _required(found) if part.name not in (settings or {})]:
+        raise InputError(f"{what} '{name}' needs settings: {', '.join(missing)}; use {found.__name__}(...).")
     return found(**(settings or {}))
+
+
+def function(found: Any, name: str, what: str) -> Callable[..., Any]:
+    """Function of a plug-in: the one of an agreed name in its module, or the plug-in itself if it is a function.
+
+    Raises
+    ------
+    InputError
+        The module has no such function, or the plug-in is neither a module nor a function.
+    """
+    wanted: Callable[..., Any] | None = getattr(found, name, None) if isinstance(found, ModuleType) else found
+    if not callable(wanted):
+        raise InputError(f"{getattr(found, '__name__', found)} has no function '{name}'; a {what} has one.")
+    return wanted
 
 
 def class_of(folder: str, name: str) -> type:
@@ -271,6 +287,12 @@ def renderer(name: str) -> ModuleType:
     Results know how they can be shown only by name, as plug-ins are known: so they depend on no renderer.
     """
     return importlib.import_module(f"evo_ensyth.report.{name}")
+
+
+def _required(cls: type) -> list[Field[Any]]:
+    """Settings of a plug-in's class that have no default."""
+    own = fields(cls) if is_dataclass(cls) else ()
+    return [part for part in own if part.default is MISSING and part.default_factory is MISSING]
 
 
 def _places(folder: str) -> dict[str, str]:

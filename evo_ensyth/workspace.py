@@ -17,9 +17,8 @@ from evo_ensyth.plugins import imported, unknown
 from evo_ensyth.selection.problem import Problem
 
 if TYPE_CHECKING:
-    from evo_ensyth.synthesis import Recipe
+    from evo_ensyth.synthesis import BuildFolder, BuildStatus, Recipe
     from evo_ensyth.synthesis.estimate import Estimate
-    from evo_ensyth.synthesis.status import Standing
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -193,15 +192,15 @@ def build_pool(
         Some members could not be made.
     """
     recipe = _recipe(name)
-    from evo_ensyth.synthesis import build, default_workers  # torch, which a search does without
+    from evo_ensyth import synthesis
 
     folder = pool_folder(name)
-    build(
+    synthesis.build_pool(
         recipe,
         folder,
         problem=problem_name(name),
         progress=progress,
-        workers=default_workers(recipe) if workers is None else workers,
+        workers=synthesis.default_workers(recipe) if workers is None else workers,
         prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
         without_failed=without_failed,
     )
@@ -213,12 +212,9 @@ def pool_folder(name: str) -> Path:
     return results_folder(problem_name(name)) / "pool"
 
 
-def pool_status(name: str) -> "Standing":
+def pool_status(name: str) -> "BuildStatus":
     """How far the pool of a problem is; errors as in `build_pool`."""
-    recipe = _recipe(name)
-    from evo_ensyth.synthesis.status import standing
-
-    return standing(recipe, pool_folder(name), problem=problem_name(name))
+    return _build_folder(name).status()
 
 
 def planned_members(name: str) -> tuple[str, ...]:
@@ -228,12 +224,11 @@ def planned_members(name: str) -> tuple[str, ...]:
 
 def pool_estimate(name: str, progress: Callable[[int, int, str], None], *, workers: int | None = None) -> "Estimate":
     """Estimate what the pool of a problem still takes; parameters and errors as in `build_pool`."""
-    recipe = _recipe(name)
-    from evo_ensyth.synthesis import default_workers
-    from evo_ensyth.synthesis.estimate import estimate
+    folder = _build_folder(name)
+    from evo_ensyth.synthesis import default_workers, estimate_pool
 
-    workers = default_workers(recipe) if workers is None else workers
-    return estimate(recipe, pool_folder(name), workers=workers, progress=progress)
+    workers = default_workers(folder.recipe) if workers is None else workers
+    return estimate_pool(folder, workers=workers, progress=progress)
 
 
 def problem_name(target: str) -> str:
@@ -293,6 +288,12 @@ def _recipe(name: str) -> "Recipe":
 
 def _problem_path(name: str) -> Path:
     return next(folder / f"{name}.py" for folder in _problem_folders() if (folder / f"{name}.py").exists())
+
+
+def _build_folder(name: str) -> "BuildFolder":
+    from evo_ensyth.synthesis import BuildFolder
+
+    return BuildFolder(pool_folder(name), _recipe(name), problem_name(name))
 
 
 def _problem_folders() -> list[Path]:

@@ -56,8 +56,8 @@ def _latencies(stored: StoredPool) -> list[float]:
 def _measure(stored: StoredPool) -> dict[str, float]:
     import torch  # only where something is measured; a search of what was measured does without
 
-    from evo_ensyth.synthesis.load_member import member_network
+    from evo_ensyth.synthesis import load_member
     from evo_ensyth.synthesis.measure import latency_ms
 
-    networks = {name: member_network(stored, name) for name in stored.pool.names}
+    networks = {name: load_member(stored, name) for name in stored.pool.names}
     return {name: latency_ms(network, torch.zeros(1, 1, 8, 8)) for name, network in networks.items()}

@@ -175,22 +175,22 @@ def digits():
 
 
 @pytest.fixture
-def material(digits):
+def inputs_of(digits):
     """A function that says what a compression method may look at, given the untrained network."""
     import torch
 
-    from evo_ensyth.synthesis.compression import Material
+    from evo_ensyth.synthesis.compression import CompressionInputs
 
-    def material(untrained):
-        return Material(untrained.prepare(torch.from_numpy(digits.images)), digits, untrained)
+    def inputs_of(untrained):
+        return CompressionInputs(untrained.prepare(torch.from_numpy(digits.images)), digits, untrained)
 
-    return material
+    return inputs_of
 
 
 @pytest.fixture
 def one_thread():
     """Torch in one thread, and as reproducibly as in a build."""
-    from evo_ensyth.synthesis.training import reproducible
+    from evo_ensyth.synthesis.reproducibility import reproducible
 
     with reproducible(threads=1):
         yield

@@ -1,8 +1,8 @@
-"""What a recipe will take, in time and on disk, before it is followed.
+"""Estimate of the time and disk space that a recipe will take.
 
-Steps of training are timed here, a few for each network and setting, and counted as the settings say. It is the time
-of the processor: what other programs take of it does not count. A range is told, for nobody knows before how long the
-solvers of Net-Trim iterate, or when a training with patience stops.
+A few training steps are timed for each network and setting, and multiplied by the number of steps that the settings
+imply. Processor time is measured: time taken by other programs does not count. The estimate is a range, since nobody
+knows beforehand how long the solvers of Net-Trim iterate, or when a training with patience stops.
 """
 
 import heapq
@@ -17,14 +17,17 @@ import torch
 
 from evo_ensyth.io.manifest import SPLITS
 from evo_ensyth.synthesis import measure
-from evo_ensyth.synthesis.builder import Step, Workshop, is_made, label_of, planned, scratch_of, steps_left
+from evo_ensyth.synthesis.build_folder import BuildFolder
+from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression import Descents, work_of
-from evo_ensyth.synthesis.layer_surgery import saved
-from evo_ensyth.synthesis.recipe import Recipe
-from evo_ensyth.synthesis.status import told_name
-from evo_ensyth.synthesis.training import FineTuning, Progress, Training, fine_tune, reproducible, train
+from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.layer_surgery import as_safetensors
+from evo_ensyth.synthesis.progress import Progress
+from evo_ensyth.synthesis.reproducibility import reproducible
+from evo_ensyth.synthesis.steps import Step, steps_left
+from evo_ensyth.synthesis.training import FineTuning, Training
 
-# How much of the time that was measured and counted it may be: caches, neighbours on the machine, what is not counted.
+# Factors of the measured time: caches, other programs on the machine, work that is not counted.
 LEAST, MOST = 0.8, 1.5
 STARTING = 4.0  # seconds, for a process to import torch and read the data
 BETWEEN = 0.05  # seconds around a step: files, digests, costs
@@ -37,19 +40,19 @@ PRODUCT = 768  # rows and columns of a matrix product to time
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is still to be done for a pool.
+    """What remains to be done for a pool.
 
     Attributes
     ----------
     seconds : (float, float)
-        Of the members that are not made yet, at least and at most, save for those that are unknown.
+        For the members that are not made yet, at least and at most, without those in ``unknown``.
     unknown : tuple of str
-        Members, and controls, whose methods do not tell what they do.
+        Members and controls whose methods do not estimate their work.
     workers : int
     n_made, n_planned : int
-        Members and controls.
+        Numbers of members and controls.
     kept_bytes, peak_bytes : int
-        Of the whole pool: when it is finished, and at most while it is made.
+        Size of the whole pool: when it is finished, and at most while it is built.
     """
 
     seconds: tuple[float, float]
@@ -64,50 +67,50 @@ class Estimate:
 Seconds = tuple[float, float]
 
 
-def estimate(recipe: Recipe, folder: Path, *, workers: int, progress: Progress) -> Estimate:
-    """Estimate what is still to be done for the pool of a recipe; takes some seconds, and writes nothing.
+def estimate_pool(folder: BuildFolder, *, workers: int, progress: Progress) -> Estimate:
+    """Estimate what remains to be done for a pool; takes some seconds, and writes nothing.
 
     Parameters
     ----------
-    recipe : Recipe
-    folder : Path
-        The pool's; what lies there already takes no time.
+    folder : BuildFolder
+        What is there already takes no time.
     workers : int
-        Processes at work; 0 for one.
-    progress : callable
-        Told what is timed.
+        Number of worker processes; 0 for this process alone.
+    progress : Progress
+        Called with what is being timed.
 
     Raises
     ------
     InputError
-        The data set cannot be had, or the recipe cannot be followed.
+        The data set cannot be read, or the recipe cannot be followed.
     """
-    members = planned(recipe)
+    recipe = folder.recipe
+    members = recipe.planned()
     with reproducible(recipe.threads):
         progress(0, 0, f"reading {recipe.dataset}")
-        workshop = Workshop(recipe, folder)
-        steps = steps_left(recipe, folder)
-        clock = _Clock(workshop, progress)
+        builder = Builder(folder)
+        steps = steps_left(folder)
+        clock = _Clock(builder, progress)
         timed = [(step, clock.of_step(step)) for step in steps]
         unknown = {step.name for step, seconds in timed if seconds is None}
         least, most = (
             _makespan([(step, 0.0 if seconds is None else seconds[end]) for step, seconds in timed], max(1, workers))
             for end in (0, 1)
         )
-        kept, peak = _bytes(workshop, steps)
-    n_made = sum(is_made(folder, member) for member in members)
+        kept, peak = _bytes(builder, steps)
+    n_made = sum(map(folder.is_made, members))
     if n_made == len(members):
         least = most = 0.0
     elif recipe.latency is not None:
         calls = recipe.latency.repeats + measure.WARM_UPS
-        spent = (len(members) - n_made) * calls * recipe.latency.batch * clock.answer(None)
+        spent = (len(members) - n_made) * calls * recipe.latency.batch * clock.predict(None)
         least, most = least + spent, most + spent
     return Estimate(
         seconds=(LEAST * least, MOST * (most + (STARTING if most and workers else 0.0))),
         unknown=tuple(
-            told_name(step.member.path)
+            step.member.title
             for step in steps
-            if step.kind == "make" and step.member is not None and label_of(recipe, step.member) in unknown
+            if step.kind == "make" and step.member is not None and folder.label(step.member) in unknown
         ),
         workers=workers,
         n_made=n_made,
@@ -118,36 +121,36 @@ def estimate(recipe: Recipe, folder: Path, *, workers: int, progress: Progress) 
 
 
 class _Clock:
-    """Times on this machine what steps are made of; each thing once."""
+    """Times on this machine what steps consist of, each part once."""
 
-    def __init__(self, workshop: Workshop, progress: Progress) -> None:
-        self.workshop, self.recipe, self.progress = workshop, workshop.recipe, progress
-        self.n_judged = sum(len(workshop.splits[split]) for split in SPLITS)
-        self.scratches: set[str] = set()
+    def __init__(self, builder: Builder, progress: Progress) -> None:
+        self.builder, self.recipe, self.progress = builder, builder.recipe, progress
+        self.n_evaluated = sum(len(builder.splits[split]) for split in SPLITS)
+        self.scratches: set[Path] = set()
         self.step = cache(self._step)
-        self.answer = cache(self._answer)
+        self.predict = cache(self._predict)
         self.multiplication = cache(self._multiplication)
 
     def of_step(self, step: Step) -> Seconds | None:
-        """Seconds that a step takes, at least and at most; None for a method that does not tell. Asked in order."""
+        """Seconds that a step takes, at least and at most; None if its method does not estimate it. Ask in order."""
         if step.kind == "train":
-            if self.workshop.is_trained(step.parent):
+            if self.builder.is_trained(step.parent):
                 return 0.0, 0.0
             recipe = self.recipe
             training = recipe.training if step.parent is None else recipe.other_parent(step.parent).training
-            return _plus(self._descents(step.parent, Descents(training, 1)), self._judging(step.parent, 1))
+            return _plus(self._descents(step.parent, Descents(training, 1)), self._evaluating(step.parent, 1))
         assert step.member is not None
         parent = step.member.parent
         if step.kind == "make":
             tuning = step.member.fine_tuning
             tuned = (0.0, 0.0) if tuning is None else self._descents(parent, Descents(tuning, 1))
-            return _plus(tuned, self._judging(parent, 1))
-        left = self.workshop.variants_left(step.member)
-        spent = self._judging(parent, len(left))
-        scratch = scratch_of(self.recipe, step.member)
-        if left and scratch not in self.scratches:  # Else a step before has left there what takes time.
+            return _plus(tuned, self._evaluating(parent, 1))
+        left = self.builder.folder.variants_left(step.member)
+        spent = self._evaluating(parent, len(left))
+        scratch = self.builder.folder.scratch(step.member)
+        if left and scratch not in self.scratches:  # Otherwise an earlier step leaves the expensive part there.
             self.scratches.add(scratch)
-            work = work_of(step.member.compressor, self.workshop.untrained(parent), self.recipe.n_calibration)
+            work = work_of(step.member.compressor, self.builder.untrained(parent), self.recipe.n_calibration)
             if work is None:
                 return None
             share = len(left) / len(step.member.compressor.names())
@@ -160,22 +163,22 @@ class _Clock:
 
     def _descents(self, parent: str | None, part: Descents) -> Seconds:
         settings = part.settings
-        steps = part.times * part.networks * -(-len(self.workshop.splits["train"]) // settings.batch)
+        steps = part.times * part.networks * -(-len(self.builder.splits["train"]) // settings.batch)
         fewest = settings.epochs if part.fewest_epochs is None else part.fewest_epochs
         if settings.epochs == 0:
             return 0.0, 0.0
-        # What does not change the time of a step, or hardly, is taken away, so that it is not timed again.
+        # Settings that hardly change the time of a step are made equal, so that it is timed once.
         alike = replace(settings, epochs=1, learning_rate=1e-6, decay=1.0, decay_steps=1, l2=(), keep=1.0)
         each = self.step(parent, replace(alike, name="") if isinstance(alike, FineTuning) else alike)
         return steps * fewest * each, steps * settings.epochs * each
 
-    def _judging(self, parent: str | None, n_networks: int) -> Seconds:
-        spent = n_networks * (BETWEEN + self.n_judged * self.answer(parent))
+    def _evaluating(self, parent: str | None, n_networks: int) -> Seconds:
+        spent = n_networks * (BETWEEN + self.n_evaluated * self.predict(parent))
         return spent, spent
 
     def _step(self, parent: str | None, settings: Training) -> float:
         """Seconds for one step of gradient descent."""
-        network, data = self.workshop.untrained(parent), self.workshop.splits["train"]
+        network, data = self.builder.untrained(parent), self.builder.splits["train"]
         self.progress(0, 0, f"timing {settings.optimiser}, {settings.batch} images at a time")
 
         def spent(n_steps: int) -> float:
@@ -190,21 +193,21 @@ class _Clock:
         spent(1)
         return spent(min(max(2, int(TIMED / spent(2))), STEPS_TIMED))
 
-    def _answer(self, parent: str | None) -> float:
-        """Seconds to answer one image."""
-        data = self.workshop.splits["train"]
+    def _predict(self, parent: str | None) -> float:
+        """Seconds to predict one image."""
+        data = self.builder.splits["train"]
         few = data.take(np.arange(min(len(data), measure.BATCH)))
-        network = self.workshop.untrained(parent)
-        return _quickest(lambda: measure.answers(network, few)) / len(few)
+        network = self.builder.untrained(parent)
+        return _quickest(lambda: measure.predict(network, few)) / len(few)
 
     def _multiplication(self) -> float:
-        """Seconds for one multiplication of a large matrix product."""
+        """Seconds for one multiplication in a large matrix product."""
         matrix = torch.ones(PRODUCT, PRODUCT)
         return _quickest(lambda: matrix @ matrix) / PRODUCT**3
 
 
 def _quickest(do: Callable[[], object]) -> float:
-    """Seconds of the quicker of two calls, for the first one warms up."""
+    """Seconds of the faster of two calls, since the first one warms up."""
     times = []
     for _ in range(2):
         begin = time.process_time()
@@ -214,9 +217,9 @@ def _quickest(do: Callable[[], object]) -> float:
 
 
 def _makespan(steps: Sequence[tuple[Step, float]], n_workers: int) -> float:
-    """Seconds until so many workers have done all steps, where each takes the first whose needs are there.
+    """Seconds until workers have done all steps, each taking the first step whose needs are met.
 
-    What a step gives comes evenly spread over its time.
+    A step delivers its products evenly over its time.
     """
     waiting, given, now = list(steps), set[str](), 0.0
     coming: list[tuple[float, int, str, bool]] = []
@@ -238,24 +241,23 @@ def _plus(one: Seconds, other: Seconds, share: float = 1.0) -> Seconds:
     return one[0] + share * other[0], one[1] + share * other[1]
 
 
-def _bytes(workshop: Workshop, steps: Sequence[Step]) -> tuple[int, int]:
-    """Bytes of the finished pool, and with all that lies in its folder ``work`` at the end of the steps."""
-    recipe = workshop.recipe
-    parents = (None, *(parent.name for parent in recipe.parents))
-    weights = {parent: len(saved(workshop.untrained(parent))) for parent in parents}
-    n_samples, label = sum(len(workshop.splits[split]) for split in SPLITS), 1 if workshop.n_classes <= 256 else 2
-    answers = n_samples * (label + 4 * workshop.n_classes)
+def _bytes(builder: Builder, steps: Sequence[Step]) -> tuple[int, int]:
+    """Bytes of the finished pool, and of the pool with all working files at the end of the steps."""
+    recipe, folder = builder.recipe, builder.folder
+    weights = {parent: len(as_safetensors(builder.untrained(parent))) for parent in recipe.parent_names()}
+    n_samples, label = sum(len(builder.splits[split]) for split in SPLITS), 1 if builder.n_classes <= 256 else 2
+    answers = n_samples * (label + 4 * builder.n_classes)
     kept = sum(weights.values()) + 2 * n_samples * label
-    kept += sum(weights[member.parent] + answers + JSON_BYTES for member in planned(recipe))
-    peak, scratches = kept, set[str]()
+    kept += sum(weights[member.parent] + answers + JSON_BYTES for member in recipe.planned())
+    peak, scratches = kept, set[Path]()
     for step in steps:
-        if step.kind == "train" and not workshop.is_trained(step.parent):
+        if step.kind == "train" and not builder.is_trained(step.parent):
             peak += CHECKPOINT * weights[step.parent]
         elif step.kind == "compress" and step.member is not None:
             member = step.member
             peak += len(member.compressor.names()) * weights[member.parent]
-            scratch = scratch_of(recipe, member)
-            work = work_of(member.compressor, workshop.untrained(member.parent), recipe.n_calibration)
+            scratch = folder.scratch(member)
+            work = work_of(member.compressor, builder.untrained(member.parent), recipe.n_calibration)
             if work is not None and scratch not in scratches:
                 scratches.add(scratch)
                 peak += sum(part.times for part in work.descents) * weights[member.parent] + work.scratch_bytes

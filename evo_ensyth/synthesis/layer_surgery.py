@@ -1,35 +1,36 @@
-"""Forms a member's layers may take besides the parent's: fewer units, and weights that are codes times a step.
+"""Layer surgery: removing units from a network, marking layers as quantised, and loading weights of either kind.
 
-A quantised layer keeps its weights as float32 numbers, and beside them two buffers that they follow from: ``step``,
-(n_outputs,), and ``bits``. Every weight is a whole number of steps of its output, at most 2^(bits - 1) - 1 either way.
-So a file of weights tells the whole form of its network.
+A quantised layer stores its weights as float32 numbers, and two buffers from which they follow: ``step``, (n_outputs,),
+and ``bits``. Every weight is an integer multiple of the step of its output, the integer being at most
+2^(bits - 1) - 1 in magnitude. So a file of weights determines the shape and the quantisation of its network.
 """
 
 import copy
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.networks import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, weighted_layers
 
 
-def saved(network: nn.Module) -> bytes:
-    """Weights as a safetensors file, which takes no views: a method may leave transposed or shared ones."""
+def as_safetensors(network: nn.Module) -> bytes:
+    """Weights as a safetensors file. Views are copied: a method may leave transposed or shared tensors."""
     return save({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()})
 
 
 def with_state(network: Network, state: Mapping[str, torch.Tensor]) -> Network:
-    """Return a copy of a network with other weights, in the form that these have.
+    """Return a copy of a network with other weights, resized and marked as quantised as these require.
 
     Parameters
     ----------
     network : Network
         With the same layers, of any width.
     state : mapping of str to tensor
-        As ``state_dict`` gives it.
+        As returned by ``state_dict``.
     """
     network = copy.deepcopy(network)
     for name, layer in weighted_layers(network).items():
@@ -40,26 +41,26 @@ def with_state(network: Network, state: Mapping[str, torch.Tensor]) -> Network:
     return network
 
 
-def keep_units(network: Network, kept: Mapping[str, torch.Tensor]) -> Network:
+def keep_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
     """Return a copy of a network without some neurons and filters, and without the weights that read them.
 
-    It answers as if the outputs of these units were zero, unless a normalisation across channels lies behind them.
+    It computes as if the outputs of these units were zero, unless a normalisation across channels follows them.
 
     Parameters
     ----------
     network : Network
     kept : mapping of str to bool, (n_outputs,)
-        Which outputs of a layer stay; layers that are not named keep all of theirs.
+        Masks of the outputs of a layer that stay; other layers keep all of theirs.
     """
     network = copy.deepcopy(network)
-    inputs = None
+    inputs: torch.Tensor | None = None
     for name, layer in weighted_layers(network).items():
         weight, bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
         if inputs is not None:
-            # Behind a flattening, each filter feeds as many inputs in a row as its map has positions.
+            # Behind a flattening, each filter feeds as many consecutive inputs as its map has positions.
             positions = weight.shape[1] // len(inputs)
             weight = weight[:, inputs.repeat_interleave(positions)]
-        inputs = kept.get(name)
+        inputs = torch.from_numpy(kept[name]) if name in kept else None
         if inputs is not None:
             weight, bias = weight[inputs], None if bias is None else bias[inputs]
             if (bits := quantised_bits(layer)) is not None:
@@ -69,35 +70,35 @@ def keep_units(network: Network, kept: Mapping[str, torch.Tensor]) -> Network:
 
 
 def mark_quantised(layer: nn.Module, step: torch.Tensor, bits: int) -> None:
-    """Say of a layer that its weights are codes of so many bits times the step of their output, (n_outputs,)."""
+    """Mark a layer's weights as codes of so many bits times the step of their output, (n_outputs,)."""
     layer.register_buffer("step", step.detach().clone())
     layer.register_buffer("bits", torch.tensor(bits, dtype=torch.uint8))
 
 
 def is_quantised(layer: nn.Module) -> bool:
-    """Whether a layer is said to hold codes."""
+    """Whether a layer is marked as quantised."""
     return "step" in dict(layer.named_buffers(recurse=False))
 
 
 def quantised_bits(layer: nn.Module) -> int | None:
-    """Bits of a quantised layer's codes, or None where weights are plain numbers.
+    """Bits of a quantised layer's codes, or None for a layer that is not quantised.
 
     Raises
     ------
     InputError
-        The weights are not what the layer says of them.
+        The weights are not integer multiples of the steps.
     """
     if not is_quantised(layer):
         return None
     bits = int(layer.get_buffer("bits"))
     codes = layer.get_parameter("weight").detach().flatten(1) / layer.get_buffer("step")[:, None]
     if (codes != codes.round()).any() or (codes.abs() > 2 ** (bits - 1) - 1).any():
-        raise InputError(f"a layer said to hold codes of {bits} bits holds other weights; quantise after all else.")
+        raise InputError(f"a layer marked as quantised to {bits} bits holds other weights; quantise after all else.")
     return bits
 
 
 def _resize(layer: nn.Conv2d | nn.Linear, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
-    """Give a layer parameters of another size, with the numbers of inputs and outputs that follow from them."""
+    """Replace a layer's parameters by ones of another size, and adjust its numbers of inputs and outputs."""
     layer.weight = nn.Parameter(weight.clone())
     if bias is not None:
         layer.bias = nn.Parameter(bias.clone())

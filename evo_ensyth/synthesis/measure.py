@@ -1,11 +1,11 @@
-"""What a network answers, and what it costs, layer by layer."""
+"""What a network predicts, and what it costs, layer by layer."""
 
 import hashlib
 import math
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.networks import Network, weighted_layers
-from evo_ensyth.synthesis.training import reproducible
+from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.recipe import Latency
+from evo_ensyth.synthesis.reproducibility import reproducible
 
 BATCH = 500
 FLOAT_BITS = 32
 WARM_UPS = 5
 
 
-def answers(network: Network, split: Split) -> Answers:
+def predict(network: Network, split: Split) -> Answers:
     """Labels and class probabilities for every image of a split, computed in float32.
 
-    The label is the class of the highest probability, the lowest of them where several are highest.
+    The label is the class of highest probability; ties go to the lowest class.
     """
     starts = range(0, len(split), BATCH)
     with torch.inference_mode():
@@ -38,27 +38,27 @@ def answers(network: Network, split: Split) -> Answers:
     return Answers(scores.argmax(axis=1).astype(kind), scores)
 
 
-def accuracy(answered: Answers, split: Split) -> float:
-    """Share of right labels."""
-    return float(np.mean(answered.y_pred == split.y_true))
+def accuracy(predicted: Answers, split: Split) -> float:
+    """Share of correct labels."""
+    return float(np.mean(predicted.y_pred == split.y_true))
 
 
 def layers(network: Network) -> list[dict[str, Any]]:
-    """Convolutional and dense layers from the input on, with what each costs for one image.
+    """Convolutional and dense layers from the input on, with the costs of each for one image.
 
     Returns
     -------
     list of mappings with ``name``, ``chain``, ``weights`` and ``costs``
-        ``chain`` is the same for two networks exactly if they compute the same up to and including this layer.
-        ``weights`` names the ``format`` that they are stored in, see `storage`, and the ``bits`` of one of them.
-        The costs are ``parameters`` (weights and biases that are not zero), ``bytes`` (weights, biases, and the steps
-        of a quantised layer), ``macs`` (multiplications with a weight, as dense kernels do them) and ``sparse_macs``
-        (those with a weight that is not zero).
+        ``chain`` is equal for two networks exactly if they are equal up to and including this layer. ``weights`` holds
+        the ``format`` in which they are stored, see `storage`, and the ``bits`` of each. The costs are ``parameters``
+        (weights and biases that are not zero), ``bytes`` (weights, biases, and the steps of a quantised layer),
+        ``macs`` (multiplications with a weight by dense kernels) and ``sparse_macs`` (those with a weight that is not
+        zero).
 
     Raises
     ------
     InputError
-        A layer is said to be quantised and is not.
+        A layer is marked as quantised and is not.
     """
     digests, positions = chains(network), _positions(network)
     return [
@@ -68,12 +68,12 @@ def layers(network: Network) -> list[dict[str, Any]]:
 
 
 def chains(network: Network) -> dict[str, str]:
-    """Digest of all there is from the input to each module: preparation, modules with their settings, parameters."""
+    """Digest of everything from the input to each module: preparation, modules with their settings, parameters."""
     chain = hashlib.sha256(repr(network.preparation).encode())
     digests = {}
     for name, module in network.named_children():
         if isinstance(module, nn.Dropout):
-            continue  # Answers do not depend on it.
+            continue  # Predictions do not depend on it.
         chain.update(repr(module).encode())
         for tensor in module.state_dict().values():
             chain.update(tensor.numpy().tobytes())
@@ -90,10 +90,10 @@ def densities(network: Network) -> dict[str, float]:
 
 
 def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
-    """Format that takes fewest bytes for a tensor, and how many, where a value takes so many bits.
+    """Smallest storage format of a tensor, and its bytes, for values of the given bits.
 
-    ``dense`` stores every value; ``bitmask`` one bit per value and those that are not zero; ``csr`` those that are not
-    zero with a column of 32 bits each, and where each row begins, in 32 bits.
+    ``dense`` stores every value; ``bitmask`` one bit per value, and the nonzero values; ``csr`` the nonzero values,
+    each with a column index of 32 bits, and the start of each row in 32 bits.
     """
     count, nonzero, rows = tensor.numel(), _nonzero(tensor), len(tensor) if tensor.ndim > 1 else 1
     values = math.ceil(nonzero * bits / 8)
@@ -106,33 +106,13 @@ def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
     return best, formats[best]
 
 
-@dataclass(frozen=True)
-class Latency:
-    """How the latency of members is measured: medians of so many calls with so many images, see `latency_ms`.
-
-    Dense kernels do not skip zeros: what is masked takes as long as before, and so do weights of few bits.
-
-    Raises
-    ------
-    InputError
-        A setting below 1.
-    """
-
-    batch: int = 1
-    repeats: int = 50
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "repeats"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
-
-    def runtime(self) -> dict[str, Any]:
-        """What a number means that was measured here and in this way, as JSON values."""
-        return {"runtime": f"torch {torch.__version__}", "processor": _processor(), "threads": 1, **asdict(self)}
+def runtime(how: Latency) -> dict[str, Any]:
+    """Conditions of a latency measured now and in this way, as JSON values."""
+    return {"runtime": f"torch {torch.__version__}", "processor": _processor(), "threads": 1, **asdict(how)}
 
 
 def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) -> dict[str, float]:
-    """Milliseconds that each layer takes for a batch, with all that follows it up to the next, by its ``chain``.
+    """Milliseconds that each layer takes for a batch, including what follows it up to the next layer, by its ``chain``.
 
     Parameters
     ----------
@@ -140,7 +120,7 @@ def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) 
         In evaluation mode.
     how : Latency
     known : mapping of chain to float
-        What is known already, and not measured again: a layer that members share has one latency.
+        Latencies measured before, which are not measured again: a layer that members share has one latency.
     """
     names, found = chains(network), dict[str, float]()
     values = torch.rand(how.batch, *network.preparation.shape, generator=torch.Generator().manual_seed(0))
@@ -153,9 +133,9 @@ def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) 
 
 
 def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> float:
-    """Median time in milliseconds to answer one batch of prepared images in one thread, after unmeasured warm-ups.
+    """Median time in milliseconds to process one batch of prepared images in one thread, after warm-up calls.
 
-    It is the thread's own time on the processor: what other programs take of it meanwhile does not count.
+    It is the thread's processor time: time taken by other programs does not count.
     """
     seconds = []
     with reproducible(threads=1), torch.inference_mode():
@@ -180,7 +160,7 @@ def _priced(layer: nn.Conv2d | nn.Linear, positions: int) -> dict[str, Any]:
 
 
 def _positions(network: Network) -> dict[str, int]:
-    """How often each layer's weights are used for one image: once for dense, once per output pixel for convolutions."""
+    """How often each layer's weights are used for one image: once if dense, once per output pixel in a convolution."""
     positions = {}
     values = torch.zeros(1, *network.preparation.shape)
     with torch.inference_mode():
@@ -191,9 +171,9 @@ def _positions(network: Network) -> dict[str, int]:
 
 
 def _parts(network: Network) -> dict[str, nn.Sequential]:
-    """Cut a network behind every layer and what follows it: the parts by the names of these layers, in order.
+    """Split a network into one part for every layer, by name and in order, each with what follows up to the next layer.
 
-    What comes before the first layer, such as a flattening, is part of it.
+    What precedes the first layer, such as a flattening, belongs to its part.
     """
     parts: dict[str, list[nn.Module]] = {}
     part: list[nn.Module] = []
@@ -206,7 +186,7 @@ def _parts(network: Network) -> dict[str, nn.Sequential]:
 
 
 def _processor() -> str:
-    """Name of the processor, as Linux tells it, or as much of it as Python knows."""
+    """Name of the processor, from Linux or as far as Python knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

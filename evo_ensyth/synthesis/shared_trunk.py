@@ -1,9 +1,9 @@
-"""Several members as one network, which computes what they share once: a trunk, and as many heads as there are members.
+"""Several members as one network that computes their shared layers once: a trunk, and one head for each member.
 
-Members share what they have in common bit for bit from the input on; see `measure.chains`. Fine-tuning with
-``convolutions=False`` leaves the parent's trunk to all members of methods that do not touch it themselves, such as
-Net-Trim, which prunes dense layers only. What prunes, drops or quantises convolutions leaves nothing to share but
-between fine-tunings of one and the same variant.
+Members share the layers, from the input on, that are equal bit for bit; see `measure.chains`. Fine-tuning with
+``convolutions=False`` keeps the parent's trunk in all members of methods that do not change it, such as Net-Trim, which
+prunes dense layers only. Methods that prune, remove or quantise convolutions leave a trunk to share only between
+fine-tunings of the same variant.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ import torch
 from torch import nn
 
 from evo_ensyth.synthesis.measure import chains
-from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.network import Network
 
 
-class Together(nn.Module):
+class SharedTrunkEnsemble(nn.Module):
     """Members side by side, in evaluation mode.
 
     Parameters
     ----------
     members : sequence of Network
-        One or more, whose images are prepared in the same way.
+        One or more, with the same preparation of images.
     """
 
     def __init__(self, members: Sequence[Network]) -> None:
@@ -57,5 +57,5 @@ class Together(nn.Module):
             before = self._behind[chain]
             values[chain] = part(values[before])
             if self._last_reader[before] == chain:
-                del values[before]  # Its memory is needed again: fresh memory takes longer than many a layer.
+                del values[before]  # Reuse its memory: allocating takes longer than many a layer.
         return torch.stack([values[end] for end in self._ends])

@@ -1,8 +1,8 @@
-"""Doing the steps of a pool: in this process, or in several that come and go.
+"""Doing the steps of a build, in this process or in several worker processes.
 
-A worker is a process of its own, spawned, with as many torch threads as the recipe says: one, where it does not. It is
-handed one step after the other and tells what it has made; all that it makes is on disk. Whatever becomes of a worker,
-no more than its step is lost, and that is tried again; when this process ends, however it does, so do the workers.
+A worker is a spawned process with as many torch threads as the recipe says. It receives one step after another and
+reports what it has made; all results are on disk. If a worker dies, only its step is lost, and is tried again; when
+this process ends, for whatever reason, so do the workers.
 """
 
 import os
@@ -13,33 +13,34 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from evo_ensyth.errors import EvoEnsythError, InputError
-from evo_ensyth.synthesis.builder import Step, Workshop
-from evo_ensyth.synthesis.recipe import Recipe
-from evo_ensyth.synthesis.training import Progress, reproducible
+from evo_ensyth.synthesis.build_folder import BuildFolder
+from evo_ensyth.synthesis.builder import Builder
+from evo_ensyth.synthesis.progress import Progress
+from evo_ensyth.synthesis.reproducibility import reproducible
+from evo_ensyth.synthesis.steps import Step
 
-# How often a step is begun before it is given up, where its worker dies; and how many may die before they have begun.
+# How often a step whose worker dies is tried; and how many workers in a row may die before they have started.
 TRIES = 3
 
 
 class Schedule:
-    """Which steps can be done, and what has become of the others.
+    """Which steps can be done next, and what has become of the others.
 
     Parameters
     ----------
     steps : sequence of Step
     n_made, n_all : int
-        Members and controls that are there already, and that there will be.
-    progress : function of (done, total, text)
-        Told of members, and of the parent while it is trained.
+        Numbers of members and controls: made already, and in total.
+    progress : Progress
+        Called with the number of members made, or with the progress of a parent's training.
 
     Attributes
     ----------
     failures : dict of str to str
-        By a member's path, why it could not be made.
+        By the title of a member, why it could not be made.
     """
 
     def __init__(self, steps: Sequence[Step], n_made: int, n_all: int, progress: Progress) -> None:
@@ -50,29 +51,29 @@ class Schedule:
         self.failures: dict[str, str] = {}
 
     def next(self) -> Step | None:
-        """Take out the first step whose needs are there, or None while there is none."""
+        """Remove and return the first step whose needs are met, or None if there is none at present."""
         for position, step in enumerate(self._waiting):
             if self._given.issuperset(step.needs):
                 return self._waiting.pop(position)
         return None
 
     def give(self, product: str) -> None:
-        """Hear that something is there."""
+        """Note that a product exists."""
         self._given.add(product)
 
     def finish(self, step: Step) -> None:
-        """Hear that a step is done."""
+        """Note that a step is done."""
         self._n_made += step.kind == "make"
 
-    def tell(self, step: Step, done: int, total: int, text: str) -> None:
-        """Hear how far a step is."""
+    def report(self, step: Step, done: int, total: int, text: str) -> None:
+        """Pass on how far a step is."""
         if step.kind == "train":
             self._progress(done, total, text)
         else:
             self._progress(self._n_made, self._n_all, text)
 
     def lose(self, step: Step, reason: str) -> None:
-        """Give a step up, with all that needs what it has not given."""
+        """Give up a step, and all steps that need what it has not delivered."""
         lost = self._drop(step, reason)
         while blocked := [other for other in self._waiting if lost.intersection(other.needs)]:
             for other in blocked:
@@ -80,7 +81,7 @@ class Schedule:
                 lost |= self._drop(other, f"it needs {step.name}: {reason}")
 
     def died(self, step: Step, how: str) -> None:
-        """Have a step done again whose worker died, unless that has happened too often."""
+        """Try a step again whose worker died, unless that has happened too often."""
         self._tries[step.name] = self._tries.get(step.name, 0) + 1
         if self._tries[step.name] < TRIES:
             self._waiting.insert(0, step)
@@ -88,18 +89,18 @@ class Schedule:
             self.lose(step, f"{how}, {TRIES} times")
 
     def _drop(self, step: Step, reason: str) -> set[str]:
-        """Note a failure; says what will not be there."""
+        """Note a failure; returns the products that will not exist."""
         if step.kind == "make":
             assert step.member is not None
-            self.failures[step.member.path] = reason
+            self.failures[step.member.title] = reason
         return set(step.gives) - self._given
 
 
-def work_here(schedule: Schedule, workshop: Workshop) -> None:
-    """Do all steps in this process, one after the other; a training that diverges costs what needs it."""
+def work_here(schedule: Schedule, builder: Builder) -> None:
+    """Do all steps in this process, one after another; a step that fails loses what depends on it."""
     while (step := schedule.next()) is not None:
         try:
-            workshop.do(step, schedule.give, partial(schedule.tell, step))
+            builder.do(step, schedule.give, partial(schedule.report, step))
         except InputError:
             raise
         except EvoEnsythError as error:
@@ -109,70 +110,68 @@ def work_here(schedule: Schedule, workshop: Workshop) -> None:
 
 
 def work_in_processes(
-    schedule: Schedule, recipe: Recipe, folder: Path, n_workers: int, prepare: Callable[[], object] | None = None
+    schedule: Schedule, folder: BuildFolder, n_workers: int, prepare: Callable[[], object] | None = None
 ) -> None:
-    """Do all steps in so many processes.
+    """Do all steps in several processes.
 
     Parameters
     ----------
     schedule : Schedule
-    recipe : Recipe
-    folder : Path
-        The pool's.
+    folder : BuildFolder
     n_workers : int
-        At most; no more are started than there are steps to do at a time.
-    prepare : function of nothing, optional
-        Called in every worker before it is handed the recipe: imports what the recipe is made of.
+        At most; no more are started than there are steps to do at the same time.
+    prepare : callable, optional
+        Called without arguments in every worker before it receives the recipe: imports the module that defines it.
 
     Raises
     ------
     InputError
         The recipe cannot be followed.
     EvoEnsythError
-        Workers die before they have begun.
+        Workers die before they have started.
     """
-    crew: list[_Worker] = []
-    stillborn = 0
+    workers: list[_Worker] = []
+    died_early = 0
     try:
         while True:
-            while (idle := [worker for worker in crew if worker.step is None]) or len(crew) < n_workers:
+            while (idle := [worker for worker in workers if worker.step is None]) or len(workers) < n_workers:
                 step = schedule.next()
                 if step is None:
                     break
                 if not idle:
-                    idle = [_Worker(recipe, folder, prepare)]
-                    crew += idle
+                    idle = [_Worker(folder, prepare)]
+                    workers += idle
                 idle[0].begin(step)
-            if all(worker.step is None for worker in crew):
+            if all(worker.step is None for worker in workers):
                 return
-            ready = wait([worker.connection for worker in crew])
-            for worker in [worker for worker in crew if worker.connection in ready]:
-                if worker.hear(schedule):
-                    stillborn = 0 if worker.has_begun else stillborn
+            ready = wait([worker.connection for worker in workers])
+            for worker in [worker for worker in workers if worker.connection in ready]:
+                if worker.receive(schedule):
+                    died_early = 0 if worker.has_started else died_early
                     continue
-                crew.remove(worker)
+                workers.remove(worker)
                 how = worker.ended()
-                stillborn += not worker.has_begun
-                if stillborn == TRIES:
-                    raise EvoEnsythError(f"{TRIES} workers in a row could not begin: {how}.")
+                died_early += not worker.has_started
+                if died_early == TRIES:
+                    raise EvoEnsythError(f"{TRIES} workers in a row could not start: {how}.")
                 if worker.step is not None:
                     schedule.died(worker.step, how)
     finally:
-        for worker in crew:
+        for worker in workers:
             worker.end()
 
 
 class _Worker:
-    """A process as the one that started it sees it."""
+    """A worker process, seen from the process that started it."""
 
-    def __init__(self, recipe: Recipe, folder: Path, prepare: Callable[[], object] | None) -> None:
+    def __init__(self, folder: BuildFolder, prepare: Callable[[], object] | None) -> None:
         self.step: Step | None = None
-        self.has_begun = False
+        self.has_started = False
         context = get_context("spawn")
         self.connection, other_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(other_end, prepare), daemon=True)
-        # Ctrl-C reaches all processes of a terminal. It is for this one to end the others, without a word of theirs.
-        # The tracker is begun before: in doing so multiprocessing would lift the block.
+        # Ctrl-C reaches all processes of a terminal; only this one shall react, and end the workers silently. The
+        # tracker is started first, since starting it would make multiprocessing lift the block.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -180,26 +179,27 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other_end.close()
-        self._send((recipe, folder))
+        self._send(folder)
 
     def begin(self, step: Step) -> None:
+        """Hand over a step."""
         self.step = step
         self._send(step)
 
-    def hear(self, schedule: Schedule) -> bool:
-        """Take in what the worker tells; False if it can tell nothing more."""
+    def receive(self, schedule: Schedule) -> bool:
+        """Process one message of the worker; False if it has died."""
         try:
             kind, *content = self.connection.recv()
         except (EOFError, OSError):
             return False
         step = self.step
         assert step is not None
-        if kind == "begun":
-            self.has_begun = True
+        if kind == "started":
+            self.has_started = True
         elif kind == "give":
             schedule.give(*content)
-        elif kind == "tell":
-            schedule.tell(step, *content)
+        elif kind == "report":
+            schedule.report(step, *content)
         elif kind == "refused":
             raise InputError(*content)
         else:
@@ -211,7 +211,7 @@ class _Worker:
         return True
 
     def ended(self) -> str:
-        """Say how a process ended that tells nothing more."""
+        """Describe how the process ended."""
         self.process.join(timeout=5)
         code = self.process.exitcode
         self.end()
@@ -222,36 +222,36 @@ class _Worker:
         return f"its worker ended with status {code}"
 
     def end(self) -> None:
-        """End the process, at once."""
+        """Kill the process."""
         self.process.kill()
         self.process.join()
         self.process.close()
         self.connection.close()
 
     def _send(self, content: Any) -> None:
-        with suppress(OSError):  # It has died, which `hear` will find.
+        with suppress(OSError):  # It has died, which `receive` will notice.
             self.connection.send(content)
 
 
 def _serve(connection: Connection, prepare: Callable[[], object] | None) -> None:
-    """Be a worker: do what comes, and tell of it, until nothing can come any more."""
+    """Work in a worker process: do the steps that arrive, and report on them, until the connection closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare is not None:
         prepare()
-    recipe, folder = connection.recv()
-    with reproducible(recipe.threads), suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        workshop = Workshop(recipe, folder)
-        connection.send(("begun",))
+    folder: BuildFolder = connection.recv()
+    with reproducible(folder.recipe.threads), suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        builder = Builder(folder)
+        connection.send(("started",))
         while True:
-            connection.send(_outcome(workshop, connection.recv(), connection))
+            connection.send(_outcome(builder, connection.recv(), connection))
 
 
-def _outcome(workshop: Workshop, step: Step, connection: Connection) -> tuple[str, ...]:
+def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[str, ...]:
     try:
-        workshop.do(
+        builder.do(
             step,
             give=lambda product: connection.send(("give", product)),
-            progress=lambda done, total, text: connection.send(("tell", done, total, text)),
+            progress=lambda done, total, text: connection.send(("report", done, total, text)),
         )
     except InputError as error:
         return "refused", str(error)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from dropnet import MODELS, FullNetwork, Model, Result
 
-from evo_ensyth.synthesis import DropNet, Training, build, networks
+from evo_ensyth.synthesis import DropNet, Training, build_pool, networks
+from evo_ensyth.synthesis.network import weighted_layers
 
 SHORT = Training(epochs=1, batch=32, optimiser="sgd", learning_rate=0.1, decay=1.0)
 DIGITS = Model("small", "digits", ("fc1", "fc2"), n_units=72, n_cycles=2)
@@ -39,7 +40,7 @@ def test_units_become_fewer_as_published():
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_has_as_many_units_as_it_says_and_ends_at_a_tenth_of_them(name):
     model = MODELS[name]
-    layers = networks.weighted_layers(networks.build(model.network, 10, seed=1))
+    layers = weighted_layers(networks.build(model.network, 10, seed=1))
     assert sum(len(layers[layer].weight) for layer in model.layers) == model.n_units
     *before, last = dropnet.units_left(model.n_units, model.n_cycles)
     assert last <= model.n_units / 10 < before[-1]
@@ -47,23 +48,23 @@ def test_a_model_has_as_many_units_as_it_says_and_ends_at_a_tenth_of_them(name):
 
 def test_a_small_run_tells_units_and_accuracies_of_every_network(tmp_path):
     plan = dropnet.recipe(DIGITS, seed=1, training=SHORT)
-    build(plan, tmp_path / "pool", problem="dropnet")
+    build_pool(plan, tmp_path / "pool", problem="dropnet")
     found = dropnet.results(plan, tmp_path / "pool", DIGITS)
     assert [(result.metric, sum(result.units)) for result in found] == [
         (metric, units) for metric in dropnet.METRICS for units in (72, 58, 47)
     ]
     assert len({result.accuracy for result in found if result.cycle == 0}) == 1
     assert len({result.accuracy for result in found}) > 3
-    build(plan, tmp_path / "pool", problem="dropnet")
+    build_pool(plan, tmp_path / "pool", problem="dropnet")
     assert dropnet.results(plan, tmp_path / "pool", DIGITS) == found
     with pytest.raises(AssertionError, match="full has 72 units, the published rule leaves 80"):
         dropnet.results(plan, tmp_path / "pool", replace(DIGITS, n_units=80))
 
 
-def test_the_full_network_begins_with_the_initial_weights(material):
+def test_the_full_network_begins_with_the_initial_weights(inputs):
     untrained, parent = (networks.build("small", 10, seed) for seed in (1, 2))
     method = FullNetwork(DropNet(training=Training(epochs=0)))
-    (variant,) = method.variants(parent, material(untrained), seed=1)
+    (variant,) = method.variants(parent, inputs(untrained), seed=1)
     np.testing.assert_array_equal(variant.model.fc1.weight.detach(), untrained.fc1.weight.detach())
 
 

@@ -22,12 +22,21 @@ from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
-from evo_ensyth.synthesis import Latency, Quantisation, datasets, measure, networks
-from evo_ensyth.synthesis.build import build
+from evo_ensyth.synthesis import (
+    BuildFolder,
+    BuildStatus,
+    Latency,
+    Quantisation,
+    build_pool,
+    datasets,
+    measure,
+    networks,
+)
 from evo_ensyth.synthesis.compression import Variant, silent
-from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes, plain
-from evo_ensyth.synthesis.status import Standing, standing
-from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed
+from evo_ensyth.synthesis.recipe import Recipe, Route, ensyth_regimes
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.settings import as_json
+from evo_ensyth.synthesis.training import FineTuning, Training
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Smallest:
     def names(self):
         return tuple(f"{self.name}-{share:g}" for share in self.shares)
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
         assert scratch is not None
         assert scratch.is_dir()
         for share in self.shares:
@@ -56,7 +65,7 @@ class Smallest:
                 f"{self.name}-{share:g}",
                 {"method": self.name, "share": share},
                 model,
-                {"images": len(material.calibration)},
+                {"images": len(inputs.calibration)},
             )
 
 
@@ -69,8 +78,8 @@ class Wrapped:
     def names(self):
         return tuple(f"like-{name}" for name in self.of.names())
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
-        for variant in self.of.variants(parent, material, seed=seed, scratch=scratch, progress=progress):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
+        for variant in self.of.variants(parent, inputs, seed=seed, scratch=scratch, progress=progress):
             yield Variant(f"like-{variant.name}", {"method": "wrapped"}, variant.model, {})
 
 
@@ -98,7 +107,7 @@ def contents(folder):
 def whole(tmp_path_factory):
     """A pool that was built in one go."""
     folder = tmp_path_factory.mktemp("runs") / "pool"
-    build(RECIPE, folder, problem="tiny")
+    build_pool(RECIPE, folder, problem="tiny")
     return folder
 
 
@@ -117,7 +126,7 @@ def test_the_grid_of_ensyth_has_36_names(tmp_path):
     shares = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     quick = tuple(replace(regime, epochs=0) for regime in REGIMES)
     recipe = replace(RECIPE, compressors=(Smallest(shares, "net_trim"),), fine_tunings=quick, controls=())
-    build(replace(recipe, training=Training(epochs=0)), tmp_path / "pool", problem="tiny")
+    build_pool(replace(recipe, training=Training(epochs=0)), tmp_path / "pool", problem="tiny")
     names = read_pool(tmp_path / "pool").pool.names
     assert len(set(names)) == 36
     assert names[0] == "net_trim-0.01-set1"
@@ -140,7 +149,7 @@ def test_what_a_member_answers_is_what_its_weights_compute(whole):
         network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
         for votes in (stored.pool.search, stored.pool.test):
             np.testing.assert_array_equal(votes.y_true, splits[votes.split].y_true)
-            np.testing.assert_array_equal(votes.y_pred[row], measure.answers(network, splits[votes.split]).y_pred)
+            np.testing.assert_array_equal(votes.y_pred[row], measure.predict(network, splits[votes.split]).y_pred)
 
 
 def test_members_of_one_variant_have_one_support_and_other_weights(whole):
@@ -170,7 +179,7 @@ def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
     assert about["dataset"] == "digits"
     assert about["network"] == "small"
     assert about["samples"] == {"train": 797, "search": 500, "test": 500}
-    assert about["recipe"] == plain(RECIPE) == json.loads(json.dumps(plain(RECIPE)))
+    assert about["recipe"] == as_json(RECIPE) == json.loads(json.dumps(as_json(RECIPE)))
     assert about["parent"]["parameters"] == 15_010
     assert about["parent"]["accuracy"]["test"] > 0.6
     parent = read_pool(whole).pool.parent
@@ -186,7 +195,7 @@ def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
 
 def test_members_with_frozen_convolutions_share_their_trunk(tmp_path):
     frozen = tuple(replace(regime, convolutions=False) for regime in REGIMES)
-    build(replace(RECIPE, fine_tunings=frozen, controls=()), tmp_path / "pool", problem="tiny")
+    build_pool(replace(RECIPE, fine_tunings=frozen, controls=()), tmp_path / "pool", problem="tiny")
     (shared,) = read_pool(tmp_path / "pool").pool.shared
     assert shared.name == "conv1+conv2"
     assert shared.members.all()
@@ -199,10 +208,10 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "pool"
     frozen = tuple(replace(regime, convolutions=False) for regime in REGIMES[:2])
     recipe = replace(RECIPE, fine_tunings=frozen, controls=())
-    build(recipe, folder, problem="tiny")
+    build_pool(recipe, folder, problem="tiny")
     before = contents(folder)
     recipe = replace(recipe, latency=Latency(batch=2, repeats=3))
-    build(recipe, folder, problem="tiny")
+    build_pool(recipe, folder, problem="tiny")
     return recipe, folder, before
 
 
@@ -224,16 +233,16 @@ def test_latency_is_measured_once_and_changes_nothing_else(measured):
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"pool.json", "recipe.json", *(f"members/{m}/member.json" for m in read_pool(folder).pool.names)}
     assert after.keys() == before.keys()
-    build(recipe, folder, problem="tiny")
+    build_pool(recipe, folder, problem="tiny")
     assert contents(folder) == after
     (folder / "pool.json").unlink()
-    build(recipe, folder, problem="tiny")
+    build_pool(recipe, folder, problem="tiny")
     assert {name for name in after if contents(folder)[name] != after[name]} <= {"pool.json"}  # the parent's, once more
 
 
 def test_a_member_tells_with_what_its_latency_was_measured(measured):
     report = read_member(measured[1], "smallest-0.3-set1")["report"]
-    assert report["latency"] == Latency(batch=2, repeats=3).runtime()
+    assert report["latency"] == measure.runtime(Latency(batch=2, repeats=3))
     assert report["latency"]["runtime"] == f"torch {torch.__version__}"
     assert report["accuracy"]["search"] > 0.5
 
@@ -242,7 +251,7 @@ def test_latencies_that_were_measured_are_not_mixed_with_others(measured):
     recipe, folder, _ = measured
     for latency in (None, Latency(batch=3)):
         with pytest.raises(InputError, match="was begun with another recipe"):
-            build(replace(recipe, latency=latency), folder, problem="tiny")
+            build_pool(replace(recipe, latency=latency), folder, problem="tiny")
 
 
 # Once and again
@@ -250,19 +259,19 @@ def test_latencies_that_were_measured_are_not_mixed_with_others(measured):
 
 def test_a_finished_pool_is_left_alone(whole):
     before, told = contents(whole), []
-    build(RECIPE, whole, problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(RECIPE, whole, problem="tiny", progress=lambda *what: told.append(what))
     assert contents(whole) == before
     assert told == []
 
 
 def test_the_same_recipe_gives_the_same_pool_in_another_folder(whole, tmp_path):
-    build(RECIPE, tmp_path / "pool", problem="tiny")
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny")
     assert contents(tmp_path / "pool") == contents(whole)
 
 
 def test_weights_do_not_depend_on_the_order_of_members(whole, tmp_path):
     turned = replace(RECIPE, compressors=(Smallest((0.6, 0.3)),), fine_tunings=REGIMES[::-1], controls=())
-    build(turned, tmp_path / "pool", problem="tiny")
+    build_pool(turned, tmp_path / "pool", problem="tiny")
     for name in MEMBERS:
         weights = (folder / "members" / name / "weights.safetensors" for folder in (whole, tmp_path / "pool"))
         one, other = (path.read_bytes() for path in weights)
@@ -272,7 +281,7 @@ def test_weights_do_not_depend_on_the_order_of_members(whole, tmp_path):
 def test_members_of_one_variant_and_one_regime_differ_by_their_names(tmp_path):
     """Each draws from a seed of its own."""
     twins = tuple(replace(REGIMES[0], name=name) for name in ("left", "right"))
-    build(replace(RECIPE, fine_tunings=twins, controls=()), tmp_path / "pool", problem="tiny")
+    build_pool(replace(RECIPE, fine_tunings=twins, controls=()), tmp_path / "pool", problem="tiny")
     weights = (
         tmp_path / "pool" / "members" / f"smallest-0.3-{name}" / "weights.safetensors" for name in ("left", "right")
     )
@@ -281,7 +290,7 @@ def test_members_of_one_variant_and_one_regime_differ_by_their_names(tmp_path):
 
 
 def test_another_seed_gives_other_members(whole, tmp_path):
-    build(replace(RECIPE, seed=2), tmp_path / "pool", problem="tiny")
+    build_pool(replace(RECIPE, seed=2), tmp_path / "pool", problem="tiny")
     one, other = (contents(folder) for folder in (whole, tmp_path / "pool"))
     assert one.keys() == other.keys()
     assert not any(one[file] == other[file] for file in one if file.endswith((".safetensors", "scores.npy")))
@@ -293,21 +302,21 @@ def test_another_seed_gives_other_members(whole, tmp_path):
 def test_what_a_recipe_is_added_is_made_and_nothing_else(whole, tmp_path):
     folder = tmp_path / "pool"
     smaller = replace(RECIPE, compressors=(Wrapped(Smallest()),), fine_tunings=REGIMES[::2], controls=())
-    build(smaller, folder, problem="tiny")
+    build_pool(smaller, folder, problem="tiny")
     larger = replace(smaller, compressors=(Smallest(), *smaller.compressors), fine_tunings=REGIMES, controls=())
     before = {path: path.stat().st_mtime_ns for path in folder.glob("members/*/*")}
-    assert standing(larger, folder, problem="tiny") == Standing(
+    assert BuildFolder(folder, larger, "tiny").status() == BuildStatus(
         made=("like-smallest-0.3-set1", "like-smallest-0.3-set3", "like-smallest-0.6-set1", "like-smallest-0.6-set3"),
         missing=(*MEMBERS, "like-smallest-0.3-set2", "like-smallest-0.6-set2"),
         failed={},
         closed=False,
     )
     told = []
-    build(larger, folder, problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(larger, folder, problem="tiny", progress=lambda *what: told.append(what))
     assert [what[0] for what in told if what[2] in MEMBERS] == [4, 5, 6, 7, 8, 9]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert list(read_pool(folder).pool.names)[:6] == MEMBERS
-    build(larger, tmp_path / "at-once", problem="tiny")
+    build_pool(larger, tmp_path / "at-once", problem="tiny")
     assert contents(folder) == contents(tmp_path / "at-once")
 
 
@@ -319,9 +328,9 @@ def test_a_pool_to_which_members_are_being_added_can_be_searched_as_it_was(whole
 
     larger = replace(RECIPE, compressors=(Smallest(), Route(Smallest((0.4,), "more"))))
     with pytest.raises(InterruptionError):
-        build(larger, folder, problem="tiny", progress=interrupt)
+        build_pool(larger, folder, problem="tiny", progress=interrupt)
     assert list(read_pool(folder).pool.names) == MEMBERS
-    assert standing(larger, folder, problem="tiny").missing == ("more-0.4",)
+    assert BuildFolder(folder, larger, "tiny").status().missing == ("more-0.4",)
 
 
 def test_what_is_not_made_yet_may_change(whole, tmp_path):
@@ -335,9 +344,9 @@ def test_what_is_not_made_yet_may_change(whole, tmp_path):
 
     other = replace(RECIPE, compressors=(Smallest(beyond=0.1),))
     with pytest.raises(InterruptionError):
-        build(other, tmp_path / "pool", problem="tiny", progress=interrupt)
+        build_pool(other, tmp_path / "pool", problem="tiny", progress=interrupt)
     assert (tmp_path / "pool" / "work").exists()
-    build(RECIPE, tmp_path / "pool", problem="tiny")
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny")
     assert contents(tmp_path / "pool") == contents(whole)
 
 
@@ -348,10 +357,10 @@ def test_a_folder_of_an_earlier_version_is_known_by_its_recipe_and_then_by_its_m
     (folder / "recipe.json").write_text(json.dumps(claimed))
     larger = replace(RECIPE, compressors=(*RECIPE.compressors, Route(Quantisation((4,)))))
     with pytest.raises(InputError, match="was begun with another recipe"):
-        build(larger, folder, problem="tiny")
-    build(RECIPE, folder, problem="tiny")
+        build_pool(larger, folder, problem="tiny")
+    build_pool(RECIPE, folder, problem="tiny")
     assert contents(folder) == contents(whole)
-    build(larger, folder, problem="tiny")
+    build_pool(larger, folder, problem="tiny")
     assert list(read_pool(folder).pool.names) == [*MEMBERS, "quantisation-4"]
 
 
@@ -370,10 +379,10 @@ def test_a_build_that_was_interrupted_ends_with_the_same_pool(whole, tmp_path, c
             raise InterruptionError
 
     with pytest.raises(InterruptionError):
-        build(RECIPE, folder, problem="tiny", progress=interrupt)
+        build_pool(RECIPE, folder, problem="tiny", progress=interrupt)
     assert not (folder / "pool.json").exists()
     finished = {path: path.stat().st_mtime_ns for path in folder.glob("members/*/member.json")}
-    build(RECIPE, folder, problem="tiny")
+    build_pool(RECIPE, folder, problem="tiny")
     assert {path: path.stat().st_mtime_ns for path in finished} == finished  # Nothing was made twice.
     assert contents(folder) == contents(whole)
 
@@ -384,15 +393,15 @@ def test_a_parent_goes_on_from_its_last_epoch(tmp_path):
             raise InterruptionError
 
     with pytest.raises(InterruptionError):
-        build(RECIPE, tmp_path / "pool", problem="tiny", progress=interrupt)
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=interrupt)
     told = []
-    build(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
     assert told[0][2].startswith("parent, epoch 3 of 3")
 
 
 def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
     folder = tmp_path / "pool"
-    program = f"import test_build; test_build.build(test_build.RECIPE, {str(folder)!r}, problem='tiny')"
+    program = f"import test_build; test_build.build_pool(test_build.RECIPE, {str(folder)!r}, problem='tiny')"
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     process = subprocess.Popen(
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -406,21 +415,21 @@ def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
     assert not (folder / "pool.json").exists()
     (folder / "members" / ".left-by-a-kill.x.part").mkdir()
     (folder / ".left-by-a-kill.x.part").write_bytes(b"")
-    build(RECIPE, folder, problem="tiny")
+    build_pool(RECIPE, folder, problem="tiny")
     assert contents(folder) == contents(whole)
     assert not list(folder.rglob("*.part"))
 
 
 def test_what_a_method_tells_of_itself_reaches_the_progress(tmp_path):
     told = []
-    build(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
     texts = [text for _, _, text in told]
     assert texts.index("sorting for 0.3") < texts.index("smallest-0.3") < texts.index("sorting for 0.6")
 
 
 def test_progress_counts_members(tmp_path):
     told = []
-    build(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
     assert told[-1] == (8, 8, "all members")
     assert [what for what in told if what[2] in MEMBERS] == [(n, 8, name) for n, name in enumerate(MEMBERS)]
     assert told[0][2].startswith("parent, epoch 1 of 3, loss ")
@@ -431,7 +440,7 @@ def test_progress_counts_members(tmp_path):
 
 def test_a_pool_that_was_made_for_another_problem_is_refused(whole):
     with pytest.raises(InputError, match="was begun with another recipe"):
-        build(RECIPE, whole, problem="huge")
+        build_pool(RECIPE, whole, problem="huge")
 
 
 @pytest.mark.parametrize(
@@ -439,41 +448,41 @@ def test_a_pool_that_was_made_for_another_problem_is_refused(whole):
 )
 def test_a_folder_begun_with_another_recipe_is_refused(whole, change):
     with pytest.raises(InputError, match=r"pool was begun with another recipe; remove it, or name another folder"):
-        build(replace(RECIPE, **change), whole, problem="tiny")
+        build_pool(replace(RECIPE, **change), whole, problem="tiny")
 
 
 def test_what_is_made_already_cannot_be_asked_for_in_another_way(whole):
     less = replace(RECIPE, fine_tunings=REGIMES[:2])
-    with pytest.raises(InputError, match=r"but smallest-0\.3-set3 and 1 more would now be made in another way, or not"):
-        standing(less, whole, problem="tiny")
+    with pytest.raises(InputError, match=r"but smallest-0\.3-set3 and 1 more would now be made differently, or not"):
+        BuildFolder(whole, less, "tiny").status()
     other = replace(RECIPE, controls=())
     with pytest.raises(InputError, match=r"but controls/like-smallest-0\.3-set1 and 1 more would now be made"):
-        build(other, whole, problem="tiny")
+        build_pool(other, whole, problem="tiny")
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("all my work")
-    with pytest.raises(InputError, match=r"has files in it but no recipe\.json: it is no pool; name another folder"):
-        build(RECIPE, tmp_path, problem="tiny")
+    with pytest.raises(InputError, match=r"has files in it but no recipe\.json, so it is not a pool"):
+        build_pool(RECIPE, tmp_path, problem="tiny")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_images_that_the_network_cannot_see_are_refused(tmp_path):
     expected = r"the network 'lenet' sees images of shape \(1, 28, 28\); those of 'digits' have \(1, 8, 8\)"
     with pytest.raises(InputError, match=expected):
-        build(replace(RECIPE, network="lenet"), tmp_path / "pool", problem="tiny")
+        build_pool(replace(RECIPE, network="lenet"), tmp_path / "pool", problem="tiny")
     assert not (tmp_path / "pool").exists()  # The corrected recipe may have the folder.
 
 
 def test_more_calibration_than_training_samples_is_refused(tmp_path):
     with pytest.raises(InputError, match="n_calibration is 798; there are 797 training samples"):
-        build(replace(RECIPE, n_calibration=798), tmp_path / "pool", problem="tiny")
+        build_pool(replace(RECIPE, n_calibration=798), tmp_path / "pool", problem="tiny")
 
 
 def test_two_variants_of_one_name_are_refused(tmp_path):
     twice = replace(RECIPE, compressors=(Smallest((0.3,)), Smallest((0.3, 0.5))), training=Training(epochs=0))
     with pytest.raises(InputError, match=r"two variants are called 'smallest-0\.3'"):
-        build(twice, tmp_path / "pool", problem="tiny")
+        build_pool(twice, tmp_path / "pool", problem="tiny")
 
 
 @pytest.mark.parametrize(
@@ -512,4 +521,4 @@ def test_the_regimes_are_those_of_the_paper():
 
 def test_a_setting_that_json_cannot_hold_is_refused():
     with pytest.raises(InputError, match="its settings must be dataclasses, numbers, text, or lists of these"):
-        plain({"rng": np.random.default_rng(0)})
+        as_json({"rng": np.random.default_rng(0)})

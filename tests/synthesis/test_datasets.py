@@ -28,7 +28,7 @@ def own_folder(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("EVO_ENSYTH_DATA", str(folder))
-    monkeypatch.setattr(_files.pooch, "os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     return folder
 
 
@@ -115,9 +115,9 @@ def test_an_idx_file_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (idx(np.zeros((5, 4), np.uint8), kind=9), "no IDX file of unsigned bytes of shape"),
-        (idx(np.zeros((5, 3), np.uint8)), "no IDX file of unsigned bytes of shape"),
-        (idx(np.zeros((5, 4, 1), np.uint8)), "no IDX file of unsigned bytes of shape"),
+        (idx(np.zeros((5, 4), np.uint8), kind=9), "is not an IDX file of bytes of shape"),
+        (idx(np.zeros((5, 3), np.uint8)), "is not an IDX file of bytes of shape"),
+        (idx(np.zeros((5, 4, 1), np.uint8)), "is not an IDX file of bytes of shape"),
         (gzip.compress(gzip.decompress(idx(np.zeros((5, 4), np.uint8)))[:-1]), "holds fewer than the 20 bytes"),
         (gzip.compress(gzip.decompress(idx(np.zeros((5, 4), np.uint8))) + b"x"), "holds more than the 20 bytes"),
         (idx(np.zeros((5, 4), np.uint8))[:-9], "cannot be read"),
@@ -248,7 +248,7 @@ def test_a_batch_of_another_size_is_refused(own_folder, cifar_batches):
 def test_a_batch_with_an_eleventh_label_is_refused(own_folder, cifar_batches):
     cifar_batches["data_batch_2.bin"][7, 0] = 10
     write_folder(own_folder, cifar_batches)
-    with pytest.raises(InputError, match=r"data_batch_2\.bin holds label 10; the labels of CIFAR-10 go from 0 to 9"):
+    with pytest.raises(InputError, match=r"data_batch_2\.bin holds label 10; labels of CIFAR-10 are 0 to 9"):
         datasets.load("cifar10")
 
 
@@ -312,7 +312,7 @@ def test_a_download_with_another_checksum_is_refused_and_not_kept(own_folder, se
 
 def test_without_a_folder_of_ones_own_downloads_go_to_the_cache(tmp_path, served, monkeypatch):
     monkeypatch.delenv("EVO_ENSYTH_DATA", raising=False)
-    monkeypatch.setattr(_files.pooch, "os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     folder, address = served
     (folder / "file.bin").write_bytes(b"content")
     path = _files.found(a_file(b"content", f"{address}/file.bin"))
@@ -327,5 +327,5 @@ def test_what_is_in_the_cache_is_found_beside_a_folder_of_ones_own(own_folder, t
 
 def test_a_data_variable_that_names_no_folder_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("EVO_ENSYTH_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match=r"\$EVO_ENSYTH_DATA is '.*nowhere', which is no folder"):
+    with pytest.raises(InputError, match=r"\$EVO_ENSYTH_DATA is '.*nowhere', which is not a folder"):
         datasets.load("mnist")

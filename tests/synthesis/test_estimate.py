@@ -1,6 +1,5 @@
 """What is estimated, against what is done: steps that are counted, files that are weighed, schedules worked by hand."""
 
-import sys
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import (
+    BuildFolder,
     CloneAndPrune,
     DropNet,
     Gradual,
@@ -17,24 +17,25 @@ from evo_ensyth.synthesis import (
     Quantisation,
     Recipe,
     Route,
-    build,
+    build_pool,
+    builder,
+    descent,
     networks,
-    training,
 )
-from evo_ensyth.synthesis import builder as steps_module
 from evo_ensyth.synthesis import estimate as estimating
-from evo_ensyth.synthesis.builder import Step
-from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
-from evo_ensyth.synthesis.compression.net_trim import ANSWER, CALLS
-from evo_ensyth.synthesis.estimate import _makespan, estimate
+from evo_ensyth.synthesis.compression.magnitude_control import MagnitudeControl
+from evo_ensyth.synthesis.compression.net_trim import CALLS, OUTPUT
+from evo_ensyth.synthesis.estimate import _makespan, estimate_pool
+from evo_ensyth.synthesis.progress import silent
+from evo_ensyth.synthesis.steps import Step
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 PARENT = Training(epochs=1, batch=100)
 TUNED = FineTuning(name="tuned", epochs=2, batch=100)
 
 
-def told(*said):
-    """Tell nobody."""
+def estimated(recipe, folder, workers=0):
+    return estimate_pool(BuildFolder(folder, recipe, "digits"), workers=workers, progress=silent)
 
 
 def shortened(value):
@@ -67,7 +68,7 @@ def recipe(*routes, **settings):
 def counted(monkeypatch):
     """Makes a step of any training take a second, and all else no time, so that an estimate tells steps."""
     monkeypatch.setattr(estimating._Clock, "_step", lambda self, parent, settings: 1.0)
-    monkeypatch.setattr(estimating._Clock, "_answer", lambda self, parent: 0.0)
+    monkeypatch.setattr(estimating._Clock, "_predict", lambda self, parent: 0.0)
     monkeypatch.setattr(estimating._Clock, "_multiplication", lambda self: 0.0)
     for name, value in {"LEAST": 1.0, "MOST": 1.0, "BETWEEN": 0.0, "STARTING": 0.0}.items():
         monkeypatch.setattr(estimating, name, value)
@@ -79,24 +80,23 @@ def test_the_steps_and_bytes_of_every_method_are_those_that_are_done(counted, mo
     routes = {type(route.compressor): route for route in whole.compressors}
     mixed = shortened(replace(whole, compressors=tuple(routes.values()), n_calibration=100))
     n_members = len(mixed.members())
-    expected = estimate(mixed, tmp_path / "pool", workers=0, progress=told)
-    real, n_steps, peaks = training._Descent._step, [], []
+    expected = estimated(mixed, tmp_path / "pool")
+    real, n_steps, peaks = descent._Descent._step, [], []
 
     def step(self, *arguments):
         n_steps.append(len(self.network) if "teacher" in dict(self.network.named_children()) else 1)
         return real(self, *arguments)
 
-    monkeypatch.setattr(training._Descent, "_step", step)
-    closing = sys.modules[build.__module__]
-    monkeypatch.setattr(closing, "_close", lambda *_, **__: peaks.append(size(tmp_path / "pool")))
-    build(mixed, tmp_path / "pool", problem="mixed")
+    monkeypatch.setattr(descent._Descent, "_step", step)
+    monkeypatch.setattr(BuildFolder, "close", lambda *_, **__: peaks.append(size(tmp_path / "pool")))
+    build_pool(mixed, tmp_path / "pool", problem="mixed")
     assert expected.seconds[0] == expected.seconds[1]
     assert sum(n_steps) <= expected.seconds[0] <= 1.04 * sum(n_steps)
     assert 0.8 < expected.peak_bytes / peaks[0] < 1.25
     assert 1 < expected.kept_bytes / size(tmp_path / "pool") < 1.25
     assert expected.unknown == ()
     assert (expected.n_made, expected.n_planned) == (0, n_members)
-    done = estimate(mixed, tmp_path / "pool", workers=0, progress=told)
+    done = estimated(mixed, tmp_path / "pool")
     assert (done.n_made, done.seconds) == (n_members, (0, 0))
 
 
@@ -107,9 +107,9 @@ def size(folder):
 def test_what_is_made_already_takes_no_time(counted, tmp_path):
     """8 steps an epoch: a parent, and 2 epochs for each of the members; then only for the new ones."""
     few = Route(Magnitude((0.5, 0.8)), (TUNED,))
-    assert estimate(recipe(few), tmp_path / "pool", workers=0, progress=told).seconds == (40, 40)
-    build(recipe(few), tmp_path / "pool", problem="digits")
-    left = estimate(recipe(few, Route(CloneAndPrune(2), (TUNED,))), tmp_path / "pool", workers=0, progress=told)
+    assert estimated(recipe(few), tmp_path / "pool").seconds == (40, 40)
+    build_pool(recipe(few), tmp_path / "pool", problem="digits")
+    left = estimated(recipe(few, Route(CloneAndPrune(2), (TUNED,))), tmp_path / "pool")
     assert (left.seconds, left.n_made, left.n_planned) == ((32, 32), 2, 4)
 
 
@@ -121,25 +121,25 @@ def test_an_interrupted_method_takes_what_is_left(counted, tmp_path):
         if "gradual-0.8, step" in text:
             raise KeyboardInterrupt
 
-    assert estimate(gradual, tmp_path / "pool", workers=0, progress=told).seconds == (40, 40)
+    assert estimated(gradual, tmp_path / "pool").seconds == (40, 40)
     with pytest.raises(KeyboardInterrupt):
-        build(gradual, tmp_path / "pool", problem="digits", progress=interrupt)
-    assert estimate(gradual, tmp_path / "pool", workers=0, progress=told).seconds == (16, 16)
+        build_pool(gradual, tmp_path / "pool", problem="digits", progress=interrupt)
+    assert estimated(gradual, tmp_path / "pool").seconds == (16, 16)
 
 
 def test_other_parents_are_trained_and_a_control_finds_what_its_method_has_done(counted, tmp_path):
     second = OtherParent(name="second", network="small", training=replace(PARENT, epochs=3))
     both = recipe(Route(Quantisation((8,))), Route(Quantisation((4,)), parent="second"), parents=(second,))
-    assert estimate(both, tmp_path / "pool", workers=0, progress=told).seconds == (32, 32)
-    assert estimate(both, tmp_path / "pool", workers=2, progress=told).seconds == (24, 24)
+    assert estimated(both, tmp_path / "pool").seconds == (32, 32)
+    assert estimated(both, tmp_path / "pool", workers=2).seconds == (24, 24)
     method = Magnitude((0.5,), gradual=Gradual(TUNED, n_steps=2))
     controlled = recipe(Route(method), controls=(MagnitudeControl(of=method),))
-    assert estimate(controlled, tmp_path / "pool", workers=0, progress=told).seconds == (8 + 32 + 16,) * 2
+    assert estimated(controlled, tmp_path / "pool").seconds == (8 + 32 + 16,) * 2
 
 
 def test_a_training_with_patience_is_a_range(counted, tmp_path):
     patient = recipe(Route(DropNet(n_cycles=2, patience=1, training=replace(PARENT, epochs=5))))
-    assert estimate(patient, tmp_path / "pool", workers=0, progress=told).seconds == (8 + 2 * 16, 8 + 2 * 40)
+    assert estimated(patient, tmp_path / "pool").seconds == (8 + 2 * 16, 8 + 2 * 40)
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,13 @@ class Silent:
     def names(self):
         return ("silent",)
 
-    def variants(self, parent, material, **_):
+    def variants(self, parent, inputs, **_):
         raise NotImplementedError
 
 
 def test_of_a_method_that_does_not_tell_the_time_is_unknown(counted, tmp_path):
     unknown = recipe(Route(Silent(), (TUNED,), then=(Quantisation((4,)),)), Route(Quantisation((8,))))
-    found = estimate(unknown, tmp_path / "pool", workers=0, progress=told)
+    found = estimated(unknown, tmp_path / "pool")
     assert found.unknown == ("silent-tuned",)
     assert found.seconds == (8 + 16,) * 2
     assert not (tmp_path / "pool").exists()
@@ -174,7 +174,7 @@ def test_workers_take_the_first_step_whose_needs_are_there():
 
 
 def test_steps_are_really_timed(tmp_path):
-    found = estimate(recipe(Route(Quantisation((8,)), (TUNED,))), tmp_path, workers=2, progress=told)
+    found = estimated(recipe(Route(Quantisation((8,)), (TUNED,))), tmp_path, workers=2)
     assert 0 < found.seconds[0] < found.seconds[1] < 600
 
 
@@ -182,9 +182,9 @@ def test_without_data_there_is_no_estimate(monkeypatch, tmp_path):
     def missing(name):
         raise InputError("it is missing")
 
-    monkeypatch.setattr(steps_module.datasets, "load", missing)
+    monkeypatch.setattr(builder.datasets, "load", missing)
     with pytest.raises(InputError, match="it is missing"):
-        estimate(recipe(Route(Quantisation((8,)))), tmp_path, workers=0, progress=told)
+        estimated(recipe(Route(Quantisation((8,)))), tmp_path)
 
 
 def test_the_multiplications_of_a_solver_are_those_of_its_products():
@@ -192,7 +192,7 @@ def test_the_multiplications_of_a_solver_are_those_of_its_products():
     small = networks.build("small", 10, seed=0)
     sizes = ((257, 48), (49, 24), (25, 10))
     prepared = sum(2 * n**2 * (100 + n) for n, _ in sizes)
-    iteration = sum(100 * n * m + n * n * m + 100 * n * m + 100 * m * ANSWER + CALLS for n, m in sizes)
+    iteration = sum(100 * n * m + n * n * m + 100 * n * m + 100 * m * OUTPUT + CALLS for n, m in sizes)
     least, most = NetTrim(epsilons=(0.1, 0.2)).work(small, 100).multiplications
     assert least == prepared + 2 * 75 * iteration
     assert most == prepared + 2 * 400 * iteration

@@ -1,4 +1,4 @@
-"""Forms of layers: networks without some units answer as if these were silent."""
+"""Layer surgery: networks without some units compute as if these were silent."""
 
 import copy
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evo_ensyth.synthesis import layer_surgery as forms
-from evo_ensyth.synthesis import measure, networks
-from evo_ensyth.synthesis.networks import weighted_layers
+from evo_ensyth.synthesis import layer_surgery, measure, networks
+from evo_ensyth.synthesis.network import weighted_layers
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,15 +17,15 @@ def silenced(network, kept):
     network = copy.deepcopy(network)
     for name, units in kept.items():
         layer = network.get_submodule(name)
-        layer.weight.data[~units] = 0
-        layer.bias.data[~units] = 0
+        layer.weight.data[torch.from_numpy(~units)] = 0
+        layer.bias.data[torch.from_numpy(~units)] = 0
     return network
 
 
 def drawn_units(network, seed, layers):
-    rng = torch.Generator().manual_seed(seed)
-    kept = {name: torch.rand(len(network.get_submodule(name).weight), generator=rng) < 0.6 for name in layers}
-    return {name: units | (torch.arange(len(units)) == 0) for name, units in kept.items()}
+    rng = np.random.default_rng(seed)
+    kept = {name: rng.random(len(network.get_submodule(name).weight)) < 0.6 for name in layers}
+    return {name: units | (np.arange(len(units)) == 0) for name, units in kept.items()}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def drawn_units(network, seed, layers):
 def test_without_some_units_a_network_answers_as_if_they_were_silent(name, layers):
     network = networks.build(name, 10, seed=1)
     kept = drawn_units(network, 3, layers)
-    smaller = forms.keep_units(network, kept)
+    smaller = layer_surgery.keep_units(network, kept)
     images = torch.rand(5, *network.preparation.shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         np.testing.assert_allclose(smaller(images), silenced(network, kept)(images), atol=1e-6, rtol=1e-5)
@@ -54,8 +53,8 @@ def test_without_some_units_a_network_answers_as_if_they_were_silent(name, layer
 
 def test_what_is_gone_costs_nothing():
     network = networks.build("small", 10, seed=1)
-    kept = {"conv1": torch.arange(8) < 4, "fc1": torch.arange(48) < 10}
-    smaller = forms.keep_units(network, kept)
+    kept = {"conv1": np.arange(8) < 4, "fc1": np.arange(48) < 10}
+    smaller = layer_surgery.keep_units(network, kept)
     costs = {layer["name"]: layer["costs"] for layer in measure.layers(smaller)}
     assert {name: cost["macs"] for name, cost in costs.items()} == {
         "conv1": 64 * 9 * 4,
@@ -73,7 +72,7 @@ def test_what_is_gone_costs_nothing():
 def test_the_network_itself_stays_as_it_is():
     network = networks.build("small", 10, seed=1)
     before = copy.deepcopy(network.state_dict())
-    smaller = forms.keep_units(network, {"fc1": torch.arange(48) < 5})
+    smaller = layer_surgery.keep_units(network, {"fc1": np.arange(48) < 5})
     smaller.fc3.weight.data.zero_()
     for name, tensor in network.state_dict().items():
         np.testing.assert_array_equal(tensor, before[name])
@@ -82,11 +81,11 @@ def test_the_network_itself_stays_as_it_is():
 def test_a_form_comes_back_from_its_weights():
     """Narrower, and quantised in part."""
     network = networks.build("small", 10, seed=1)
-    other = forms.keep_units(network, drawn_units(network, 4, ("conv1", "conv2", "fc2")))
+    other = layer_surgery.keep_units(network, drawn_units(network, 4, ("conv1", "conv2", "fc2")))
     other.fc3.weight.data = other.fc3.weight.sign() * 0.25
-    forms.mark_quantised(other.fc3, torch.full((10,), 0.25), bits=2)
-    again = forms.with_state(networks.build("small", 10, seed=7), other.state_dict())
+    layer_surgery.mark_quantised(other.fc3, torch.full((10,), 0.25), bits=2)
+    again = layer_surgery.with_state(networks.build("small", 10, seed=7), other.state_dict())
     assert measure.layers(again) == measure.layers(other)
     assert repr(again) == repr(other)
-    assert forms.quantised_bits(again.fc3) == 2
-    assert [forms.quantised_bits(layer) for layer in weighted_layers(again).values()] == [None] * 4 + [2]
+    assert layer_surgery.quantised_bits(again.fc3) == 2
+    assert [layer_surgery.quantised_bits(layer) for layer in weighted_layers(again).values()] == [None] * 4 + [2]

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import datasets, measure, networks
-from evo_ensyth.synthesis import layer_surgery as forms
-from evo_ensyth.synthesis.networks import Scaled
+from evo_ensyth.synthesis import datasets, layer_surgery, measure, networks
+from evo_ensyth.synthesis.network import Scaled
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def chains(network):
 
 def test_labels_are_the_most_probable_classes(small):
     split = datasets.load("digits").test
-    answered = measure.answers(small, split)
+    answered = measure.predict(small, split)
     with torch.inference_mode():
         logits = small(torch.from_numpy(split.images).float() / 16).double().numpy()
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -43,13 +42,13 @@ def test_labels_are_the_most_probable_classes(small):
 def test_ties_go_to_the_lowest_class(small):
     small.fc3.weight.data.zero_()
     small.fc3.bias.data = torch.tensor([0.0, 1, 2, 0, 2, 1, 2, 0, 0, 0])
-    assert set(measure.answers(small, datasets.load("digits").test).y_pred) == {2}
+    assert set(measure.predict(small, datasets.load("digits").test).y_pred) == {2}
 
 
 def test_more_classes_than_a_byte_holds_get_two_bytes():
     network = networks.build("small", 300, seed=1)
     network.fc3.bias.data[299] = 100
-    answered = measure.answers(network, datasets.load("digits").test)
+    answered = measure.predict(network, datasets.load("digits").test)
     assert answered.y_pred.dtype == np.uint16
     assert set(answered.y_pred) == {299}
 
@@ -132,8 +131,8 @@ def test_bytes_of_a_quantised_layer_are_codes_steps_and_biases(small):
     small.fc2.weight.data = small.fc2.weight.sign()
     small.fc2.weight.data[:, :24] = 0
     small.conv1.weight.data = 3.0 * small.conv1.weight.sign()
-    forms.mark_quantised(small.fc2, torch.ones(24), bits=2)
-    forms.mark_quantised(small.conv1, torch.ones(8), bits=3)
+    layer_surgery.mark_quantised(small.fc2, torch.ones(24), bits=2)
+    layer_surgery.mark_quantised(small.conv1, torch.ones(8), bits=3)
     costs = {layer["name"]: layer for layer in measure.layers(small)}
     assert costs["fc2"]["weights"] == {"format": "dense", "bits": 2}
     assert costs["fc2"]["costs"]["bytes"] == 48 * 24 * 2 / 8 + 4 * 24 + 4 * 24
@@ -149,10 +148,10 @@ def test_bytes_of_a_quantised_layer_are_codes_steps_and_biases(small):
 @pytest.mark.parametrize("wrong", [0.5, 2.0])
 def test_weights_that_are_no_codes_are_not_sold_as_such(small, wrong):
     small.fc3.weight.data = small.fc3.weight.sign()
-    forms.mark_quantised(small.fc3, torch.ones(10), bits=2)
+    layer_surgery.mark_quantised(small.fc3, torch.ones(10), bits=2)
     measure.layers(small)
     small.fc3.weight.data[3, 4] = wrong
-    with pytest.raises(InputError, match="said to hold codes of 2 bits holds other weights; quantise after all else"):
+    with pytest.raises(InputError, match="marked as quantised to 2 bits holds other weights; quantise after all else"):
         measure.layers(small)
 
 
@@ -160,7 +159,7 @@ def test_quantised_layers_are_shared_only_by_layers_with_the_same_steps(small):
     """The same weights, once as floats and once as codes, cost different bytes: they are not one part."""
     small.fc3.weight.data = small.fc3.weight.sign()
     other = copy.deepcopy(small)
-    forms.mark_quantised(other.fc3, torch.ones(10), bits=2)
+    layer_surgery.mark_quantised(other.fc3, torch.ones(10), bits=2)
     before, after = chains(small), chains(other)
     assert [name for name in before if before[name] == after[name]] == ["conv1", "conv2", "fc1", "fc2"]
     assert chains(copy.deepcopy(other)) == after

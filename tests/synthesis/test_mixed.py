@@ -12,11 +12,21 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
-from evo_ensyth.synthesis import DropNet, FineTuning, Magnitude, Quantisation, Route, Training, build, datasets, measure
+from evo_ensyth.synthesis import (
+    DropNet,
+    FineTuning,
+    Magnitude,
+    Quantisation,
+    Route,
+    Training,
+    build_pool,
+    datasets,
+    load_member,
+    measure,
+)
 from evo_ensyth.synthesis.compression import Variant, silent
-from evo_ensyth.synthesis.load_member import member_network
-from evo_ensyth.synthesis.recipe import plain
-from evo_ensyth.synthesis.training import derived_seed
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.settings import as_json
 
 
 def shortened(value):
@@ -43,7 +53,7 @@ def contents(folder):
 def whole(tmp_path_factory):
     """The pool of the mixed recipe, built in one go."""
     folder = tmp_path_factory.mktemp("runs") / "pool"
-    build(RECIPE, folder, problem="mixed")
+    build_pool(RECIPE, folder, problem="mixed")
     return folder
 
 
@@ -60,8 +70,8 @@ def test_what_a_member_answers_and_costs_is_what_its_network_does(whole):
     stored = read_pool(whole)
     test = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["test"]
     for row, name in enumerate(stored.pool.names):
-        network = member_network(stored, name)
-        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.answers(network, test).y_pred)
+        network = load_member(stored, name)
+        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.predict(network, test).y_pred)
         assert read_member(whole, name)["layers"] == measure.layers(network)
 
 
@@ -120,7 +130,7 @@ def chained(tmp_path_factory):
     """The pool of the routes above, and how often it told of its progress."""
     told = []
     folder = tmp_path_factory.mktemp("runs") / "pool"
-    build(CHAINED, folder, problem="tiny", progress=lambda *what: told.append(what))
+    build_pool(CHAINED, folder, problem="tiny", progress=lambda *what: told.append(what))
     return folder, len(told)
 
 
@@ -155,14 +165,14 @@ def test_a_build_that_was_interrupted_ends_with_the_same_pool(chained, tmp_path,
             raise InterruptionError
 
     with pytest.raises(InterruptionError):
-        build(CHAINED, tmp_path / "pool", problem="tiny", progress=interrupt)
-    build(CHAINED, tmp_path / "pool", problem="tiny")
+        build_pool(CHAINED, tmp_path / "pool", problem="tiny", progress=interrupt)
+    build_pool(CHAINED, tmp_path / "pool", problem="tiny")
     assert contents(tmp_path / "pool") == contents(chained[0])
 
 
 def test_a_route_without_fine_tuning_leaves_variants_as_they_are(tmp_path):
     recipe = replace(RECIPE, compressors=(Route(Magnitude((0.5,))),))
-    build(recipe, tmp_path / "pool", problem="tiny")
+    build_pool(recipe, tmp_path / "pool", problem="tiny")
     (name,) = read_pool(tmp_path / "pool").pool.names
     parent = load_file(tmp_path / "pool" / "parent.safetensors")
     for key, tensor in load_file(tmp_path / "pool" / "members" / name / "weights.safetensors").items():
@@ -176,13 +186,13 @@ class Misnamed:
     def names(self):
         return ("one", "two")
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
         yield Variant("one", {"method": "misnamed"}, parent, {})
 
 
 def test_a_method_that_does_not_make_what_it_names_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"made \['one'\]; its function 'names' says \('one', 'two'\)"):
-        build(replace(RECIPE, compressors=(Route(Misnamed()),)), tmp_path / "pool", problem="tiny")
+        build_pool(replace(RECIPE, compressors=(Route(Misnamed()),)), tmp_path / "pool", problem="tiny")
 
 
 def test_two_members_of_one_name_are_refused_before_anything_is_made(tmp_path):
@@ -190,10 +200,10 @@ def test_two_members_of_one_name_are_refused_before_anything_is_made(tmp_path):
     routes = (Route(Magnitude((0.5,)), (), then=(Quantisation(bits=(4, 3)),)), Route(Quantisation(bits=(4,))))
     assert len(replace(RECIPE, compressors=routes).members()) == 4
     with pytest.raises(InputError, match="two variants are called 'quantisation-4'"):
-        build(replace(RECIPE, compressors=(*routes, Quantisation(bits=(4,)))), tmp_path / "pool", problem="tiny")
+        build_pool(replace(RECIPE, compressors=(*routes, Quantisation(bits=(4,)))), tmp_path / "pool", problem="tiny")
     twice = (Route(Magnitude((0.5,)), then=(Quantisation((4,)), Quantisation((4, 3)))),)
     with pytest.raises(InputError, match=r"two members are called 'magnitude-global-0\.5-quantisation-4'"):
-        build(replace(RECIPE, compressors=twice), tmp_path / "pool", problem="tiny")
+        build_pool(replace(RECIPE, compressors=twice), tmp_path / "pool", problem="tiny")
     assert not (tmp_path / "pool").exists()
     with pytest.raises(InputError, match="the fine-tunings are called quantisation-4, quantisation-4; give each"):
         Route(Magnitude(), (tuned, tuned))
@@ -211,4 +221,4 @@ def test_two_members_of_one_name_are_refused_before_anything_is_made(tmp_path):
 )
 def test_pools_that_were_made_before_are_recognised(problem, digest):
     """A setting with a default, added to a recipe or a method, would make them pools of another recipe."""
-    assert fingerprint(plain(workspace.problem_module(problem).recipe()))[:16] == digest
+    assert fingerprint(as_json(workspace.problem_module(problem).recipe()))[:16] == digest

@@ -10,7 +10,7 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.networks import Scaled, StandardisedCrop
+from evo_ensyth.synthesis.network import Scaled, StandardisedCrop, weighted_layers
 
 COUNTS = {
     "lenet": {"conv1": 832, "conv2": 51_264, "fc1": 1_606_144, "fc2": 5_130},
@@ -33,7 +33,7 @@ TOTALS = {
 @pytest.mark.parametrize("name", COUNTS)
 def test_layers_have_the_published_numbers_of_parameters(name):
     network = networks.build(name, 10, seed=1)
-    layers = networks.weighted_layers(network)
+    layers = weighted_layers(network)
     assert {layer: sum(p.numel() for p in module.parameters()) for layer, module in layers.items()} == COUNTS[name]
     assert sum(parameter.numel() for parameter in network.parameters()) == TOTALS[name]
 
@@ -76,7 +76,7 @@ def test_initial_weights_are_cut_off_at_two_standard_deviations():
 @pytest.mark.parametrize("name", ["dropnet_a", "dropnet_b", "dropnet_c"])
 def test_weights_of_the_dropnet_networks_are_uniform_up_to_the_bound_of_glorot(name):
     network = networks.build(name, 10, seed=1)
-    for layer in networks.weighted_layers(network).values():
+    for layer in weighted_layers(network).values():
         outputs, inputs = layer.weight.shape[:2]
         bound = math.sqrt(6 / ((inputs + outputs) * layer.weight[0, 0].numel()))
         assert layer.weight.abs().max() <= bound

@@ -1,7 +1,9 @@
 """Pools of several parents: other weights, other architectures."""
 
+import sys
 from collections import OrderedDict
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from evo_ensyth.files import read_json, write_json
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import (
+    BuildFolder,
     FineTuning,
     Latency,
     Magnitude,
@@ -22,15 +25,15 @@ from evo_ensyth.synthesis import (
     Recipe,
     Route,
     Training,
-    build,
+    build_pool,
     datasets,
+    load_member,
     measure,
     networks,
 )
-from evo_ensyth.synthesis.load_member import member_network
-from evo_ensyth.synthesis.networks import Network, Scaled
-from evo_ensyth.synthesis.status import standing
-from evo_ensyth.synthesis.training import derived_seed, reproducible, train
+from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.network import Network, Scaled
+from evo_ensyth.synthesis.reproducibility import derived_seed, reproducible
 
 TRAINING = Training(epochs=2, batch=50, learning_rate=3e-3)
 TUNED = FineTuning(name="tuned", epochs=1, batch=50)
@@ -49,7 +52,7 @@ RECIPE = Recipe(
     n_calibration=100,
     parents=(
         OtherParent(name="second", network="small", training=TRAINING),
-        OtherParent(name="flat", network="flat", training=replace(TRAINING, epochs=3)),
+        OtherParent(name="flat", network="mylab.flat", training=replace(TRAINING, epochs=3)),
     ),
 )
 NAMES = (
@@ -62,7 +65,7 @@ NAMES = (
 
 @pytest.fixture(autouse=True)
 def flat_network(monkeypatch):
-    """A network of another architecture for digits."""
+    """A network of another architecture for digits, in a module of one's own."""
 
     def flat(n_classes, rng):
         layers = OrderedDict(flatten=nn.Flatten(), fc1_dropout=nn.Dropout(0.0), fc1=nn.Linear(64, n_classes))
@@ -70,7 +73,9 @@ def flat_network(monkeypatch):
         nn.init.zeros_(layers["fc1"].bias)
         return Network(layers, Scaled((1, 8, 8), largest=16))
 
-    monkeypatch.setitem(networks.NETWORKS, "flat", flat)
+    module = ModuleType("mylab.flat")
+    module.build = flat
+    monkeypatch.setitem(sys.modules, "mylab.flat", module)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def stored(folder):
-    build(RECIPE, folder, problem="parents")
+    build_pool(RECIPE, folder, problem="parents")
     return read_pool(folder)
 
 
@@ -88,11 +93,11 @@ def test_members_come_from_the_parents_that_their_routes_name(stored):
     assert stored.pool.names == NAMES
     splits = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
     for row, name in enumerate(NAMES):
-        network = member_network(stored, name)
+        network = load_member(stored, name)
         assert list(dict(network.named_children())) == list(
-            dict(networks.build("flat" if name.startswith("flat") else "small", 10, seed=0).named_children())
+            dict(networks.build("mylab.flat" if name.startswith("flat") else "small", 10, seed=0).named_children())
         )
-        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.answers(network, splits["test"]).y_pred)
+        np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.predict(network, splits["test"]).y_pred)
     origins = [origin.get("parent") for origin in stored.pool.origins]
     assert origins == [None, "second", "second", "flat"]
 
@@ -108,19 +113,19 @@ def test_parents_of_one_architecture_differ(stored, folder):
 def test_a_parent_is_trained_as_it_says(stored, folder):
     told = stored.about["parents"]
     assert list(told) == ["second", "flat"]
-    assert told["flat"]["network"] == "flat"
+    assert told["flat"]["network"] == "mylab.flat"
     assert told["flat"]["bytes"] == 4 * 650
     (path,) = (folder / "parents").glob("flat-*.safetensors")
     split = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
-    network = networks.build("flat", 10, seed=0)
+    network = networks.build("mylab.flat", 10, seed=0)
     network.load_state_dict(load_file(path))
     for name in ("search", "test"):
-        right = measure.accuracy(measure.answers(network, split[name]), split[name])
+        right = measure.accuracy(measure.predict(network, split[name]), split[name])
         assert told["flat"]["accuracy"][name] == right
     assert told["flat"]["accuracy"]["test"] > 0.5
 
 
-@pytest.mark.parametrize(("name", "network", "epochs"), [("second", "small", 2), ("flat", "flat", 3)])
+@pytest.mark.parametrize(("name", "network", "epochs"), [("second", "small", 2), ("flat", "mylab.flat", 3)])
 def test_a_parent_is_what_training_makes_of_weights_that_its_name_draws(stored, folder, name, network, epochs):
     data = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["train"]
     untrained = networks.build(network, 10, derived_seed(RECIPE.seed, "weights", name))
@@ -136,11 +141,11 @@ def test_a_parent_is_what_training_makes_of_weights_that_its_name_draws(stored, 
 def test_a_parent_may_be_added_and_costs_nothing_that_is_there(tmp_path):
     folder = tmp_path / "pool"
     before = replace(RECIPE, compressors=RECIPE.compressors[:1], parents=())
-    build(before, folder, problem="parents")
+    build_pool(before, folder, problem="parents")
     weights = folder / "members" / NAMES[0] / "weights.safetensors"
     stamp = weights.stat().st_mtime_ns
-    assert standing(RECIPE, folder, problem="parents").missing == NAMES[1:]
-    build(RECIPE, folder, problem="parents", workers=0)
+    assert BuildFolder(folder, RECIPE, "parents").status().missing == NAMES[1:]
+    build_pool(RECIPE, folder, problem="parents", workers=0)
     assert weights.stat().st_mtime_ns == stamp
     assert read_pool(folder).pool.names == NAMES
 
@@ -149,14 +154,14 @@ def test_a_parent_that_changes_before_its_members_are_made_is_trained_anew(tmp_p
     folder = tmp_path / "pool"
     begun = replace(RECIPE, compressors=(*RECIPE.compressors, Route(Magnitude((0.99,)), parent="flat")))
     changed = replace(RECIPE, parents=(RECIPE.parents[0], replace(RECIPE.parents[1], training=TRAINING)))
-    build(changed, folder, problem="parents")
-    with pytest.raises(InputError, match="flat-quantisation-8 would now be made in another way"):
-        build(begun, folder, problem="parents")
+    build_pool(changed, folder, problem="parents")
+    with pytest.raises(InputError, match="flat-quantisation-8 would now be made differently"):
+        build_pool(begun, folder, problem="parents")
     alone = replace(changed, compressors=RECIPE.compressors[:2], parents=RECIPE.parents[:1])
     folder = tmp_path / "other"
-    build(alone, folder, problem="parents")
-    build(changed, folder, problem="parents")
-    build(replace(changed, compressors=(*changed.compressors, begun.compressors[-1])), folder, problem="parents")
+    build_pool(alone, folder, problem="parents")
+    build_pool(changed, folder, problem="parents")
+    build_pool(replace(changed, compressors=(*changed.compressors, begun.compressors[-1])), folder, problem="parents")
     assert len(list((folder / "parents").glob("flat-*"))) == 1
     whole = tmp_path / "pool" / "members" / NAMES[3] / "member.json"
     assert whole.read_bytes() == (folder / "members" / NAMES[3] / "member.json").read_bytes()
@@ -164,7 +169,7 @@ def test_a_parent_that_changes_before_its_members_are_made_is_trained_anew(tmp_p
 
 def test_latencies_are_measured_of_every_architecture(tmp_path):
     folder = tmp_path / "pool"
-    build(replace(RECIPE, latency=Latency(repeats=2)), folder, problem="parents")
+    build_pool(replace(RECIPE, latency=Latency(repeats=2)), folder, problem="parents")
     assert (read_pool(folder).pool.costs["latency_ms"] > 0).all()
 
 
@@ -172,7 +177,7 @@ def test_a_parent_that_diverges_costs_its_own_members_only(tmp_path):
     folder = tmp_path / "pool"
     wild = replace(RECIPE.parents[1], training=Training(epochs=2, optimiser="sgd", learning_rate=3e38))
     recipe = replace(RECIPE, parents=(RECIPE.parents[0], wild))
-    build(recipe, folder, problem="parents", without_failed=True)
+    build_pool(recipe, folder, problem="parents", without_failed=True)
     stored = read_pool(folder)
     assert stored.pool.names == NAMES[:3]
     assert list(stored.about["parents"]) == ["second"]
@@ -198,26 +203,26 @@ def test_parents_and_routes_must_fit(changes, message):
 def test_a_parent_must_see_images_of_the_data_set(tmp_path):
     lenet = replace(RECIPE.parents[1], network="lenet")
     with pytest.raises(InputError, match="the network 'lenet' sees images of shape"):
-        build(replace(RECIPE, parents=(RECIPE.parents[0], lenet)), tmp_path / "pool", problem="parents")
+        build_pool(replace(RECIPE, parents=(RECIPE.parents[0], lenet)), tmp_path / "pool", problem="parents")
 
 
 def test_a_manifest_that_does_not_tell_a_parents_network_is_refused(stored):
     origin = dict(read_member(stored.folder, NAMES[3])["origin"])
     about = {**stored.about, "parents": {"flat": {"network": 3}}}
     assert origin["parent"] == "flat"
-    with pytest.raises(InputError, match="does not tell the network of the parent 'flat'"):
-        member_network(replace(stored, about=about), NAMES[3])
-    with pytest.raises(InputError, match="does not tell the network of the parent 'flat'"):
-        member_network(replace(stored, about={**stored.about, "parents": []}), NAMES[3])
+    with pytest.raises(InputError, match="does not name the network of the parent 'flat'"):
+        load_member(replace(stored, about=about), NAMES[3])
+    with pytest.raises(InputError, match="does not name the network of the parent 'flat'"):
+        load_member(replace(stored, about={**stored.about, "parents": []}), NAMES[3])
 
 
 def test_recipes_without_other_parents_are_what_they_were(tmp_path):
     """Folders that were begun before there were other parents are known again."""
     folder = tmp_path / "pool"
     alone = replace(RECIPE, compressors=RECIPE.compressors[:1], parents=())
-    build(alone, folder, problem="parents")
+    build_pool(alone, folder, problem="parents")
     begun = read_json(folder / "recipe.json")
     assert "parents" not in begun["recipe"]
     assert "parent" not in begun["recipe"]["compressors"][0]
     write_json(folder / "recipe.json", begun)
-    build(alone, folder, problem="parents")
+    build_pool(alone, folder, problem="parents")

@@ -5,8 +5,7 @@ import copy
 import pytest
 import torch
 
-from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.shared_trunk import Together
+from evo_ensyth.synthesis import SharedTrunkEnsemble, networks
 
 
 def head(network, seed):
@@ -41,7 +40,7 @@ def test_answers_are_those_of_the_members_alone(small):
     members = [small, head(small, 5), strangers[0], head(small, 6), strangers[1], copy.deepcopy(small)]
     images = torch.rand(7, *small.preparation.shape, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        together = Together(members)(images)
+        together = SharedTrunkEnsemble(members)(images)
         assert together.shape == (6, 7, 10)
         for member, logits in zip(members, together, strict=True):
             torch.testing.assert_close(logits, member(images), rtol=0, atol=0)
@@ -50,12 +49,12 @@ def test_answers_are_those_of_the_members_alone(small):
 @pytest.mark.parametrize(("shared", "n_convolutions", "n_dense"), [(True, 2, 24), (False, 16, 24)])
 def test_what_is_shared_is_computed_once(small, calls, shared, n_convolutions, n_dense):
     members = [head(small, seed) if shared else networks.build("small", 10, seed) for seed in range(2, 10)]
-    Together(members)(torch.rand(1, *small.preparation.shape))
+    SharedTrunkEnsemble(members)(torch.rand(1, *small.preparation.shape))
     assert calls == {torch.nn.Conv2d: n_convolutions, torch.nn.Linear: n_dense}
 
 
 def test_members_that_part_early_share_what_lies_before(small, calls):
     other = copy.deepcopy(small)
     other.conv2.bias.data[0] += 1
-    Together([small, other, small])(torch.rand(1, *small.preparation.shape))
+    SharedTrunkEnsemble([small, other, small])(torch.rand(1, *small.preparation.shape))
     assert calls == {torch.nn.Conv2d: 3, torch.nn.Linear: 6}

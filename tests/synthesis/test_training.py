@@ -13,8 +13,10 @@ from torch import nn
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.networks import Network, Scaled
-from evo_ensyth.synthesis.training import FineTuning, Training, derived_seed, fine_tune, reproducible, train
+from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.network import Network, Scaled, weighted_layers
+from evo_ensyth.synthesis.reproducibility import derived_seed, reproducible
+from evo_ensyth.synthesis.training import FineTuning, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -130,7 +132,7 @@ def test_bfloat16_stays_near_float32_and_keeps_float32_weights(small, data):
 def test_what_is_zero_stays_exactly_zero_and_the_rest_moves(pruned, data, optimiser):
     settings = FineTuning(name="set", epochs=2, batch=20, optimiser=optimiser, l2=(("fc1", 0.1),), keep=0.5)
     tuned = fine_tune(pruned, data, settings, seed=1)
-    for name, layer in networks.weighted_layers(pruned).items():
+    for name, layer in weighted_layers(pruned).items():
         moved = tuned.get_submodule(name)
         assert torch.all(moved.weight[layer.weight == 0] == 0)
         assert torch.all(moved.bias[layer.bias == 0] == 0)
@@ -280,9 +282,7 @@ def test_an_l2_term_on_a_layer_that_is_not_there_is_refused(small, data):
 
 
 def test_a_training_that_diverges_stops(small, data):
-    with pytest.raises(
-        EvoEnsythError, match=r"training diverged in epoch \d+ \(loss nan\); take a lower learning rate"
-    ):
+    with pytest.raises(EvoEnsythError, match=r"training diverged in epoch \d+ \(loss nan\); use a lower learning rate"):
         train(small, data, Training(epochs=80, batch=10, optimiser="sgd", learning_rate=1e9), seed=1)
 
 

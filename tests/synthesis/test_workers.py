@@ -14,17 +14,15 @@ from test_build import MEMBERS, RECIPE, REGIMES, Smallest, contents
 from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
 from evo_ensyth.files import held_folder
 from evo_ensyth.io import read_pool
-from evo_ensyth.synthesis import Quantisation, Route, Training, workers
-from evo_ensyth.synthesis.build import build
+from evo_ensyth.synthesis import BuildFolder, Quantisation, Route, Training, build_pool, workers
 from evo_ensyth.synthesis.compression import silent
-from evo_ensyth.synthesis.status import standing
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A pool that was built in one go, in one process."""
     folder = tmp_path_factory.mktemp("runs") / "pool"
-    build(RECIPE, folder, problem="tiny")
+    build_pool(RECIPE, folder, problem="tiny")
     return folder
 
 
@@ -38,8 +36,8 @@ class Deadly:
     def names(self):
         return self.of.names()
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
-        for number, variant in enumerate(self.of.variants(parent, material, seed=seed, scratch=scratch)):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
+        for number, variant in enumerate(self.of.variants(parent, inputs, seed=seed, scratch=scratch)):
             for death in range(self.deaths if number == 1 else 0):
                 try:
                     (scratch / f"died-{death}").touch(exist_ok=False)
@@ -59,8 +57,8 @@ class Hopeless:
     def names(self):
         return self.of.names()
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
-        first, _ = self.of.variants(parent, material, seed=seed, scratch=scratch)
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
+        first, _ = self.of.variants(parent, inputs, seed=seed, scratch=scratch)
         yield first
         raise EvoEnsythError("nothing comes of it") if self.on_purpose else ZeroDivisionError
 
@@ -70,7 +68,7 @@ class Hopeless:
 
 def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
     told = []
-    build(RECIPE, tmp_path / "pool", problem="tiny", workers=2, progress=lambda *what: told.append(what))
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, progress=lambda *what: told.append(what))
     assert contents(tmp_path / "pool") == contents(whole)
     assert told[0][2].startswith("parent, epoch 1 of 3, loss ")
     assert told[-1] == (8, 8, "all members")
@@ -82,8 +80,8 @@ def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(w
     deadly, mortal = Deadly(2), Deadly(1, Smallest((0.5, 0.8), "mortal"))
     recipe = replace(RECIPE, compressors=(deadly, mortal, Smallest()), fine_tunings=REGIMES[:2])
     with pytest.raises(UnfinishedError, match=r"2 of 14 could not be made: deadly-0\.4-set1 \(it needs test_workers"):
-        build(recipe, tmp_path / "pool", problem="tiny", workers=2)
-    found = standing(recipe, tmp_path / "pool", problem="tiny")
+        build_pool(recipe, tmp_path / "pool", problem="tiny", workers=2)
+    found = BuildFolder(tmp_path / "pool", recipe, "tiny").status()
     assert len(found.made) == 12
     assert not found.missing
     assert list(found.failed) == ["deadly-0.4-set1", "deadly-0.4-set2"]
@@ -95,7 +93,7 @@ def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(w
 
     # It has died often enough: the next time all goes well, and nothing is made twice.
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pool").glob("members/*/member.json")}
-    build(recipe, tmp_path / "pool", problem="tiny")
+    build_pool(recipe, tmp_path / "pool", problem="tiny")
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(read_pool(tmp_path / "pool").pool) == 12
     assert not (tmp_path / "pool" / "failed.json").exists()
@@ -110,8 +108,8 @@ class Sleepy:
     def names(self):
         return self.of.names()
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=silent):
-        for number, variant in enumerate(self.of.variants(parent, material, seed=seed, scratch=scratch)):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
+        for number, variant in enumerate(self.of.variants(parent, inputs, seed=seed, scratch=scratch)):
             if number == 1 and "SLEEPY" in os.environ:
                 (scratch / "asleep").touch()
                 time.sleep(100)
@@ -138,7 +136,7 @@ def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environme
         "import signal, test_workers\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGINT, signal.default_int_handler)  # else not heard by what a shell runs with &\n"
-        f"    test_workers.build(test_workers.SLEEPY, {str(folder)!r}, problem='tiny', workers=1)\n"
+        f"    test_workers.build_pool(test_workers.SLEEPY, {str(folder)!r}, problem='tiny', workers=1)\n"
     )
     (tmp_path / "program.py").write_text(program)
     path = os.pathsep.join([environment["PYTHONPATH"], *(str(Path(__file__).parents[up]) for up in (0, 1))])
@@ -165,7 +163,7 @@ def test_workers_end_with_the_process_that_began_them(whole, tmp_path, environme
         time.sleep(0.01)
     assert not any(map(status, children))
     assert not (folder / "pool.json").exists()
-    build(SLEEPY, folder, problem="tiny")
+    build_pool(SLEEPY, folder, problem="tiny")
     assert contents(folder / "members") == contents(whole / "members")
 
 
@@ -180,7 +178,7 @@ recipe = replace(test_build.RECIPE, training=training, fine_tunings=test_build.R
 def begin(folder):
     process = os.fork()
     if process == 0:
-        test_build.build(recipe, folder, problem="tiny")
+        test_build.build_pool(recipe, folder, problem="tiny")
         os._exit(0)
     return process
 
@@ -222,25 +220,25 @@ def test_twenty_random_kills_never_change_the_pool(tmp_path, environment):
 def test_what_fails_is_told_and_may_be_done_without(tmp_path):
     recipe = replace(RECIPE, compressors=(Smallest(), Hopeless()), fine_tunings=REGIMES[:1], controls=())
     with pytest.raises(UnfinishedError, match=r"1 of 4 could not be made: hopeless-0\.7-set1 \(it needs .*: nothing"):
-        build(recipe, tmp_path / "pool", problem="tiny")
+        build_pool(recipe, tmp_path / "pool", problem="tiny")
     assert not (tmp_path / "pool" / "pool.json").exists()
-    build(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
+    build_pool(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
     stored = read_pool(tmp_path / "pool")
     assert stored.pool.names == ("smallest-0.3-set1", "smallest-0.6-set1", "hopeless-0.1-set1")
     assert list(stored.about["failed"]) == ["hopeless-0.7-set1"]
-    found = standing(recipe, tmp_path / "pool", problem="tiny")
+    found = BuildFolder(tmp_path / "pool", recipe, "tiny").status()
     assert found.closed
     assert (found.made, found.missing, found.failed) == (stored.pool.names, (), stored.about["failed"])
     with pytest.raises(UnfinishedError):  # Another try is made.
-        build(recipe, tmp_path / "pool", problem="tiny")
+        build_pool(recipe, tmp_path / "pool", problem="tiny")
 
 
 def test_a_training_that_diverges_costs_its_members(tmp_path):
     wild = replace(REGIMES[0], name="wild", learning_rate=1e30)
     recipe = replace(RECIPE, compressors=(Route(Smallest((0.3,)), (wild, REGIMES[0]), then=(Quantisation((4,)),)),))
     with pytest.raises(UnfinishedError, match="training diverged in epoch 1"):
-        build(replace(recipe, controls=()), tmp_path / "pool", problem="tiny")
-    found = standing(replace(recipe, controls=()), tmp_path / "pool", problem="tiny")
+        build_pool(replace(recipe, controls=()), tmp_path / "pool", problem="tiny")
+    found = BuildFolder(tmp_path / "pool", replace(recipe, controls=()), "tiny").status()
     assert found.made == ("smallest-0.3-set1", "smallest-0.3-set1-quantisation-4")
     assert list(found.failed) == ["smallest-0.3-wild", "smallest-0.3-wild-quantisation-4"]
     assert found.failed["smallest-0.3-wild-quantisation-4"].startswith("it needs smallest-0.3-wild: training diverged")
@@ -249,21 +247,21 @@ def test_a_training_that_diverges_costs_its_members(tmp_path):
 def test_a_pool_without_any_member_is_not_finished(tmp_path):
     recipe = replace(RECIPE, training=Training(epochs=1, learning_rate=1e30), controls=())
     with pytest.raises(UnfinishedError, match=r"6 of 6 could not be made: .*, 3 more\."):
-        build(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
+        build_pool(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
 
 
 def test_an_error_that_nobody_foresaw_ends_a_build_in_this_process(tmp_path):
     recipe = replace(RECIPE, compressors=(Hopeless(on_purpose=False),), controls=())
     with pytest.raises(ZeroDivisionError):
-        build(recipe, tmp_path / "pool", problem="tiny")
+        build_pool(recipe, tmp_path / "pool", problem="tiny")
 
 
 def test_two_processes_do_not_work_on_one_pool(tmp_path):
     (tmp_path / "pool").mkdir()
     with held_folder(tmp_path / "pool"), pytest.raises(InputError, match=r"another process is at work in .*pool"):
-        build(RECIPE, tmp_path / "pool", problem="tiny")
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny")
 
 
 def test_a_number_of_workers_below_zero_is_refused(tmp_path):
     with pytest.raises(InputError, match="workers is -1; it must be 0 or more"):
-        build(RECIPE, tmp_path / "pool", problem="tiny", workers=-1)
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=-1)

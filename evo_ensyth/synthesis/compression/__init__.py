@@ -1,8 +1,17 @@
-"""Compression methods, one file each: a parent network in, compressed variants of it out.
+'''Compression methods, one file each: a parent network in, compressed variants of it out.
 
-A method is a frozen dataclass whose fields are its settings, with ``names`` and ``variants``. It never changes the
-parent. A method with a grid yields one variant per grid point, in order. The file opens with its source. It may have
-``work`` too, from which `pool --dry-run` estimates what it takes; without, that is told to be unknown. For example::
+A file of this folder opens with its source and has one class: a frozen dataclass whose fields are the settings, checked
+in ``__post_init__``, with the methods of `Compressor`. The file's name is the method's name. Every setting has a
+default, save trainings and other methods, which only the recipe can know. A method never changes the parent. It may
+have a method ``work`` too, from which ``pool build --dry-run`` estimates the time it takes. Torch is imported where it
+is used, so that a recipe can be read where torch is not installed. For example::
+
+    """Rounding: every weight rounded to a number of decimals."""
+
+    import copy
+    from dataclasses import dataclass
+
+    from evo_ensyth.synthesis.compression import Variant, silent
 
     import copy
     from dataclasses import dataclass
@@ -11,55 +20,87 @@ parent. A method with a grid yields one variant per grid point, in order. The fi
 
     @dataclass(frozen=True)
     class Rounding:
-        \"\"\"Every weight rounded to a number of decimals.\"\"\"
+        """One variant."""
 
         decimals: int = 2
 
         def names(self):
             return (f"rounding-{self.decimals}",)
 
-        def variants(self, parent, material, *, seed, scratch=None, progress=silent):
-            progress("rounding")
+        def variants(self, parent, inputs, *, seed, scratch=None, progress=silent):
+            (name,) = self.names()
+            progress(name)
             model = copy.deepcopy(parent)
             for weight in model.parameters():
                 weight.data = weight.data.round(decimals=self.decimals)
-            (name,) = self.names()
             yield Variant(name, {"method": "rounding", "decimals": self.decimals}, model, {})
-"""
+'''
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import nn
-
+from evo_ensyth import plugins
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.networks import Network
+from evo_ensyth.synthesis.progress import Report, silent
 from evo_ensyth.synthesis.training import Training
 
-Told = Callable[[str], None]
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-# Marks a field of a recipe or a method that earlier versions did not have: left out of their JSON where it has its
-# default, so that pools which were begun without it are known again.
-LATER = {"later": True}
+    from evo_ensyth.synthesis.network import Network
+
+__all__ = ["CompressionInputs", "Compressor", "Descents", "Report", "Variant", "Work", "find", "names", "silent"]
 
 
-def silent(text: str) -> None:
-    """Tell nobody."""
+class Compressor(Protocol):
+    """A compression method with its settings."""
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the variants, in order, as determined by the settings alone."""
+        ...
+
+    def variants(
+        self,
+        parent: Network,
+        inputs: CompressionInputs,
+        *,
+        seed: int,
+        scratch: Path | None = None,
+        progress: Report = silent,
+    ) -> Iterator[Variant]:
+        """Yield the compressed copies of a parent.
+
+        Parameters
+        ----------
+        parent : Network
+            In evaluation mode; not changed.
+        inputs : CompressionInputs
+        seed : int
+            For methods that draw at random.
+        scratch : Path, optional
+            An existing folder that belongs to the method. A long method stores here what it has finished and what it
+            needs to continue, so that an interrupted build resumes with the same result.
+        progress : Report, optional
+            Called with a few words on what the method is doing; by a long method, every few seconds.
+        """
+        ...
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a method may look at besides the parent: nothing of the splits that members are chosen or judged by.
+class CompressionInputs:
+    """What a method may use besides the parent; nothing of the splits on which members are selected or tested.
 
     Attributes
     ----------
     calibration : float32, (n_samples, channels, height, width)
         Training images, prepared as the network expects them.
     train : Split
-        What the parent was trained on.
+        The parent's training data.
     untrained : Network
         The parent before its training.
     """
@@ -76,14 +117,14 @@ class Variant:
     Attributes
     ----------
     name : str
-        Unique in its method's grid; letters, digits, '.', '_' and '-'.
+        Unique among the variants of its method; letters, digits, '.', '_' and '-'.
     origin : mapping
-        ``method`` and the settings that made it; plain JSON values.
+        ``method`` and the settings that produced it; plain JSON values.
     model : Module
-        The parent's layers, perhaps of a form of `synthesis.forms`. What was pruned is exactly zero, and stays so
-        under fine-tuning.
+        The parent's layers, perhaps with fewer units or quantised, see `layer_surgery`. Pruned weights are exactly
+        zero, and stay so under fine-tuning.
     report : mapping
-        What the method tells about its own work, such as residuals; plain JSON values.
+        What the method reports of its own work, such as residuals; plain JSON values.
     """
 
     name: str
@@ -94,14 +135,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Descents:
-    """Trainings that a method does, one like the other.
+    """Trainings of equal settings that a method runs.
 
     Attributes
     ----------
     settings : Training
     times : int
     fewest_epochs : int, optional
-        Where training may stop early; as many as the settings say by default.
+        At which training may stop early; ``settings.epochs`` by default.
     networks : int
         How many are trained together.
     """
@@ -114,16 +155,16 @@ class Descents:
 
 @dataclass(frozen=True)
 class Work:
-    """What a method will do for all its variants, as far as its settings and the shape of the parent tell.
+    """What a method will do for all its variants, as far as its settings and the parent's shape determine it.
 
     Attributes
     ----------
     descents : tuple of Descents
         Each leaves a network in the scratch folder.
     multiplications : (float, float)
-        What it multiplies besides, at least and at most.
+        Besides training, at least and at most.
     scratch_bytes : int
-        What it leaves in the scratch folder besides.
+        Written to the scratch folder besides these networks.
     """
 
     descents: tuple[Descents, ...] = ()
@@ -131,41 +172,29 @@ class Work:
     scratch_bytes: int = 0
 
 
-def work_of(compressor: "Compressor", parent: Network, n_calibration: int) -> Work | None:
-    """What a method tells of its work on a parent of this shape, trained or not; None if it cannot tell."""
-    tell: Callable[[Network, int], Work | None] | None = getattr(compressor, "work", None)
-    return None if tell is None else tell(parent, n_calibration)
+def names() -> tuple[str, ...]:
+    """Names of the methods that come with the package, sorted."""
+    return plugins.names(__name__)
 
 
-class Compressor(Protocol):
-    """A compression method with its settings."""
+def find(method: Compressor | str) -> Compressor:
+    """Return a method: an instance as it is, a name with default settings.
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the variants, in order, as the settings alone decide them."""
-        ...
+    Parameters
+    ----------
+    method : Compressor or str
+        An instance, one of `names`, or the dotted name of a module with one class that has ``variants``, or of a class.
 
-    def variants(
-        self,
-        parent: Network,
-        material: Material,
-        *,
-        seed: int,
-        scratch: Path | None = None,
-        progress: Told = silent,
-    ) -> Iterator[Variant]:
-        """Yield the compressed copies of a parent.
+    Raises
+    ------
+    InputError
+        There is no such method, or it has settings without a default.
+    """
+    found: Compressor = plugins.make(__name__, method, "compressor", "variants")
+    return found
 
-        Parameters
-        ----------
-        parent : Network
-            In evaluation mode; left as it is.
-        material : Material
-        seed : int
-            For methods that draw at random.
-        scratch : Path, optional
-            An existing folder of the method's own. A long method keeps here what it has finished, and what it needs
-            to go on, so that an interrupted build resumes with the same result.
-        progress : callable, optional
-            Told in a few words what the method is at; a long one calls it every few seconds.
-        """
-        ...
+
+def work_of(compressor: Compressor, parent: Network, n_calibration: int) -> Work | None:
+    """Work of a method on a parent of this shape, trained or not; None for a method that does not estimate it."""
+    work: Callable[[Network, int], Work | None] | None = getattr(compressor, "work", None)
+    return None if work is None else work(parent, n_calibration)

@@ -1,7 +1,7 @@
-"""One layer's program: prepared and factorised once, solved for any number of radii, warm from one to the next.
+"""Solver of one layer's program: factorised once, then solved for any number of radii, each from the last solution.
 
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020, section 3;
-``_splitting`` is the iteration. A solve ends when its answer is certified, not when it no longer moves.
+`_splitting` does the iterations. A solve ends when its result is certified, not when it stops moving.
 """
 
 from collections.abc import Callable
@@ -19,20 +19,20 @@ BALL = 0.1
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far an answer is from feasible and from optimal.
+    """How far weights are from feasible and from optimal.
 
     Attributes
     ----------
     objective : float
         ``sum |U|``.
     lower_bound : float
-        No feasible answer's objective is below.
+        Lower bound of the objective of all feasible weights.
     gap : float
-        What the objective exceeds the bound by, over the objective.
+        Difference between objective and bound, over the objective.
     excess : float
-        Distance beyond the ball, over the radius (over the norm of the targets where there is no radius).
+        Distance beyond the ball, over the radius (over the norm of the targets if the radius is zero).
     overshoot : float
-        Norm of what exceeds the ceilings, over the same.
+        Norm of the amounts above the ceilings, over the same.
     """
 
     objective: float
@@ -42,27 +42,27 @@ class Certificate:
     overshoot: float
 
     def within(self, tolerance: float) -> bool:
-        """Tell whether gap and overshoot are at most the tolerance, and the excess at most a tenth of it."""
+        """Whether gap and overshoot are at most the tolerance, and the excess at most a tenth of it."""
         # An objective below its bound is as suspicious as one above: its weights are not feasible yet.
         return abs(self.gap) <= tolerance and self.overshoot <= tolerance and self.excess <= BALL * tolerance
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solve ended with.
+    """Result of a solve.
 
     Attributes
     ----------
     weights : float64, (n_inputs + 1, n_neurons)
         The sparse copy: zeros are exact.
     multipliers : float64, (n_samples, n_neurons)
-        Dual variables of the constraints, from which the certificate's bound follows.
+        Dual variables of the constraints, from which the bound of the certificate follows.
     certificate : Certificate
         In float64.
     state : State
     iterations : int
     converged : bool
-        The certificate is within the tolerance.
+        Whether the certificate is within the tolerance.
     """
 
     weights: torch.Tensor
@@ -74,19 +74,19 @@ class Solution:
 
 
 class LayerSolver:
-    """A program, factorised once; ``solve`` answers it for a radius.
+    """A program, factorised once; ``solve`` solves it for a radius.
 
     Parameters
     ----------
     program : LayerProgram
     start : float64, (n_inputs + 1, n_neurons)
-        Weights to start from, such as the parent's; their typical size makes the first penalty.
+        Weights to start from, such as the parent's; their typical size determines the first penalty.
     precision : dtype
-        Of the large matrix products. float32 halves the time and costs no digits, see ``Splitting``.
+        Of the large matrix products. float32 halves the time and costs no digits, see `Splitting`.
     """
 
     def __init__(self, program: LayerProgram, start: torch.Tensor, *, precision: torch.dtype = torch.float32) -> None:
-        # Exact and for free: an input that is always zero gets no weight, and neither does a neuron that is never
+        # Exact and free of cost: an input that is always zero gets no weight, and neither does a neuron that is never
         # active and for which zero weights are feasible. A trained LeNet has many such neurons.
         self._rows = program.inputs.abs().amax(0) > 0
         self._columns = (program.active | (program.ceilings < 0)).any(0)
@@ -119,10 +119,10 @@ class LayerSolver:
         state : State, optional
             End of an earlier solve of this layer, to start from.
         tolerance : float
-            See ``Certificate.within``.
+            See `Certificate.within`.
         max_iterations : int
         progress : callable, optional
-            Told after every stretch how many iterations there were and where they led.
+            Called after every stretch with the number of iterations and the certificate.
         """
         state = state or self._cold_start()
         if self._zero_is_feasible and radius >= self._size:
@@ -133,7 +133,7 @@ class LayerSolver:
         while True:
             length = min(STRETCH, max_iterations - iterations)
             iterations += length
-            # 1.9 is fast, but where neurons are few it may circle around a vertex for ever; 1.5 is drawn in.
+            # 1.9 is fast, but with few neurons it may circle around a vertex forever; 1.5 converges.
             relaxation = 1.9 if iterations <= EARLY else 1.5
             stretch = self._splitting.run(
                 state, radius, length, relaxation=relaxation, balance=_balance_is_due(iterations)
@@ -174,6 +174,6 @@ class LayerSolver:
 
 
 def _balance_is_due(iteration: int) -> bool:
-    """Tell whether to move the penalty: one that never rests need not converge, one that rests too early is far off."""
+    """Whether to adapt the penalty: always, and it need not converge; too briefly, and it stays far off."""
     doublings = iteration // EARLY
     return iteration <= EARLY or (iteration % EARLY == 0 and doublings & (doublings - 1) == 0)

@@ -1,4 +1,4 @@
-"""The convex program of one layer, how good an answer to it is, and its solution by a general convex solver.
+"""The convex program of one layer, the quality of weights under it, and its solution by a general convex solver.
 
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020.
 
@@ -9,29 +9,31 @@ the column of ones at the end of ``inputs``; it is penalised like any weight.
 import math
 from dataclasses import dataclass
 
-import cvxpy
 import torch
+
+from evo_ensyth.errors import build_extra
 
 HALVINGS = 25
 
 
 @dataclass(frozen=True)
 class LayerProgram:
-    """Which sparse weights answer like the layer does: all of the program but its radius.
+    """Find sparse weights with the outputs of a given layer: the program without its radius.
 
     Minimise ``sum |U|`` subject to ``|| (inputs @ U - targets) on active ||_F <= radius`` and
     ``inputs @ U <= ceilings`` elsewhere.
 
     Attributes
     ----------
-    inputs : float64 (float32 for rough answers, like all of it), (n_samples, n_inputs + 1)
-        What enters the layer, then a column of ones (which a layer without bias lacks).
+    inputs : float64, (n_samples, n_inputs + 1)
+        Inputs of the layer, then a column of ones, which a layer without bias lacks. All arrays are float32 where the
+        program serves for iterations of low precision.
     targets : float64, (n_samples, n_neurons)
-        What the parent's layer answers.
+        Outputs of the parent's layer.
     active : bool, (n_samples, n_neurons)
-        Where the answer has to be met: where the ReLU let something through, or everywhere in a last layer.
+        Where the outputs have to be met: where the ReLU passes them, or everywhere in a last layer.
     ceilings : float64, (n_samples, n_neurons)
-        Bound from above where ``active`` is false; without meaning elsewhere.
+        Upper bound where ``active`` is false; without meaning elsewhere.
     """
 
     inputs: torch.Tensor
@@ -40,22 +42,22 @@ class LayerProgram:
     ceilings: torch.Tensor
 
     def norm_on_active(self, values: torch.Tensor) -> float:
-        """Frobenius norm of the active entries of a (n_samples, n_neurons) tensor."""
+        """Frobenius norm of the active entries of a tensor, (n_samples, n_neurons)."""
         return float(torch.linalg.vector_norm(values[self.active], dtype=torch.float64))
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How an answer stands to its program.
+    """Objective and constraints of some weights.
 
     Attributes
     ----------
     objective : float
         ``sum |U|``.
     distance : float
-        Frobenius norm of what the active entries miss their targets by.
+        Frobenius norm of the differences between active entries and their targets.
     above : float
-        Frobenius norm of what exceeds the ceilings.
+        Frobenius norm of the amounts above the ceilings.
     radius : float
     """
 
@@ -66,26 +68,26 @@ class Quality:
 
     @property
     def ball(self) -> float:
-        """Distance over the radius; at most 1 when feasible, 0/0 being 0."""
+        """Distance over the radius; at most 1 when feasible, with 0/0 = 0."""
         return _ratio(self.distance, self.radius)
 
     @property
     def overshoot(self) -> float:
-        """What exceeds the ceilings, over the radius; 0 when feasible."""
+        """Amount above the ceilings, over the radius; 0 when feasible."""
         return _ratio(self.above, self.radius)
 
 
 def relu_program(inputs: torch.Tensor, weights: torch.Tensor, *, seen: torch.Tensor | None = None) -> LayerProgram:
-    """Program of a layer that is followed by ReLU.
+    """Program of a layer that is followed by a ReLU.
 
     Parameters
     ----------
     inputs : float64, (n_samples, n_inputs + 1)
-        The parent's own inputs of this layer: they make the targets.
+        The parent's inputs of this layer, from which the targets follow.
     weights : float64, (n_inputs + 1, n_neurons)
     seen : same shape as inputs, optional
-        Inputs that come out of layers already pruned (cascade). The ceilings then follow ``weights`` on these inputs,
-        which keeps ``weights`` below them. Without it (parallel), inactive entries stay at or below zero.
+        Outputs of layers already pruned (cascade). The ceilings are then the outputs of ``weights`` on these inputs,
+        so that ``weights`` are feasible. By default (parallel), inactive entries stay at or below zero.
     """
     targets = (inputs @ weights).clamp(min=0)
     active = targets > 0
@@ -95,14 +97,14 @@ def relu_program(inputs: torch.Tensor, weights: torch.Tensor, *, seen: torch.Ten
 
 
 def linear_program(inputs: torch.Tensor, weights: torch.Tensor, *, seen: torch.Tensor | None = None) -> LayerProgram:
-    """Program of a last layer: its outputs are met on every entry. Parameters as in ``relu_program``."""
+    """Program of a last layer, whose outputs are met on every entry; parameters are those of `relu_program`."""
     targets = inputs @ weights
     everywhere = torch.ones_like(targets, dtype=torch.bool)
     return LayerProgram(inputs if seen is None else seen, targets, everywhere, torch.zeros_like(targets))
 
 
 def judge(program: LayerProgram, weights: torch.Tensor, radius: float) -> Quality:
-    """Objective and constraints of an answer, (n_inputs + 1, n_neurons), in float64."""
+    """Objective and constraints of weights, (n_inputs + 1, n_neurons), in float64."""
     outputs = program.inputs @ weights
     above = (outputs - program.ceilings).masked_fill(program.active, 0).clamp(min=0)
     return Quality(
@@ -114,14 +116,14 @@ def judge(program: LayerProgram, weights: torch.Tensor, radius: float) -> Qualit
 
 
 def lower_bound(program: LayerProgram, multipliers: torch.Tensor, radius: float) -> float:
-    """A number that no feasible answer's objective is below (weak duality), up to rounding in the given precision.
+    """Lower bound of the objective of all feasible weights, by weak duality, up to rounding in the given precision.
 
     Parameters
     ----------
     multipliers : (n_samples, n_neurons)
-        Any tensor. Inactive entries below zero are taken as zero, and each neuron's column is shrunk until
-        ``|inputs^T multipliers| <= 1``, which is what the dual program asks. Where ceilings are zero the inactive part
-        of a column adds nothing to the bound: the multiple of it that leaves least to shrink is tried as well.
+        Any tensor. Inactive entries below zero count as zero, and each neuron's column is scaled down until
+        ``|inputs^T multipliers| <= 1``, as the dual program requires. Where ceilings are zero the inactive part of a
+        column does not change the bound: the multiple of it that needs least scaling is tried as well.
     """
     met = multipliers.masked_fill(~program.active, 0)
     held = multipliers.masked_fill(program.active, 0).clamp(min=0)
@@ -137,9 +139,9 @@ def lower_bound(program: LayerProgram, multipliers: torch.Tensor, radius: float)
 
 
 def _best_share(pull: torch.Tensor, push: torch.Tensor) -> torch.Tensor:
-    """For each column the share for which ``|pull + share push|`` has the least maximum.
+    """For each column the share that minimises the maximum of ``|pull + share push|``.
 
-    The maximum is convex in the share; which way it falls is told by the entry that attains it.
+    The maximum is convex in the share; the entry that attains it shows in which direction it falls.
     """
     low, high = torch.zeros_like(pull[0]), torch.full_like(pull[0], 2.0)
     for _ in range(HALVINGS):
@@ -152,18 +154,23 @@ def _best_share(pull: torch.Tensor, push: torch.Tensor) -> torch.Tensor:
 
 
 def solve_with_cvxpy(program: LayerProgram, radius: float) -> torch.Tensor:
-    """Solve by an interior-point method: the reference for small layers.
+    """Solve by an interior-point method, the reference for small layers.
 
     Returns
     -------
     float64, (n_inputs + 1, n_neurons)
-        Dense: what is zero in the solution is merely small here.
+        Dense: zeros of the solution are merely small here.
 
     Raises
     ------
+    InputError
+        cvxpy is not installed.
     RuntimeError
-        The solver gave up.
+        The solver failed.
     """
+    with build_extra():
+        import cvxpy
+
     inputs, targets, ceilings = (part.numpy() for part in (program.inputs, program.targets, program.ceilings))
     active = program.active.numpy()
     answer = cvxpy.Variable((inputs.shape[1], targets.shape[1]))
@@ -176,7 +183,7 @@ def solve_with_cvxpy(program: LayerProgram, radius: float) -> torch.Tensor:
     if distances:
         constraints.append(cvxpy.norm(cvxpy.hstack(distances)) <= radius)
     problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum(cvxpy.abs(answer))), constraints)
-    # Warm starts are off: a second solve in the same process must not depend on the first.
+    # No warm start: a second solve in the same process must not depend on the first.
     problem.solve(solver=cvxpy.CLARABEL, warm_start=False)
     if answer.value is None:
         raise RuntimeError(f"Clarabel ended with status '{problem.status}' on a layer of shape {answer.shape}.")

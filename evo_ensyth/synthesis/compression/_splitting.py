@@ -1,16 +1,16 @@
-"""Alternating directions: the iteration itself.
+"""The iteration of alternating directions.
 
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020, section 3.
 
 The splitting is the paper's: ``outputs = inputs @ W`` and ``sparse = W``, with a projection for the first, a soft
-threshold for the second and a least-squares step that ties them together. Both copies are kept here in one variable
+threshold for the second and a least-squares step that couples them. Both copies are kept here in one variable
 ``z = copy + scaled dual`` (Douglas-Rachford), in which an iteration is
 
     x = proximal step at z,    y = nearest consistent pair to 2 x - z,    z += relaxation (y - x).
 
-The paper weighs all entries of ``sparse`` alike against the outputs. Here an input counts by its norm over the samples:
-norms of a convolution's outputs differ by orders of magnitude. On 32 neurons of LeNet's first dense layer,
-at epsilon 0.04, 150 iterations left the ball by 6 % with one weight for all, and by less than 0.1 % so.
+The paper weights all entries of ``sparse`` equally against the outputs. Here an input is weighted by its norm over the
+samples: norms of a convolution's outputs differ by orders of magnitude. On 32 neurons of LeNet's first dense layer, at
+epsilon 0.04, 150 iterations left the ball by 6 % with equal weights, and by less than 0.1 % with these.
 """
 
 import math
@@ -23,7 +23,7 @@ COUPLING = 0.3**2  # the paper's c0, squared, over the longest input column
 
 @dataclass(frozen=True)
 class Pair:
-    """Outputs, (n_samples, n_neurons), and weights, (n_inputs, n_neurons): what every step works on."""
+    """Outputs, (n_samples, n_neurons), and weights, (n_inputs, n_neurons), on which every step operates."""
 
     outputs: torch.Tensor
     sparse: torch.Tensor
@@ -31,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class State:
-    """Where an iteration stands; another radius can start from here.
+    """State of an iteration, from which the solve for another radius can start.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class State:
     sparse : (n_inputs, n_neurons)
         The two parts of ``z``.
     weights : (n_inputs, n_neurons)
-        Last least-squares answer.
+        Last least-squares solution.
     penalty : float
     """
 
@@ -51,12 +51,12 @@ class State:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some iterations.
+    """Result of a number of iterations.
 
     Attributes
     ----------
     state : State
-        At their end.
+        After the last iteration.
     sparse : (n_inputs, n_neurons)
         The copy of the weights with exact zeros.
     multipliers : (n_samples, n_neurons)
@@ -101,12 +101,12 @@ class Splitting:
         self.targets, self.ceilings = targets.to(precision).contiguous(), ceilings.to(precision).contiguous()
 
     def start(self, weights: torch.Tensor, penalty: float) -> State:
-        """Where to start from some weights, (n_inputs, n_neurons), nothing being known of the duals."""
+        """State at given weights, (n_inputs, n_neurons), with duals of zero."""
         weights = weights.to(self.inputs.dtype)
         return State(self.inputs @ weights, weights, weights, penalty)
 
     def run(self, state: State, radius: float, iterations: int, *, relaxation: float, balance: bool) -> Stretch:
-        """Iterate, and at the end let the penalty move towards equal primal and dual residuals, if ``balance``."""
+        """Iterate; if ``balance``, finally adapt the penalty towards equal primal and dual residuals."""
         z, penalty = Pair(state.outputs.clone(), state.sparse.clone()), state.penalty
         y = Pair(self.inputs @ state.weights, state.weights)
         for iteration in range(1, iterations + 1):
@@ -118,7 +118,7 @@ class Splitting:
             z.sparse.add_(y.sparse - x.sparse, alpha=relaxation)
         scaled = Pair(z.outputs - x.outputs, z.sparse - x.sparse)
         factor = self._imbalance(x, y, before, scaled, radius) if balance else 1.0
-        # The scaled duals follow the penalty, so that x and the duals themselves stay.
+        # The scaled duals change with the penalty, so that x and the duals themselves do not.
         z = Pair(
             x.outputs + scaled.outputs / factor + relaxation * (y.outputs - x.outputs),
             x.sparse + scaled.sparse / factor + relaxation * (y.sparse - x.sparse),
@@ -127,7 +127,7 @@ class Splitting:
         return Stretch(state, x.sparse, penalty * scaled.outputs)
 
     def _proximal(self, z: Pair, radius: float, penalty: float) -> Pair:
-        """Project the outputs on ball and half-spaces, shrink the weights."""
+        """Project the outputs on ball and half-spaces, and shrink the weights."""
         offset = torch.where(self.active, z.outputs - self.targets, 0)
         distance = _norm(offset)
         kept = min(1.0, radius / distance) if distance > 0 else 1.0
@@ -139,8 +139,8 @@ class Splitting:
     def _nearest_consistent(self, y: Pair, goal: Pair) -> Pair:
         """Least-squares step: the pair of weights and their outputs that is nearest to ``goal``.
 
-        It is written as a correction of the last answer ``y``. At rest the correction vanishes, so errors of the
-        stored inverse, and of float32, slow the iteration a little instead of shifting where it ends.
+        It is computed as a correction of the last solution ``y``. At a fixed point the correction vanishes, so errors
+        of the stored inverse, and of float32, slow the iteration slightly instead of moving its limit.
         """
         gradient = self.inputs.T @ (goal.outputs - y.outputs)
         gradient.addcmul_(goal.sparse - y.sparse, self.coupling)
@@ -148,9 +148,9 @@ class Splitting:
         return Pair(self.inputs @ weights, weights)
 
     def _imbalance(self, x: Pair, y: Pair, before: Pair, scaled: Pair, radius: float) -> float:
-        """By what to multiply the penalty: root of primal over dual residual, at most 2 and at least a half."""
+        """Factor of the penalty: root of primal over dual residual, at most 2 and at least 1/2."""
         share = self.coupling.sqrt()
-        # Beside the radius, not the outputs: these can be right to a small part of themselves and miss a small ball.
+        # Relative to the radius, not the outputs: a small error relative to these may still be outside a small ball.
         primal = _over(
             math.hypot(_norm(y.outputs - x.outputs), _norm(share * (y.sparse - x.sparse))),
             math.hypot(radius, _norm(share * y.sparse)),

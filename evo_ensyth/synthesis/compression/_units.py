@@ -1,4 +1,4 @@
-"""What the units of a network, neurons and filters, say: means over images and positions."""
+"""What the units of a network, neurons and filters, output: means over images and positions."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import torch
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.networks import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, weighted_layers
 
 IMAGES_AT_ONCE = 500
 
@@ -15,7 +15,7 @@ IMAGES_AT_ONCE = 500
 def unit_means(
     network: Network, data: Split, layers: Sequence[str], of: Callable[[torch.Tensor], torch.Tensor]
 ) -> dict[str, np.ndarray]:
-    """Mean of a function of what each unit says, behind its activation function, over images and positions.
+    """Mean, over images and positions, of a function of each unit's output behind its activation function.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def unit_means(
     data : Split
     layers : sequence of str
         Names of layers that are followed directly by their activation function.
-    of : function of a tensor
-        Entry by entry.
+    of : callable
+        Applied to a tensor of outputs, entry by entry.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def unit_means(
 
 
 def layers_before_the_last(parent: Network, named: Sequence[str] | None) -> tuple[str, ...]:
-    """Layers whose units may go: those that are named, all but the last by default.
+    """Layers from which units may be removed: the named ones, by default all but the last.
 
     Raises
     ------
     InputError
-        There is no such layer, or it is the last.
+        A name is not that of a layer before the last.
     """
     names = tuple(weighted_layers(parent))[:-1]
     for name in named or ():
@@ -68,5 +68,5 @@ def layers_before_the_last(parent: Network, named: Sequence[str] | None) -> tupl
 
 
 def n_units(network: Network, name: str) -> int:
-    """Neurons or filters of one layer."""
+    """Count the neurons or filters of a layer."""
     return len(weighted_layers(network)[name].weight)

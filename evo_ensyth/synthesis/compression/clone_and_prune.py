@@ -1,29 +1,33 @@
-"""Clone and prune: copies of the parent that each keep other weights, drawn as unlike the copies before as can be.
+"""Clone and prune: copies of the parent that keep different weights, each as unlike the earlier ones as possible.
 
 In the style of Whitaker, Whitley, "Prune and Tune Ensembles: Low-Cost Ensemble Learning With Sparse Independent
-Subnetworks", AAAI 2022 (arXiv 2202.11782), of which only the abstract was at hand. A mask is anti-random, in the sense
-of Malaiya's tests, if its distance from all masks before it is as large as possible.
+Subnetworks", AAAI 2022 (arXiv 2202.11782), of which only the abstract was available to us. A mask is anti-random, in
+the sense of Malaiya's tests, if its distance from all earlier masks is as large as possible.
 """
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, Told, Variant, Work, silent
-from evo_ensyth.synthesis.networks import Network, weighted_layers
-from evo_ensyth.synthesis.training import derived_seed
+from evo_ensyth.synthesis.compression import CompressionInputs, Report, Variant, Work, silent
+from evo_ensyth.synthesis.reproducibility import derived_seed
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.network import Network
 
 MASKS = ("anti_random", "random")
 
 
 @dataclass(frozen=True)
 class CloneAndPrune:
-    """One variant per clone; weights of all layers are pruned, biases are not. Tuning the clones is the route's part.
+    """One variant per clone; weights of all layers are pruned, biases are not. A route may fine-tune the clones.
 
     Attributes
     ----------
@@ -31,14 +35,14 @@ class CloneAndPrune:
     sparsity : float
         Share of a layer's weights that become zero.
     masks : str
-        ``anti_random``: of the weights that fewest clones before it have kept, each keeps as many as it may. At a
-        sparsity of a half, clones 1 and 2, 3 and 4, and so on share no weight; at three quarters, four in a row.
-        ``random``: whatever the others keep, as a control.
+        ``anti_random``: each clone keeps the weights that the fewest earlier clones have kept. At a sparsity of one
+        half, clones 1 and 2, 3 and 4, and so on share no weight; at three quarters, four in a row do not.
+        ``random``: drawn independently of the others, as a control.
 
     Raises
     ------
     InputError
-        A setting out of its range.
+        A setting is out of its range.
     """
 
     n_clones: int = 8
@@ -54,24 +58,28 @@ class CloneAndPrune:
             raise InputError(f"masks is '{self.masks}'; there is {', '.join(MASKS)}.")
 
     def names(self) -> tuple[str, ...]:
-        """Name the variants, such as ``clone_and_prune-0.5-1``, or ``clone_and_prune-random-0.5-1``."""
+        """Names of the variants, such as ``clone_and_prune-0.5-1``, or ``clone_and_prune-random-0.5-1``."""
         kind = "" if self.masks == "anti_random" else f"{self.masks}-"
         return tuple(f"clone_and_prune-{kind}{self.sparsity:g}-{clone}" for clone in range(1, self.n_clones + 1))
 
     def work(self, parent: Network, n_calibration: int) -> Work:
-        """Tell what it will do: no training."""
+        """No training."""
         return Work()
 
     def variants(
         self,
         parent: Network,
-        material: Material,
+        inputs: CompressionInputs,
         *,
         seed: int,
         scratch: Path | None = None,
-        progress: Told = silent,
+        progress: Report = silent,
     ) -> Iterator[Variant]:
-        """Yield one variant per clone. Looks at no data; the report tells what a clone shares with those before it."""
+        """Yield one variant per clone. Uses no data; the report holds what a clone shares with the earlier ones."""
+        import torch
+
+        from evo_ensyth.synthesis.network import weighted_layers
+
         sizes = [layer.weight.numel() for layer in weighted_layers(parent).values()]
         earlier: list[list[np.ndarray]] = []
         for clone, name in enumerate(self.names(), start=1):
@@ -94,7 +102,7 @@ class CloneAndPrune:
 
 
 def farthest_mask(earlier: Sequence[np.ndarray], size: int, n_kept: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw one of the masks whose Hamming distances from some others have the largest sum.
+    """Draw one of the masks with the largest sum of Hamming distances from the earlier ones.
 
     Parameters
     ----------
@@ -104,9 +112,10 @@ def farthest_mask(earlier: Sequence[np.ndarray], size: int, n_kept: int, rng: np
 
     Returns
     -------
-    bool, (size,), of which ``n_kept`` are true
+    bool, (size,)
+        Of which ``n_kept`` are true.
     """
-    # The sum is the less, the more masks have kept what this one keeps; nothing else in it depends on the choice.
+    # The sum falls with how often the earlier masks keep what this one keeps; nothing else in it depends on the choice.
     times_kept = np.zeros(size, dtype=np.int64)
     for mask in earlier:
         times_kept += mask
@@ -117,5 +126,5 @@ def farthest_mask(earlier: Sequence[np.ndarray], size: int, n_kept: int, rng: np
 
 
 def jaccard(one: np.ndarray, other: np.ndarray) -> float:
-    """Of what either of two masks keeps, the share that both keep."""
+    """Share of what either of two masks keeps that both keep."""
     return int((one & other).sum()) / int((one | other).sum())

@@ -1,32 +1,33 @@
-"""DropNet: neurons and filters that say little are dropped, a share of those left in every cycle, and really removed.
+"""DropNet: neurons and filters of low mean activation are removed, a share of the remaining ones in every cycle.
 
 Tan, Motani, "DropNet: Reducing Neural Network Complexity via Iterative Pruning", ICML 2020 (PMLR 119:9356-9366, arXiv
 2207.06646).
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
-from evo_ensyth.synthesis.compression._scratch import made_once
-from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units, unit_means
+from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
 from evo_ensyth.synthesis.datasets import Split, stratified
-from evo_ensyth.synthesis.layer_surgery import keep_units
-from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.training import Training, derived_seed, train
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.training import Training
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.network import Network
 
 METRICS = ("minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer")
 STARTS = ("initial", "continue")
 PUBLISHED_TRAINING = Training(epochs=100, batch=32, optimiser="sgd", learning_rate=0.1, decay=1.0)
-HELD_OUT = 10  # one training sample in so many tells when to stop
+HELD_OUT = 10  # one training sample in ten decides when to stop
 
 
 @dataclass(frozen=True)
@@ -36,34 +37,35 @@ class DropNet:
     Attributes
     ----------
     metric : str
-        Which units go: those of least mean activation (``minimum``), of most (``maximum``, as a control), or any
-        (``random``, likewise); ``minimum_layer`` and so on choose within every layer, the others among all of them.
+        Which units are removed: those of lowest mean activation (``minimum``), of highest (``maximum``, as a control),
+        or random ones (``random``, likewise). ``minimum_layer`` and so on choose within every layer, the others among
+        the units of all layers.
     share : float
-        Of the units still there, how many go in a cycle; one at least.
+        Share of the remaining units that a cycle removes; at least one.
     n_cycles : int
     start : str
-        ``initial``: every cycle trains from the weights that the parent's training began with, as published.
-        ``continue``: it goes on from those that it has, which takes fewer epochs.
+        ``initial``: every cycle trains from the parent's initial weights, as published. ``continue``: it trains from
+        its current weights, which takes fewer epochs.
     training : Training
         Of every cycle.
     patience : int
-        Training stops once the loss on a tenth of the training samples, which it does without, has not improved for so
-        many epochs; the last weights count, not the best ones.
+        Training stops once the loss on a held-out tenth of the training samples has not improved for this many epochs;
+        the last weights are kept, not the best ones.
     layers : tuple of str, optional
-        Whose units may go; all but the last by default.
+        From which units may be removed; by default all but the last.
 
     Raises
     ------
     InputError
-        A setting out of its range.
+        A setting is out of its range.
 
     Notes
     -----
-    The parent stands for the first cycle's full network, however it was trained. The last unit of a layer stays, since
-    without it the network would answer the same to every image. Equal scores are ranked at random, and exactly so many
-    units go; the published code takes them from the front layers first. It keeps the images of an epoch in order, where
-    here they are shuffled, and stops when a tenth of the units is left, 11 cycles or so. The paper's text stops by
-    accuracy instead.
+    The parent serves as the full network of the first cycle, however it was trained. The last unit of a layer stays,
+    since without it the network would give the same output for every image. Equal scores are ranked at random and
+    exactly the given share is removed; the published code removes them from the front layers first. It keeps the images
+    of an epoch in order, where here they are shuffled, and stops when a tenth of the units is left, after about 11
+    cycles. The paper's text stops by accuracy instead.
     """
 
     metric: str = "minimum"
@@ -87,39 +89,43 @@ class DropNet:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
 
     def names(self) -> tuple[str, ...]:
-        """Name the variants by their cycle, such as ``dropnet-minimum-3`` or ``dropnet-minimum-continue-3``."""
+        """Names of the variants by cycle, such as ``dropnet-minimum-3`` or ``dropnet-minimum-continue-3``."""
         start = "" if self.start == "initial" else f"{self.start}-"
         return tuple(f"dropnet-{self.metric}-{start}{cycle}" for cycle in range(1, self.n_cycles + 1))
 
     def work(self, parent: Network, n_calibration: int) -> Work:
-        """Tell what it will do: a training for each cycle, which may lose its patience."""
+        """One training for each cycle, which may stop early."""
         fewest = min(self.training.epochs, self.patience + 1)
         return Work((Descents(self.training, self.n_cycles, fewest),))
 
     def variants(
         self,
         parent: Network,
-        material: Material,
+        inputs: CompressionInputs,
         *,
         seed: int,
         scratch: Path | None = None,
-        progress: Told = silent,
+        progress: Report = silent,
     ) -> Iterator[Variant]:
         """Yield one variant per cycle, trained.
 
         Raises
         ------
         InputError
-            ``layers`` names no layer, no unit is left that could go, or some are gone from the parent.
+            ``layers`` names an unknown layer, no unit is left to remove, or the parent has lost units already.
         """
-        layers = self._checked_layers(parent, material.untrained)
-        fitted, held_out = shared_out(material.train, seed)
-        untrained, trained = material.untrained, parent
+        from evo_ensyth.synthesis.compression._scratch import made_once
+        from evo_ensyth.synthesis.compression._units import n_units
+        from evo_ensyth.synthesis.layer_surgery import keep_units
+
+        layers = self._checked_layers(parent, inputs.untrained)
+        fitted, held_out = held_out_split(inputs.train, seed)
+        untrained, trained = inputs.untrained, parent
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
             kept = self._kept(activity(trained, fitted, layers), np.random.default_rng(derived_seed(seed, name)))
             if all(units.all() for units in kept.values()):
-                raise InputError(f"{name}: every layer is down to one unit; take fewer cycles.")
+                raise InputError(f"{name}: every layer is down to one unit; use fewer cycles.")
             untrained = keep_units(untrained, kept)
             begin = untrained if self.start == "initial" else keep_units(trained, kept)
             learn = partial(self._train, begin, fitted, held_out, derived_seed(seed, name, "training"), name, progress)
@@ -129,13 +135,17 @@ class DropNet:
             yield Variant(name, {"method": "dropnet", **chosen}, trained, {"units": units})
 
     def _checked_layers(self, parent: Network, untrained: Network) -> tuple[str, ...]:
+        from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
+
         layers = layers_before_the_last(parent, self.layers)
         every = layers_before_the_last(parent, None)
         if any(n_units(parent, name) < n_units(untrained, name) for name in every):
-            raise InputError("the network has lost units already; DropNet takes one with all of them.")
+            raise InputError("the network has lost units already; DropNet starts from one with all of its units.")
         return layers
 
-    def _train(self, begin: Network, fitted: Split, held_out: Split, seed: int, name: str, progress: Told) -> Network:
+    def _train(self, begin: Network, fitted: Split, held_out: Split, seed: int, name: str, progress: Report) -> Network:
+        from evo_ensyth.synthesis.descent import train
+
         return train(
             begin,
             fitted,
@@ -145,8 +155,8 @@ class DropNet:
             progress=lambda done, total, text: progress(f"{name}, {text}"),
         )
 
-    def _kept(self, scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Which units of each layer stay: bool, (n_units,)."""
+    def _kept(self, scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Masks of the units of each layer that stay: bool, (n_units,)."""
         metric, _, scope = self.metric.partition("_")
         sign = {"minimum": 1, "maximum": -1, "random": 0}[metric]
         signed = {name: sign * values for name, values in scores.items()}
@@ -155,18 +165,20 @@ class DropNet:
 
 
 def activity(network: Network, data: Split, layers: Sequence[str]) -> dict[str, np.ndarray]:
-    """Mean absolute value of what each unit says; parameters and result as those of `unit_means`."""
-    return unit_means(network, data, layers, torch.abs)
+    """Mean absolute output of each unit; parameters and result are those of `unit_means`."""
+    from evo_ensyth.synthesis.compression._units import unit_means
+
+    return unit_means(network, data, layers, lambda output: output.abs())
 
 
-def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-    """Mark what stays of some layers when the units of lowest score go, but never the last one of a layer.
+def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Masks of the units that remain when those of lowest score are removed, but never the last one of a layer.
 
     Parameters
     ----------
-    scores : for each layer (n_units,)
+    scores : mapping of layer name to (n_units,)
     share : float
-        Of the units of all these layers, rounded down; one at least.
+        Of the units of all these layers, rounded down; at least one is removed.
     rng : Generator
         Ranks units of equal score.
 
@@ -177,18 +189,18 @@ def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.rando
     units = [(name, unit) for name, values in scores.items() for unit in range(len(values))]
     values = np.concatenate(list(scores.values()))
     drawn = rng.permutation(len(values))
-    kept = {name: torch.ones(len(values), dtype=torch.bool) for name, values in scores.items()}
-    to_go = max(1, int(share * len(values)))
+    kept = {name: np.ones(len(values), dtype=bool) for name, values in scores.items()}
+    to_remove = max(1, int(share * len(values)))
     for place in drawn[np.argsort(values[drawn], kind="stable")]:
         name, unit = units[place]
-        if to_go and kept[name].sum() > 1:
+        if to_remove and kept[name].sum() > 1:
             kept[name][unit] = False
-            to_go -= 1
+            to_remove -= 1
     return kept
 
 
 class Patience:
-    """Says stop when a network has not become better on some samples for so many epochs.
+    """Stops a training once the loss on held-out samples has not improved for a number of epochs.
 
     Parameters
     ----------
@@ -202,7 +214,10 @@ class Patience:
         self.least, self.waited = math.inf, 0
 
     def __call__(self, network: Network) -> bool:
-        """Look at a network after an epoch."""
+        """Whether to stop, given the network after an epoch."""
+        import torch
+        from torch.nn import functional
+
         network.eval()
         labels = torch.tensor(self.held_out.y_true, dtype=torch.long)
         with torch.inference_mode():
@@ -213,14 +228,14 @@ class Patience:
         return self.waited >= self.patience
 
 
-def shared_out(data: Split, seed: int) -> tuple[Split, Split]:
-    """Samples to train on, and one in `HELD_OUT`, of every class its share, to tell when to stop.
+def held_out_split(data: Split, seed: int) -> tuple[Split, Split]:
+    """Samples to train on, and one in `HELD_OUT`, stratified by class, to decide when to stop.
 
     Parameters
     ----------
     data : Split
     seed : int
-        Of the method, from which the one to draw with is derived.
+        The method's; the draw derives its own from it.
     """
     drawn = stratified(
         data.y_true, math.ceil(len(data) / HELD_OUT), np.random.default_rng(derived_seed(seed, "held out"))

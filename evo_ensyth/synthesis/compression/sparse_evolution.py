@@ -1,50 +1,54 @@
-"""Sparse evolutionary training (SET): as many edges all the time, of which the weakest make room for random ones.
+"""Sparse evolutionary training (SET): a constant number of edges, the weakest of which are replaced by random ones.
 
 In the style of Mocanu, Mocanu, Stone, Nguyen, Gibescu, Liotta, "Scalable training of artificial neural networks with
-adaptive sparse connectivity inspired by network science", Nature Communications 9, 2383 (2018), whose rules were read
-in other people's words, not in the paper. Here it is a control of `strategic_synthesis` too.
+adaptive sparse connectivity inspired by network science", Nature Communications 9, 2383 (2018), whose rules were taken
+from secondary sources, not from the paper. It also serves as a control of `strategic_synthesis`.
 """
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Descents, Material, Told, Variant, Work, silent
-from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
-from evo_ensyth.synthesis.compression._scratch import made_once
-from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.training import Training, derived_seed
+from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
+from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.training import Training
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.network import Network
 
 
 @dataclass(frozen=True)
 class SparseEvolution:
-    """One variant per density, in the order given; each is trained by itself from the untrained parent.
+    """One variant per density, in the order given, each trained separately from the untrained parent.
 
     Attributes
     ----------
     training : Training
-        At the start and after every event. Convolutions, which have all their weights, are trained with the rest.
+        At the start and after every event. Convolutions stay dense and are trained with the rest.
     densities : tuple of float
-        Edges of all dense layers over their weights. Of a layer's weights the share is as n_inputs + n_outputs over
-        n_inputs n_outputs, as in an Erdos-Renyi graph, but at most one.
+        Edges of all dense layers over their weights. The density of a layer is proportional to n_inputs + n_outputs
+        over n_inputs n_outputs, as in an Erdos-Renyi graph, and at most one.
     n_events : int
     replaced : float
-        Share of a layer's positive weights, and of its negative ones, that go in an event: those nearest to zero.
+        Share of a layer's positive weights, and of its negative ones, that an event replaces: those nearest to zero.
 
     Raises
     ------
     InputError
-        A setting out of its range.
+        A setting is out of its range.
 
     Notes
     -----
-    The number of edges is what an Erdos-Renyi graph has on average, not drawn. New edges weigh nothing at first.
+    The number of edges is the expected one of an Erdos-Renyi graph, not drawn. New edges start with a weight of zero.
     """
 
     training: Training
@@ -61,43 +65,50 @@ class SparseEvolution:
         if not 0 < self.replaced < 1:
             raise InputError(f"replaced is {self.replaced}; it must lie between 0 and 1.")
         if self.training.l2:
-            raise InputError("training has l2 terms; weights that are not all there are trained without.")
+            raise InputError("training has l2 terms; sparse layers are trained without.")
 
     def names(self) -> tuple[str, ...]:
-        """Name the variants, such as ``sparse_evolution-0.2``."""
+        """Names of the variants, such as ``sparse_evolution-0.2``."""
         return tuple(f"sparse_evolution-{density:g}" for density in self.densities)
 
     def work(self, parent: Network, n_calibration: int) -> Work:
-        """Tell what it will do: a training at the start and after every event."""
+        """One training at the start and one after every event."""
         return Work((Descents(self.training, len(self.densities) * (self.n_events + 1)),))
 
     def variants(
         self,
         parent: Network,
-        material: Material,
+        inputs: CompressionInputs,
         *,
         seed: int,
         scratch: Path | None = None,
-        progress: Told = silent,
+        progress: Report = silent,
     ) -> Iterator[Variant]:
         """Yield one variant per density, trained."""
+        from evo_ensyth.synthesis.compression._edge_training import edge_report, train_edges
+        from evo_ensyth.synthesis.compression._scratch import made_once
+
         for name, density in zip(self.names(), self.densities, strict=True):
-            model, masks = material.untrained, dict[str, np.ndarray]()
+            model, masks = inputs.untrained, dict[str, np.ndarray]()
             for event in range(self.n_events + 1):
                 progress(f"{name}, event {event} of {self.n_events}")
                 rng = np.random.default_rng(derived_seed(seed, name, "edges", event))
-                model, masks = self._rewired(model, masks, rng) if event else _begun(model, density, rng)
+                model, masks = self._rewired(model, masks, rng) if event else _first_edges(model, density, rng)
                 training_seed = derived_seed(seed, name, "training", event)
-                learn = partial(train_edges, model, masks, material.train, self.training, seed=training_seed)
+                learn = partial(train_edges, model, masks, inputs.train, self.training, seed=training_seed)
                 model = made_once(scratch, f"{name}-{event}", parent, learn)
             origin = {"method": "sparse_evolution", "density": density}
             origin |= {"n_events": self.n_events, "replaced": self.replaced}
-            yield Variant(name, origin, model, {"layers": told(model, masks)})
+            yield Variant(name, origin, model, {"layers": edge_report(model, masks)})
 
     def _rewired(
         self, network: Network, masks: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> tuple[Network, dict[str, np.ndarray]]:
-        """Return what an event makes of weights and edges, before training."""
+        """Weights and edges after an event, before training."""
+        import torch
+
+        from evo_ensyth.synthesis.compression._edge_training import dense_layers
+
         network, rewired = copy.deepcopy(network), {}
         for name, layer in dense_layers(network).items():
             weights, mask = layer.weight.detach().numpy(), masks[name]
@@ -108,9 +119,9 @@ class SparseEvolution:
 
 
 def weakest_edges(weights: np.ndarray, mask: np.ndarray, share: float) -> np.ndarray:
-    """Mark a share, rounded down, of the edges of either sign, those nearest to zero: bool, like ``mask``.
+    """Mask of a share, rounded down, of the edges of either sign, those nearest to zero: bool, like ``mask``.
 
-    An edge that weighs nothing counts among the positive ones.
+    An edge with a weight of zero counts as positive.
     """
     signs = (mask & (weights >= 0), mask & (weights < 0))
     weakest: np.ndarray = np.any([smallest_edges(weights, sign, int(share * sign.sum())) for sign in signs], axis=0)
@@ -118,7 +129,10 @@ def weakest_edges(weights: np.ndarray, mask: np.ndarray, share: float) -> np.nda
 
 
 def erdos_renyi_sizes(shapes: Mapping[str, tuple[int, int]], density: float) -> dict[str, int]:
-    """Edges of each layer, at least one and at most all, by its n_outputs and n_inputs; for the density of them all."""
+    """Number of edges of each layer of shape (n_outputs, n_inputs), at least one, for a density of all layers together.
+
+    Layers that would have more edges than places are full, and the others share the rest.
+    """
     full: set[str] = set()
     total = density * sum(n_outputs * n_inputs for n_outputs, n_inputs in shapes.values())
     while True:
@@ -133,8 +147,10 @@ def erdos_renyi_sizes(shapes: Mapping[str, tuple[int, int]], density: float) -> 
     return {name: sizes.get(name, shape[0] * shape[1]) for name, shape in shapes.items()}
 
 
-def _begun(untrained: Network, density: float, rng: np.random.Generator) -> tuple[Network, dict[str, np.ndarray]]:
-    """Return the first weights and edges; weights are the larger, the fewer inputs a layer's outputs have."""
+def _first_edges(untrained: Network, density: float, rng: np.random.Generator) -> tuple[Network, dict[str, np.ndarray]]:
+    """First weights and edges; weights are scaled up where the outputs of a layer have few inputs."""
+    from evo_ensyth.synthesis.compression._edge_training import dense_layers
+
     network = copy.deepcopy(untrained)
     layers = dense_layers(network)
     shapes = {name: (layer.out_features, layer.in_features) for name, layer in layers.items()}

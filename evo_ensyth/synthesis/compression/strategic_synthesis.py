@@ -1,25 +1,30 @@
-"""Strategic synthesis: a very sparse network grows where its weights are largest, until it has so many edges.
+"""Strategic synthesis: a very sparse network grows edges where its weights are largest, up to a capacity.
 
 In the style of Finlinson, Moschoyiannis, "Synthesis and Pruning as a Dynamic Compression Strategy for Efficient Deep
-Neural Networks", DataMod 2020 (arXiv 2011.11358), of which abstract and introduction were at hand, and no equation: the
-rules below are our own reading of them.
+Neural Networks", DataMod 2020 (arXiv 2011.11358), of which abstract and introduction were available to us, and no
+equation: the rules below are our own interpretation.
 """
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import LATER, Descents, Material, Told, Variant, Work, silent
-from evo_ensyth.synthesis.compression._edges import dense_layers, drawn_edges, smallest_edges, told, train_edges
-from evo_ensyth.synthesis.compression._scratch import made_once
-from evo_ensyth.synthesis.networks import Network
-from evo_ensyth.synthesis.training import Training, derived_seed
+from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
+from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.settings import LATER
+from evo_ensyth.synthesis.training import Training
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.network import Network
 
 STARTS = ("sparse", "pruned")
 GROWTHS = ("strategic", "random")
@@ -29,37 +34,37 @@ STRONG = 1.0
 
 @dataclass(frozen=True)
 class StrategicSynthesis:
-    """One variant per capacity, in the order given: stations on one way from few edges to many.
+    """One variant per capacity, in the order given, all on one path from few edges to many.
 
     Attributes
     ----------
     training : Training
-        At the start and after every event. Convolutions, which have all their weights, are trained with the rest.
+        At the start and after every event. Convolutions stay dense and are trained with the rest.
     capacities : tuple of float
-        Shares of a dense layer's weights that become edges; rising.
+        Shares of a dense layer's places that become edges; increasing.
     start : str
-        ``sparse``: edges drawn at random, with the weights that the parent's training began with, enlarged as is due
-        to few inputs. ``pruned``: the parent's largest weights of every layer, which is pruning, then growing again.
+        ``sparse``: edges drawn at random with the parent's initial weights, scaled up for the smaller number of inputs.
+        ``pruned``: the parent's largest weights of every layer, so that it is pruned and grows again.
     start_density : float
-        Share of a dense layer's weights that it starts with.
+        Share of a dense layer's places with an edge at the start.
     growth : str
         ``strategic``, see `strategic_edges`, or ``random``: anywhere, as a control.
     growth_share, pruned_share : float
-        In an event every layer grows by so many of its edges, and loses those of so many of its smallest weights.
+        Shares of its edges that every layer gains in an event, and that it loses: those of smallest weight.
     target_share : float
-        Of a layer's edges, how many of the largest draw new ones.
+        Share of a layer's edges, the largest, that attract new ones.
     endpoints : str
         Where strategic edges end: ``gaussian`` or ``strong``, see `strategic_edges`.
 
     Raises
     ------
     InputError
-        A setting out of its range.
+        A setting is out of its range.
 
     Notes
     -----
-    New edges weigh nothing at first, so that growing alone changes no answer. For controls of equal density there are
-    ``growth="random"``, `SparseEvolution`, and `MagnitudeControl` of this method.
+    New edges start with a weight of zero, so that growth alone does not change the output. Controls of equal density
+    are ``growth="random"``, `SparseEvolution`, and `MagnitudeControl` of this method.
     """
 
     training: Training
@@ -78,7 +83,7 @@ class StrategicSynthesis:
         if len(shares) < 3 or not all(a < b for a, b in zip((0.0, *shares), shares, strict=False)):
             raise InputError(
                 f"start_density is {self.start_density} and capacities are {self.capacities}; "
-                "expected at least one capacity, and shares that rise from above 0 to below 1."
+                "expected at least one capacity, and shares that increase from above 0 to below 1."
             )
         for name, known in (("start", STARTS), ("growth", GROWTHS), ("endpoints", ENDPOINTS)):
             if getattr(self, name) not in known:
@@ -86,26 +91,28 @@ class StrategicSynthesis:
         if not 0 <= self.pruned_share < self.growth_share <= 1:
             raise InputError(
                 f"pruned_share is {self.pruned_share} and growth_share {self.growth_share}; "
-                "expected shares of which the second is larger, or no layer ever grows."
+                "expected the second to be larger, or no layer ever grows."
             )
         if not 0 < self.target_share <= 1:
             raise InputError(f"target_share is {self.target_share}; it must be above 0 and at most 1.")
         if self.growth == "random" and self.endpoints != ENDPOINTS[0]:
-            raise InputError(f"endpoints is '{self.endpoints}', which random growth cannot heed; leave it out.")
+            raise InputError(f"endpoints is '{self.endpoints}', which random growth does not use; leave it out.")
         if self.training.l2:
-            raise InputError("training has l2 terms; weights that are not all there are trained without.")
+            raise InputError("training has l2 terms; sparse layers are trained without.")
 
     def names(self) -> tuple[str, ...]:
-        """Name variants, such as ``strategic_synthesis-sparse-0.2``, or ``strategic_synthesis-random-pruned-0.2``."""
-        return tuple(f"{self._way()}-{capacity:g}" for capacity in self.capacities)
+        """Names of the variants, such as ``strategic_synthesis-random-pruned-0.2``."""
+        return tuple(f"{self._path()}-{capacity:g}" for capacity in self.capacities)
 
-    def _way(self) -> str:
+    def _path(self) -> str:
         growth = "" if self.growth == "strategic" else f"{self.growth}-"
         endpoints = "" if self.endpoints == ENDPOINTS[0] else f"{self.endpoints}-"
         return f"strategic_synthesis-{growth}{endpoints}{self.start}"
 
     def work(self, parent: Network, n_calibration: int) -> Work:
-        """Tell what it will do: a training at the start and after every event."""
+        """One training at the start and one after every event."""
+        from evo_ensyth.synthesis.compression._edge_training import dense_layers
+
         sizes = {name: layer.weight.numel() for name, layer in dense_layers(parent).items()}
         edges = {name: max(1, round(self.start_density * size)) for name, size in sizes.items()}
         n_events = 0
@@ -120,11 +127,11 @@ class StrategicSynthesis:
     def variants(
         self,
         parent: Network,
-        material: Material,
+        inputs: CompressionInputs,
         *,
         seed: int,
         scratch: Path | None = None,
-        progress: Told = silent,
+        progress: Report = silent,
     ) -> Iterator[Variant]:
         """Yield one variant per capacity, trained.
 
@@ -133,32 +140,37 @@ class StrategicSynthesis:
         InputError
             The parent is quantised.
         """
-        model, masks = self._begun(parent, material.untrained, derived_seed(seed, self._way(), "start"))
+        from evo_ensyth.synthesis.compression._edge_training import edge_report, train_edges
+        from evo_ensyth.synthesis.compression._scratch import made_once
+
+        model, masks = self._first_edges(parent, inputs.untrained, derived_seed(seed, self._path(), "start"))
         event = 0
 
         def trained() -> Network:
-            training_seed = derived_seed(seed, self._way(), "training", event)
-            learn = partial(train_edges, model, masks, material.train, self.training, seed=training_seed)
-            return made_once(scratch, f"{self._way()}-{event}", parent, learn)
+            training_seed = derived_seed(seed, self._path(), "training", event)
+            learn = partial(train_edges, model, masks, inputs.train, self.training, seed=training_seed)
+            return made_once(scratch, f"{self._path()}-{event}", parent, learn)
 
-        progress(f"{self._way()}, start")
+        progress(f"{self._path()}, start")
         model = trained()
         for name, capacity in zip(self.names(), self.capacities, strict=True):
             most = {place: max(1, int(capacity * mask.size)) for place, mask in masks.items()}
             while any(mask.sum() < most[place] for place, mask in masks.items()):
                 event += 1
                 progress(f"{name}, event {event}")
-                rng = np.random.default_rng(derived_seed(seed, self._way(), "edges", event))
+                rng = np.random.default_rng(derived_seed(seed, self._path(), "edges", event))
                 model, masks = self._grown(model, masks, most, rng)
                 model = trained()
             origin = {"method": "strategic_synthesis", "start": self.start, "growth": self.growth, "capacity": capacity}
             shares = {f"{part}_share": getattr(self, f"{part}_share") for part in ("growth", "pruned", "target")}
             origin |= {"start_density": self.start_density, **shares}
             origin |= {} if self.endpoints == ENDPOINTS[0] else {"endpoints": self.endpoints}
-            yield Variant(name, origin, model, {"events": event, "layers": told(model, masks)})
+            yield Variant(name, origin, model, {"events": event, "layers": edge_report(model, masks)})
 
-    def _begun(self, parent: Network, untrained: Network, seed: int) -> tuple[Network, dict[str, np.ndarray]]:
-        """Return where the way begins: weights, and the edges of every dense layer."""
+    def _first_edges(self, parent: Network, untrained: Network, seed: int) -> tuple[Network, dict[str, np.ndarray]]:
+        """Weights and the edges of every dense layer at the start."""
+        from evo_ensyth.synthesis.compression._edge_training import dense_layers
+
         rng = np.random.default_rng(seed)
         model = copy.deepcopy(untrained if self.start == "sparse" else parent)
         masks = {}
@@ -176,7 +188,11 @@ class StrategicSynthesis:
     def _grown(
         self, network: Network, masks: Mapping[str, np.ndarray], most: Mapping[str, int], rng: np.random.Generator
     ) -> tuple[Network, dict[str, np.ndarray]]:
-        """Return what an event makes of weights and edges, before training."""
+        """Weights and edges after an event, before training."""
+        import torch
+
+        from evo_ensyth.synthesis.compression._edge_training import dense_layers
+
         network, masks = copy.deepcopy(network), dict(masks)
         for name, layer in dense_layers(network).items():
             n_edges = int(masks[name].sum())
@@ -188,7 +204,7 @@ class StrategicSynthesis:
         return network, masks
 
     def _changes(self, n_edges: int, most: int) -> tuple[int, int]:
-        """How many edges a layer loses in an event, and how many it gains."""
+        """Number of edges that a layer loses in an event, and that it gains."""
         if n_edges >= most:
             return 0, 0
         n_pruned = round(self.pruned_share * n_edges)
@@ -197,9 +213,9 @@ class StrategicSynthesis:
     def _rewired(
         self, weights: np.ndarray, mask: np.ndarray, n_pruned: int, n_new: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights and edges of a layer, (n_outputs, n_inputs), without its smallest ones and with new ones.
+        """Weights and edges of a layer, (n_outputs, n_inputs), without its smallest edges and with new ones.
 
-        One that goes may come back at once, but without its weight.
+        An edge that is removed may return at once, with a weight of zero.
         """
         left = mask & ~smallest_edges(weights, mask, n_pruned)
         if self.growth == "random":
@@ -217,31 +233,31 @@ def strategic_edges(
     rng: np.random.Generator,
     endpoints: str = ENDPOINTS[0],
 ) -> np.ndarray:
-    """Mark where a layer grows.
+    """Mask of the new edges of a layer.
 
-    The largest weights of those edges whose input can take another one are targets. A new edge begins at an input drawn
-    by its targets' sum of magnitudes. It ends at one of the outputs that the input does not reach yet. ``gaussian``:
-    the one whose mean incoming weight is nearest to a draw from the Gaussian with mean and standard deviation of the
-    layer's weights. ``strong``: any of those whose incoming weights have a sum of magnitudes more than one standard
-    deviation above the mean of all outputs; where the input reaches all of these, any other.
+    Targets are the edges of largest weight among those whose input can take another edge. A new edge starts at an input
+    drawn with probability proportional to the sum of its targets' magnitudes. It ends at an output that the input does
+    not reach yet. ``gaussian``: the one whose mean incoming weight is nearest to a draw from the Gaussian with mean and
+    standard deviation of the layer's weights. ``strong``: any of those whose incoming weights have a sum of magnitudes
+    more than one standard deviation above the mean of all outputs; if the input reaches all of these, any other.
 
     Parameters
     ----------
     weights : float32, (n_outputs, n_inputs)
     mask : bool, (n_outputs, n_inputs)
-        The edges there are.
+        The present edges.
     count : int
-        How many there shall be more; at most the number of places left.
+        Number of new edges; at most the number of places without one.
     target_share : float
-        Of the edges whose input can take another one, rounded down; one at least.
+        Share of the edges whose input can take another one that are targets, rounded down; at least one is.
     rng : Generator
     endpoints : str
 
     Returns
     -------
     bool, (n_outputs, n_inputs)
-        ``count`` places without an edge before. Once every input with an edge that weighs something has all of its
-        edges, they are drawn at random.
+        Marks ``count`` places that had no edge. Once every input with an edge of nonzero weight reaches all outputs,
+        the rest are drawn at random.
     """
     means = np.where(mask, weights, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
     strengths = np.where(mask, np.abs(weights), 0).sum(axis=1)
@@ -259,7 +275,7 @@ def strategic_edges(
                 distances = rng.random(len(means)) - strong
             else:
                 distances = np.abs(means - rng.normal(mean, deviation))
-            if len(ends):  # If it has run out of them, another origin is drawn in the next round.
+            if len(ends):  # If the input reaches all outputs by now, the next round draws another.
                 vacant[ends[distances[ends].argmin()], origin] = False
                 count -= 1
     new: np.ndarray = ~mask & ~vacant
@@ -267,7 +283,7 @@ def strategic_edges(
 
 
 def _impacts(sizes: np.ndarray, target_share: float) -> np.ndarray:
-    """Sum of each input's targets, (n_inputs,), of magnitudes (n_outputs, n_inputs) that are zero where none may be."""
+    """Sum of the targets of each input, (n_inputs,), given magnitudes (n_outputs, n_inputs), zero where none may be."""
     places = np.flatnonzero(sizes)
     ranked = places[np.argsort(-sizes.flat[places], kind="stable")]
     targets = ranked[: max(1, int(target_share * len(places)))]

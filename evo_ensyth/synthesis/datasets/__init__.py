@@ -1,9 +1,23 @@
-"""Data sets, one file each: images, labels and class names as published, and the three splits drawn from them.
+'''Data sets, one file each: images, labels and class names as published, and the three splits drawn from them.
 
-A file of this folder has one function, ``load() -> Dataset``. Whatever it reads is checked first: by the published
-checksum where there is one, by size and range of labels where there is none. Files are looked for under
-``$EVO_ENSYTH_DATA``, then in the cache folder, and downloaded when they are in neither.
-"""
+A file of this folder opens with its source and has one function, ``load()``, which returns a `Dataset`. The file's name
+is the data set's name. What it reads is checked first: by the published checksum where there is one, by size and range
+of labels where there is none. Files are looked for under ``$EVO_ENSYTH_DATA``, then in the cache folder, and downloaded
+if they are in neither. For example::
+
+    """Noise: 600 images of random grey values, for tests."""
+
+    import numpy as np
+
+    from evo_ensyth.synthesis.datasets import Dataset, Split
+
+    def load() -> Dataset:
+        """500 samples for training and search, 100 for test."""
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 17, (600, 1, 8, 8), dtype=np.uint8)
+        labels = rng.integers(0, 2, 600, dtype=np.uint8)
+        return Dataset("noise", ("even", "odd"), Split(images[:500], labels[:500]), Split(images[500:], labels[500:]))
+'''
 
 from dataclasses import dataclass
 
@@ -31,13 +45,19 @@ class Split:
         return len(self.y_true)
 
     def take(self, samples: np.ndarray) -> "Split":
-        """Return the samples with these numbers, or with these marks, in order."""
+        """Return some samples, in order.
+
+        Parameters
+        ----------
+        samples : int, (n_taken,), or bool, (n_samples,)
+            Their positions, or a mask.
+        """
         return Split(self.images[samples], self.y_true[samples])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as it is published.
+    """A data set as published.
 
     Attributes
     ----------
@@ -45,6 +65,11 @@ class Dataset:
     classes : tuple of str
         What the labels 0, 1, ... stand for.
     train, test : Split
+
+    Raises
+    ------
+    InputError
+        A split's arrays do not fit each other, the classes or the other split.
     """
 
     name: str
@@ -52,43 +77,74 @@ class Dataset:
     train: Split
     test: Split
 
+    def __post_init__(self) -> None:
+        for where, split in (("train", self.train), ("test", self.test)):
+            images, labels = split.images, split.y_true
+            if images.dtype != np.uint8 or images.ndim != 4:
+                raise InputError(
+                    f"data set '{self.name}': the images of {where} have type {images.dtype} and shape {images.shape}; "
+                    "expected uint8, (n_samples, channels, height, width)."
+                )
+            if labels.dtype != np.uint8 or labels.shape != (len(images),):
+                raise InputError(
+                    f"data set '{self.name}': the labels of {where} have type {labels.dtype} and shape {labels.shape}; "
+                    f"expected uint8, ({len(images)},)."
+                )
+            if labels.max(initial=0) >= len(self.classes):
+                raise InputError(
+                    f"data set '{self.name}': {where} holds label {labels.max()} of {len(self.classes)} classes."
+                )
+        if self.train.images.shape[1:] != self.test.images.shape[1:]:
+            raise InputError(
+                f"data set '{self.name}': images of train have shape {self.train.images.shape[1:]}, "
+                f"those of test {self.test.images.shape[1:]}."
+            )
+
+
+def names() -> tuple[str, ...]:
+    """Names of the data sets that come with the package, sorted."""
+    return plugins.names(__name__)
+
 
 def load(name: str) -> Dataset:
-    """Read a data set, downloading it when it is not there.
+    """Read a data set, downloading it if necessary.
 
     Parameters
     ----------
     name : str
-        ``digits``, ``fashion_mnist``, ``mnist``, ``cifar10``, ``cifar5``, or the dotted name of a module with ``load``.
+        One of `names`, or the dotted name of a module with a function ``load``, or of a function.
 
     Raises
     ------
     InputError
-        No such data set, a file that is not the published one, or one that is missing and cannot be downloaded.
+        There is no such data set, a file differs from the published one, or one is missing and cannot be downloaded.
     """
-    dataset: Dataset = plugins.load(__name__, name, "data set").load()
+    dataset = plugins.function(plugins.load(__name__, name, "data set"), "load", "data set")()
+    if not isinstance(dataset, Dataset):
+        raise InputError(f"data set '{name}' is a {type(dataset).__name__}; expected a Dataset.")
     return dataset
 
 
 def splits(dataset: Dataset, n_search: int, seed: int) -> dict[str, Split]:
-    """Return disjoint ``train``, ``search`` and ``test``.
+    """Return disjoint splits ``train``, ``search`` and ``test``.
 
-    Search is drawn from the training samples, each class with its share to within one sample. Test is left as it is.
+    The search split is drawn from the training samples, each class with its share to within one sample. The test split
+    is the published one.
 
     Raises
     ------
     InputError
-        Nothing would be left to search or to train on.
+        No sample would be left to search or to train on.
     """
     n_samples = len(dataset.train)
     if not 0 < n_search < n_samples:
-        raise InputError(f"n_search is {n_search}; {dataset.name} has {n_samples} training samples to share out.")
+        raise InputError(f"n_search is {n_search}; {dataset.name} has {n_samples} training samples to divide.")
     drawn = stratified(dataset.train.y_true, n_search, np.random.default_rng(seed))
     return {"train": dataset.train.take(~drawn), "search": dataset.train.take(drawn), "test": dataset.test}
 
 
 def stratified(labels: np.ndarray, n_drawn: int, rng: np.random.Generator) -> np.ndarray:
-    """bool, (n_samples,): marks ``n_drawn`` samples drawn at random, each class with its share to within one sample."""
+    """Mask of samples drawn at random, each class with its share to within one sample: bool, (n_samples,)."""
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     drawn = np.zeros(len(labels), dtype=bool)

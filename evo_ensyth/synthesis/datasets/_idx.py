@@ -32,23 +32,23 @@ def read_idx_dataset(name: str, classes: tuple[str, ...], files: tuple[Published
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """uint8 array of this shape; nothing is read that it does not need, whatever the file promises.
+    """Read a uint8 array of this shape, and no more bytes than it needs, whatever the header says.
 
     Raises
     ------
     InputError
-        Not gzip, another type or shape, or more or fewer bytes than the header says.
+        The file is not gzip, has another type or shape, or more or fewer bytes than its header says.
     """
     header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)  # 8: unsigned bytes.
     size = math.prod(shape)
     try:
         with gzip.open(path) as file:
             if file.read(len(header)) != header:
-                raise InputError(f"{path} is no IDX file of unsigned bytes of shape {shape}; fetch the published one.")
+                raise InputError(f"{path} is not an IDX file of bytes of shape {shape}; get the published one.")
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
     if len(content) != size:
         than = "more" if len(content) > size else "fewer"
-        raise InputError(f"{path} holds {than} than the {size} bytes its header promises; fetch the published one.")
+        raise InputError(f"{path} holds {than} than the {size} bytes its header promises; get the published one.")
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)

@@ -1,6 +1,7 @@
-"""CIFAR-10: 60,000 colour photographs of 32 x 32 pixels, read from the *binary* version (the other one is pickles).
+"""CIFAR-10: 60,000 colour photographs in ten classes, 32 x 32 pixels.
 
 A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", technical report, University of Toronto, 2009.
+The *binary* version is read; the Python version consists of pickles.
 """
 
 import math
@@ -19,7 +20,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 ARCHIVE = PublishedFile(
     folders=("cifar-10", "."),
     name="cifar-10-binary.tar.gz",
-    md5="c32a1d4ab5d03f1284b67883e8d87530",  # Of the download. A batch has no published checksum of its own.
+    md5="c32a1d4ab5d03f1284b67883e8d87530",  # Of the archive; single batches have no published checksum.
     url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
 )
 FOLDER = "cifar-10-batches-bin"
@@ -37,7 +38,7 @@ def load() -> Dataset:
 
 
 def _contents() -> Iterator[tuple[str, bytes]]:
-    """Name, for messages, and content of each batch: from the folder if there is one, else from the archive."""
+    """Name for messages, and content, of each batch: from the folder if there is one, else from the archive."""
     folders = (root / below / FOLDER for root in data_folders() for below in ARCHIVE.folders)
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is not None:
@@ -52,7 +53,7 @@ def _contents() -> Iterator[tuple[str, bytes]]:
 
 
 def _archive_members(path: Path) -> dict[str, bytes]:
-    """Content of the batches in one pass over the archive; nothing is unpacked to disk, nothing else is read."""
+    """Content of the batches, in one pass over the archive; nothing is unpacked to disk."""
     members = {}
     try:
         with tarfile.open(path, "r|gz") as archive:
@@ -73,7 +74,7 @@ def _split(name: str, content: bytes) -> Split:
     records = np.frombuffer(content, dtype=np.uint8).reshape(IMAGES, -1)
     labels = records[:, 0]
     if labels.max() >= len(CLASSES):
-        raise InputError(f"{name} holds label {labels.max()}; the labels of CIFAR-10 go from 0 to 9.")
+        raise InputError(f"{name} holds label {labels.max()}; labels of CIFAR-10 are 0 to 9.")
     return Split(records[:, 1:].reshape(-1, *IMAGE_SHAPE), labels)
 
 

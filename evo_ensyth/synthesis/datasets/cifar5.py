@@ -1,4 +1,4 @@
-"""CIFAR-5: five of the classes of CIFAR-10, as EnSyth chose them, relabelled from 0.
+"""CIFAR-5: the birds, cats, deer, dogs and frogs of CIFAR-10, chosen by EnSyth and relabelled from 0.
 
 Alhalabi, Gaber, Basurra, "EnSyth: A Pruning Approach to Synthesis of Deep Learning Ensembles", IEEE SMC 2019.
 """

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 articles of clothing of 28 x 28 pixels.
+"""Fashion-MNIST: 70,000 articles of clothing in ten classes, 28 x 28 grey pixels.
 
 H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
 arXiv 1708.07747, 2017.

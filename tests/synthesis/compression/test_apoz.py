@@ -10,7 +10,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import measure, networks
 from evo_ensyth.synthesis.compression.apoz import APoZ, share_of_zeros, without_silent
 from evo_ensyth.synthesis.compression.dropnet import DropNet
-from evo_ensyth.synthesis.networks import weighted_layers
+from evo_ensyth.synthesis.network import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -88,19 +88,19 @@ def test_equal_shares_do_not_exceed_their_own_mean():
 # What becomes of the network
 
 
-def test_nobody_notices_that_units_without_an_answer_are_gone(small, material):
+def test_nobody_notices_that_units_without_an_answer_are_gone(small, inputs_of):
     for name in LAYERS:
         small.get_submodule(name).bias.data[2] = -1e3
-    images = material(small).calibration
-    (variant,) = APoZ(UNTUNED, n_cycles=1, excess=3.0, layers=("fc1",)).variants(small, material(small), seed=0)
+    images = inputs_of(small).calibration
+    (variant,) = APoZ(UNTUNED, n_cycles=1, excess=3.0, layers=("fc1",)).variants(small, inputs_of(small), seed=0)
     assert variant.report == {"units": {"fc1": variant.model.fc1.out_features}}
     with torch.inference_mode():
         np.testing.assert_allclose(variant.model(images), small(images), atol=1e-6)
 
 
-def test_every_cycle_has_fewer_units_and_multiplications_and_is_tuned(small, material):
+def test_every_cycle_has_fewer_units_and_multiplications_and_is_tuned(small, inputs_of):
     method = APoZ(SHORT, n_cycles=3)
-    variants = list(method.variants(small, material(small), seed=0))
+    variants = list(method.variants(small, inputs_of(small), seed=0))
     assert tuple(variant.name for variant in variants) == method.names() == ("apoz-1", "apoz-2", "apoz-3")
     macs = [sum(layer["costs"]["macs"] for layer in measure.layers(v.model)) for v in (*variants,)]
     assert macs == sorted(set(macs), reverse=True)
@@ -111,41 +111,41 @@ def test_every_cycle_has_fewer_units_and_multiplications_and_is_tuned(small, mat
         assert not variant.model.training
 
 
-def test_weights_that_are_left_are_the_parents_and_the_parent_stays(small, material):
+def test_weights_that_are_left_are_the_parents_and_the_parent_stays(small, inputs_of):
     before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
-    for variant in APoZ(UNTUNED).variants(small, material(small), seed=0):
+    for variant in APoZ(UNTUNED).variants(small, inputs_of(small), seed=0):
         kept, own = ({tuple(row) for row in net.conv1.weight.flatten(1).tolist()} for net in (variant.model, small))
         assert kept <= own
     assert_same_states([before], [small.state_dict()])
 
 
-def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, material, tmp_path):
+def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, inputs_of, tmp_path):
     method = APoZ(SHORT, n_cycles=3)
-    whole = list(method.variants(small, material(small), seed=0))
-    begun = method.variants(small, material(small), seed=0, scratch=tmp_path)
+    whole = list(method.variants(small, inputs_of(small), seed=0))
+    begun = method.variants(small, inputs_of(small), seed=0, scratch=tmp_path)
     next(begun)
     next(begun)
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(finished) == 2
-    resumed = list(method.variants(small, material(small), seed=0, scratch=tmp_path))
+    resumed = list(method.variants(small, inputs_of(small), seed=0, scratch=tmp_path))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert_same_states(states(whole), states(resumed))
-    other = next(method.variants(small, material(small), seed=1))
+    other = next(method.variants(small, inputs_of(small), seed=1))
     assert not np.array_equal(other.model.fc3.bias.detach(), whole[0].model.fc3.bias.detach())
 
 
-def test_a_network_that_has_lost_units_already_can_lose_more(small, material):
-    dropped = DropNet(n_cycles=1, training=Training(epochs=0)).variants(small, material(small), seed=0)
+def test_a_network_that_has_lost_units_already_can_lose_more(small, inputs_of):
+    dropped = DropNet(n_cycles=1, training=Training(epochs=0)).variants(small, inputs_of(small), seed=0)
     narrow = next(dropped).model
-    (variant,) = APoZ(UNTUNED, n_cycles=1).variants(narrow, material(small), seed=0)
+    (variant,) = APoZ(UNTUNED, n_cycles=1).variants(narrow, inputs_of(small), seed=0)
     assert sum(variant.report["units"].values()) < 77
 
 
 # What is told, and what is refused
 
 
-def test_origin_and_report_are_plain_json(small, material):
-    (variant,) = APoZ(UNTUNED, n_cycles=1, excess=0.5).variants(small, material(small), seed=0)
+def test_origin_and_report_are_plain_json(small, inputs_of):
+    (variant,) = APoZ(UNTUNED, n_cycles=1, excess=0.5).variants(small, inputs_of(small), seed=0)
     assert variant.origin == {"method": "apoz", "excess": 0.5, "cycle": 1, "tuning": "none"}
     for content in (variant.origin, variant.report):
         assert json.loads(json.dumps(content, allow_nan=False)) == content
@@ -165,9 +165,9 @@ def test_settings_that_make_no_sense_are_refused(settings, complaint):
         APoZ(UNTUNED, **settings)
 
 
-def test_what_has_no_units_to_lose_is_refused(small, material):
+def test_what_has_no_units_to_lose_is_refused(small, inputs_of):
     with pytest.raises(InputError, match="layers names 'fc3'; the parent's layers before the last are conv1, conv2"):
-        next(APoZ(UNTUNED, layers=("fc3",)).variants(small, material(small), seed=0))
+        next(APoZ(UNTUNED, layers=("fc3",)).variants(small, inputs_of(small), seed=0))
     method = APoZ(UNTUNED, n_cycles=30, excess=0.0, layers=("conv1",))
-    with pytest.raises(InputError, match=r"apoz-\d+: every layer is down to one unit; take fewer cycles"):
-        list(method.variants(small, material(small), seed=0))
+    with pytest.raises(InputError, match=r"apoz-\d+: every layer is down to one unit; use fewer cycles"):
+        list(method.variants(small, inputs_of(small), seed=0))

@@ -10,7 +10,7 @@ import pytest
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.compression.clone_and_prune import CloneAndPrune, farthest_mask, jaccard
-from evo_ensyth.synthesis.networks import weighted_layers
+from evo_ensyth.synthesis.network import weighted_layers
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,25 +58,25 @@ def test_jaccard_is_shared_over_all():
 # Clones
 
 
-def test_at_a_sparsity_of_a_half_every_second_clone_is_the_opposite_of_the_one_before(small, material):
-    found = supports(CloneAndPrune(n_clones=4).variants(small, material(small), seed=0))
+def test_at_a_sparsity_of_a_half_every_second_clone_is_the_opposite_of_the_one_before(small, inputs_of):
+    found = supports(CloneAndPrune(n_clones=4).variants(small, inputs_of(small), seed=0))
     for name in found[0]:
         np.testing.assert_array_equal(found[1][name], ~found[0][name])
         np.testing.assert_array_equal(found[3][name], ~found[2][name])
         assert not np.array_equal(found[2][name], found[0][name])
 
 
-def test_at_a_sparsity_of_three_quarters_four_clones_share_the_parents_weights_out(small, material):
-    found = supports(CloneAndPrune(n_clones=4, sparsity=0.75).variants(small, material(small), seed=0))
+def test_at_a_sparsity_of_three_quarters_four_clones_share_the_parents_weights_out(small, inputs_of):
+    found = supports(CloneAndPrune(n_clones=4, sparsity=0.75).variants(small, inputs_of(small), seed=0))
     for name in found[0]:
         np.testing.assert_array_equal(sum(support[name].astype(int) for support in found), 1)
 
 
 @pytest.mark.parametrize("masks", ["anti_random", "random"])
 @pytest.mark.parametrize("sparsity", [0.3, 0.8])
-def test_every_layer_has_its_share_of_zeros_and_otherwise_the_parents_weights(small, material, masks, sparsity):
+def test_every_layer_has_its_share_of_zeros_and_otherwise_the_parents_weights(small, inputs_of, masks, sparsity):
     before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
-    for variant in CloneAndPrune(3, sparsity, masks).variants(small, material(small), seed=0):
+    for variant in CloneAndPrune(3, sparsity, masks).variants(small, inputs_of(small), seed=0):
         for name, tensor in variant.model.state_dict().items():
             kept = tensor != 0
             np.testing.assert_array_equal(tensor[kept], before[name][kept])
@@ -88,9 +88,9 @@ def test_every_layer_has_its_share_of_zeros_and_otherwise_the_parents_weights(sm
         np.testing.assert_array_equal(tensor, before[name])
 
 
-def test_the_report_tells_what_is_shared_and_random_clones_share_what_chance_gives(small, material):
+def test_the_report_tells_what_is_shared_and_random_clones_share_what_chance_gives(small, inputs_of):
     """Of two masks of density d, drawn alike, Jaccard is d / (2 - d)."""
-    variants = list(CloneAndPrune(3, 0.6, masks="random").variants(small, material(small), seed=0))
+    variants = list(CloneAndPrune(3, 0.6, masks="random").variants(small, inputs_of(small), seed=0))
     for number, variant in enumerate(variants):
         own, *others = (
             np.concatenate([part.ravel() for part in support.values()]) for support in supports(variants[number::-1])
@@ -98,14 +98,14 @@ def test_the_report_tells_what_is_shared_and_random_clones_share_what_chance_giv
         assert variant.report["jaccard"] == [jaccard(own, other) for other in reversed(others)]
         # 14,904 weights: 0.25 with a standard deviation of about 0.004.
         np.testing.assert_allclose(variant.report["jaccard"], 0.4 / 1.6, atol=0.02)
-    unlike = list(CloneAndPrune(3, 0.6).variants(small, material(small), seed=0))
+    unlike = list(CloneAndPrune(3, 0.6).variants(small, inputs_of(small), seed=0))
     assert unlike[1].report["jaccard"] == [0.0]
     assert max(unlike[2].report["jaccard"]) < 0.45
 
 
-def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_first(small, material):
+def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_first(small, inputs_of):
     few, many, others = (
-        supports(CloneAndPrune(n_clones=count).variants(small, material(small), seed=seed))
+        supports(CloneAndPrune(n_clones=count).variants(small, inputs_of(small), seed=seed))
         for count, seed in ((2, 0), (4, 0), (2, 1))
     )
     for name in few[0]:
@@ -114,9 +114,9 @@ def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_f
         assert not np.array_equal(few[0][name], others[0][name])
 
 
-def test_names_tell_masks_sparsity_and_clone_and_origins_are_plain_json(small, material):
+def test_names_tell_masks_sparsity_and_clone_and_origins_are_plain_json(small, inputs_of):
     assert CloneAndPrune(n_clones=2).names() == ("clone_and_prune-0.5-1", "clone_and_prune-0.5-2")
-    (variant,) = CloneAndPrune(1, 0.25, "random").variants(small, material(small), seed=0)
+    (variant,) = CloneAndPrune(1, 0.25, "random").variants(small, inputs_of(small), seed=0)
     assert variant.name == "clone_and_prune-random-0.25-1"
     assert variant.origin == {"method": "clone_and_prune", "masks": "random", "sparsity": 0.25, "clone": 1}
     for content in (variant.origin, variant.report):

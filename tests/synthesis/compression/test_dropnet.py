@@ -12,8 +12,15 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import measure, networks
-from evo_ensyth.synthesis.compression.dropnet import METRICS, DropNet, Patience, activity, shared_out, without_lowest
-from evo_ensyth.synthesis.networks import Network, Scaled, weighted_layers
+from evo_ensyth.synthesis.compression.dropnet import (
+    METRICS,
+    DropNet,
+    Patience,
+    activity,
+    held_out_split,
+    without_lowest,
+)
+from evo_ensyth.synthesis.network import Network, Scaled, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,7 +48,7 @@ def units(variant):
 
 
 def gone(scores, kept):
-    return {(name, int(unit)) for name in scores for unit in np.flatnonzero(~kept[name].numpy())}
+    return {(name, int(unit)) for name in scores for unit in np.flatnonzero(~kept[name])}
 
 
 def chosen(metric, scores, share=0.2, seed=0):
@@ -72,19 +79,19 @@ def test_as_many_units_are_left_after_each_cycle_as_published(sizes, scope, publ
     scores, counts = drawn_scores(sizes), []
     for _ in published:
         kept = method._kept(scores, rng)
-        scores = {name: values[kept[name].numpy()] for name, values in scores.items()}
+        scores = {name: values[kept[name]] for name, values in scores.items()}
         counts.append(sum(len(values) for values in scores.values()))
     assert counts == published
 
 
-def test_networks_lose_as_many_units_as_published(material):
+def test_networks_lose_as_many_units_as_published(inputs_of):
     """Model A on digits: two hidden layers of 40."""
     torch.manual_seed(0)
     layers = [("flatten", nn.Flatten()), ("fc1", nn.Linear(64, 40)), ("relu1", nn.ReLU())]
     layers += [("fc2", nn.Linear(40, 40)), ("relu2", nn.ReLU()), ("fc3", nn.Linear(40, 10))]
     parent = Network(OrderedDict(layers), Scaled((1, 8, 8), largest=16))
     method = DropNet(n_cycles=12, training=UNTRAINED)
-    variants = list(method.variants(parent, material(parent), seed=0))
+    variants = list(method.variants(parent, inputs_of(parent), seed=0))
     assert [units(variant) for variant in variants] == GLOBAL_A
     for variant in variants:
         sizes = [variant.model.fc1.out_features, variant.model.fc2.out_features]
@@ -97,7 +104,7 @@ def test_the_last_unit_of_a_layer_stays():
     scores = {"a": np.array([1.0, 2.0]), "b": np.array([9.0, 8.0, 7.0])}
     for _ in range(3):
         kept = without_lowest(scores, 0.2, np.random.default_rng(0))
-        scores = {name: values[kept[name].numpy()] for name, values in scores.items()}
+        scores = {name: values[kept[name]] for name, values in scores.items()}
     assert {name: list(values) for name, values in scores.items()} == {"a": [2.0], "b": [9.0]}
     assert not gone(scores, without_lowest(scores, 0.2, np.random.default_rng(0)))
 
@@ -159,12 +166,12 @@ def test_scores_are_mean_activations_over_images_and_positions(small, digits):
 
 
 @pytest.mark.parametrize("layer", ["conv2", "fc1"])
-def test_a_silent_unit_goes_first_by_minimum_and_last_by_maximum(small, material, layer):
+def test_a_silent_unit_goes_first_by_minimum_and_last_by_maximum(small, inputs_of, layer):
     weights = small.get_submodule(layer)
     weights.weight.data[3] = 0
     weights.bias.data[3] = -1.0
-    images = material(small).calibration
-    scores = activity(small, material(small).train, ("conv1", "conv2", "fc1", "fc2"))
+    images = inputs_of(small).calibration
+    scores = activity(small, inputs_of(small).train, ("conv1", "conv2", "fc1", "fc2"))
     assert scores[layer][3] == 0
     others = {
         name: np.where(values == 0, 1e-9, values) for name, values in scores.items()
@@ -175,7 +182,7 @@ def test_a_silent_unit_goes_first_by_minimum_and_last_by_maximum(small, material
     assert (layer, 3) not in chosen("maximum", others, share=0.9)
     # Nobody notices that it is gone.
     method = DropNet(metric="minimum", share=0.01, n_cycles=1, start="continue", training=UNTRAINED)
-    (variant,) = method.variants(small, material(small), seed=0)
+    (variant,) = method.variants(small, inputs_of(small), seed=0)
     with torch.inference_mode():
         np.testing.assert_allclose(variant.model(images), small(images), atol=1e-6)
 
@@ -187,28 +194,28 @@ def rows(weight):
     return {tuple(row) for row in weight.detach().flatten(1).tolist()}
 
 
-def test_every_cycle_begins_with_the_initial_weights_bit_for_bit(small, material):
+def test_every_cycle_begins_with_the_initial_weights_bit_for_bit(small, inputs_of):
     untrained = networks.build("small", 10, seed=9)
     variants = DropNet(n_cycles=4, training=UNTRAINED, layers=("conv1", "fc2"))
-    for variant in variants.variants(small, material(untrained), seed=0):
+    for variant in variants.variants(small, inputs_of(untrained), seed=0):
         assert rows(variant.model.conv1.weight) < rows(untrained.conv1.weight)
         np.testing.assert_array_equal(variant.model.fc1.weight.detach(), untrained.fc1.weight.detach())
         assert rows(variant.model.fc2.weight) < rows(untrained.fc2.weight)
         assert rows(variant.model.fc3.weight.T) < rows(untrained.fc3.weight.T)
 
 
-def test_continuing_it_begins_with_the_weights_there_are(small, material):
+def test_continuing_it_begins_with_the_weights_there_are(small, inputs_of):
     method = DropNet(n_cycles=3, start="continue", training=UNTRAINED)
-    for variant in method.variants(small, material(networks.build("small", 10, seed=9)), seed=0):
+    for variant in method.variants(small, inputs_of(networks.build("small", 10, seed=9)), seed=0):
         assert rows(variant.model.conv1.weight) <= rows(small.conv1.weight)
         assert set(variant.model.fc3.bias.tolist()) == set(small.fc3.bias.tolist())
 
 
 @pytest.mark.parametrize("start", ["initial", "continue"])
-def test_units_only_become_fewer_and_what_is_left_is_trained(small, material, start):
+def test_units_only_become_fewer_and_what_is_left_is_trained(small, inputs_of, start):
     method = DropNet(metric="minimum_layer", n_cycles=3, start=start, training=SHORT)
     before = copy.deepcopy(small.state_dict())
-    variants = list(method.variants(small, material(small), seed=0))
+    variants = list(method.variants(small, inputs_of(small), seed=0))
     assert tuple(variant.name for variant in variants) == method.names()
     counts = [(8, 16, 48, 24)] + [tuple(variant.report["units"].values()) for variant in variants]
     assert counts == [(8, 16, 48, 24), (7, 13, 39, 20), (6, 11, 32, 16), (5, 9, 26, 13)]
@@ -221,23 +228,23 @@ def test_units_only_become_fewer_and_what_is_left_is_trained(small, material, st
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_same_seed_gives_the_same_networks(small, material, metric):
+def test_the_same_seed_gives_the_same_networks(small, inputs_of, metric):
     method = DropNet(metric=metric, n_cycles=1, training=replace(SHORT, epochs=1))
-    one, other, third = (next(method.variants(small, material(small), seed=seed)).model for seed in (0, 0, 1))
+    one, other, third = (next(method.variants(small, inputs_of(small), seed=seed)).model for seed in (0, 0, 1))
     for name, tensor in one.state_dict().items():
         np.testing.assert_array_equal(tensor, other.state_dict()[name])
     assert not np.array_equal(one.fc3.weight.detach(), third.fc3.weight.detach())
 
 
-def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, material, tmp_path):
+def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, inputs_of, tmp_path):
     method = DropNet(n_cycles=3, training=SHORT)
-    whole = list(method.variants(small, material(small), seed=0))
-    begun = method.variants(small, material(small), seed=0, scratch=tmp_path)
+    whole = list(method.variants(small, inputs_of(small), seed=0))
+    begun = method.variants(small, inputs_of(small), seed=0, scratch=tmp_path)
     next(begun)
     next(begun)
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(finished) == 2
-    resumed = list(method.variants(small, material(small), seed=0, scratch=tmp_path))
+    resumed = list(method.variants(small, inputs_of(small), seed=0, scratch=tmp_path))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     for one, other in zip(whole, resumed, strict=True):
         assert measure.layers(one.model) == measure.layers(other.model)
@@ -260,19 +267,19 @@ def test_training_stops_when_held_out_loss_has_not_improved_for_so_many_epochs(d
     assert patience(network)
 
 
-def test_training_that_does_not_improve_ends_early(small, material):
+def test_training_that_does_not_improve_ends_early(small, inputs_of):
     told = []
     training = Training(epochs=50, batch=30, learning_rate=1e-12)  # Steps too small to change a float.
     list(
         DropNet(n_cycles=1, training=training, patience=3).variants(
-            small, material(small), seed=0, progress=told.append
+            small, inputs_of(small), seed=0, progress=told.append
         )
     )
     assert told[-1].startswith("dropnet-minimum-1, epoch 4 of 50")
 
 
 def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
-    fitted, held_out = shared_out(digits, seed=0)
+    fitted, held_out = held_out_split(digits, seed=0)
     assert (len(fitted), len(held_out)) == (90, 10)
     images = [image.tobytes() for part in (fitted, held_out) for image in part.images]
     assert sorted(images) == sorted(image.tobytes() for image in digits.images)
@@ -283,10 +290,10 @@ def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
 # What is told, and what is refused
 
 
-def test_names_tell_metric_start_and_cycle_and_origins_are_plain_json(small, material):
+def test_names_tell_metric_start_and_cycle_and_origins_are_plain_json(small, inputs_of):
     assert DropNet(n_cycles=2).names() == ("dropnet-minimum-1", "dropnet-minimum-2")
     method = DropNet(metric="maximum_layer", n_cycles=1, start="continue", training=UNTRAINED)
-    (variant,) = method.variants(small, material(small), seed=0)
+    (variant,) = method.variants(small, inputs_of(small), seed=0)
     assert variant.name == "dropnet-maximum_layer-continue-1"
     assert variant.origin == {
         "method": "dropnet",
@@ -314,14 +321,14 @@ def test_settings_that_make_no_sense_are_refused(settings, complaint):
         DropNet(**settings)
 
 
-def test_what_has_no_units_to_drop_is_refused(small, material):
+def test_what_has_no_units_to_drop_is_refused(small, inputs_of):
     with pytest.raises(
         InputError, match=r"layers names 'fc3'; the parent's layers before the last are conv1, conv2, fc1"
     ):
-        next(DropNet(layers=("fc3",)).variants(small, material(small), seed=0))
+        next(DropNet(layers=("fc3",)).variants(small, inputs_of(small), seed=0))
     method = DropNet(layers=("conv1",), share=0.9, n_cycles=3, training=UNTRAINED)
-    with pytest.raises(InputError, match="dropnet-minimum-2: every layer is down to one unit; take fewer cycles"):
-        list(method.variants(small, material(small), seed=0))
-    (narrow,) = DropNet(n_cycles=1, training=UNTRAINED).variants(small, material(small), seed=0)
-    with pytest.raises(InputError, match="the network has lost units already; DropNet takes one with all of them"):
-        next(DropNet().variants(narrow.model, material(small), seed=0))
+    with pytest.raises(InputError, match="dropnet-minimum-2: every layer is down to one unit; use fewer cycles"):
+        list(method.variants(small, inputs_of(small), seed=0))
+    (narrow,) = DropNet(n_cycles=1, training=UNTRAINED).variants(small, inputs_of(small), seed=0)
+    with pytest.raises(InputError, match="the network has lost units already; DropNet starts from one with all"):
+        next(DropNet().variants(narrow.model, inputs_of(small), seed=0))

@@ -11,22 +11,24 @@ from torch.nn import functional
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.compression.hce_style import (
+from evo_ensyth.synthesis.compression._joint_training import (
     TERMS,
-    HceStyle,
-    Together,
-    _tuned,
+    JointNetwork,
     hard_samples,
     joint_loss,
     log_determinant,
+    tuned,
     variance,
 )
+from evo_ensyth.synthesis.compression.hce_style import HceStyle
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
+from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.networks import weighted_layers
-from evo_ensyth.synthesis.training import FineTuning, derived_seed, fine_tune
+from evo_ensyth.synthesis.network import weighted_layers
+from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.training import FineTuning
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,8 +50,8 @@ def drawn(k=3, n_samples=6, n_classes=4, seed=0):
     return logits, torch.randint(n_classes, (n_samples,), generator=rng)
 
 
-def all_variants(method, parent, material, seed=0, **options):
-    return {variant.name: variant for variant in method.variants(parent, material(parent), seed=seed, **options)}
+def all_variants(method, parent, inputs_of, seed=0, **options):
+    return {variant.name: variant for variant in method.variants(parent, inputs_of(parent), seed=seed, **options)}
 
 
 def assert_same_states(one, other):
@@ -143,10 +145,10 @@ def test_the_more_its_own_error_counts_the_nearer_is_a_partner_to_being_alone():
 
 
 @pytest.mark.parametrize("diversity", WAYS)
-def test_zeros_and_bits_stay_and_the_rest_is_trained(small, material, diversity):
+def test_zeros_and_bits_stay_and_the_rest_is_trained(small, inputs_of, diversity):
     method = HceStyle(SHORT, diversity=diversity, warm_up=SHORT)
-    pruned, rounded = (variant.model for variant in all_variants(method, small, material).values())
-    begun = next(Magnitude((0.8,)).variants(small, material(small), seed=0)).model
+    pruned, rounded = (variant.model for variant in all_variants(method, small, inputs_of).values())
+    begun = next(Magnitude((0.8,)).variants(small, inputs_of(small), seed=0)).model
     for name, layer in weighted_layers(pruned).items():
         own = begun.get_submodule(name).weight
         np.testing.assert_array_equal(layer.weight.detach() == 0, own.detach() == 0)
@@ -159,24 +161,24 @@ def test_zeros_and_bits_stay_and_the_rest_is_trained(small, material, diversity)
     assert all(parameter.requires_grad for model in (pruned, rounded) for parameter in model.parameters())
 
 
-def test_without_epochs_partners_are_what_their_methods_make(small, material):
+def test_without_epochs_partners_are_what_their_methods_make(small, inputs_of):
     method = HceStyle(UNTUNED, (Magnitude((0.5,)), Quantisation((4, 2))))
-    variants = list(all_variants(method, small, material).values())
-    plain = [*Magnitude((0.5,)).variants(small, material(small), seed=0)]
-    plain += Quantisation((4, 2)).variants(small, material(small), seed=0)
+    variants = list(all_variants(method, small, inputs_of).values())
+    plain = [*Magnitude((0.5,)).variants(small, inputs_of(small), seed=0)]
+    plain += Quantisation((4, 2)).variants(small, inputs_of(small), seed=0)
     for variant, expected in zip(variants, plain, strict=True):
         # Steps begin where the squared error is least, and are stored with as few digits.
         for name, tensor in expected.model.state_dict().items():
             np.testing.assert_allclose(variant.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-6)
 
 
-def test_alone_each_partner_is_as_if_fine_tuned_by_itself(small, material, digits):
+def test_alone_each_partner_is_as_if_fine_tuned_by_itself(small, inputs_of, digits):
     """The mean of two partners' losses, twice, is their sum, and each one's gradient is its own."""
     plain = HceStyle(SHORT, diversity="alone", own=2.0, teacher=0.0)
     warmed = HceStyle(UNTUNED, warm_up=SHORT, diversity="alone")
-    begun = next(Magnitude((0.8,)).variants(small, material(small), seed=0)).model
+    begun = next(Magnitude((0.8,)).variants(small, inputs_of(small), seed=0)).model
     for method, way in ((plain, "hce_style-alone"), (warmed, "hce_style-warm_up")):
-        pruned, rounded = (variant.model for variant in all_variants(method, small, material).values())
+        pruned, rounded = (variant.model for variant in all_variants(method, small, inputs_of).values())
         seed = derived_seed(0, way)
         expected = fine_tune(begun, digits, SHORT, seed=seed)
         for name, tensor in expected.state_dict().items():
@@ -186,12 +188,12 @@ def test_alone_each_partner_is_as_if_fine_tuned_by_itself(small, material, digit
             np.testing.assert_allclose(rounded.state_dict()[name], tensor, rtol=1e-4, atol=1e-6)
 
 
-def test_a_term_moves_partners_apart_on_what_it_measures(small, material, digits):
-    images, labels = material(small).calibration, torch.tensor(digits.y_true, dtype=torch.long)
+def test_a_term_moves_partners_apart_on_what_it_measures(small, inputs_of, digits):
+    images, labels = inputs_of(small).calibration, torch.tensor(digits.y_true, dtype=torch.long)
 
     def measured(diversity, strength, term):
         method = HceStyle(SHORT, diversity=diversity, strengths=(strength,), own=0.0, teacher=0.0)
-        partners = [variant.model for variant in all_variants(method, small, material).values()]
+        partners = [variant.model for variant in all_variants(method, small, inputs_of).values()]
         with torch.inference_mode():
             logs = torch.stack([partner(images) for partner in partners], dim=1).log_softmax(dim=2)
             return float(TERMS[term](logs, labels))
@@ -200,52 +202,52 @@ def test_a_term_moves_partners_apart_on_what_it_measures(small, material, digits
         assert measured(term, 3.0, term) > measured("together", 1.0, term)
 
 
-def test_the_teacher_is_the_parent_and_neither_changes(small, material, digits):
+def test_the_teacher_is_the_parent_and_neither_changes(small, inputs_of, digits):
     before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
-    all_variants(HceStyle(SHORT), small, material)
+    all_variants(HceStyle(SHORT), small, inputs_of)
     for name, tensor in small.state_dict().items():
         np.testing.assert_array_equal(tensor, before[name])
     assert all(parameter.requires_grad for parameter in small.parameters())
     loss = partial(joint_loss, diversity="variance", **SETTINGS)
-    tuned = Together(small, [networks.build("small", 10, seed=2)])
+    network = JointNetwork(small, [networks.build("small", 10, seed=2)])
     for seed in (0, 1):
-        tuned = _tuned(tuned, digits, SHORT, seed, loss)
-        assert_same_states(tuned.teacher, small)
-    together = Together(small, [networks.build("small", 10, seed=2)]).train()
+        network = tuned(network, digits, SHORT, seed, loss)
+        assert_same_states(network.teacher, small)
+    together = JointNetwork(small, [networks.build("small", 10, seed=2)]).train()
     assert (together.teacher.training, together.partner(0).training) == (False, True)
-    images = material(small).calibration
+    images = inputs_of(small).calibration
     with torch.inference_mode():
         answers = together.eval()(images)
         np.testing.assert_array_equal(answers[:, 0], small(images))
         np.testing.assert_array_equal(answers[:, 1], together.partner(0)(images))
 
 
-def test_an_interrupted_way_goes_on_with_the_same_result(small, material, tmp_path):
+def test_an_interrupted_way_goes_on_with_the_same_result(small, inputs_of, tmp_path):
     method = HceStyle(SHORT, strengths=(0.1, 1.0))
-    whole = list(method.variants(small, material(small), seed=5))
-    begun = method.variants(small, material(small), seed=5, scratch=tmp_path)
+    whole = list(method.variants(small, inputs_of(small), seed=5))
+    begun = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
     for _ in range(3):
         next(begun)
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(finished) == 3
-    resumed = list(method.variants(small, material(small), seed=5, scratch=tmp_path))
+    resumed = list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     for one, other in zip(whole, resumed, strict=True):
         assert_same_states(one.model, other.model)
     assert not np.array_equal(whole[0].model.fc1.weight.detach(), whole[2].model.fc1.weight.detach())
-    other = next(method.variants(small, material(small), seed=6))
+    other = next(method.variants(small, inputs_of(small), seed=6))
     assert not np.array_equal(other.model.fc1.weight.detach(), whole[0].model.fc1.weight.detach())
 
 
 # What is told, and what is refused
 
 
-def test_names_tell_term_strength_and_partner_and_origins_are_plain_json(small, material):
+def test_names_tell_term_strength_and_partner_and_origins_are_plain_json(small, inputs_of):
     method = HceStyle(UNTUNED, strengths=(0.03, 0.3))
     partners = ("magnitude-global-0.8", "quantisation-3")
     assert method.names() == tuple(f"hce_style-variance-{s}-{p}" for s in (0.03, 0.3) for p in partners)
     assert HceStyle(UNTUNED, diversity="alone").names() == tuple(f"hce_style-alone-{p}" for p in partners)
-    variants = all_variants(method, small, material)
+    variants = all_variants(method, small, inputs_of)
     assert tuple(variants) == method.names()
     last = variants["hce_style-variance-0.3-quantisation-3"]
     assert last.origin["partner"] == {"method": "quantisation", "bits": 3, "span": "least_squares"}
@@ -276,7 +278,7 @@ def test_settings_that_make_no_sense_are_refused(settings, complaint):
         HceStyle(SHORT, **settings)
 
 
-def test_a_quantised_parent_is_refused(small, material):
-    (coded,) = Quantisation((8,)).variants(small, material(small), seed=0)
+def test_a_quantised_parent_is_refused(small, inputs_of):
+    (coded,) = Quantisation((8,)).variants(small, inputs_of(small), seed=0)
     with pytest.raises(InputError, match="quantised weights cannot be trained"):
-        next(HceStyle(SHORT).variants(coded.model, material(small), seed=0))
+        next(HceStyle(SHORT).variants(coded.model, inputs_of(small), seed=0))

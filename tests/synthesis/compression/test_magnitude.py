@@ -10,10 +10,12 @@ from torch import nn
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.compression import Material, Variant
-from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude, MagnitudeControl, keep_largest
+from evo_ensyth.synthesis.compression import CompressionInputs, Variant
+from evo_ensyth.synthesis.compression._largest_weights import keep_largest
+from evo_ensyth.synthesis.compression.magnitude import Gradual, Magnitude
+from evo_ensyth.synthesis.compression.magnitude_control import MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import NetTrim
-from evo_ensyth.synthesis.networks import weighted_layers
+from evo_ensyth.synthesis.network import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,7 +28,7 @@ def network():
 
 def images_only():
     """Images for Net-Trim; nothing is trained on."""
-    return Material(torch.rand(80, 1, 4, 4, generator=torch.Generator().manual_seed(1)), None, None)
+    return CompressionInputs(torch.rand(80, 1, 4, 4, generator=torch.Generator().manual_seed(1)), None, None)
 
 
 @pytest.fixture
@@ -53,8 +55,8 @@ def test_the_largest_of_several_tensors_stay(kept):
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.95])
-def test_globally_one_threshold_parts_all_weights(small, material, sparsity):
-    (variant,) = Magnitude((sparsity,)).variants(small, material(small), seed=0)
+def test_globally_one_threshold_parts_all_weights(small, inputs_of, sparsity):
+    (variant,) = Magnitude((sparsity,)).variants(small, inputs_of(small), seed=0)
     before = np.concatenate([weight.flatten() for weight in weights(small).values()])
     after = np.concatenate([weight.flatten() for weight in weights(variant.model).values()])
     np.testing.assert_array_equal(after[after != 0], before[after != 0])
@@ -63,9 +65,9 @@ def test_globally_one_threshold_parts_all_weights(small, material, sparsity):
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.95])
-def test_by_layer_every_layer_has_its_share_and_its_threshold(small, material, sparsity):
+def test_by_layer_every_layer_has_its_share_and_its_threshold(small, inputs_of, sparsity):
     small.fc1.weight.data *= 100  # What is large elsewhere does not matter here.
-    (variant,) = Magnitude((sparsity,), scope="layer").variants(small, material(small), seed=0)
+    (variant,) = Magnitude((sparsity,), scope="layer").variants(small, inputs_of(small), seed=0)
     for name, after in weights(variant.model).items():
         before = weights(small)[name]
         assert np.count_nonzero(after == 0) == round(sparsity * after.size)
@@ -73,16 +75,16 @@ def test_by_layer_every_layer_has_its_share_and_its_threshold(small, material, s
         assert variant.report["layers"][name]["nonzeros"] == np.count_nonzero(after)
 
 
-def test_globally_a_layer_of_large_weights_is_spared(small, material):
+def test_globally_a_layer_of_large_weights_is_spared(small, inputs_of):
     small.fc2.weight.data *= 100
-    (variant,) = Magnitude((0.6,)).variants(small, material(small), seed=0)
+    (variant,) = Magnitude((0.6,)).variants(small, inputs_of(small), seed=0)
     assert np.abs(weights(small)["fc2"]).min() > 0
     assert np.count_nonzero(weights(variant.model)["fc2"]) > 0.99 * small.fc2.weight.numel()
 
 
-def test_biases_and_the_parent_stay_as_they_are(small, material):
+def test_biases_and_the_parent_stay_as_they_are(small, inputs_of):
     before = copy.deepcopy(small.state_dict())
-    (variant,) = Magnitude((0.9,)).variants(small, material(small), seed=0)
+    (variant,) = Magnitude((0.9,)).variants(small, inputs_of(small), seed=0)
     for name, tensor in small.state_dict().items():
         np.testing.assert_array_equal(tensor, before[name])
         if name.endswith("bias"):
@@ -98,56 +100,56 @@ def test_the_schedule_is_the_cubic_one():
     np.testing.assert_allclose(steps, [0.8 * (1 - 27 / 64), 0.8 * (1 - 8 / 64), 0.8 * (1 - 1 / 64), 0.8])
 
 
-def test_a_gradual_variant_is_pruned_and_tuned_in_turn(small, material):
+def test_a_gradual_variant_is_pruned_and_tuned_in_turn(small, inputs_of):
     tuning = FineTuning(name="x", epochs=1, batch=25, learning_rate=0.05)
     method = Magnitude((0.8,), gradual=Gradual(tuning, n_steps=3))
     told = []
-    (variant,) = method.variants(small, material(small), seed=0, progress=told.append)
+    (variant,) = method.variants(small, inputs_of(small), seed=0, progress=told.append)
     assert told[1:] == [f"magnitude-global-gradual-0.8, step {step} of 3" for step in (1, 2, 3)]
     after = np.concatenate([weight.flatten() for weight in weights(variant.model).values()])
     assert np.count_nonzero(after == 0) == round(0.8 * len(after))
     # Tuned, and therefore not just the largest of the parent's weights.
-    (at_once,) = Magnitude((0.8,)).variants(small, material(small), seed=0)
+    (at_once,) = Magnitude((0.8,)).variants(small, inputs_of(small), seed=0)
     supports = [np.concatenate([w.flatten() != 0 for w in weights(v.model).values()]) for v in (variant, at_once)]
     assert 0 < np.count_nonzero(supports[0] != supports[1]) < 0.2 * len(after)
     assert not np.array_equal(variant.model.fc3.bias.detach(), small.fc3.bias.detach())
 
 
-def test_without_epochs_little_by_little_is_at_once(small, material):
+def test_without_epochs_little_by_little_is_at_once(small, inputs_of):
     method = Magnitude((0.5, 0.9), scope="layer", gradual=Gradual(FineTuning(name="x", epochs=0), n_steps=5))
     at_once = Magnitude((0.5, 0.9), scope="layer")
-    pairs = (m.variants(small, material(small), seed=0) for m in (method, at_once))
+    pairs = (m.variants(small, inputs_of(small), seed=0) for m in (method, at_once))
     for one, other in zip(*pairs, strict=True):
         for name, weight in weights(one.model).items():
             np.testing.assert_array_equal(weight, weights(other.model)[name])
 
 
-def test_an_interrupted_schedule_goes_on_with_the_same_result(small, material, tmp_path):
+def test_an_interrupted_schedule_goes_on_with_the_same_result(small, inputs_of, tmp_path):
     tuning = FineTuning(name="x", epochs=1, batch=25, learning_rate=0.05)
     method = Magnitude((0.8,), gradual=Gradual(tuning, n_steps=3))
-    (whole,) = method.variants(small, material(small), seed=5)
+    (whole,) = method.variants(small, inputs_of(small), seed=5)
 
     def interrupt(text):
         if "step 3" in text:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(method.variants(small, material(small), seed=5, scratch=tmp_path, progress=interrupt))
+        list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path, progress=interrupt))
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(finished) == 2
-    (resumed,) = method.variants(small, material(small), seed=5, scratch=tmp_path)
+    (resumed,) = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     for name, weight in weights(whole.model).items():
         np.testing.assert_array_equal(weight, weights(resumed.model)[name])
-    (other,) = method.variants(small, material(small), seed=6)
+    (other,) = method.variants(small, inputs_of(small), seed=6)
     assert not np.array_equal(weights(other.model)["fc1"], weights(whole.model)["fc1"])
 
 
-def test_names_tell_scope_pace_and_share_and_origins_are_plain_json(small, material):
+def test_names_tell_scope_pace_and_share_and_origins_are_plain_json(small, inputs_of):
     gradual = Gradual(FineTuning(name="slow", epochs=0), n_steps=2)
     assert Magnitude((0.5, 0.25)).names() == ("magnitude-global-0.5", "magnitude-global-0.25")
     method = Magnitude((0.5,), scope="layer", gradual=gradual)
-    (variant,) = method.variants(small, material(small), seed=0)
+    (variant,) = method.variants(small, inputs_of(small), seed=0)
     assert (variant.name,) == method.names() == ("magnitude-layer-gradual-0.5",)
     expected = {"method": "magnitude", "scope": "layer", "sparsity": 0.5, "n_steps": 2, "tuning": "slow"}
     assert variant.origin == expected
@@ -208,7 +210,7 @@ def test_layers_that_are_not_dense_and_the_parent_stay_as_they_are():
 
 def test_of_equal_weights_the_earlier_stays():
     class Half:
-        def variants(self, parent, material, *, seed, scratch=None, progress=None):
+        def variants(self, parent, inputs_of, *, seed, scratch=None, progress=None):
             model = nn.Sequential(nn.Linear(4, 1))
             model[0].weight.data = torch.tensor([[0.0, 0.0, 5.0, 5.0]])
             model[0].bias.data.zero_()

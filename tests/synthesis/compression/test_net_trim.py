@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.compression import Material, net_trim
+from evo_ensyth.synthesis.compression import CompressionInputs, _layer_inputs
 from evo_ensyth.synthesis.compression._convex_program import relu_program
-from evo_ensyth.synthesis.compression.magnitude import MagnitudeControl
-from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim, default_tolerance, unfolded
+from evo_ensyth.synthesis.compression._layer_inputs import unfolded
+from evo_ensyth.synthesis.compression._layer_walk import default_tolerance
+from evo_ensyth.synthesis.compression.magnitude_control import MagnitudeControl
+from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,7 +46,7 @@ def images(n_samples=120, seed=1):
 def all_variants(settings, parent=None, calibration=None, **options):
     parent = network() if parent is None else parent
     calibration = images() if calibration is None else calibration
-    return list(settings.variants(parent, Material(calibration, None, None), seed=0, **options))
+    return list(settings.variants(parent, CompressionInputs(calibration, None, None), seed=0, **options))
 
 
 def stacked(layer):
@@ -233,7 +235,7 @@ def test_a_resumed_run_gives_the_same_bits(tmp_path, scheme, finished):
     scratch.mkdir()
     list(
         itertools.islice(
-            settings.variants(network(), Material(images(), None, None), seed=0, scratch=scratch), finished
+            settings.variants(network(), CompressionInputs(images(), None, None), seed=0, scratch=scratch), finished
         )
     )
     assert len(list(scratch.iterdir())) == finished
@@ -329,7 +331,7 @@ def test_of_images_with_many_positions_as_many_of_each_are_drawn_and_the_same_ev
 def test_with_fewer_positions_the_program_is_smaller_and_answers_alike(monkeypatch):
     parent = convolutional()
     (whole,) = all_variants(NetTrim(epsilons=(0.1,), layers=("conv1",)), parent)
-    monkeypatch.setattr(net_trim, "MOST_ROWS", 8 * 120)  # half of the positions
+    monkeypatch.setattr(_layer_inputs, "MOST_ROWS", 8 * 120)  # half of the positions
     (half,) = all_variants(NetTrim(epsilons=(0.1,), layers=("conv1",)), parent)
     radii = [variant.report["layers"]["conv1"]["radius"] for variant in (whole, half)]
     assert radii[1] == pytest.approx(radii[0] / 2**0.5, rel=0.05)
@@ -363,11 +365,11 @@ def test_magnitude_is_its_control_in_convolutions_too():
     ("settings", "message"),
     [
         ({"epsilons": ()}, r"epsilons are \(\); expected at least one"),
-        ({"epsilons": (0.2, 0.1)}, r"epsilons are \(0.2, 0.1\); expected at least one, above 0 and rising"),
+        ({"epsilons": (0.2, 0.1)}, r"epsilons are \(0.2, 0.1\); expected at least one, above 0 and increasing"),
         ({"epsilons": (0.0, 0.1)}, "above 0"),
         ({"epsilons": (0.1, math.inf)}, "above 0"),
         ({"epsilons": (0.1, math.nan)}, "above 0"),
-        ({"epsilons": (0.1, 0.1 + 1e-9)}, "the same to six digits"),
+        ({"epsilons": (0.1, 0.1 + 1e-9)}, "agree in the six digits"),
         ({"scheme": "series"}, "scheme is 'series'; there is parallel, cascade"),
         ({"solver": "osqp"}, "solver is 'osqp'; there is admm, cvxpy"),
         ({"precision": "float16"}, "precision is 'float16'; there is float32, float64"),

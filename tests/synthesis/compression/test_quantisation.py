@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import layer_surgery as forms
-from evo_ensyth.synthesis import measure, networks
-from evo_ensyth.synthesis.compression.quantisation import SHARES, SPANS, Quantisation, quantise
-from evo_ensyth.synthesis.networks import weighted_layers
-from evo_ensyth.synthesis.training import FineTuning, fine_tune
+from evo_ensyth.synthesis import layer_surgery, measure, networks
+from evo_ensyth.synthesis.compression._rounding import SHARES, quantise
+from evo_ensyth.synthesis.compression.quantisation import SPANS, Quantisation
+from evo_ensyth.synthesis.descent import fine_tune
+from evo_ensyth.synthesis.network import weighted_layers
+from evo_ensyth.synthesis.training import FineTuning
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -99,10 +100,10 @@ def test_the_step_of_least_squares_is_the_best_of_all_that_are_tried(bits):
         assert (rounded - weight).norm() < (whole - weight).norm()
 
 
-def test_variants_are_those_of_the_grid_and_leave_the_parent_alone(small, material):
+def test_variants_are_those_of_the_grid_and_leave_the_parent_alone(small, inputs_of):
     before = copy.deepcopy(small.state_dict())
     method = Quantisation(bits=(8, 2))
-    variants = list(method.variants(small, material(small), seed=0))
+    variants = list(method.variants(small, inputs_of(small), seed=0))
     assert [variant.name for variant in variants] == list(method.names()) == ["quantisation-8", "quantisation-2"]
     assert Quantisation(bits=(3,), span="whole").names() == ("quantisation-whole-3",)
     for name, tensor in small.state_dict().items():
@@ -116,31 +117,31 @@ def test_variants_are_those_of_the_grid_and_leave_the_parent_alone(small, materi
             np.testing.assert_array_equal(layer.weight.detach(), expected)
             np.testing.assert_array_equal(layer.step, steps)
             np.testing.assert_array_equal(layer.bias.detach(), own.bias.detach())
-            assert forms.quantised_bits(layer) == bits
+            assert layer_surgery.quantised_bits(layer) == bits
             error = (layer.weight - own.weight).norm() / own.weight.norm()
             np.testing.assert_allclose(variant.report["layers"][place]["relative_error"], error.detach(), rtol=1e-5)
-            assert forms.quantised_bits(own) is None
+            assert layer_surgery.quantised_bits(own) is None
 
 
-def test_eight_bits_take_a_quarter_of_the_bytes_and_hardly_change_an_answer(material):
+def test_eight_bits_take_a_quarter_of_the_bytes_and_hardly_change_an_answer(inputs_of):
     parent = networks.build("small", 10, seed=1)
-    (variant,) = Quantisation(bits=(8,)).variants(parent, material(parent), seed=0)
+    (variant,) = Quantisation(bits=(8,)).variants(parent, inputs_of(parent), seed=0)
     total = sum(layer["costs"]["bytes"] for layer in measure.layers(variant.model))
     n_outputs = 8 + 16 + 48 + 24 + 10
     assert total == (15_010 - n_outputs) + 4 * n_outputs + 4 * n_outputs  # codes, biases, steps
-    images = material(parent).calibration
+    images = inputs_of(parent).calibration
     with torch.inference_mode():
         assert (variant.model(images) - parent(images)).norm() < 0.02 * parent(images).norm()
 
 
-def test_what_is_quantised_comes_back_from_its_weights(small, material, tmp_path):
-    (variant,) = Quantisation(bits=(3,)).variants(small, material(small), seed=0)
-    again = forms.with_state(networks.build("small", 10, seed=2), variant.model.state_dict())
+def test_what_is_quantised_comes_back_from_its_weights(small, inputs_of, tmp_path):
+    (variant,) = Quantisation(bits=(3,)).variants(small, inputs_of(small), seed=0)
+    again = layer_surgery.with_state(networks.build("small", 10, seed=2), variant.model.state_dict())
     assert measure.layers(again) == measure.layers(variant.model)
 
 
-def test_what_is_quantised_cannot_be_trained(small, material, digits):
-    (variant,) = Quantisation(bits=(4,)).variants(small, material(small), seed=0)
+def test_what_is_quantised_cannot_be_trained(small, inputs_of, digits):
+    (variant,) = Quantisation(bits=(4,)).variants(small, inputs_of(small), seed=0)
     with pytest.raises(InputError, match=r"conv1, conv2, fc1, fc2, fc3: quantised weights cannot be trained"):
         fine_tune(variant.model, digits, FineTuning(name="x", epochs=1), seed=1)
 

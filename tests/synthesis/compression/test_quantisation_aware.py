@@ -8,13 +8,15 @@ import torch
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import layer_surgery as forms
-from evo_ensyth.synthesis import measure, networks
+from evo_ensyth.synthesis import layer_surgery, measure, networks
+from evo_ensyth.synthesis.compression._learned_steps import LearnedSteps
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
-from evo_ensyth.synthesis.compression.quantisation_aware import LearnedSteps, QuantisationAware
-from evo_ensyth.synthesis.networks import weighted_layers
-from evo_ensyth.synthesis.training import FineTuning, Training, reproducible, train
+from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
+from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.network import weighted_layers
+from evo_ensyth.synthesis.reproducibility import reproducible
+from evo_ensyth.synthesis.training import FineTuning, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,31 +56,31 @@ def test_gradients_are_those_of_the_paper(bits):
     np.testing.assert_allclose(layer.logarithms.grad, expected * steps[:, 0], rtol=1e-3, atol=1e-6)
 
 
-def test_without_epochs_it_is_quantisation_after_training(parent, material):
+def test_without_epochs_it_is_quantisation_after_training(parent, inputs_of):
     tuning = FineTuning(name="none", epochs=0)
-    aware = QuantisationAware(tuning, bits=(4, 2)).variants(parent, material(parent), seed=0)
-    after = Quantisation(bits=(4, 2)).variants(parent, material(parent), seed=0)
+    aware = QuantisationAware(tuning, bits=(4, 2)).variants(parent, inputs_of(parent), seed=0)
+    after = Quantisation(bits=(4, 2)).variants(parent, inputs_of(parent), seed=0)
     for one, other in zip(aware, after, strict=True):
         for name, tensor in other.model.state_dict().items():
             # The logarithm of a step and back may move its last of 16 binary digits.
             np.testing.assert_allclose(one.model.state_dict()[name], tensor, rtol=2**-14)
 
 
-def test_with_few_bits_it_loses_less_than_quantisation_after_training(parent, material, digits):
-    (aware,) = QuantisationAware(TUNING, bits=(2,)).variants(parent, material(parent), seed=0)
-    (after,) = Quantisation(bits=(2,)).variants(parent, material(parent), seed=0)
+def test_with_few_bits_it_loses_less_than_quantisation_after_training(parent, inputs_of, digits):
+    (aware,) = QuantisationAware(TUNING, bits=(2,)).variants(parent, inputs_of(parent), seed=0)
+    (after,) = Quantisation(bits=(2,)).variants(parent, inputs_of(parent), seed=0)
     assert loss(aware.model, digits) < 0.3 * loss(after.model, digits)
 
 
-def test_the_outcome_has_the_form_of_its_bits_and_the_parent_stays(parent, material):
+def test_the_outcome_has_the_form_of_its_bits_and_the_parent_stays(parent, inputs_of):
     before = copy.deepcopy(parent.state_dict())
     method = QuantisationAware(TUNING, bits=(3,))
-    (variant,) = method.variants(parent, material(parent), seed=0)
+    (variant,) = method.variants(parent, inputs_of(parent), seed=0)
     assert (variant.name,) == method.names() == ("quantisation_aware-3",)
     assert variant.origin == {"method": "quantisation_aware", "bits": 3, "tuning": "aware"}
     assert not variant.model.training
     for name, layer in weighted_layers(variant.model).items():
-        assert forms.quantised_bits(layer) == 3
+        assert layer_surgery.quantised_bits(layer) == 3
         assert not torch.equal(layer.bias, parent.get_submodule(name).bias)
         assert type(layer) is type(parent.get_submodule(name))
     assert variant.model.state_dict().keys() - before.keys() == {
@@ -88,10 +90,10 @@ def test_the_outcome_has_the_form_of_its_bits_and_the_parent_stays(parent, mater
         np.testing.assert_array_equal(tensor, before[name])
 
 
-def test_what_was_pruned_stays_zero_and_what_was_only_rounded_to_zero_may_return(parent, material):
-    (pruned,) = Magnitude((0.2,)).variants(parent, material(parent), seed=0)
-    (after,) = Quantisation(bits=(2,)).variants(pruned.model, material(parent), seed=0)
-    (aware,) = QuantisationAware(TUNING, bits=(2,)).variants(pruned.model, material(parent), seed=0)
+def test_what_was_pruned_stays_zero_and_what_was_only_rounded_to_zero_may_return(parent, inputs_of):
+    (pruned,) = Magnitude((0.2,)).variants(parent, inputs_of(parent), seed=0)
+    (after,) = Quantisation(bits=(2,)).variants(pruned.model, inputs_of(parent), seed=0)
+    (aware,) = QuantisationAware(TUNING, bits=(2,)).variants(pruned.model, inputs_of(parent), seed=0)
     returned = 0
     for name, layer in weighted_layers(aware.model).items():
         assert (layer.weight[pruned.model.get_submodule(name).weight == 0] == 0).all()
@@ -99,10 +101,10 @@ def test_what_was_pruned_stays_zero_and_what_was_only_rounded_to_zero_may_return
     assert returned > 0
 
 
-def test_the_same_seed_gives_the_same_network_also_from_the_scratch_folder(parent, material, tmp_path):
+def test_the_same_seed_gives_the_same_network_also_from_the_scratch_folder(parent, inputs_of, tmp_path):
     method = QuantisationAware(TUNING, bits=(4,))
     (one,), (kept,), (again,), (other,) = (
-        method.variants(parent, material(parent), seed=seed, scratch=scratch)
+        method.variants(parent, inputs_of(parent), seed=seed, scratch=scratch)
         for seed, scratch in ((0, None), (0, tmp_path), (0, tmp_path), (1, None))
     )
     assert measure.layers(one.model) == measure.layers(kept.model) == measure.layers(again.model)
@@ -110,11 +112,11 @@ def test_the_same_seed_gives_the_same_network_also_from_the_scratch_folder(paren
     assert [path.name for path in tmp_path.iterdir()] == ["quantisation_aware-4.safetensors"]
 
 
-def test_settings_that_make_no_sense_are_refused(parent, material):
+def test_settings_that_make_no_sense_are_refused(parent, inputs_of):
     with pytest.raises(InputError, match=r"bits are \(1,\); expected at least one, from 2 to 8"):
         QuantisationAware(TUNING, bits=(1,))
     with pytest.raises(InputError, match="tuning has l2 terms"):
         QuantisationAware(FineTuning(name="x", epochs=1, l2=(("fc1", 0.1),)))
-    (coded,) = Quantisation(bits=(8,)).variants(parent, material(parent), seed=0)
+    (coded,) = Quantisation(bits=(8,)).variants(parent, inputs_of(parent), seed=0)
     with pytest.raises(InputError, match="quantised weights cannot be trained"):
-        next(QuantisationAware(TUNING).variants(coded.model, material(parent), seed=0))
+        next(QuantisationAware(TUNING).variants(coded.model, inputs_of(parent), seed=0))

@@ -9,7 +9,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.compression.sparse_evolution import (
     SparseEvolution,
-    _begun,
+    _first_edges,
     erdos_renyi_sizes,
     weakest_edges,
 )
@@ -56,7 +56,7 @@ def test_the_weakest_of_either_sign_go():
 
 def test_an_event_replaces_the_weakest_by_as_many_that_weigh_nothing(small):
     method = SparseEvolution(UNTRAINED)
-    model, masks = _begun(small, 0.2, np.random.default_rng(0))
+    model, masks = _first_edges(small, 0.2, np.random.default_rng(0))
     rewired_model, rewired = method._rewired(model, masks, np.random.default_rng(1))
     for name in DENSE:
         before, after = (network.get_submodule(name).weight.detach().numpy() for network in (model, rewired_model))
@@ -66,9 +66,9 @@ def test_an_event_replaces_the_weakest_by_as_many_that_weigh_nothing(small):
         np.testing.assert_array_equal(after, np.where(masks[name] & ~weak, before, 0))
 
 
-def test_variants_have_their_density_and_other_edges_than_they_began_with(small, material):
+def test_variants_have_their_density_and_other_edges_than_they_began_with(small, inputs_of):
     method = SparseEvolution(SHORT, densities=(0.1, 0.3), n_events=2)
-    variants = list(method.variants(small, material(small), seed=0))
+    variants = list(method.variants(small, inputs_of(small), seed=0))
     assert tuple(variant.name for variant in variants) == method.names()
     for variant, density in zip(variants, method.densities, strict=True):
         shapes = {name: tuple(variant.model.get_submodule(name).weight.shape) for name in DENSE}
@@ -77,37 +77,37 @@ def test_variants_have_their_density_and_other_edges_than_they_began_with(small,
             assert variant.report["layers"][name]["edges"] == sizes[name]
             assert sizes[name] / 2 < variant.report["layers"][name]["nonzeros"] == present.sum() <= sizes[name]
         assert not (variant.model.conv1.weight == 0).any()
-    begun = next(SparseEvolution(UNTRAINED, (0.1,), 1).variants(small, material(small), seed=0)).model
+    begun = next(SparseEvolution(UNTRAINED, (0.1,), 1).variants(small, inputs_of(small), seed=0)).model
     assert (edges(variants[0].model)["fc1"] & ~edges(begun)["fc1"]).any()
 
 
 def test_first_weights_are_as_large_as_few_inputs_ask(small):
-    model, masks = _begun(small, 0.2, np.random.default_rng(0))
+    model, masks = _first_edges(small, 0.2, np.random.default_rng(0))
     for name in DENSE:
         own, weight = (network.get_submodule(name).weight.detach() for network in (small, model))
         np.testing.assert_allclose(weight, own / masks[name].mean() ** 0.5, rtol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_network_and_an_interrupted_one_goes_on(small, material, tmp_path):
+def test_the_same_seed_gives_the_same_network_and_an_interrupted_one_goes_on(small, inputs_of, tmp_path):
     method = SparseEvolution(SHORT, (0.1,), n_events=3)
-    (whole,) = method.variants(small, material(small), seed=5)
+    (whole,) = method.variants(small, inputs_of(small), seed=5)
 
     def interrupt(text):
         if "event 3" in text:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(method.variants(small, material(small), seed=5, scratch=tmp_path, progress=interrupt))
+        list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path, progress=interrupt))
     assert len(list(tmp_path.iterdir())) == 3
-    (resumed,) = method.variants(small, material(small), seed=5, scratch=tmp_path)
+    (resumed,) = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
     for name, tensor in whole.model.state_dict().items():
         np.testing.assert_array_equal(tensor, resumed.model.state_dict()[name])
-    (other,) = method.variants(small, material(small), seed=6)
+    (other,) = method.variants(small, inputs_of(small), seed=6)
     assert not np.array_equal(edges(other.model)["fc1"], edges(whole.model)["fc1"])
 
 
-def test_origin_and_report_are_plain_json(small, material):
-    (variant,) = SparseEvolution(UNTRAINED, (0.25,), n_events=1).variants(small, material(small), seed=0)
+def test_origin_and_report_are_plain_json(small, inputs_of):
+    (variant,) = SparseEvolution(UNTRAINED, (0.25,), n_events=1).variants(small, inputs_of(small), seed=0)
     assert variant.name == "sparse_evolution-0.25"
     assert variant.origin == {"method": "sparse_evolution", "density": 0.25, "n_events": 1, "replaced": 0.3}
     for content in (variant.origin, variant.report):

@@ -9,10 +9,12 @@ import torch
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges, train_edges
-from evo_ensyth.synthesis.compression.magnitude import Magnitude, MagnitudeControl
+from evo_ensyth.synthesis.compression._edge_training import train_edges
+from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges
+from evo_ensyth.synthesis.compression.magnitude import Magnitude
+from evo_ensyth.synthesis.compression.magnitude_control import MagnitudeControl
 from evo_ensyth.synthesis.compression.strategic_synthesis import StrategicSynthesis, _impacts, strategic_edges
-from evo_ensyth.synthesis.recipe import plain
+from evo_ensyth.synthesis.settings import as_json
 from evo_ensyth.synthesis.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -187,11 +189,11 @@ def test_only_edges_are_trained_and_those_that_weigh_nothing_learn(small, digits
 
 @pytest.mark.parametrize("start", ["sparse", "pruned"])
 @pytest.mark.parametrize("pruned_share", [0.0, 0.15])
-def test_density_rises_to_each_capacity_and_never_beyond(small, material, start, pruned_share):
+def test_density_rises_to_each_capacity_and_never_beyond(small, inputs_of, start, pruned_share):
     settings = {"capacities": (0.06, 0.1, 0.2), "start": start, "growth_share": 0.25, "pruned_share": pruned_share}
     method = StrategicSynthesis(SHORT, **settings)
     counts = []
-    for variant, capacity in zip(method.variants(small, material(small), seed=0), method.capacities, strict=True):
+    for variant, capacity in zip(method.variants(small, inputs_of(small), seed=0), method.capacities, strict=True):
         for name in DENSE:
             weight = variant.model.get_submodule(name).weight
             told = variant.report["layers"][name]
@@ -206,7 +208,7 @@ def test_density_rises_to_each_capacity_and_never_beyond(small, material, start,
 def test_no_event_loses_an_edge_where_nothing_is_pruned(small):
     for growth in ("strategic", "random"):
         method = StrategicSynthesis(UNTRAINED, growth=growth)
-        model, masks = method._begun(small, small, seed=0)
+        model, masks = method._first_edges(small, small, seed=0)
         most = {name: int(0.2 * mask.size) for name, mask in masks.items()}
         rng, steps = np.random.default_rng(0), [masks]
         while any(mask.sum() < most[name] for name, mask in masks.items()):
@@ -220,21 +222,21 @@ def test_no_event_loses_an_edge_where_nothing_is_pruned(small):
         assert len(steps) > 10
 
 
-def test_growing_alone_changes_no_answer(small, material):
-    images = material(small).calibration
-    at_once = next(Magnitude((0.95,), scope="layer").variants(small, material(small), seed=0)).model
+def test_growing_alone_changes_no_answer(small, inputs_of):
+    images = inputs_of(small).calibration
+    at_once = next(Magnitude((0.95,), scope="layer").variants(small, inputs_of(small), seed=0)).model
     for name in ("conv1", "conv2"):
         at_once.get_submodule(name).load_state_dict(small.get_submodule(name).state_dict())
     method = StrategicSynthesis(UNTRAINED, (0.1, 0.3), start="pruned")
     with torch.inference_mode():
         expected = at_once(images)
-        for variant in method.variants(small, material(small), seed=0):
+        for variant in method.variants(small, inputs_of(small), seed=0):
             np.testing.assert_array_equal(variant.model(images), expected)
 
 
-def test_a_sparse_start_has_the_untrained_weights_enlarged(small, material):
+def test_a_sparse_start_has_the_untrained_weights_enlarged(small, inputs_of):
     untrained = networks.build("small", 10, seed=9)
-    model, masks = StrategicSynthesis(UNTRAINED, start_density=0.04)._begun(small, untrained, seed=0)
+    model, masks = StrategicSynthesis(UNTRAINED, start_density=0.04)._first_edges(small, untrained, seed=0)
     for name in DENSE:
         assert masks[name].sum() == round(0.04 * masks[name].size)
         weight, own = model.get_submodule(name).weight.detach(), untrained.get_submodule(name).weight.detach()
@@ -242,30 +244,30 @@ def test_a_sparse_start_has_the_untrained_weights_enlarged(small, material):
     np.testing.assert_array_equal(model.conv2.weight.detach(), untrained.conv2.weight.detach())
 
 
-def test_the_same_seed_gives_the_same_network_and_an_interrupted_way_goes_on(small, material, tmp_path):
+def test_the_same_seed_gives_the_same_network_and_an_interrupted_way_goes_on(small, inputs_of, tmp_path):
     method = StrategicSynthesis(SHORT, (0.08,), growth_share=0.2, pruned_share=0.05)
-    (whole,) = method.variants(small, material(small), seed=5)
+    (whole,) = method.variants(small, inputs_of(small), seed=5)
 
     def interrupt(text):
         if "event 3" in text:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(method.variants(small, material(small), seed=5, scratch=tmp_path, progress=interrupt))
+        list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path, progress=interrupt))
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(finished) == 3
-    (resumed,) = method.variants(small, material(small), seed=5, scratch=tmp_path)
+    (resumed,) = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert_same_networks(whole.model, resumed.model)
     assert whole.report == resumed.report
-    (other,) = method.variants(small, material(small), seed=6)
+    (other,) = method.variants(small, inputs_of(small), seed=6)
     assert not np.array_equal(other.model.fc1.weight.detach() != 0, whole.model.fc1.weight.detach() != 0)
 
 
-def test_more_capacities_do_not_change_the_first_and_the_parent_stays(small, material):
+def test_more_capacities_do_not_change_the_first_and_the_parent_stays(small, inputs_of):
     before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
     one, two = (
-        next(StrategicSynthesis(SHORT, capacities, start="pruned").variants(small, material(small), seed=0)).model
+        next(StrategicSynthesis(SHORT, capacities, start="pruned").variants(small, inputs_of(small), seed=0)).model
         for capacities in ((0.07,), (0.07, 0.09))
     )
     assert_same_networks(one, two)
@@ -273,10 +275,10 @@ def test_more_capacities_do_not_change_the_first_and_the_parent_stays(small, mat
         np.testing.assert_array_equal(tensor, before[name])
 
 
-def test_magnitude_can_be_its_control_at_equal_density(small, material):
+def test_magnitude_can_be_its_control_at_equal_density(small, inputs_of):
     method = StrategicSynthesis(SHORT, (0.1,), start="pruned")
-    (variant,) = method.variants(small, material(small), seed=0)
-    (control,) = MagnitudeControl(of=method).variants(small, material(small), seed=0)
+    (variant,) = method.variants(small, inputs_of(small), seed=0)
+    (control,) = MagnitudeControl(of=method).variants(small, inputs_of(small), seed=0)
     for name in DENSE:
         counts = [
             sum(int(part.count_nonzero()) for part in v.model.get_submodule(name).parameters())
@@ -289,23 +291,23 @@ def test_magnitude_can_be_its_control_at_equal_density(small, material):
 
 
 def test_pools_that_were_begun_before_endpoints_could_be_chosen_are_known_again():
-    assert "endpoints" not in plain(StrategicSynthesis(SHORT))
-    assert plain(StrategicSynthesis(SHORT, endpoints="strong"))["endpoints"] == "strong"
+    assert "endpoints" not in as_json(StrategicSynthesis(SHORT))
+    assert as_json(StrategicSynthesis(SHORT, endpoints="strong"))["endpoints"] == "strong"
 
 
-def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, material):
+def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, inputs_of):
     assert StrategicSynthesis(SHORT, (0.1, 0.25)).names() == (
         "strategic_synthesis-sparse-0.1",
         "strategic_synthesis-sparse-0.25",
     )
     (variant,) = StrategicSynthesis(UNTRAINED, (0.1,), "pruned", growth="random").variants(
-        small, material(small), seed=0
+        small, inputs_of(small), seed=0
     )
     assert variant.name == "strategic_synthesis-random-pruned-0.1"
     assert "endpoints" not in variant.origin
-    (strong,) = StrategicSynthesis(UNTRAINED, (0.1,), endpoints="strong").variants(small, material(small), seed=0)
+    (strong,) = StrategicSynthesis(UNTRAINED, (0.1,), endpoints="strong").variants(small, inputs_of(small), seed=0)
     assert (strong.name, strong.origin["endpoints"]) == ("strategic_synthesis-strong-sparse-0.1", "strong")
-    (usual,) = StrategicSynthesis(UNTRAINED, (0.1,)).variants(small, material(small), seed=0)
+    (usual,) = StrategicSynthesis(UNTRAINED, (0.1,)).variants(small, inputs_of(small), seed=0)
     assert not np.array_equal(strong.model.fc1.weight.detach() != 0, usual.model.fc1.weight.detach() != 0)
     assert variant.origin["method"] == "strategic_synthesis"
     assert (variant.origin["growth"], variant.origin["start"], variant.origin["capacity"]) == ("random", "pruned", 0.1)
@@ -317,13 +319,13 @@ def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, 
     ("settings", "complaint"),
     [
         ({"capacities": ()}, r"capacities are \(\); expected at least one capacity"),
-        ({"capacities": (0.3, 0.2)}, "shares that rise from above 0 to below 1"),
-        ({"capacities": (1.0,)}, "shares that rise"),
+        ({"capacities": (0.3, 0.2)}, "shares that increase from above 0 to below 1"),
+        ({"capacities": (1.0,)}, "shares that increase"),
         ({"start_density": 0.2}, r"start_density is 0\.2"),
         ({"start_density": 0.0}, r"start_density is 0\.0"),
         ({"start": "random"}, "start is 'random'; there is sparse, pruned"),
         ({"endpoints": "weak"}, "endpoints is 'weak'; there is gaussian, strong"),
-        ({"endpoints": "strong", "growth": "random"}, "endpoints is 'strong', which random growth cannot heed"),
+        ({"endpoints": "strong", "growth": "random"}, "endpoints is 'strong', which random growth does not use"),
         ({"growth": "fast"}, "growth is 'fast'; there is strategic, random"),
         ({"pruned_share": 0.1}, r"pruned_share is 0\.1 and growth_share 0\.1"),
         ({"target_share": 0.0}, r"target_share is 0\.0; it must be above 0 and at most 1"),

@@ -1,0 +1,115 @@
+"""What a network is: named layers in the order of computation, and how images are prepared for them."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+
+class Preparation(Protocol):
+    """How stored images become the input of a network."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a prepared image."""
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Prepare images for prediction; the same images give the same input every time."""
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Prepare images for training, drawing at random what may vary."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Grey values divided by the largest possible one; training and prediction see the same input."""
+
+    shape: tuple[int, int, int]
+    largest: int = 255
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Scale to [0, 1]."""
+        return images.float() / self.largest
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Scale to [0, 1]; nothing is drawn."""
+        return self.prepare(images)
+
+
+@dataclass(frozen=True)
+class StandardisedCrop:
+    """A square cut from the image, each channel shifted and scaled to mean 0 and standard deviation 1.
+
+    Notes
+    -----
+    The published code draws crop offsets from 0 to 7; here every position at which the square fits is equally likely.
+    """
+
+    shape: tuple[int, int, int]
+    noise: float = 0.001
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Cut from the centre."""
+        _, height, width = self.shape
+        top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
+        return _standardised(images[:, :, top : top + height, left : left + width])
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Cut at a random position, mirror with probability 1/2, and add Gaussian noise."""
+        _, height, width = self.shape
+        squares = images.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, tops, lefts, height, width)
+        count = len(images)
+        tops = torch.randint(squares.shape[2], (count,), generator=rng)
+        lefts = torch.randint(squares.shape[3], (count,), generator=rng)
+        mirrored = torch.rand(count, generator=rng) < 0.5
+        cut = _standardised(squares[torch.arange(count), :, tops, lefts])
+        cut = torch.where(mirrored[:, None, None, None], cut.flip(3), cut)
+        return cut + self.noise * torch.randn(cut.shape, generator=rng)
+
+
+class Network(nn.Sequential):
+    """Named layers in the order of computation, and how images are prepared for them.
+
+    Every dense layer is preceded by a dropout, and every dense layer but the last is followed directly by a ReLU:
+    compression methods and fine-tuning regimes rely on it.
+
+    Attributes
+    ----------
+    preparation : Preparation
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", preparation: Preparation) -> None:
+        super().__init__(layers)
+        self.preparation = preparation
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Images as the network sees them when it predicts.
+
+        Parameters
+        ----------
+        images : uint8, (n_samples, channels, height, width)
+
+        Returns
+        -------
+        float32, (n_samples, *preparation.shape)
+        """
+        return self.preparation.prepare(images)
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Images as the network sees them in training; shapes as in `prepare`."""
+        return self.preparation.augment(images, rng)
+
+
+def weighted_layers(network: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Convolutional and dense layers by name, in the order of computation."""
+    return {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+
+
+def _standardised(images: torch.Tensor) -> torch.Tensor:
+    images = images.float()
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    sd = images.std(dim=(2, 3), keepdim=True, correction=0)
+    flat = (images.shape[2] * images.shape[3]) ** -0.5  # Keeps a channel of one colour from being divided by zero.
+    return (images - mean) / sd.clamp(min=flat)

@@ -1,0 +1,36 @@
+"""Convolutional network of EnSyth for CIFAR: 24 x 24 crops of colour images, 1,068,298 parameters.
+
+Alhalabi, Gaber, Basurra, "EnSyth: A Pruning Approach to Synthesis of Deep Learning Ensembles", IEEE SMC 2019, with the
+architecture of the public Net-Trim code (``cifar10_convet``), from which the published parameter count follows.
+"""
+
+import torch
+from torch import nn
+
+from evo_ensyth.synthesis.network import Network, StandardisedCrop
+from evo_ensyth.synthesis.networks._layers import convolution, dense_head, truncated_normal
+
+
+def build(n_classes: int, rng: torch.Generator) -> Network:
+    """Return the untrained network."""
+    layers = [
+        *convolution("conv1", 3, 64, 5),
+        ("pool1", _same_pooling()),
+        ("norm1", _local_response_norm()),
+        *convolution("conv2", 64, 64, 5),
+        ("norm2", _local_response_norm()),
+        ("pool2", _same_pooling()),
+        *dense_head((64 * 6 * 6, 384, 192, n_classes)),
+    ]
+    starts = {"conv1": (0.05, 0.0), "conv2": (0.05, 0.1), "fc1": (0.04, 0.1), "fc2": (0.04, 0.1), "fc3": (1 / 192, 0.0)}
+    return truncated_normal(layers, StandardisedCrop((3, 24, 24)), starts, rng)
+
+
+def _same_pooling() -> nn.MaxPool2d:
+    """3 x 3 maxima at stride 2 with SAME padding: on an even side, one line at the far edge, as ceiling mode does."""
+    return nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+
+def _local_response_norm() -> nn.LocalResponseNorm:
+    """Divide by (1 + (0.001 / 9) sum of squares of 9 neighbouring channels)^0.75; torch divides alpha by 9 itself."""
+    return nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)

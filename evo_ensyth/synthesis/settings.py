@@ -1,0 +1,54 @@
+"""Settings as JSON, so that a pool folder recognises the recipe it was begun with."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from evo_ensyth.errors import InputError
+from evo_ensyth.files import fingerprint
+
+LATER = {"later": True}
+"""Metadata of a field that earlier versions lacked.
+
+At its default the field is left out of the JSON, so that pools begun without it are still recognised.
+"""
+
+# Classes that have moved keep the kind under which earlier versions wrote them down.
+EARLIER_KINDS = {
+    "compression.magnitude_control.MagnitudeControl": "compression.magnitude.MagnitudeControl",
+    "recipe.Latency": "measure.Latency",
+}
+
+
+def as_json(value: Any) -> Any:
+    """Recipe, compressor or setting as JSON values; every dataclass names its kind.
+
+    Raises
+    ------
+    InputError
+        A setting is not a dataclass, number, text, or a list or mapping of these.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        settings = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
+        for part in dataclasses.fields(value):
+            if part.metadata.get("later") and settings[part.name] == part.default:
+                del settings[part.name]
+        return {"kind": _kind(type(value)), **{name: as_json(setting) for name, setting in settings.items()}}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(content) for content in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InputError(f"a recipe holds {value!r}; its settings must be dataclasses, numbers, text, or lists of these.")
+
+
+def digest(*settings: object) -> str:
+    """Digest of settings, short enough for a file name."""
+    content = [as_json(setting) for setting in settings]
+    return fingerprint(content[0] if len(content) == 1 else content)[:12]
+
+
+def _kind(cls: type) -> str:
+    kind = f"{cls.__module__}.{cls.__qualname__}".removeprefix("evo_ensyth.synthesis.")
+    return EARLIER_KINDS.get(kind, kind)
