@@ -1,19 +1,11 @@
-"""CIFAR-10: EnSyth's 36 copies of a convolutional network with 1,068,298 parameters."""
+"""CIFAR-10: 36 compressed copies of EnSyth's convolutional network, with 1,068,298 parameters."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from evo_ensyth.synthesis import FineTuning, NetTrim, Recipe, Training, ensyth_regimes
 from evo_ensyth.workspace import Problem, stored_problem
-
-if TYPE_CHECKING:
-    from evo_ensyth.synthesis import Recipe
 
 
 def recipe() -> Recipe:
-    """How the pool is made. Training stops after 40 epochs of the up to 500 of the code it follows."""
-    from evo_ensyth.synthesis import FineTuning, NetTrim, Recipe, Training, ensyth_regimes
-
+    """How the pool is built. Training ends after 40 epochs; the published code allows up to 500."""
     plain = FineTuning(name="plain", epochs=1, learning_rate=0.005, bfloat16=True)
     return Recipe(
         dataset="cifar10",
@@ -28,5 +20,5 @@ def recipe() -> Recipe:
 
 
 def problem() -> Problem:
-    """Error against the number of members."""
+    """Trade the error off against the number of members."""
     return stored_problem(__name__)

@@ -1,19 +1,15 @@
-"""Digits: 36 copies of a small convolutional network, for a first look. The pool takes seconds."""
+"""Digits: 36 compressed copies of a small network for 8 x 8 handwritten digits, built in seconds.
 
-from __future__ import annotations
+The recipe follows EnSyth: Net-Trim at twelve strengths, each variant fine-tuned in three ways. Copy this file to begin
+a problem of your own.
+"""
 
-from typing import TYPE_CHECKING
-
+from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
 from evo_ensyth.workspace import Problem, stored_problem
-
-if TYPE_CHECKING:
-    from evo_ensyth.synthesis import Recipe
 
 
 def recipe() -> Recipe:
-    """How the pool is made."""
-    from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
-
+    """How the pool is built."""
     plain = FineTuning(name="plain", epochs=8, batch=32, optimiser="adam", learning_rate=1e-2)
     return Recipe(
         dataset="digits",
@@ -29,5 +25,5 @@ def recipe() -> Recipe:
 
 
 def problem() -> Problem:
-    """Error against the number of members."""
+    """Trade the error off against the number of members."""
     return stored_problem(__name__)

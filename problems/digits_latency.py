@@ -1,8 +1,8 @@
-"""Digits by latency: a cost and two objectives of one's own, without a change in the package.
+"""Digits by latency: a cost and two objectives of its own, on the pool of ``digits``.
 
-The pool is that of ``digits``. How long each member takes for one image is measured on this machine when the problem is
-first posed, and kept in ``runs/digits_latency/latency_ms.json``: remove the file to measure again. So the search itself
-times nothing, and the same seed gives the same front.
+The latency of every member for one image is measured on this machine when the problem is first loaded, and stored in
+``runs/digits_latency/latency_ms.json``; remove the file to measure again. So the search itself measures nothing, and
+the same seed gives the same front.
 
     python -m evo_ensyth search digits_latency
     python -m evo_ensyth search digits_latency --objectives error,latency_sequential
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 @objective(unit="ms per image")
 def latency_parallel(ensembles: Ensembles) -> np.ndarray:
-    """All members at once, each on a core of its own: as slow as the slowest."""
+    """Members side by side, each on its own core: as slow as the slowest of them."""
     return ensembles.largest("latency_ms")
 
 
 @objective(unit="ms per image")
 def latency_sequential(ensembles: Ensembles) -> np.ndarray:
-    """One member after the other."""
+    """Members one after another."""
     return ensembles.total("latency_ms")
 
 
 def problem() -> Problem:
-    """Error against the latency of members that run side by side."""
+    """Trade the error off against the latency of members side by side."""
     stored = stored_pool("digits")
     pool = stored.pool.with_cost("latency_ms", _latencies(stored))
     return Problem(pool, (error, latency_parallel))
 
 
 def _latencies(stored: StoredPool) -> list[float]:
-    """Milliseconds per image of every member, measured once for a pool."""
+    """Milliseconds per image for every member, measured once for each pool."""
     path = results_folder(problem_name(__name__)) / "latency_ms.json"
     kept = read_json(path) if path.exists() else {}
-    if kept.get("votes") != stored.pool.search.fingerprint:  # never measured, or the pool was made anew since
+    if kept.get("votes") != stored.pool.search.fingerprint:  # never measured, or measured for another pool
         kept = {"votes": stored.pool.search.fingerprint, "latency_ms": _measure(stored)}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, kept)
@@ -54,7 +54,7 @@ def _latencies(stored: StoredPool) -> list[float]:
 
 
 def _measure(stored: StoredPool) -> dict[str, float]:
-    import torch  # only where something is measured; a search of what was measured does without
+    import torch  # needed to measure, not to search
 
     from evo_ensyth.synthesis import load_member
     from evo_ensyth.synthesis.measure import latency_ms

@@ -1,39 +1,32 @@
 """Fashion-MNIST, mixed: EnSyth's 36 Net-Trim copies, and 105 others by ten methods and from three parents."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from evo_ensyth.synthesis import (
+    APoZ,
+    CloneAndPrune,
+    DropNet,
+    FineTuning,
+    Gradual,
+    HceStyle,
+    Magnitude,
+    MagnitudeControl,
+    NetTrim,
+    OtherParent,
+    Quantisation,
+    QuantisationAware,
+    Recipe,
+    Route,
+    SparseEvolution,
+    StrategicSynthesis,
+    Training,
+    ensyth_regimes,
+)
 from evo_ensyth.workspace import Problem, stored_problem
-
-if TYPE_CHECKING:
-    from evo_ensyth.synthesis import Recipe
 
 
 def recipe() -> Recipe:
-    """How the pool is made: that of ``fashion_mnist`` with one thread for each process, and everything else besides."""
-    from evo_ensyth.synthesis import (
-        APoZ,
-        CloneAndPrune,
-        DropNet,
-        FineTuning,
-        Gradual,
-        HceStyle,
-        Magnitude,
-        MagnitudeControl,
-        NetTrim,
-        OtherParent,
-        Quantisation,
-        QuantisationAware,
-        Recipe,
-        Route,
-        SparseEvolution,
-        StrategicSynthesis,
-        Training,
-        ensyth_regimes,
-    )
-
+    """How the pool is built: as that of ``fashion_mnist``, with one thread for each process, and with more members."""
     net_trim = NetTrim()
     training = Training(epochs=15, keep=0.5, bfloat16=True)
     plain = FineTuning(name="plain", epochs=1, learning_rate=0.01, bfloat16=True)
@@ -82,5 +75,5 @@ def recipe() -> Recipe:
 
 
 def problem() -> Problem:
-    """Error against the number of members."""
+    """Trade the error off against the number of members."""
     return stored_problem(__name__)

@@ -1,19 +1,11 @@
-"""MNIST: 36 copies of EnSyth's LeNet with 1,663,370 parameters."""
+"""MNIST: 36 compressed copies of EnSyth's LeNet, with 1,663,370 parameters."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
 from evo_ensyth.workspace import Problem, stored_problem
-
-if TYPE_CHECKING:
-    from evo_ensyth.synthesis import Recipe
 
 
 def recipe() -> Recipe:
-    """How the pool is made."""
-    from evo_ensyth.synthesis import FineTuning, MagnitudeControl, NetTrim, Recipe, Training, ensyth_regimes
-
+    """How the pool is built."""
     plain = FineTuning(name="plain", epochs=1, learning_rate=0.01, bfloat16=True)
     return Recipe(
         dataset="mnist",
@@ -29,5 +21,5 @@ def recipe() -> Recipe:
 
 
 def problem() -> Problem:
-    """Error against the number of members."""
+    """Trade the error off against the number of members."""
     return stored_problem(__name__)

@@ -114,7 +114,10 @@ def test_a_plain_install_searches_and_says_what_building_needs(fresh, npz, array
     found = call("-m", "evo_ensyth", "search", "votes.npz", "--json")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["n_members"] == 5
-    for arguments in (["pool", "make", "digits"], ["search", "digits"], ["pool", "status", "digits"]):
+    status = call("-m", "evo_ensyth", "pool", "status", "digits", "--json")
+    assert status.returncode == 0, status.stderr
+    assert len(json.loads(status.stdout)["missing"]) == 48
+    for arguments in (["pool", "make", "digits"], ["search", "digits"]):
         said = call("-m", "evo_ensyth", *arguments)
         assert said.returncode == 2
         assert said.stderr.endswith("which is not installed; run: pip install 'evo-ensyth[build]'\n")

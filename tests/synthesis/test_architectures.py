@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.network import Scaled, StandardisedCrop, weighted_layers
 
@@ -38,24 +37,6 @@ def test_layers_have_the_published_numbers_of_parameters(name):
     assert sum(parameter.numel() for parameter in network.parameters()) == TOTALS[name]
 
 
-@pytest.mark.parametrize("name", COUNTS)
-def test_a_dropout_stands_before_every_dense_layer_and_a_relu_behind_all_but_the_last(name):
-    modules = list(networks.build(name, 10, seed=1))
-    dense = [position for position, module in enumerate(modules) if isinstance(module, nn.Linear)]
-    assert dense
-    assert all(isinstance(modules[position - 1], nn.Dropout) for position in dense)
-    assert all(isinstance(modules[position + 1], nn.ReLU) for position in dense[:-1])
-    assert dense[-1] == len(modules) - 1
-
-
-@pytest.mark.parametrize("name", COUNTS)
-@pytest.mark.parametrize("n_classes", [5, 10])
-def test_a_network_gives_one_logit_per_class(name, n_classes):
-    network = networks.build(name, n_classes, seed=1)
-    with torch.inference_mode():
-        assert network(torch.zeros(3, *network.preparation.shape)).shape == (3, n_classes)
-
-
 def test_the_cifar_network_flattens_maps_of_six_by_six():
     network = networks.build("cifar", 10, seed=1)
     with torch.inference_mode():
@@ -83,17 +64,6 @@ def test_weights_of_the_dropnet_networks_are_uniform_up_to_the_bound_of_glorot(n
         # A uniform distribution up to a bound either way has a sd of bound / sqrt(3).
         np.testing.assert_allclose(layer.weight.std().item(), bound / math.sqrt(3), rtol=0.1)
         assert torch.all(layer.bias == 0)
-
-
-def test_the_seed_decides_the_initial_weights():
-    one, same, other = (networks.build("small", 10, seed).fc1.weight for seed in (1, 1, 2))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-def test_an_unknown_network_is_answered_with_those_there_are():
-    with pytest.raises(InputError, match=r"no network called 'lenet5'\. Did you mean 'lenet'\?"):
-        networks.build("lenet5", 10, seed=1)
 
 
 def test_a_copy_prepares_images_like_the_original():
