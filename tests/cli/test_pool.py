@@ -46,7 +46,7 @@ class Copying:
     def names(self):
         return tuple(f"copy-{count}" for count in self.counts)
 
-    def variants(self, parent, material, *, seed, scratch=None, progress=print):
+    def variants(self, parent, inputs, *, seed, scratch=None, progress=print):
         for count, name in zip(self.counts, self.names()):
             if count == 2 and not Path("go").exists():
                 raise ZeroDivisionError("not yet")

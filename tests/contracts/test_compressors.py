@@ -22,6 +22,8 @@ from evo_ensyth.synthesis.training import FineTuning, Training
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAMES = compression.names()
+# Methods that draw at random; the others give the same variants whatever the seed.
+DRAWING = sorted({*NAMES} - {"magnitude", "magnitude_control", "net_trim", "quantisation"})
 SHORT = {"epochs": 1, "batch": 50, "learning_rate": 3e-3}
 # Grids are cut to their first two values, so that every method is tested in seconds.
 GRID = 2
@@ -183,6 +185,29 @@ def test_an_interrupted_method_continues_from_its_scratch_folder_with_the_same_r
     resumed = list(made(name).variants(parent, inputs, seed=1, scratch=tmp_path))
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert list(map(weights, resumed)) == list(map(weights, variants(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_that_is_stopped_on_its_way_resumes_with_the_same_result(name, parent, inputs, variants, tmp_path):
+    reports = []
+    list(made(name).variants(parent, inputs, seed=1, progress=reports.append))
+    left = [len(reports) // 2 + 1]
+
+    def stop(report):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(made(name).variants(parent, inputs, seed=1, scratch=tmp_path, progress=stop))
+    resumed = list(made(name).variants(parent, inputs, seed=1, scratch=tmp_path))
+    assert list(map(weights, resumed)) == list(map(weights, variants(name)))
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_another_seed_gives_other_variants(name, parent, inputs, variants):
+    others = list(made(name).variants(parent, inputs, seed=2))
+    assert not set(map(weights, others)) & set(map(weights, variants(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -118,8 +118,8 @@ def test_members_are_variants_times_regimes_in_grid_order(whole):
     stored = read_pool(whole)
     assert list(stored.pool.names) == MEMBERS
     assert stored.problem == "tiny"
-    assert [origin["fine_tuning"] for origin in stored.pool.origins] == ["set1", "set2", "set3"] * 2
-    assert [origin["share"] for origin in stored.pool.origins] == [0.3] * 3 + [0.6] * 3
+    assert [origin["fine_tuning"] for origin in stored.pool.members.origins] == ["set1", "set2", "set3"] * 2
+    assert [origin["share"] for origin in stored.pool.members.origins] == [0.3] * 3 + [0.6] * 3
 
 
 def test_the_grid_of_ensyth_has_36_names(tmp_path):

@@ -93,7 +93,7 @@ def test_multiplications_disappear_with_units_and_bytes_with_bits(whole):
 
 def test_a_member_that_is_quantised_keeps_its_zeros_and_tells_where_it_comes_from(whole):
     stored = read_pool(whole)
-    origins = dict(zip(stored.pool.names, stored.pool.origins, strict=True))
+    origins = dict(zip(stored.pool.names, stored.pool.members.origins, strict=True))
     for name in stored.pool.names:
         if not name.endswith("tuned-quantisation-4"):
             assert "of" not in origins[name]

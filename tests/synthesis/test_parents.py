@@ -98,7 +98,7 @@ def test_members_come_from_the_parents_that_their_routes_name(stored):
             dict(networks.build("mylab.flat" if name.startswith("flat") else "small", 10, seed=0).named_children())
         )
         np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.predict(network, splits["test"]).y_pred)
-    origins = [origin.get("parent") for origin in stored.pool.origins]
+    origins = [origin.get("parent") for origin in stored.pool.members.origins]
     assert origins == [None, "second", "second", "flat"]
 
 

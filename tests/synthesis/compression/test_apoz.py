@@ -1,7 +1,5 @@
 """APoZ: zeros counted by hand, units far above their layer's mean, and networks that are really smaller."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -119,21 +117,6 @@ def test_weights_that_are_left_are_the_parents_and_the_parent_stays(small, input
     assert_same_states([before], [small.state_dict()])
 
 
-def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, inputs_of, tmp_path):
-    method = APoZ(SHORT, n_cycles=3)
-    whole = list(method.variants(small, inputs_of(small), seed=0))
-    begun = method.variants(small, inputs_of(small), seed=0, scratch=tmp_path)
-    next(begun)
-    next(begun)
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert len(finished) == 2
-    resumed = list(method.variants(small, inputs_of(small), seed=0, scratch=tmp_path))
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    assert_same_states(states(whole), states(resumed))
-    other = next(method.variants(small, inputs_of(small), seed=1))
-    assert not np.array_equal(other.model.fc3.bias.detach(), whole[0].model.fc3.bias.detach())
-
-
 def test_a_network_that_has_lost_units_already_can_lose_more(small, inputs_of):
     dropped = DropNet(n_cycles=1, training=Training(epochs=0)).variants(small, inputs_of(small), seed=0)
     narrow = next(dropped).model
@@ -144,11 +127,9 @@ def test_a_network_that_has_lost_units_already_can_lose_more(small, inputs_of):
 # What is told, and what is refused
 
 
-def test_origin_and_report_are_plain_json(small, inputs_of):
+def test_the_origin_names_the_settings(small, inputs_of):
     (variant,) = APoZ(UNTUNED, n_cycles=1, excess=0.5).variants(small, inputs_of(small), seed=0)
     assert variant.origin == {"method": "apoz", "excess": 0.5, "cycle": 1, "tuning": "none"}
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Clone and prune: masks as far from each other as enumeration finds them, and clones of the parent's own weights."""
 
 import itertools
-import json
 from collections import Counter
 
 import numpy as np
@@ -114,13 +113,11 @@ def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_f
         assert not np.array_equal(few[0][name], others[0][name])
 
 
-def test_names_tell_masks_sparsity_and_clone_and_origins_are_plain_json(small, inputs_of):
+def test_names_tell_masks_sparsity_and_clone(small, inputs_of):
     assert CloneAndPrune(n_clones=2).names() == ("clone_and_prune-0.5-1", "clone_and_prune-0.5-2")
     (variant,) = CloneAndPrune(1, 0.25, "random").variants(small, inputs_of(small), seed=0)
     assert variant.name == "clone_and_prune-random-0.25-1"
     assert variant.origin == {"method": "clone_and_prune", "masks": "random", "sparsity": 0.25, "clone": 1}
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """DropNet: published numbers of units, scores written out, and units that are really gone."""
 
 import copy
-import json
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -236,20 +235,6 @@ def test_the_same_seed_gives_the_same_networks(small, inputs_of, metric):
     assert not np.array_equal(one.fc3.weight.detach(), third.fc3.weight.detach())
 
 
-def test_an_interrupted_cycle_is_begun_again_and_finished_ones_are_not(small, inputs_of, tmp_path):
-    method = DropNet(n_cycles=3, training=SHORT)
-    whole = list(method.variants(small, inputs_of(small), seed=0))
-    begun = method.variants(small, inputs_of(small), seed=0, scratch=tmp_path)
-    next(begun)
-    next(begun)
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert len(finished) == 2
-    resumed = list(method.variants(small, inputs_of(small), seed=0, scratch=tmp_path))
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    for one, other in zip(whole, resumed, strict=True):
-        assert measure.layers(one.model) == measure.layers(other.model)
-
-
 # When training stops
 
 
@@ -290,7 +275,7 @@ def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
 # What is told, and what is refused
 
 
-def test_names_tell_metric_start_and_cycle_and_origins_are_plain_json(small, inputs_of):
+def test_names_tell_metric_start_and_cycle(small, inputs_of):
     assert DropNet(n_cycles=2).names() == ("dropnet-minimum-1", "dropnet-minimum-2")
     method = DropNet(metric="maximum_layer", n_cycles=1, start="continue", training=UNTRAINED)
     (variant,) = method.variants(small, inputs_of(small), seed=0)
@@ -302,8 +287,6 @@ def test_names_tell_metric_start_and_cycle_and_origins_are_plain_json(small, inp
         "start": "continue",
         "cycle": 1,
     }
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(

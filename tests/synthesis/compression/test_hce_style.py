@@ -1,6 +1,5 @@
 """HCE-style: the loss written out, what each term rewards, and partners that stay pruned and quantised."""
 
-import json
 import math
 from functools import partial
 
@@ -222,27 +221,10 @@ def test_the_teacher_is_the_parent_and_neither_changes(small, inputs_of, digits)
         np.testing.assert_array_equal(answers[:, 1], together.partner(0)(images))
 
 
-def test_an_interrupted_way_goes_on_with_the_same_result(small, inputs_of, tmp_path):
-    method = HceStyle(SHORT, strengths=(0.1, 1.0))
-    whole = list(method.variants(small, inputs_of(small), seed=5))
-    begun = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
-    for _ in range(3):
-        next(begun)
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert len(finished) == 3
-    resumed = list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path))
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    for one, other in zip(whole, resumed, strict=True):
-        assert_same_states(one.model, other.model)
-    assert not np.array_equal(whole[0].model.fc1.weight.detach(), whole[2].model.fc1.weight.detach())
-    other = next(method.variants(small, inputs_of(small), seed=6))
-    assert not np.array_equal(other.model.fc1.weight.detach(), whole[0].model.fc1.weight.detach())
-
-
 # What is told, and what is refused
 
 
-def test_names_tell_term_strength_and_partner_and_origins_are_plain_json(small, inputs_of):
+def test_names_tell_term_strength_and_partner(small, inputs_of):
     method = HceStyle(UNTUNED, strengths=(0.03, 0.3))
     partners = ("magnitude-global-0.8", "quantisation-3")
     assert method.names() == tuple(f"hce_style-variance-{s}-{p}" for s in (0.03, 0.3) for p in partners)
@@ -253,8 +235,6 @@ def test_names_tell_term_strength_and_partner_and_origins_are_plain_json(small, 
     assert last.origin["partner"] == {"method": "quantisation", "bits": 3, "span": "least_squares"}
     assert (last.origin["diversity"], last.origin["strength"], last.origin["tuning"]) == ("variance", 0.3, "none")
     assert last.report == {"partners": list(partners)}
-    for content in (last.origin, last.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Magnitude pruning: the largest stay, in every scope and at every pace; and the control of another method."""
 
 import copy
-import json
 
 import numpy as np
 import pytest
@@ -145,7 +144,7 @@ def test_an_interrupted_schedule_goes_on_with_the_same_result(small, inputs_of, 
     assert not np.array_equal(weights(other.model)["fc1"], weights(whole.model)["fc1"])
 
 
-def test_names_tell_scope_pace_and_share_and_origins_are_plain_json(small, inputs_of):
+def test_names_tell_scope_pace_and_share(small, inputs_of):
     gradual = Gradual(FineTuning(name="slow", epochs=0), n_steps=2)
     assert Magnitude((0.5, 0.25)).names() == ("magnitude-global-0.5", "magnitude-global-0.25")
     method = Magnitude((0.5,), scope="layer", gradual=gradual)
@@ -153,8 +152,6 @@ def test_names_tell_scope_pace_and_share_and_origins_are_plain_json(small, input
     assert (variant.name,) == method.names() == ("magnitude-layer-gradual-0.5",)
     expected = {"method": "magnitude", "scope": "layer", "sparsity": 0.5, "n_steps": 2, "tuning": "slow"}
     assert variant.origin == expected
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(
@@ -233,9 +230,7 @@ def test_the_scratch_folder_is_handed_on(tmp_path):
     assert [file.stat().st_mtime_ns for file in files] == times
 
 
-def test_origin_and_report_are_plain_json():
+def test_the_origin_names_the_settings():
     (control,) = MagnitudeControl(of=NetTrim(epsilons=(0.4,))).variants(network(), images_only(), seed=0)
     assert control.origin["method"] == "magnitude"
     assert control.origin["like"]["epsilon"] == 0.4
-    for content in (control.origin, control.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content

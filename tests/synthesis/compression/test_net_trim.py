@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import json
 import math
 import re
 from collections import OrderedDict
@@ -103,10 +102,8 @@ def test_the_default_grid_is_the_papers():
 
 
 @pytest.mark.parametrize("scheme", ["parallel", "cascade"])
-def test_origin_and_report_are_plain_json(scheme):
+def test_the_origin_names_the_settings(scheme):
     for variant in all_variants(NetTrim(epsilons=GRID, scheme=scheme, layers=("fc1", "fc3"))):
-        assert json.loads(json.dumps(variant.origin, allow_nan=False)) == variant.origin
-        assert json.loads(json.dumps(variant.report, allow_nan=False)) == variant.report
         assert variant.origin["method"] == "net_trim"
         assert set(variant.report["layers"]) == {"fc1", "fc3"}
 

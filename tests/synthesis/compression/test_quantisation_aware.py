@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import layer_surgery, measure, networks
+from evo_ensyth.synthesis import layer_surgery, networks
 from evo_ensyth.synthesis.compression._learned_steps import LearnedSteps
 from evo_ensyth.synthesis.compression.magnitude import Magnitude
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
@@ -99,17 +99,6 @@ def test_what_was_pruned_stays_zero_and_what_was_only_rounded_to_zero_may_return
         assert (layer.weight[pruned.model.get_submodule(name).weight == 0] == 0).all()
         returned += int(((layer.weight != 0) & (after.model.get_submodule(name).weight == 0)).sum())
     assert returned > 0
-
-
-def test_the_same_seed_gives_the_same_network_also_from_the_scratch_folder(parent, inputs_of, tmp_path):
-    method = QuantisationAware(TUNING, bits=(4,))
-    (one,), (kept,), (again,), (other,) = (
-        method.variants(parent, inputs_of(parent), seed=seed, scratch=scratch)
-        for seed, scratch in ((0, None), (0, tmp_path), (0, tmp_path), (1, None))
-    )
-    assert measure.layers(one.model) == measure.layers(kept.model) == measure.layers(again.model)
-    assert measure.layers(one.model) != measure.layers(other.model)
-    assert [path.name for path in tmp_path.iterdir()] == ["quantisation_aware-4.safetensors"]
 
 
 def test_settings_that_make_no_sense_are_refused(parent, inputs_of):

@@ -1,7 +1,5 @@
 """Sparse evolutionary training: as many edges all the time, and the weakest of either sign make room."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -88,30 +86,10 @@ def test_first_weights_are_as_large_as_few_inputs_ask(small):
         np.testing.assert_allclose(weight, own / masks[name].mean() ** 0.5, rtol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_network_and_an_interrupted_one_goes_on(small, inputs_of, tmp_path):
-    method = SparseEvolution(SHORT, (0.1,), n_events=3)
-    (whole,) = method.variants(small, inputs_of(small), seed=5)
-
-    def interrupt(text):
-        if "event 3" in text:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path, progress=interrupt))
-    assert len(list(tmp_path.iterdir())) == 3
-    (resumed,) = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
-    for name, tensor in whole.model.state_dict().items():
-        np.testing.assert_array_equal(tensor, resumed.model.state_dict()[name])
-    (other,) = method.variants(small, inputs_of(small), seed=6)
-    assert not np.array_equal(edges(other.model)["fc1"], edges(whole.model)["fc1"])
-
-
-def test_origin_and_report_are_plain_json(small, inputs_of):
+def test_the_origin_names_the_settings(small, inputs_of):
     (variant,) = SparseEvolution(UNTRAINED, (0.25,), n_events=1).variants(small, inputs_of(small), seed=0)
     assert variant.name == "sparse_evolution-0.25"
     assert variant.origin == {"method": "sparse_evolution", "density": 0.25, "n_events": 1, "replaced": 0.3}
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(

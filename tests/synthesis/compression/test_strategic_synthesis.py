@@ -1,6 +1,5 @@
 """Strategic synthesis: where edges may come, how many there are, and that growing alone changes no answer."""
 
-import json
 from itertools import pairwise
 
 import numpy as np
@@ -244,26 +243,6 @@ def test_a_sparse_start_has_the_untrained_weights_enlarged(small, inputs_of):
     np.testing.assert_array_equal(model.conv2.weight.detach(), untrained.conv2.weight.detach())
 
 
-def test_the_same_seed_gives_the_same_network_and_an_interrupted_way_goes_on(small, inputs_of, tmp_path):
-    method = StrategicSynthesis(SHORT, (0.08,), growth_share=0.2, pruned_share=0.05)
-    (whole,) = method.variants(small, inputs_of(small), seed=5)
-
-    def interrupt(text):
-        if "event 3" in text:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        list(method.variants(small, inputs_of(small), seed=5, scratch=tmp_path, progress=interrupt))
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert len(finished) == 3
-    (resumed,) = method.variants(small, inputs_of(small), seed=5, scratch=tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    assert_same_networks(whole.model, resumed.model)
-    assert whole.report == resumed.report
-    (other,) = method.variants(small, inputs_of(small), seed=6)
-    assert not np.array_equal(other.model.fc1.weight.detach() != 0, whole.model.fc1.weight.detach() != 0)
-
-
 def test_more_capacities_do_not_change_the_first_and_the_parent_stays(small, inputs_of):
     before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
     one, two = (
@@ -295,7 +274,7 @@ def test_pools_that_were_begun_before_endpoints_could_be_chosen_are_known_again(
     assert as_json(StrategicSynthesis(SHORT, endpoints="strong"))["endpoints"] == "strong"
 
 
-def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, inputs_of):
+def test_names_tell_growth_start_and_capacity(small, inputs_of):
     assert StrategicSynthesis(SHORT, (0.1, 0.25)).names() == (
         "strategic_synthesis-sparse-0.1",
         "strategic_synthesis-sparse-0.25",
@@ -311,8 +290,6 @@ def test_names_tell_growth_start_and_capacity_and_origins_are_plain_json(small, 
     assert not np.array_equal(strong.model.fc1.weight.detach() != 0, usual.model.fc1.weight.detach() != 0)
     assert variant.origin["method"] == "strategic_synthesis"
     assert (variant.origin["growth"], variant.origin["start"], variant.origin["capacity"]) == ("random", "pruned", 0.1)
-    for content in (variant.origin, variant.report):
-        assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 @pytest.mark.parametrize(
