@@ -1,7 +1,5 @@
 """A problem whose data set, network and compression method are modules of its own, from recipe to front."""
 
-from pathlib import Path
-
 from evo_ensyth.synthesis import compression, datasets, networks
 
 MINE = """
@@ -36,8 +34,6 @@ def test_a_problem_with_a_data_set_a_network_and_a_method_of_its_own(call, tmp_p
     assert len(made["members"]) == 9
     assert (made["about"]["dataset"], made["about"]["network"]) == ("mylab.data", "mylab.net")
     assert made["about"]["recipe"]["compressors"][0] == {"kind": "mylab.rounding.Rounding", "decimals": 2}
-    front = call("search", "mine.py", "--json", "--quiet").json["front"]
-    assert front
-    assert call("search", Path("runs/mine/pool"), "--json", "--quiet").json["front"] == front
-    missing = call("pool", "status", "mine.py", "--json").json
-    assert missing["closed"]
+    fronts = [call("search", target, "--json", "--quiet").json["front"] for target in ("mine.py", "runs/mine/pool")]
+    assert fronts[0]["hypervolume"] == fronts[1]["hypervolume"] > 0
+    assert call("pool", "status", "mine.py", "--json").json["closed"]
