@@ -31,7 +31,9 @@ GRID = 2
 
 def class_of(name):
     module = plugins.load("evo_ensyth.synthesis.compression", name, "compressor")
-    return plugins.only_class(module, "variants", "compressor")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    (found,) = [value for value in own if isinstance(value, type) and hasattr(value, "variants")]
+    return found
 
 
 def made(name):
@@ -249,7 +251,7 @@ def test_its_work_is_estimated_or_said_to_be_unknown(name, parent):
 
 
 def test_a_method_is_found_by_name_with_its_defaults_and_an_instance_is_left_alone():
-    assert compression.find("quantisation") == class_of("quantisation")()
+    assert compression.find("quantisation") == compression.find(class_of("quantisation")) == class_of("quantisation")()
     method = made("dropnet")
     assert compression.find(method) is method
 
@@ -267,8 +269,8 @@ def test_a_method_of_ones_own_is_found_by_its_dotted_name(tmp_path, monkeypatch)
     [
         ("quantization", "no compressor called 'quantization'. Did you mean 'quantisation'"),
         ("apoz", "compressor 'apoz' needs settings: tuning; use APoZ"),
-        (class_of("quantisation"), "is not a compressor; expected one with its settings, or a name"),
-        (3, "3 is not a compressor"),
+        (class_of("apoz"), "compressor 'APoZ' needs settings: tuning; use APoZ"),
+        (3, "3 is no compressor; expected a name, such as 'apoz', or an object with 'variants'"),
     ],
 )
 def test_what_is_no_method_is_refused(wrong, complaint):

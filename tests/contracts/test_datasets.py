@@ -121,7 +121,7 @@ def test_a_data_set_of_ones_own_is_found_by_its_dotted_name(tmp_path, monkeypatc
     ("load", "complaint"),
     [
         (None, "mylab.bad has no function 'load'; a data set has one"),
-        (lambda: (1, 2), "mylab.bad: 'load' returned tuple; expected a Dataset"),
+        (lambda: (1, 2), "data set 'mylab.bad' is a tuple; expected a Dataset"),
     ],
 )
 def test_what_is_no_data_set_is_refused(load, complaint, monkeypatch):

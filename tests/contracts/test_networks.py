@@ -105,7 +105,7 @@ def test_a_network_of_ones_own_is_found_by_its_dotted_name(tmp_path, monkeypatch
     ("build", "complaint"),
     [
         (None, "mylab.net has no function 'build'; a network has one"),
-        (lambda n_classes, rng: nn.Linear(2, n_classes), "mylab.net: 'build' returned Linear; expected a Network"),
+        (lambda n_classes, rng: nn.Linear(2, n_classes), "network 'mylab.net' made a Linear; expected a Network"),
     ],
 )
 def test_what_is_no_network_is_refused(build, complaint, monkeypatch):
