@@ -1,23 +1,24 @@
 """Ways for the chosen members to vote together, one file each.
 
-Which members belong to an ensemble is decided by then, by plurality; a combiner says how much the word of each counts.
-It is a frozen dataclass, its fields are its settings, ``adds`` says whether it adds up labels or scores, and it has
-``weights``: one number for each chosen member, from what they answered on the search split. For example::
+The members of an ensemble are chosen by plurality votes; a combiner then says how much each member's vote counts. It
+is a frozen dataclass; its fields are its settings. ``adds`` says whether it adds up labels or scores. ``weights`` gives
+one number for each chosen member, from its predictions on the search split. For example::
 
     from dataclasses import dataclass
     from typing import ClassVar
 
     @dataclass(frozen=True)
     class Accuracy:
-        \"\"\"Votes count as much as their member is right.\"\"\"
+        \"\"\"A vote counts as often as its member is right.\"\"\"
 
         adds: ClassVar[str] = "labels"
 
         def weights(self, votes):
             return votes.n_samples - votes.member_errors
 
-The file's name is the combiner's name; a dotted name is imported from anywhere. The sums are exact (see
-`evo_ensyth.engine.SoftVotes`), and ties go to the lowest class.
+The file's name is the combiner's name: ``soft_vote``. Its class is an attribute here: ``combining.SoftVote()``. A
+dotted name is imported from anywhere. The sums are exact (see `evo_ensyth.engine.SoftVotes`); ties go to the lowest
+class.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What ensembles are judged by. Everything is minimised.
+"""What ensembles are judged by. Every objective is minimised.
 
-An objective is a function of ``Ensembles`` with a name. Here is one file for each that comes with the package; one's
-own is a function in one's problem module::
+An objective is a function of `Ensembles` with a name. Each file here is one, with the file's name. An objective of the
+user's own is a function in a problem module, or in any module that can be imported::
 
     from evo_ensyth.objectives import objective
 
@@ -10,11 +10,14 @@ own is a function in one's problem module::
         \"\"\"The slowest member, when all run side by side.\"\"\"
         return ensembles.largest("latency_ms")
 
-Any cost that a pool carries is an objective by its name as well: its sum over the members. ``largest_`` before the name
-asks for the largest cost among them instead. ``error_of_class_3`` is the error on the samples of class 3.
+Every cost of a pool is an objective by its name: its sum over the members. ``largest_`` before the name stands for the
+largest cost among them. ``error_of_class_3`` is the error on the samples of class 3.
 
-Measures of diversity are turned so that they, too, are minimised: 1 stands for members who are all alike, and for a
-single one. They say nothing of how good an ensemble is; ask for them beside ``error``.
+An objective says of itself what it is: its ``unit``; what it ``counts``, if the value is the error or the number of
+members; and which other objective it ``estimates``.
+
+Measures of diversity are turned round so that they are minimised too: 1 stands for members that are all alike, and for
+a single member. They say nothing about how good an ensemble is; use them together with ``error``.
 """
 
 import re

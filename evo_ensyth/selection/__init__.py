@@ -1,6 +1,7 @@
-"""Choosing subsets.
+"""Choosing subsets of a pool.
 
-``problem`` is what is asked; ``evaluator`` is the one door through which a selector has subsets judged; ``selectors``
-propose them; ``front`` is what remains; ``statistics`` and ``verdict`` say what it is worth; ``run`` puts them
-together. ``result`` is what comes out, ``run_folder`` its files; ``picking`` takes one ensemble from it.
+``problem`` says what is asked, ``constraints`` what an ensemble must keep. A selector proposes subsets to the
+``evaluator``, which spends a ``budget`` and keeps the best in an ``archive``; the ``selectors`` are plug-ins, one file
+each. ``run`` lets a selector and its baselines search, and judges what they found on the test split. ``exact`` proves
+that nothing better exists.
 """

@@ -3,10 +3,11 @@
 import itertools
 import math
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
+from oracles.weights import samme_weights
 
 from evo_ensyth import combining
 from evo_ensyth.engine import BitPlanes
@@ -82,30 +83,11 @@ def test_of_independent_voters_log_odds_choose_the_likelier_class():
 # --- SAMME ----------------------------------------------------------------------------------------------------------
 
 
-def samme_by_hand(votes, rounds):
-    n, k = votes.n_samples, votes.n_classes
-    heavy, total = [1 / n] * n, [0.0] * votes.n_members
-    for _ in range(rounds):
-        errors = []
-        for member in votes.y_pred:
-            lost = sum(h for h, a, y in zip(heavy, member, votes.y_true, strict=True) if a != y)
-            errors.append(lost / sum(heavy))
-        best = errors.index(min(errors))
-        if errors[best] >= 1 - 1 / k:
-            break
-        alpha = math.log((1 - errors[best]) / errors[best]) + math.log(k - 1)
-        total[best] += alpha
-        heavy = [
-            h * math.exp(alpha * (a != y)) for h, a, y in zip(heavy, votes.y_pred[best], votes.y_true, strict=True)
-        ]
-    return total
-
-
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("rounds", [1, 2, 7, 30])
 def test_samme_gives_the_weights_of_a_plain_loop(n_classes, rounds):
     votes = drawn(5, 60, n_classes)
-    assert_allclose(weights("samme", votes, rounds=rounds), samme_by_hand(votes, rounds), rtol=1e-9)
+    assert_allclose(weights("samme", votes, rounds=rounds), samme_weights(votes, rounds), rtol=1e-9)
 
 
 def test_samme_lets_a_perfect_member_decide_alone():

@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 from settings import refused
 
 from evo_ensyth import combining

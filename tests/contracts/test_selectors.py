@@ -8,10 +8,10 @@ import sys
 from dataclasses import replace
 from types import FunctionType, ModuleType
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 from settings import refused
 
 from evo_ensyth.errors import InputError

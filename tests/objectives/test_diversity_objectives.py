@@ -1,9 +1,9 @@
 """Measures of diversity as objectives: small is diverse."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth import objectives
 from evo_ensyth.engine import Diversity, Ensembles

@@ -2,10 +2,11 @@
 
 import math
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import losses
+from oracles import votes as naive
 
 from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles, SoftVotes, views
@@ -51,18 +52,6 @@ def shares(some, subset):
     return total / total.sum(axis=1, keepdims=True)
 
 
-def naive_calibration_error(found, truth, n_bins=15):
-    """As the paper writes it: accuracy and confidence of each bin, then their weighted distance."""
-    total = 0.0
-    for low in range(n_bins):
-        inside = [s for s in range(len(truth)) if low / n_bins < found[s].max() <= (low + 1) / n_bins]
-        if inside:
-            accuracy = sum(found[s].argmax() == truth[s] for s in inside) / len(inside)
-            confidence = sum(found[s].max() for s in inside) / len(inside)
-            total += len(inside) / len(truth) * abs(accuracy - confidence)
-    return total
-
-
 @pytest.mark.parametrize("scale", [1.0, 3.5])
 def test_values_are_those_of_loops_over_samples(scale):
     some = ensembles(drawn(scale=scale))
@@ -76,7 +65,7 @@ def test_values_are_those_of_loops_over_samples(scale):
             [sum((p - (c == t)) ** 2 for c, p in enumerate(row)) for row, t in zip(share, truth, strict=True)]
         )
         assert_allclose(found["brier_score"][i], brier, atol=ROUNDING)
-        assert_allclose(found["calibration_error"][i], naive_calibration_error(share, truth), atol=ROUNDING)
+        assert_allclose(found["calibration_error"][i], losses.calibration_error(share, truth), atol=ROUNDING)
         assert found["soft_error"][i] == np.mean(share.argmax(axis=1) != truth)
 
 

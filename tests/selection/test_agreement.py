@@ -1,9 +1,9 @@
 """Where rows differ, and what a growing ensemble answers, as by hand."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes, memory

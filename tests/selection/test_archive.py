@@ -1,9 +1,9 @@
 """Fronts against the obvious definition."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.selection.archive import Archive, dominates, hypervolume, non_dominated
 

@@ -1,9 +1,9 @@
 """The door between a selector and a problem."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError

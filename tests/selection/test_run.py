@@ -4,10 +4,10 @@ import signal
 from dataclasses import replace
 
 import moocore
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from oracles import votes as naive
 
 from evo_ensyth import objectives
 from evo_ensyth.errors import InputError

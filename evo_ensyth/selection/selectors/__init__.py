@@ -1,8 +1,9 @@
 """Ways to choose subsets, one file each.
 
-A selector is a frozen dataclass, its fields are its settings, and it has ``select``: it proposes subsets to an
-evaluator until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. It
-returns nothing: its front is whatever was best among all that it had judged. For example::
+A selector is a frozen dataclass; its fields are its settings. Its method ``select`` proposes subsets to an `Evaluator`
+until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. It returns
+nothing: its front is whatever was best among all that it had evaluated. Randomness comes from ``rng`` alone. For
+example::
 
     import itertools
     from dataclasses import dataclass
@@ -19,11 +20,13 @@ returns nothing: its front is whatever was best among all that it had judged. Fo
                 subset[0, [first, second]] = True
                 search.evaluate(subset)
 
-A selector may be guided by another objective than the error: ``guide: ClassVar[str]`` names it. The user may choose
-another.
+`Evaluator` says what a selector may ask: ``evaluate`` gives values and constraint violations, ``neighbour_values`` what
+one step would do; ``budget`` and ``archive`` say how far the search is. A setting declares its limits with
+`evo_ensyth.plugins.setting`. A selector may be guided by another objective than the error: ``guide: ClassVar[str]``
+names it, and the user may choose another.
 
-The file's name is the selector's name; a dotted name such as ``mylab.tabu`` is imported from anywhere. Randomness comes
-from ``rng`` alone.
+The file's name is the selector's name: ``nsga2``. Its class is an attribute here: ``selectors.NSGA2(population=50)``. A
+dotted name such as ``mylab.tabu`` is imported from anywhere.
 """
 
 from collections.abc import Mapping

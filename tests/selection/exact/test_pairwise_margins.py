@@ -2,12 +2,12 @@
 
 import math
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes

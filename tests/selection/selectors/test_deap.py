@@ -7,10 +7,10 @@ import random
 import subprocess
 import sys
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.selection import selectors
 from evo_ensyth.selection.budget import Budget, SearchOver

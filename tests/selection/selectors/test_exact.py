@@ -3,10 +3,10 @@
 import contextlib
 import json
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.selection.budget import Budget, SearchOver

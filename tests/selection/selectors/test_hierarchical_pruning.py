@@ -4,10 +4,10 @@ import itertools
 from dataclasses import replace
 from fractions import Fraction
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import Diversity
 from evo_ensyth.engine.diversity import MEASURES

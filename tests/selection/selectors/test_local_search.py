@@ -2,9 +2,9 @@
 
 import contextlib
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
@@ -74,31 +74,29 @@ def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem)
         Evaluator(problem, Budget(17)).swap_errors(subset)
 
 
-def by_hand(votes, multiset):
-    labels = np.repeat(votes.y_pred, multiset, axis=0)
-    return naive.errors(np.ones(len(labels), bool), labels, votes.y_true, votes.n_classes)
-
-
 def test_a_member_of_a_multiset_votes_as_often_as_he_is_in_it(make_problem):
     problem = make_problem(n_members=7)
-    search = Evaluator(problem)
+    search, votes = Evaluator(problem), problem.search
     multiset = np.array([3, 0, 1, 0, 0, 2, 0])
     allowed = np.array([1, 1, 0, 1, 1, 1, 1], bool)
     errors = search.joined_errors(multiset, allowed)
     assert search.budget.n_evaluations == 6
     for member in range(7):
         more = multiset + (np.arange(7) == member)
-        assert errors[member] == (by_hand(problem.search, more) if allowed[member] else 121)
+        expected = naive.multiset_errors(more, votes.y_pred, votes.y_true, votes.n_classes)
+        assert errors[member] == (expected if allowed[member] else 121)
 
 
 def test_multisets_are_grown_as_by_hand(make_problem):
     problem = make_problem(n_members=8)
     votes = problem.search
+    counted = votes.y_pred, votes.y_true, votes.n_classes
     multiset = np.zeros(8, int)
     multiset[votes.member_errors.argmin()] = 1
     judged = [multiset > 0]
     for _ in range(11):
-        multiset[np.argmin([by_hand(votes, multiset + (np.arange(8) == member)) for member in range(8)])] += 1
+        grown = [multiset + (np.arange(8) == member) for member in range(8)]
+        multiset[np.argmin([naive.multiset_errors(each, *counted) for each in grown])] += 1
         judged.append(multiset > 0)
     assert multiset.max() > 1  # else replacement was not tested
     values = Evaluator(problem).evaluate(np.array(judged)).values

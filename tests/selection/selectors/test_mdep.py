@@ -1,9 +1,10 @@
 """MDEP: what guides it is worked out by loops."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import losses
+from oracles import votes as naive
 
 from evo_ensyth.objectives import find
 from evo_ensyth.selection.budget import Budget, SearchOver
@@ -13,13 +14,9 @@ from evo_ensyth.selection.selectors.evolutionary.mdep import MDEP
 
 
 def by_hand(subset, votes):
-    """Error, size and margin ratio, sample by sample."""
-    rho = []
-    for answers, right in zip(votes.y_pred[subset].T, votes.y_true, strict=True):
-        counts = np.bincount(answers, minlength=votes.n_classes)
-        rho.append((counts[right] - np.delete(counts, right).max()) / subset.sum())
-    wrong = naive.errors(subset, votes.y_pred, votes.y_true, votes.n_classes)
-    return wrong / votes.n_samples, subset.sum(), np.std(rho) / np.mean(rho)
+    """Error, size and margin ratio."""
+    given = subset, votes.y_pred, votes.y_true, votes.n_classes
+    return naive.errors(*given) / votes.n_samples, subset.sum(), losses.margin_ratio(*given)
 
 
 def test_it_is_guided_by_error_size_and_margin_ratio_whatever_the_problem_asks_for(make_problem):

@@ -3,10 +3,10 @@
 import itertools
 from dataclasses import replace
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine.kernels.bits import WORDS

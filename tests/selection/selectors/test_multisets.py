@@ -4,10 +4,10 @@ import contextlib
 import itertools
 import math
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.budget import Budget, SearchOver

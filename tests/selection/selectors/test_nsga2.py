@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
 from evo_ensyth.selection import selectors

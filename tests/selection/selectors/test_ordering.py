@@ -3,10 +3,10 @@
 from dataclasses import replace
 from fractions import Fraction
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.evaluator import Evaluator

@@ -3,10 +3,10 @@
 import contextlib
 import math
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator

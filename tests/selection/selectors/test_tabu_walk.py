@@ -2,9 +2,9 @@
 
 import contextlib
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator

@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Baselines: what any search must beat. None of them looks at how members vote together before it chooses."""

@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Exact selectors: what they find is proven to be the best."""

@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Greedy selectors: ensembles grow, or shrink, one member at a time, by what the step does to the vote."""

@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Local search: a front is improved step by step, by neighbours of its own subsets."""

@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Selectors that order or group the members first, by how they differ, and judge ensembles of every size then."""

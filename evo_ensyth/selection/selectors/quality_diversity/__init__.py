@@ -1,1 +1,1 @@
-"""One family of selectors, one file each; see `evo_ensyth.selection.selectors`."""
+"""Quality-diversity: multisets of members are bred from an archive of good and different ones."""
