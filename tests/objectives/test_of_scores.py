@@ -166,7 +166,7 @@ def test_the_command_line_searches_by_log_loss(call, npz):
     path = npz({"scores": np.array(votes.scores.members), "truth": votes.y_true})
     said = call("search", path, "--objectives", "log_loss,n_members", "--selector", "exact", "--json")
     assert said.status == 0
-    best = said.json["front"][-1]
+    best = said.json["front"]["ensembles"][-1]
     assert set(best["search"]) == set(best["test"]) == {"log_loss", "n_members"}
     said = call("search", npz({"labels": votes.y_pred, "truth": votes.y_true}), "--objectives", "log_loss")
     assert (said.status, said.out) == (2, "")
