@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick check tree figures install clean
+.PHONY: search test quick coverage check tree figures install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -21,6 +21,10 @@ test: .venv/installed-dev check  ## everything that .ci/run runs
 
 quick: .venv/installed-dev  ## the tests of a minute: arrays, files, objectives, results, rooms
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(QUICK)
+
+coverage: .venv/installed-dev  ## which lines of the kernels a small pool reaches, with the compiler off
+	@PYTHONPATH=.:tests NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run tests/engine/kernels/test_compiler_off.py > /dev/null
+	@$(BIN)/python -m coverage report --show-missing
 
 check: .venv/installed-dev  ## lint, types, import contracts, spelling and the words that went
 	@$(BIN)/ruff check .

@@ -225,7 +225,7 @@ def walked(planes: Any, subset: np.ndarray) -> np.ndarray:
     lowest = np.full(19, planes.n_samples + 1)
     reached = np.zeros((19, n_members), bool)
     walk = first(
-        (("evo_ensyth.selection.selectors.local._metropolis_kernel", "metropolis_walk"), (OLD_KERNELS, "wander"))
+        (("evo_ensyth.selection.selectors.evolutionary._metropolis_kernel", "metropolis_walk"), (OLD_KERNELS, "wander"))
     )
     laid_out = (planes.words, planes.ties, planes.leads, planes.first_slot, planes.closest, planes.lost)
     walk(*laid_out, planes.n_samples, subset, penalty, 0.002, chances, np.inf, lowest, reached)
