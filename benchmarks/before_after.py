@@ -180,7 +180,7 @@ def calls(n_members: int, n_samples: int, n_classes: int) -> Iterator[tuple[str,
 
 def generation(by_shape: str, votes: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The kernels of a generation of NSGA-II."""
-    old = "evo_ensyth.selection.kernels"
+    old = "evo_ensyth.search.kernels"
     breeding = "evo_ensyth.selection.selectors.evolutionary._breeding"
     kernel = {name: first(((breeding, name), (old, name))) for name in ("breed", "add_gaps", "insert_all")}
     covers = first((("evo_ensyth.selection.dominance", "not_covered"), (old, "not_covered")))
