@@ -26,12 +26,13 @@ coverage: .venv/installed-dev  ## which lines of the kernels a small pool reache
 	@PYTHONPATH=.:tests NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run tests/engine/kernels/test_compiler_off.py > /dev/null
 	@$(BIN)/python -m coverage report --show-missing
 
-check: .venv/installed-dev  ## lint, types, import contracts, spelling and the words that went
+check: .venv/installed-dev  ## lint, types, import contracts, floors, spelling and the words that went
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/codespell .
+	@$(BIN)/python docs/tree.py
 
 figures: .venv/installed  ## docs/benchmarks.md from the stored figures
 	@$(BIN)/python benchmarks/figures.py

@@ -1,4 +1,4 @@
-"""The folder is the catalogue: what lies there can be asked for by name, and nothing else."""
+"""A folder lists its plug-ins: what lies there can be asked for by name, and nothing else."""
 
 import subprocess
 import sys

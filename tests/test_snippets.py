@@ -36,6 +36,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MODULES = sorted(path for path in ROOT.glob("evo_ensyth/**/*.py") if re.search(r">>> |::\n\n    ", path.read_text()))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_snippets_of_a_page_run(path, desk, capfd):
     shell = markdown.CodeBlockParser("sh", lambda example: _run_lines(example.parsed, capfd))

@@ -117,7 +117,7 @@ def test_a_plain_install_searches_and_says_what_building_needs(fresh, npz, array
     status = call("-m", "evo_ensyth", "pool", "status", "digits", "--json")
     assert status.returncode == 0, status.stderr
     assert len(json.loads(status.stdout)["missing"]) == 48
-    for arguments in (["pool", "make", "digits"], ["search", "digits"]):
+    for arguments in (["pool", "build", "digits"], ["search", "digits"]):
         said = call("-m", "evo_ensyth", *arguments)
         assert said.returncode == 2
         assert said.stderr.endswith("which is not installed; run: pip install 'evo-ensyth[build]'\n")

@@ -85,7 +85,7 @@ def test_search_part_and_test_part_share_no_sample():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_no_method_sees_the_test_part(everything, name):
-    """Whatever stands in the test part, the choice is the same."""
+    """Whatever the test part holds, the choice is the same."""
     votes = everything.votes
     order = np.arange(votes.n_samples)
     numbered = Votes(np.zeros((25, votes.n_samples), int), order, votes.n_samples, "search")
