@@ -36,9 +36,9 @@ def share_of_each(row):
 
     Where nobody gives any class a score, all have the same share.
     """
-    total = 0.0
+    total = np.float64(0.0)  # also without the compiler, which would add in the type of the sums
     for value in row:
         total += value
     if total > 0:
-        return 1 / total, 0.0
-    return 0.0, 1 / row.size
+        return 1 / total, np.float64(0.0)
+    return np.float64(0.0), np.float64(1 / row.size)
