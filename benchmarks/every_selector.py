@@ -66,7 +66,7 @@ class Row:
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
     """Search with one selector until it ends by itself, or stop it at the time limit and record that."""
-    problem = problem.guided_by(objectives.find(method.criterion, problem.pool))
+    problem = problem.guided_by(objectives.find(method.guide, problem.pool))
     problem.reference  # noqa: B018 - computed now, outside the timed part
     evaluator = Evaluator(problem)  # with a time limit some selectors would use all of it
     timer = threading.Timer(seconds, evaluator.budget.stop)
@@ -145,7 +145,7 @@ def every_method(n_members: int) -> list[str]:
     """All selectors guided by the error, and those with a guiding objective of their own guided by it."""
     names = [name for name in selectors.names() if name != "exact" or n_members <= MOST_FOR_EXACT]
     own = {name: selectors.guide_of(selectors.load(name)) for name in names}
-    return [*names, *(f"{name}@{criterion}" for name, criterion in own.items() if criterion != "error")]
+    return [*names, *(f"{name}@{guide}" for name, guide in own.items() if guide != "error")]
 
 
 def main() -> None:

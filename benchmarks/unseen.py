@@ -65,7 +65,7 @@ class Method:
     Attributes
     ----------
     name : str
-        ``SELECTOR``, ``SELECTOR@CRITERION``, ``SELECTOR+COMBINER`` or ``SELECTOR@CRITERION+COMBINER``.
+        ``SELECTOR``, ``SELECTOR@OBJECTIVE``, ``SELECTOR+COMBINER`` or ``SELECTOR@OBJECTIVE+COMBINER``.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Method:
         return self.name.partition("+")[0].partition("@")[0]
 
     @property
-    def criterion(self) -> str:
+    def guide(self) -> str:
         """The guiding objective, in addition to the number of members."""
         return self.name.partition("+")[0].partition("@")[2] or "error"
 
@@ -94,10 +94,10 @@ class Method:
             There is no such selector, objective or combiner.
         """
         selector, combiner = selectors.load(self.selector), combining.load(self.combiner)
-        objectives.find(self.criterion, pool)
+        objectives.find(self.guide, pool)
         modules = [statistics, *(sys.modules[type(each).__module__] for each in (selector, combiner))]
-        if self.criterion in objectives.names():
-            modules.append(plugins.load(objectives.FOLDER, self.criterion, "objective"))
+        if self.guide in objectives.names():
+            modules.append(plugins.load(objectives.FOLDER, self.guide, "objective"))
         return {
             "method": self.name,
             "settings": asdict(selector) if is_dataclass(selector) else {},
@@ -270,7 +270,7 @@ def played(
 
 def problem_of(pool: Members, search: Votes, method: Method) -> Problem:
     """The problem of a method: its guiding objective against the number of members, without a test split."""
-    return Problem(Pool(pool, search, name="unseen"), (method.criterion, "n_members"))
+    return Problem(Pool(pool, search, name="unseen"), (method.guide, "n_members"))
 
 
 def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
