@@ -61,10 +61,10 @@ def test_a_small_run_tells_units_and_accuracies_of_every_network(tmp_path):
         dropnet.results(plan, tmp_path / "pool", replace(DIGITS, n_units=80))
 
 
-def test_the_full_network_begins_with_the_initial_weights(inputs):
+def test_the_full_network_begins_with_the_initial_weights(inputs_of):
     untrained, parent = (networks.build("small", 10, seed) for seed in (1, 2))
     method = FullNetwork(DropNet(training=Training(epochs=0)))
-    (variant,) = method.variants(parent, inputs(untrained), seed=1)
+    (variant,) = method.variants(parent, inputs_of(untrained), seed=1)
     np.testing.assert_array_equal(variant.model.fc1.weight.detach(), untrained.fc1.weight.detach())
 
 
