@@ -53,7 +53,8 @@ def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _without_path() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """Environment of the new Python: nothing of this checkout, and no compiler, which would take minutes here."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"NUMBA_DISABLE_JIT": "1"}
 
 
 def test_the_wheel_holds_the_package_its_problems_and_its_types(wheel):
@@ -83,7 +84,8 @@ def test_the_wheel_says_what_it_is(wheel):
 
 def test_what_is_installed_searches_a_file_and_knows_its_problems(installed, npz, arrays, tmp_path):
     npz(arrays)
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    # With the compiler off: kernels of a new folder would be compiled for minutes, and so few samples need none.
+    environment = {**os.environ, "PYTHONPATH": str(installed), "NUMBA_DISABLE_JIT": "1"}
 
     def call(*arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "evo_ensyth", *arguments]
