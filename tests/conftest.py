@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import naive
 import numpy as np
 import pytest
-from naive import random_votes
+from oracles import votes as naive
+from oracles.votes import random_votes
 from safetensors.numpy import save
 
 from evo_ensyth.cli import main as cli

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 import evo_ensyth
 from evo_ensyth import api, workspace

@@ -7,7 +7,7 @@ import numpy as np
 import paired
 import pytest
 import unseen
-from naive import errors, random_votes
+from oracles.votes import errors, random_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Votes

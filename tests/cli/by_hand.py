@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 RUN_KEYS = [
     "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives", "units",

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.cli import progress
 

@@ -2,9 +2,9 @@
 
 import json
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from cli.by_hand import RUN_FOLDER, RUN_KEYS, check_run, splits_of, table
 from evo_ensyth.cli import progress

@@ -7,9 +7,9 @@ import sys
 import threading
 import time
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from cli.by_hand import RUN_FOLDER
 

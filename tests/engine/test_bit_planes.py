@@ -1,11 +1,11 @@
 """The kernels against the oracle that counts sample by sample."""
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine import bit_planes as planes

@@ -2,10 +2,10 @@
 
 import itertools
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import Diversity
 from evo_ensyth.engine.diversity import MEASURES

@@ -1,9 +1,9 @@
 """What objectives see of a batch of ensembles."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError

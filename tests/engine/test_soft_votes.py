@@ -4,12 +4,12 @@ import math
 import os
 from fractions import Fraction
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from oracles import votes as naive
 from threadpoolctl import threadpool_limits
 
 from evo_ensyth.engine import BitPlanes, SoftVotes

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
-from naive import random_votes
+from oracles.votes import random_votes
 
 from evo_ensyth.engine import BitPlanes, Diversity, Ensembles, SoftVotes, views
 from evo_ensyth.pool import Members, Scores, Votes

@@ -2,9 +2,9 @@
 
 import re
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Parent, Pool, Votes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from naive import random_votes
+from oracles.votes import random_votes
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.comparison import Comparison, Discordant

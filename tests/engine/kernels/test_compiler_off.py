@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 
-import naive
 import numpy as np
 import pytest
+from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes, Diversity, SoftVotes
 from evo_ensyth.engine.kernels.counting import count_errors
