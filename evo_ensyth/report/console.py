@@ -85,7 +85,7 @@ def print_comparison(runs: Sequence[Run], folder: Path) -> None:
 def comparison_as_text(runs: Sequence[Run]) -> str:
     """Return several runs of one problem as a table, one line for each front."""
     file = io.StringIO()
-    Console(file=file, width=REPR_WIDTH, highlight=False, markup=False, emoji=False).print(_comparison_table(runs))
+    Console(file=file, width=WIDTH, highlight=False, markup=False, emoji=False).print(_comparison_table(runs))
     return file.getvalue().rstrip()
 
 
