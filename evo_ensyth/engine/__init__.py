@@ -1,7 +1,7 @@
-"""What an ensemble answers, and how often it is wrong: plurality votes, counted on bit planes.
+"""Predictions and errors of ensembles: plurality votes, counted on bit planes.
 
-``Ensembles`` is what objectives see; ``BitPlanes`` does the counting, compiled in ``kernels``; ``SoftVotes`` adds up
-scores and weighs members; ``Diversity`` tells how differently they err. Ties go to the lowest class, everywhere.
+Objectives receive ``Ensembles``. ``BitPlanes`` counts votes with the compiled ``kernels``, ``SoftVotes`` adds up scores
+with optional weights, and ``Diversity`` measures how differently members err. Ties always go to the lowest class.
 """
 
 from evo_ensyth.engine.bit_planes import BitPlanes

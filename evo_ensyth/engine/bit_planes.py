@@ -1,13 +1,13 @@
 """The votes of one split, laid out so that 512 samples are counted at once.
 
-A *plane* is 512 bits: does member i give sample s the label of slot d? Slot 0 is the true class, slots 1, 2, ... are
-the rivals that the pool names for this very sample, the strongest first, so the cost does not grow with the number of
-classes. Samples that all members get right have no planes.
+A *plane* is 512 bits: does member i give sample s the label of slot d? Slot 0 is the true class. Slots 1, 2, ... are
+the rivals that members of the pool predict for that sample, the strongest first, so the cost does not grow with the
+number of classes. Samples that all members get right have no planes.
 
-The others are sorted by how contested they are, and every 512 of them form a *unit*, which lies together in memory. If
-the whole pool gives the truth a lead of ten votes over a rival, nobody who leaves out fewer than ten members can lose
-to it; so a large ensemble skips that rival's slot, and where no slot is left, or the truth lags as far behind, the
-unit. Samples that nobody gets right come last, in units that are always skipped, unless somebody asks for margins.
+The other samples are sorted by how contested they are, and each 512 of them form a *unit*, contiguous in memory. If the
+whole pool gives the truth a lead of ten votes over a rival, an ensemble that leaves out fewer than ten members cannot
+lose to that rival. A large ensemble therefore skips the rival's slot. It skips the whole unit if no slot is left or if
+the truth is that far behind. Samples that no member gets right come last, in units that only margins ever read.
 """
 
 import itertools
@@ -23,9 +23,9 @@ from evo_ensyth.engine.threads import interleaved, side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
-# Losses of all margins for the sizes of the subsets that are judged together: 16 MB.
+# Entries in the table of losses, margins by sizes, of the subsets that are evaluated together: 16 MB.
 MOST_LOSSES = 2_000_000
-# BitPlanes to count before a second thread pays for its start.
+# Planes to count per thread for the thread to be worth starting.
 THREAD_PLANES = 250_000
 
 
@@ -36,20 +36,20 @@ class BitPlanes:
     Attributes
     ----------
     words : uint64, (n_slots * n_members * 8,)
-        Plane after plane; those of one slot lie together, as do the slots of one unit.
+        The planes one after another; those of a slot are contiguous, as are the slots of a unit.
     ties : uint64, (n_slots * 8,)
-        Per slot the samples on which its class wins a tie against the truth.
+        For each slot, the samples on which its class wins a tie against the truth.
     leads : int64, (n_slots,)
-        Smallest lead of the truth over this slot's class, in votes of the whole pool; grows within a unit.
+        Smallest lead of the truth over this slot's class, in votes of the whole pool; increases within a unit.
     first_slot : int64, (n_units + 1,)
         Unit u has the slots from ``first_slot[u]`` to ``first_slot[u + 1] - 1``.
     closest : int64, (n_units,)
-        Smallest distance between the truth and the strongest rival, whoever leads; more than all members where nobody
-        names the truth.
+        Smallest difference in votes between the truth and the strongest rival, in either direction; more than the
+        number of members where no member predicts the truth.
     lost : int64, (n_units,)
-        Samples of the unit on which a rival leads.
+        Number of samples of the unit on which a rival leads.
     order : int64, (n_contested,)
-        The sample at each place of the planes: all but those that every member gets right.
+        Index of the sample at each position of the planes. Samples that every member gets right are left out.
     n_members, n_samples : int
     """
 
@@ -70,12 +70,12 @@ class BitPlanes:
         Raises
         ------
         InputError
-            Members name so many classes for a sample that the planes would take more than a quarter of the memory.
+            Members predict so many classes for a sample that the planes would take more than a quarter of the memory.
         """
         for_truth, for_rival, n_rivals = layout.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         lead = for_truth - for_rival
         distance = np.where(for_truth > 0, np.abs(lead), votes.n_members + 1)
-        # A unit has as many slots as its most contested sample, so those with many rivals are kept apart: memory first.
+        # A unit has as many slots as its most contested sample, so keep samples with many rivals apart to save memory.
         scale = np.searchsorted(4 ** np.arange(1, 8), n_rivals)  # up to 4, 16, 64, ... rivals
         order = np.lexsort((distance, scale, for_truth == 0))
         order = order[n_rivals[order] > 0]
@@ -83,7 +83,7 @@ class BitPlanes:
         starts = np.arange(0, len(order), UNIT)
         n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
         first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
-        # refused before they are made, where members name many classes for one sample
+        # check before allocating: members may predict many classes for one sample
         check_fits(f"the planes of the {votes.split} split", int(first_slot[-1]) * votes.n_members * WORDS * 8)
         planes = cls(
             words=_on_a_line(first_slot[-1] * votes.n_members * WORDS),
@@ -101,7 +101,7 @@ class BitPlanes:
         return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
-        """Samples that each subset gets wrong.
+        """Count the samples that each subset gets wrong.
 
         Parameters
         ----------
@@ -111,12 +111,12 @@ class BitPlanes:
         Returns
         -------
         int64, (n_subsets,)
-            The same for every number of threads.
+            Does not depend on the number of threads.
         """
         return self._each(counting.count_errors, subsets)
 
     def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
-        """Samples of each group that each subset gets wrong.
+        """Count the samples of each group that each subset gets wrong.
 
         Parameters
         ----------
@@ -129,18 +129,18 @@ class BitPlanes:
         Returns
         -------
         int64, (n_subsets, n_groups)
-            The same for every number of threads.
+            Does not depend on the number of threads.
         """
         return self._each(counting.count_errors_by, subsets, groups[self.order], n_groups)
 
     @cached_property
     def lost_by_all(self) -> np.ndarray:
-        """int64, (n_samples,): 1 where the whole pool's vote is wrong, 0 where it is right."""
+        """int64, (n_samples,): 1 where the vote of the whole pool is wrong, 0 where it is right."""
         samples = np.arange(self.n_samples)
         return np.asarray(self.errors_by(samples, self.n_samples, np.ones((1, self.n_members), bool))[0])
 
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
-        """How often each margin occurs: the votes for the truth less those for its strongest rival.
+        """Count how often each margin occurs: votes for the truth minus votes for its strongest rival.
 
         Parameters
         ----------
@@ -159,14 +159,14 @@ class BitPlanes:
         return counts
 
     def margin_losses(self, subsets: np.ndarray, losses: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Sum over the samples of what their margins cost.
+        """Sum of the losses of all samples' margins.
 
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
             None of them empty.
         losses : function of a size to int64, (2 * n_members + 1,)
-            For ensembles of that size: entry ``n_members + d`` is the loss for margin d.
+            For ensembles of that size, entry ``n_members + d`` is the loss for margin d.
 
         Returns
         -------
@@ -190,13 +190,13 @@ class BitPlanes:
     def neighbour_losses(
         self, subset: np.ndarray, movers: np.ndarray, losses: Callable[[int], np.ndarray]
     ) -> np.ndarray:
-        """Sum of what margins cost when a member joins or leaves a subset, for little more than one evaluation.
+        """Sum of the losses after a member joins or leaves a subset, at little more than the cost of one evaluation.
 
         Parameters
         ----------
         subset : bool, (n_members,)
         movers : int64, (n_movers,)
-            The members to flip, one at a time; they leave somebody in the subset.
+            The members to flip, one at a time. No flip may empty the subset.
         losses : function of a size to int64, (2 * n_members + 1,)
             As for `margin_losses`.
 
@@ -221,7 +221,7 @@ class BitPlanes:
         return sums
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
-        """Samples that go wrong when a member joins or leaves a subset, for little more than one evaluation.
+        """Count the errors after a member joins or leaves a subset, at little more than the cost of one evaluation.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class BitPlanes:
         Returns
         -------
         int64, (n_movers,)
-            Entry i belongs to the subset with mover i flipped; all samples where that leaves nobody.
+            Entry i belongs to the subset with mover i flipped; the number of samples if that empties the subset.
         """
         movers = np.arange(self.n_members) if movers is None else movers
         members = np.flatnonzero(subset)
@@ -244,31 +244,31 @@ class BitPlanes:
         return errors
 
     def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when a member joins a multiset, in which some may have several votes.
+        """Count the errors after a member joins a multiset, in which members may have several votes.
 
         Parameters
         ----------
         multiset : int64, (n_members,)
-            How often each is in it.
+            How often it contains each member.
         movers : int64, (n_movers,)
             The members that may join.
 
         Returns
         -------
         int64, (n_movers,)
-            Entry i belongs to the multiset with one vote more for mover i.
+            Entry i belongs to the multiset with one more vote for mover i.
         """
-        # In a multiset, a lead in the whole pool says nothing: all members may be left out, and more.
+        # A lead in the whole pool says nothing about a multiset, so treat it as if all members could be left out.
         members = np.repeat(np.arange(self.n_members), multiset)
         return self._moved(neighbours.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
-        """Samples that each multiset gets wrong, in which some members may have several votes.
+        """Count the samples that each multiset gets wrong; members may have several votes.
 
         Parameters
         ----------
         multisets : int64, (n_multisets, n_members)
-            How often each member is in it; no multiset is empty.
+            How often each contains each member; none of them empty.
 
         Returns
         -------
@@ -276,7 +276,7 @@ class BitPlanes:
         """
         errors = np.empty(len(multisets), np.int64)
         for i, multiset in enumerate(multisets):
-            # Where somebody joins, members may stand several times: so the last vote joins the others.
+            # `joined_errors` takes repeated members, so let the last vote join all the others.
             last = np.flatnonzero(multiset)[-1:]
             others = multiset.copy()
             others[last] -= 1
@@ -284,7 +284,7 @@ class BitPlanes:
         return errors
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when one member leaves a subset and another joins it.
+        """Count the errors after one member leaves a subset and another joins it.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class BitPlanes:
         Returns
         -------
         int64, (size, n_members - size)
-            Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
+            Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
         """
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
         left_out = self.n_members - len(members) + 1
@@ -305,11 +305,11 @@ class BitPlanes:
 
     @property
     def _n_unused(self) -> int:
-        """Room for samples in the units that is not used: nobody votes there, so its margin is 0."""
+        """Number of unused sample positions in the units. They have no votes, so their margin is 0."""
         return self._n_units * UNIT - len(self.order)
 
     def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
-        """What a kernel counts for each subset, which threads share where there are more of them than units."""
+        """Counts of a kernel for each subset. Threads share the subsets if they outnumber the units, else the units."""
         subsets = np.ascontiguousarray(subsets)
         n_threads = self._threads(int(np.count_nonzero(subsets)))
         if len(subsets) <= self._n_units:
@@ -333,25 +333,25 @@ class BitPlanes:
         return self._over_units(kernel, n_threads, members * WORDS, left_out, movers * WORDS, *leaves, self.n_members)
 
     def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
-        """What a kernel finds for each subset; threads share the subsets."""
+        """Results of a kernel for each subset; threads share the subsets."""
         n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
         laid_out = (self.words, self.first_slot, 0, self._n_units)
         return interleaved(lambda part: kernel(*laid_out, part, *arguments), subsets, n_threads)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
-        """Sum of what a kernel counts in the units, which threads share."""
+        """Sum of a kernel's counts over all units; threads share the units."""
         laid_out = (self.words, self.ties, self.leads, self.first_slot, self.closest, self.lost)
         return self._summed(lambda part: kernel(*laid_out, *part, *arguments), n_threads)
 
     def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
-        """Sum of what is counted in parts of the units, from a first one up to a last one, which threads share."""
+        """Sum of the results of ``work`` over ranges of units (first, last), one range per thread."""
         n_parts = max(1, min(n_threads, self._n_units))
         ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
         return np.asarray(sum(side_by_side(work, list(itertools.pairwise(ends)))))
 
 
 def _on_a_line(n_words: int) -> np.ndarray:
-    """Zeros that begin on a line of the processor's cache: reading across two costs twice as much."""
+    """Zeros that start on a cache line: a read across two lines costs twice as much."""
     words = np.zeros(int(n_words) + WORDS, np.uint64)
     start = -(words.ctypes.data // 8) % WORDS
     return words[start : start + int(n_words)]

@@ -1,9 +1,9 @@
-"""How differently members err and answer: measures of an ensemble that are sums over its pairs.
+"""Diversity of an ensemble: measures of how differently its members err and predict, as sums over pairs of members.
 
 The definitions are those of Kuncheva and Whitaker, "Measures of Diversity in Classifier Ensembles", Machine Learning
 51, 2003, in the form that Wu et al. use for focal diversity ("Hierarchical Pruning of Deep Ensembles with Focal
-Diversity", ACM TIST 15(1), 2024). Samples are counted once, for all pairs of the pool; an ensemble then takes a sum of
-counts, however many samples there are.
+Diversity", ACM TIST 15(1), 2024). Samples are counted once for all pairs of the pool. Evaluating an ensemble is then a
+sum of these counts, whatever the number of samples.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from evo_ensyth.engine.kernels import pairs
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
-# Measures that are at most 1, and whether they grow with diversity or, as kappa does, with likeness.
+# Measures with a maximum of 1: True if they grow with diversity, False if they grow with likeness, as kappa does.
 MEASURES = {
     "binary_disagreement": True,
     "cohen_kappa": False,
@@ -30,9 +30,9 @@ MEASURES = {
 class Diversity:
     """Diversity of the subsets of a pool on one split.
 
-    Tables are worked out when first asked for, and kept. Measures take subsets, bool (n_subsets, n_members), none of
-    them empty, and give float64 (n_subsets,): NaN for a single member, which has no pairs. No value depends on the
-    other subsets of the batch.
+    Tables are computed on first use and kept. Measures take subsets, bool (n_subsets, n_members), none of them empty,
+    and return float64 (n_subsets,): NaN for a single member, which has no pairs. No value depends on the other subsets
+    of the batch.
 
     Attributes
     ----------
@@ -59,37 +59,37 @@ class Diversity:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """int64, (n_members,): samples that each member gets wrong."""
+        """int64, (n_members,): number of samples that each member gets wrong."""
         return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
 
     @cached_property
     def joint_errors(self) -> np.ndarray:
-        """int64, (n_members, n_members): samples that both get wrong; a member's own errors on the diagonal."""
+        """int64, (n_members, n_members): number of samples that both get wrong; own errors on the diagonal."""
         alike = pairs.agreements(self.y_pred != self.y_true)  # both right, or both wrong
         return np.asarray((alike - self.n_samples + self.errors + self.errors[:, None]) // 2)
 
     @cached_property
     def disagreements(self) -> np.ndarray:
-        """int64, (n_members, n_members): samples that one of the two gets right and the other wrong."""
+        """int64, (n_members, n_members): number of samples that exactly one of the two gets right."""
         return np.asarray(self.errors + self.errors[:, None] - 2 * self.joint_errors)
 
     @cached_property
     def agreements(self) -> np.ndarray:
-        """int64, (n_members, n_members): samples that both give the same label, right or wrong."""
+        """int64, (n_members, n_members): number of samples on which both predict the same label, right or wrong."""
         return np.asarray(pairs.agreements(self.y_pred))
 
     @cached_property
     def chance(self) -> np.ndarray:
-        """int64, (n_members, n_members): sum over the classes of how often the one names it times how often the other.
+        """int64, (n_members, n_members): sum over classes of the product of how often each of the two predicts it.
 
-        Divided by n_samples^2, how often they would agree by chance.
+        Divided by n_samples^2, this is how often they would agree by chance.
         """
         named = np.array([np.bincount(row, minlength=self.n_classes) for row in self.y_pred])
         return np.asarray(named @ named.T)
 
     @cached_property
     def kappas(self) -> np.ndarray:
-        """float64, (n_members, n_members): Cohen's kappa of their labels; 1 if both name one class only, the same."""
+        """float64, (n_members, n_members): Cohen's kappa of their labels; 1 if both always predict the same class."""
         beyond_chance = self.agreements * self.n_samples - self.chance
         return _ratio(beyond_chance, self.n_samples**2 - self.chance, otherwise=1.0)
 
@@ -97,8 +97,8 @@ class Diversity:
     def q_statistics(self) -> np.ndarray:
         """float64, (n_members, n_members): Yule's Q of being right.
 
-        Where it is 0/0, say because one of them is never wrong, being right of one and of the other are independent as
-        far as the samples tell: 0.
+        Q is 0 where it would be 0/0, for example because one of the two is never wrong: as far as the samples show,
+        whether one is right is then independent of whether the other is.
         """
         second_wrong = self.errors - self.joint_errors  # and the first is right
         both_right = self.n_samples - self.errors[:, None] - second_wrong
@@ -108,7 +108,7 @@ class Diversity:
     # --- ensembles --------------------------------------------------------------------------------------------------
 
     def binary_disagreement(self, subsets: np.ndarray) -> np.ndarray:
-        """Share of samples on which just one of a pair is right, averaged over the pairs."""
+        """Share of samples on which exactly one of a pair is right, averaged over the pairs."""
         return self._mean(self.disagreements, subsets) / self.n_samples
 
     def double_fault(self, subsets: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ class Diversity:
         return self._mean(self.kappas, subsets)
 
     def fleiss_kappa(self, subsets: np.ndarray) -> np.ndarray:
-        """Fleiss' kappa of the labels: agreement beyond chance; 1 where all members always name one class, the same."""
+        """Fleiss' kappa of the labels: agreement beyond chance; 1 if all members always predict the same class."""
         size = np.count_nonzero(subsets, axis=1)
         answers = (size * self.n_samples) ** 2
         by_chance = subsets @ self.chance.diagonal() + 2 * pairs.pair_sums(self.chance, subsets)
@@ -132,32 +132,32 @@ class Diversity:
         return np.where(size > 1, _ratio(alike - by_chance, answers - by_chance, otherwise=1.0), np.nan)
 
     def kohavi_wolpert(self, subsets: np.ndarray) -> np.ndarray:
-        """Kohavi-Wolpert variance: mean of l (L - l) / L^2, where l of the L members are right."""
+        """Kohavi-Wolpert variance: mean over samples of l (L - l) / L^2, where l of the L members are right."""
         size = np.count_nonzero(subsets, axis=1)
         variance = pairs.pair_sums(self.disagreements, subsets) / (size**2 * self.n_samples)
         return np.where(size > 1, variance, np.nan)
 
     def generalised_diversity(self, subsets: np.ndarray) -> np.ndarray:
-        """One less the probability that a second member is wrong as well where a first is; NaN if nobody ever errs."""
+        """One minus the probability that a second member is wrong where a first one is; NaN if no member ever errs."""
         one_wrong = subsets @ self.errors / np.count_nonzero(subsets, axis=1)
         return 1 - _ratio(self._mean(self.joint_errors, subsets), one_wrong)
 
     def focal(self, measure: str, subsets: np.ndarray) -> np.ndarray:
-        """Measure each ensemble where its first member errs, then where its second does, and so on: the mean of these.
+        """Measure each ensemble on the samples that one of its members gets wrong, averaged over its members.
 
-        A member that never errs has no such samples, and is left out of the mean.
+        Members that never err have no such samples and are left out of the mean.
 
         Parameters
         ----------
         measure : str
-            One of `MEASURES`. Less can be said of some than of others: the Q statistic of all pairs with the member in
-            focus is 0/0, and kappa takes two members for different who are always wrong, each in its own way.
+            One of `MEASURES`. Some say less in this form than others: the Q statistic is 0/0 for all pairs with the
+            focal member, and kappa counts two members as different if both are always wrong but with different labels.
         subsets : bool, (n_subsets, n_members)
 
         Raises
         ------
         InputError
-            The pool is too large: there are counts for all triples of members.
+            The pool is too large: counts for all triples of members do not fit in memory.
         """
         total, n_focal = np.zeros(len(subsets)), np.zeros(len(subsets))
         for member, where_it_errs in enumerate(self._in_focus):
@@ -168,7 +168,7 @@ class Diversity:
         return _ratio(total, n_focal)
 
     def likeness(self, measure: str, subsets: np.ndarray, focal: bool = False) -> np.ndarray:
-        """Turn a measure so that small is diverse, and 1 stands for members who are all alike.
+        """Express a measure so that small values mean diverse members, and 1 means identical ones.
 
         Parameters
         ----------
@@ -176,12 +176,12 @@ class Diversity:
             One of `MEASURES`; those that grow with diversity are subtracted from 1.
         subsets : bool, (n_subsets, n_members)
         focal : bool
-            Its focal form.
+            Whether to use its focal form.
 
         Returns
         -------
         float64, (n_subsets,)
-            Finite: 1 where a measure says nothing, as of a single member.
+            Always finite: 1 where the measure is undefined, as for a single member.
         """
         values = self.focal(measure, subsets) if focal else getattr(self, measure)(subsets)
         grows_with_diversity = MEASURES[measure]
@@ -189,7 +189,7 @@ class Diversity:
 
     @cached_property
     def _in_focus(self) -> list["Diversity"]:
-        """For each member the samples that it gets wrong."""
+        """For each member, the diversity on the samples that it gets wrong."""
         n_members = len(self.y_pred)
         size = n_members * (int(self.errors.sum()) * self.y_pred.itemsize + 8 * n_members**2)
         check_fits(f"what the focal diversity of {n_members} members counts", size)
@@ -203,5 +203,5 @@ class Diversity:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
-    """Divide, and put ``otherwise`` where that is by zero."""
+    """Divide; ``otherwise`` where the divisor is zero."""
     return np.asarray(np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole != 0))

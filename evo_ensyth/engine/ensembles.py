@@ -17,7 +17,7 @@ from evo_ensyth.pool import Members, Votes
 
 @dataclass(frozen=True)
 class Ensembles:
-    """Subsets, each voting together. Votes and costs are worked out when first asked for, once per batch.
+    """Subsets of a pool, evaluated as voting ensembles. Votes and costs are computed on first use, once per batch.
 
     Attributes
     ----------
@@ -25,10 +25,10 @@ class Ensembles:
         Row i marks the members of ensemble i; none is empty.
     pool : Members
     votes : Votes
-        The split on which the ensembles are judged.
+        The split on which the ensembles are evaluated.
     around : bool, (n_members,), optional
-        A subset from which each ensemble differs by one member. What is counted for all of them together then costs
-        little more than for one.
+        A subset from which each ensemble differs by one member. Margin losses of the whole batch then cost little more
+        than those of one ensemble.
     """
 
     subsets: np.ndarray
@@ -52,13 +52,13 @@ class Ensembles:
         Raises
         ------
         InputError
-            The pool has none for this split.
+            The pool has no scores for this split.
         """
         return views.soft_votes(self.votes)
 
     @property
     def diversity(self) -> Diversity:
-        """How differently the members err and answer."""
+        """Measures of how differently members err and predict."""
         return views.diversity(self.votes)
 
     @cached_property
@@ -68,7 +68,7 @@ class Ensembles:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """int64, (n_ensembles,): samples on which the plurality vote is wrong."""
+        """int64, (n_ensembles,): number of samples on which the plurality vote is wrong."""
         return self.bit_planes.errors(self.subsets)
 
     @cached_property
@@ -77,7 +77,7 @@ class Ensembles:
         return self.bit_planes.margin_counts(self.subsets)
 
     def margin_losses(self, losses: Callable[[int], np.ndarray]) -> np.ndarray:
-        """int64, (n_ensembles,): sum over the samples of what their margins cost; see `BitPlanes.margin_losses`."""
+        """int64, (n_ensembles,): sum of the losses of all samples' margins; see `BitPlanes.margin_losses`."""
         if self.around is None:
             return self.bit_planes.margin_losses(self.subsets, losses)
         movers = (self.subsets ^ self.around).argmax(axis=1)
@@ -85,7 +85,7 @@ class Ensembles:
 
     @cached_property
     def errors_by_class(self) -> np.ndarray:
-        """int64, (n_ensembles, n_classes): samples of each true class on which the plurality vote is wrong."""
+        """int64, (n_ensembles, n_classes): number of samples of each true class that the plurality vote gets wrong."""
         return self.bit_planes.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes, self.subsets)
 
     @property
@@ -101,7 +101,7 @@ class Ensembles:
         return predictions
 
     def total(self, cost: str) -> np.ndarray:
-        """Sum of a cost over the members, with what members share counted once.
+        """Sum of a cost over the members, counting shared parts once.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Ensembles:
         return np.asarray(total)
 
     def largest(self, cost: str) -> np.ndarray:
-        """Largest cost among the members: the slowest, when they run side by side.
+        """Largest cost among the members, such as the latency of members that run in parallel.
 
         Returns
         -------

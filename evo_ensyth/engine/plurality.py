@@ -1,4 +1,4 @@
-"""The plurality vote of one ensemble: most votes win, ties go to the lowest class."""
+"""The plurality vote of one ensemble: the class with the most votes wins, and ties go to the lowest class."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from evo_ensyth.engine.kernels.predictions import fill_predictions
 
 
 def plurality(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return what the members answer together.
+    """Return the plurality vote of the members on each sample.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def plurality(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     same type, (n_samples,)
     """
     y_pred = np.ascontiguousarray(y_pred).view()  # a view, so that the caller's array stays writable
-    y_pred.setflags(write=False)  # the kernel is compiled for read-only labels, which those of a pool are
+    y_pred.setflags(write=False)  # the kernel is compiled for read-only labels, as a pool's are
     found = np.empty((1, y_pred.shape[1]), y_pred.dtype)
     fill_predictions(y_pred, np.ones((1, len(y_pred)), bool), n_classes, found)
     return np.asarray(found[0])

@@ -1,10 +1,10 @@
-"""Votes that are added up as numbers: scores instead of labels, weights instead of one vote each.
+"""Soft votes: sums of scores instead of counts of labels, with optional weights.
 
-A batch of subsets times the scores of some samples is a matrix product, the one thing that a BLAS does as fast as the
-hardware can. Sums of floats would depend on the order in which it adds, and that on the sizes of the blocks and on the
-number of threads. So scores and weights are rounded first, to whole multiples of a power of two, and the product is
-done in the narrowest float that holds every sum exactly: up to 2^24 in float32, below 2^53 in float64. Which of them
-it is, how the work is cut and who does it then changes no answer.
+A batch of subsets times the scores of some samples is a matrix product, which BLAS computes about as fast as the
+hardware allows. Sums of floats would depend on the order of addition, and so on block sizes and the number of threads.
+Scores and weights are therefore first rounded to whole multiples of a power of two, and the product is computed in the
+narrowest float type that holds every sum exactly: up to 2^24 in float32, below 2^53 in float64. The results then depend
+neither on that type nor on how the work is split.
 """
 
 import itertools
@@ -22,20 +22,20 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.pool.memory import check_fits
 
-# Probabilities of 256 members add up to 2^24 of these: as fine as float32 can add that many.
+# The probabilities of 256 members add up to at most 2^24 times this, the largest sum that is exact in float32.
 RESOLUTION = 2.0**-16
-# Real weights keep as many bits as a float32 has; 8,192 members with scores up to 2^16 then reach 2^53.
+# Real weights keep as many bits as a float32 holds; 8,192 members with scores up to 2^16 then reach 2^53.
 WEIGHT_BITS = 24
-# Rounded scores that are kept rather than read and rounded again for every batch.
+# Rounded scores up to this size are kept in memory rather than read and rounded again for every batch.
 KEPT_BYTES = 2**30
-# Subsets times a sample's classes, to add up at once: a few MiB, which caches hold.
+# Sums computed at once (subsets times samples times classes): a few MiB, which fit in the cache.
 BLOCK = 2**20
-# How many subsets the default block is cut for: enough for rounding not to matter beside the product.
+# Number of subsets that the default block assumes: enough for rounding to cost little next to the product.
 SUBSETS = 256
-# Sums to compare before a second thread pays for its start.
+# Sums to compare per thread for the thread to be worth starting.
 THREAD_SUMS = 2**18
 
-# Largest sum of whole numbers that is known to be exact.
+# Largest sum of whole numbers that is guaranteed to be exact.
 EXACT: dict[np.dtype[Any], int] = {np.dtype(np.float32): 2**24, np.dtype(np.float64): 2**53 - 1}
 MOST = max(EXACT.values())
 
@@ -44,9 +44,9 @@ MOST = max(EXACT.values())
 class SoftVotes:
     """Scores of a pool on one split, ready to be added up for any subset.
 
-    Scores are rounded to the nearest multiple of ``resolution``, halves to the even one, and only then added; labels
-    count 1 for their class, exactly. The class with the largest sum wins, ties to the lowest. Rounding may decide
-    between classes whose sums differ by no more than one resolution per member, and between no others.
+    Scores are rounded to the nearest multiple of ``resolution``, halves to even, before they are added. Labels count
+    exactly 1 for their class. The class with the largest sum wins, and ties go to the lowest class. Rounding can only
+    affect the decision between classes whose sums differ by at most one resolution per member.
 
     Attributes
     ----------
@@ -56,9 +56,9 @@ class SoftVotes:
     largest : int
         Largest rounded score, in multiples of the resolution.
     kept : float32 or float64, (n_members, n_samples * n_classes), optional
-        Rounded scores, the classes of one sample side by side; none if they are rounded anew, block by block.
+        Rounded scores, with the classes of a sample contiguous; None if each batch rounds them again, block by block.
     block_samples : int
-        How many samples are added up at once.
+        Number of samples whose scores are added up at once.
     """
 
     source: Scores | Votes
@@ -76,24 +76,25 @@ class SoftVotes:
         kept_bytes: int = KEPT_BYTES,
         block_samples: int | None = None,
     ) -> "SoftVotes":
-        """Make the scores of a split ready; of votes, the labels.
+        """Prepare the scores of a split or, given votes, their labels.
 
         Parameters
         ----------
         source : Scores or Votes
-            Scores may lie in files, which must not change.
+            Scores may be memory-mapped files, which must not change.
         resolution : float
-            A power of two, from 2^-100 to 2^100; labels need none. Scores that are counts are added fastest with 1.
+            A power of two, from 2^-100 to 2^100; ignored for labels. For scores that are counts, 1 is fastest.
         kept_bytes : int
-            Rounded scores are kept in memory if they take no more than this, else rounded anew for every batch.
+            Rounded scores are kept in memory if they take at most this many bytes, else rounded again for every batch.
         block_samples : int, optional
-            How many samples to add up at once; by default as many as caches hold. Changes time and memory only.
+            Number of samples whose scores are added up at once; by default as many as fit in the cache. Affects time
+            and memory only.
 
         Raises
         ------
         InputError
-            A resolution that is no such power, too fine for exact sums or so coarse that all scores vanish; a block
-            without a sample; or rounded scores to keep that do not fit into memory.
+            The resolution is not such a power of two, too fine for exact sums, or so coarse that all scores round to
+            0; ``block_samples`` is below 1; or the rounded scores to keep do not fit in memory.
         """
         if isinstance(source, Votes):
             resolution, largest = 1.0, 1
@@ -123,27 +124,27 @@ class SoftVotes:
         return cls(source, resolution, largest, kept, soft.block_samples)
 
     def errors(self, subsets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Samples that each subset gets wrong.
+        """Count the samples that each subset gets wrong.
 
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
             None of them empty.
         weights : (n_subsets, n_members), optional
-            What the scores of each member are multiplied with before they are added; 1 if left out. Those of members
-            that are not in the subset count for nothing. Whole numbers are used as they are. Of real ones, each row
-            is rounded to multiples of 2^-24 times the power of two above its largest.
+            Factors for the scores of each member; 1 by default. Weights of members outside the subset are ignored.
+            Whole numbers are used as they are. Real weights are rounded, row by row, to multiples of 2^-24 times the
+            power of two above the row's largest.
 
         Returns
         -------
         int64, (n_subsets,)
-            The same for every size of block and batch and every number of threads.
+            Does not depend on block size, batch size or number of threads.
 
         Raises
         ------
         InputError
-            Subsets of the wrong type or shape, or empty; weights that do not fit them, negative, not finite, all 0, or
-            so large that sums would not be exact; a block that does not fit into memory.
+            Subsets have the wrong type or shape, or one is empty; weights do not match them, are negative, not finite,
+            all 0, or so large that sums would not be exact; or a block does not fit in memory.
         """
         return self.totals(add_errors, 1, subsets, weights)[:, 0]
 
@@ -154,14 +155,14 @@ class SoftVotes:
         subsets: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Whole numbers that somebody adds up over all samples, for each subset.
+        """Accumulate whole numbers over all samples, for each subset.
 
         Parameters
         ----------
         add : function of sums, truth and totals
-            Adds to the totals, int64 (n_rows, n_totals), what some samples contribute: their sums of scores, (n_rows,
-            n_block, n_classes), in multiples of the resolution, and their truth, (n_block,). Threads call it for
-            different rows.
+            Adds the contribution of a block of samples to the totals, int64 (n_rows, n_totals). It gets their sums of
+            scores, (n_rows, n_block, n_classes), in multiples of the resolution, and their true classes, (n_block,).
+            Threads call it for different rows.
         n_totals : int
         subsets : bool, (n_subsets, n_members)
         weights : (n_subsets, n_members), optional
@@ -170,7 +171,7 @@ class SoftVotes:
         Returns
         -------
         int64, (n_subsets, n_totals)
-            As whole numbers add up in any order, the same for every size of block and batch and every number of
+            Whole numbers can be added in any order, so this does not depend on block size, batch size or number of
             threads.
 
         Raises
@@ -189,7 +190,7 @@ class SoftVotes:
         return totals
 
     def predictions(self, subsets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Class with the largest sum, ties to the lowest.
+        """Class with the largest sum for each sample, ties to the lowest.
 
         Parameters
         ----------
@@ -199,12 +200,12 @@ class SoftVotes:
 
         Returns
         -------
-        type of the truth, (n_subsets, n_samples)
+        type of ``y_true``, (n_subsets, n_samples)
 
         Raises
         ------
         InputError
-            As for `errors`; or there are more answers than fit into memory.
+            As for `errors`; or the predictions do not fit in memory.
         """
         factors, largest_sum = self._factors(subsets, weights)
         truth = self.source.y_true
@@ -219,7 +220,7 @@ class SoftVotes:
         return predictions
 
     def _factors(self, subsets: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, int]:
-        """Whole numbers to multiply with, (n_subsets, n_members), and a bound of the sums that come of it."""
+        """Whole-number weights, (n_subsets, n_members), and an upper bound of the sums they lead to."""
         subsets = np.asarray(subsets)
         if subsets.dtype != np.bool_ or subsets.ndim != 2 or subsets.shape[1] != self.source.n_members:
             wanted = f"expected bool, (n_subsets, {self.source.n_members})"
@@ -228,7 +229,7 @@ class SoftVotes:
         if len(empty):
             raise InputError(f"subset {empty[0]} has no member; give every subset at least one.")
         factors = subsets if weights is None else _whole(subsets, np.asarray(weights))
-        # Exact below 2^53, and not below it where the sum is not.
+        # This float sum is exact below 2^53, and reaches 2^53 whenever the true sum does.
         totals = factors.sum(axis=1, dtype=np.float64)
         i = int(totals.argmax()) if len(totals) else 0
         largest_sum = int(totals[i]) * self.largest if len(totals) else 0
@@ -242,12 +243,12 @@ class SoftVotes:
     def _add_up(
         self, factors: np.ndarray, kind: np.dtype[Any], compare: Callable[[np.ndarray, slice, slice], None]
     ) -> None:
-        """Hand all sums to a function, block by block: (n_rows, n_block, n_classes), which subsets, which samples."""
+        """Call ``compare`` block by block with sums (n_rows, n_block, n_classes), their rows and their samples."""
         if len(factors) == 0:
             return
         n_members, n_columns = self.source.n_members, self.block_samples * self.source.n_classes
         n_rows = min(len(factors), BLOCK // n_columns or 1)
-        # Kept scores need no room of their own, unless they are kept too narrow for these sums.
+        # Kept scores are used in place, unless their type is too narrow for these sums.
         copied = self.kept is None or self.kept.dtype != kind
         n_numbers = n_rows * (n_columns + n_members) + copied * n_members * n_columns
         check_fits(
@@ -258,7 +259,7 @@ class SoftVotes:
         room = np.empty(n_rows * n_columns, kind)
         scores = np.empty((n_members, n_columns), kind) if copied else np.empty((0, 0), kind)
         n_threads = min(threads(), 1 + room.size // THREAD_SUMS)
-        with ThreadPoolExecutor(n_threads) as pool:  # starts a thread only when there is work for it
+        with ThreadPoolExecutor(n_threads) as pool:  # starts threads only when they have work
             for samples in self._blocks():
                 block = self._block(samples, scores)
                 for first in range(0, len(factors), n_rows):
@@ -279,7 +280,7 @@ class SoftVotes:
         return slice(samples.start * self.source.n_classes, samples.stop * self.source.n_classes)
 
     def _block(self, samples: slice, room: np.ndarray) -> np.ndarray:
-        """Rounded scores of some samples, (n_members, n_columns); in ``room`` if they must be copied."""
+        """Rounded scores of some samples, (n_members, n_columns), copied to ``room`` if necessary."""
         columns = self._columns(samples)
         if room.size == 0 and self.kept is not None:
             return self.kept[:, columns]
@@ -291,7 +292,7 @@ class SoftVotes:
         return room
 
     def _round_into(self, room: np.ndarray, samples: slice) -> None:
-        """Write multiples of the resolution, (n_members, n_columns)."""
+        """Write the scores of some samples as multiples of the resolution, (n_members, n_columns)."""
         shape = (samples.stop - samples.start, self.source.n_classes)
         if isinstance(self.source, Votes):
             classes = np.arange(self.source.n_classes)
@@ -299,13 +300,13 @@ class SoftVotes:
                 np.equal(labels[:, None], classes, out=row.reshape(shape), casting="unsafe")
             return
         for i, (row, member) in enumerate(zip(room, self.source.members, strict=True)):
-            # float16 could not hold the product; float32 and more can, and a power of two costs no bit.
+            # float16 could overflow; float32 or wider does not, and multiplying by a power of two is exact.
             kind = np.result_type(member.dtype, np.float32)
             with np.errstate(over="ignore", invalid="ignore"):
                 rounded = np.multiply(member[samples], 1 / self.resolution, dtype=kind)
                 np.rint(rounded, out=rounded)
-                good = rounded.min() >= 0 and rounded.max() <= self.largest  # so written, NaN is caught as well
-            # What lies in a file, or in a stranger's array, may not be any more what was checked.
+                good = rounded.min() >= 0 and rounded.max() <= self.largest  # False for NaN as well
+            # Scores in a file, or in the caller's array, may have changed since they were checked.
             if not good:
                 raise InputError(f"{self.source.split} scores of member {i} have changed since they were checked.")
             row.reshape(shape)[...] = rounded
@@ -314,7 +315,7 @@ class SoftVotes:
 def _rounded_largest(scores: Scores, resolution: float) -> int:
     if not 2.0**-100 <= resolution <= 2.0**100 or math.frexp(resolution)[0] != 0.5:
         raise InputError(f"the resolution is {resolution:g}; it must be a power of two, from 2^-100 to 2^100.")
-    largest = round(min(scores.largest / resolution, 2.0**1000))  # far too many, yet no infinity
+    largest = round(min(scores.largest / resolution, 2.0**1000))  # round() fails on infinity
     if scores.largest > 0 and largest == 0:
         wanted = "use a finer resolution"
         raise InputError(f"{scores.split} scores reach {scores.largest:g}, which {resolution:g} rounds to 0; {wanted}.")
@@ -322,12 +323,12 @@ def _rounded_largest(scores: Scores, resolution: float) -> int:
 
 
 def _narrowest(largest: int) -> np.dtype[Any]:
-    """Type in which whole numbers are exact up to this one."""
+    """Narrowest type in which all whole numbers up to this one are exact."""
     return next(kind for kind, most in EXACT.items() if largest <= most)
 
 
 def _whole(subsets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weights as whole numbers in proportion, (n_subsets, n_members); 0 for whoever is not in the subset."""
+    """Weights scaled to whole numbers, (n_subsets, n_members); 0 for members outside the subset."""
     if weights.shape != subsets.shape:
         raise InputError(f"weights have shape {weights.shape}; the subsets need {subsets.shape}.")
     if weights.dtype.kind not in "fiu":
@@ -347,7 +348,7 @@ def _whole(subsets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if len(silent):
         raise InputError(f"the members of subset {silent[0]} all have weight 0; give at least one of them more.")
     if weights.dtype.kind == "f" and len(weights):
-        # Row by row: what a subset answers does not depend on what else is in the batch.
+        # Row by row, so that a subset's predictions do not depend on the rest of the batch.
         exponents = np.frexp(weights.max(axis=1, keepdims=True))[1]
         weights = np.rint(np.ldexp(weights, WEIGHT_BITS - exponents))
     return weights

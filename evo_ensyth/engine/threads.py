@@ -1,4 +1,4 @@
-"""How many threads count votes, and how they share the work."""
+"""The number of threads that count votes, and how they share the work."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ import numpy as np
 
 
 def threads() -> int:
-    """How many threads count votes: as many as this process may use, or ``NUMBA_NUM_THREADS`` if that is fewer."""
+    """Number of threads that count votes: the cores this process may use, at most ``NUMBA_NUM_THREADS``."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, int(numba.config.NUMBA_NUM_THREADS)))
 
 
 def side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
-    """Do the same work for each of some parts, each on a thread of its own; a single one on this thread."""
+    """Apply ``work`` to each part on its own thread; a single part runs on the calling thread."""
     if len(parts) == 1:
         return [work(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
@@ -24,7 +24,7 @@ def side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
 
 
 def interleaved(work: Callable[[np.ndarray], np.ndarray], subsets: np.ndarray, n_threads: int) -> np.ndarray:
-    """Join what threads find for their subsets; each gets every n-th, so small and large ones alike."""
+    """Apply ``work`` to the subsets on several threads, which take every n-th subset to balance small and large."""
     found = side_by_side(work, [np.ascontiguousarray(subsets[i::n_threads]) for i in range(n_threads)])
     if n_threads == 1:
         return np.asarray(found[0])

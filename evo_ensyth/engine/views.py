@@ -1,6 +1,6 @@
-"""The views of a split's votes: bit planes, prepared scores, diversity. Each is made once, when somebody first asks.
+"""Views of a split's votes: bit planes, prepared scores, diversity. Each is made once, on first use.
 
-A view belongs to its ``Votes`` object: whoever asks for the view of the same votes gets the same object, and it is
+A view belongs to its ``Votes`` object: asking again for the view of the same votes returns the same object, which is
 freed together with the votes.
 """
 
@@ -18,7 +18,7 @@ View = TypeVar("View")
 
 
 def _made_once(make: Callable[[Votes], View]) -> Callable[[Votes], View]:
-    """Keep what a function makes of votes for as long as the votes exist. It must not refer to them."""
+    """Cache a function of votes for as long as the votes exist. Its result must not refer to them."""
     views: WeakKeyDictionary[Votes, View] = WeakKeyDictionary()
 
     @wraps(make)
@@ -37,7 +37,7 @@ def bit_planes(votes: Votes) -> BitPlanes:
     Raises
     ------
     InputError
-        They would take too much memory; see `BitPlanes.of`.
+        The bit planes would take too much memory; see `BitPlanes.of`.
     """
     return BitPlanes.of(votes)
 
@@ -49,12 +49,12 @@ def soft_votes(votes: Votes) -> SoftVotes:
     Raises
     ------
     InputError
-        The votes have no scores, or they take too much memory; see `SoftVotes.of`.
+        The votes have no scores, or the scores take too much memory; see `SoftVotes.of`.
     """
     return SoftVotes.of(votes.scores)
 
 
 @_made_once
 def diversity(votes: Votes) -> Diversity:
-    """Counts of how differently the members err and answer."""
+    """Counts of how differently the members err and predict."""
     return Diversity.of(votes)

@@ -1,18 +1,18 @@
 """Compiled functions that count votes: plain contiguous arrays in, a new array out, no checks.
 
-Their checked faces are `BitPlanes`, `SoftVotes` and `Diversity`. Kernels count whole numbers or add in a fixed order,
-so that no answer depends on the number of threads. They are cut by what they count:
+`BitPlanes`, `SoftVotes` and `Diversity` check the arguments and call them. Kernels count whole numbers or add in a
+fixed order, so that results do not depend on the number of threads. There is a module for each thing they count:
 
-- ``bits``: the value that they compute in, 512 samples at once;
+- ``bits``: the type they compute with, 512 samples at once;
 - ``layout``: the bit planes of a split;
 - ``counting``: votes and errors of subsets;
-- ``neighbours``: errors once one member has joined, left, or taken the place of another;
+- ``neighbours``: errors after a member joins, leaves, or replaces another;
 - ``margins``: how clearly votes are won;
 - ``predictions``: the vote itself;
 - ``scores``: sums of scores;
 - ``pairs``: pairs of members;
-- ``compiler``: how all of them are compiled, and where machine code is kept.
+- ``compiler``: how kernels are compiled, and where the machine code is cached.
 
-Kernels that serve one selector, objective or proof lie beside it, and are compiled in the same way. All of them run
-without the compiler as well, in a debugger or under coverage: set ``NUMBA_DISABLE_JIT=1``.
+Kernels that serve a single selector, objective or proof live next to it and are compiled in the same way. To run any
+kernel without the compiler, in a debugger or under coverage, set ``NUMBA_DISABLE_JIT=1``.
 """

@@ -1,8 +1,8 @@
-"""512 samples as one value: what kernels compute in.
+"""The type that kernels compute with: one bit for each of 512 samples.
 
-numba has no such type of its own, and left to vectorise loops over words, LLVM moves every intermediate counter through
-memory. A `Bits` value is kept in the widest registers that the processor has. With the compiler off it is an array of
-eight words, and each intrinsic gives way to its twin in Python.
+numba has no such type, and if LLVM is left to vectorise loops over words, it moves every intermediate counter through
+memory. A `Bits` value stays in the widest registers of the processor. With the compiler off it is an array of eight
+words, and each intrinsic is replaced by its Python twin.
 """
 
 import operator
@@ -22,7 +22,7 @@ UNIT = 64 * WORDS
 
 
 def intrinsic(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
-    """Make an instruction of numba's out of a function; with the compiler off, its twin takes its place."""
+    """Turn a function into a numba intrinsic, or into its Python twin if the compiler is off."""
     return lambda function: twin if config.DISABLE_JIT else extending.intrinsic(function)
 
 
@@ -37,11 +37,11 @@ def bits_set(typing_context: Any, word: Any) -> Any:
 
 
 _VECTOR = ir.VectorType(ir.IntType(64), WORDS)
-READ, SECOND_CACHE, DATA = 0, 2, 1  # what LLVM's prefetch calls them
+READ, SECOND_CACHE, DATA = 0, 2, 1  # arguments of LLVM's prefetch
 
 
 class Bits(types.Type):  # type: ignore[misc]
-    """One bit for each of 512 samples; knows ``&``, ``|``, ``^`` and ``~``."""
+    """One bit for each of 512 samples; supports ``&``, ``|``, ``^`` and ``~``."""
 
 
 _BITS = Bits("Bits")
@@ -79,7 +79,7 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 @intrinsic(lambda words, index: words[index : index + WORDS].copy())
 def load(typing_context: Any, words: Any, index: Any) -> Any:
-    """Read eight words from ``words[index]`` on."""
+    """Read eight words starting at ``words[index]``."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value = builder.load(_address(context, builder, signature, arguments))
@@ -95,7 +95,7 @@ def _store(words: np.ndarray, index: int, value: np.ndarray) -> None:
 
 @intrinsic(_store)
 def store(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
-    """Write eight words from ``words[index]`` on."""
+    """Write eight words starting at ``words[index]``."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[2], _address(context, builder, signature, arguments)).align = 8
@@ -106,7 +106,7 @@ def store(typing_context: Any, words: Any, index: Any, value: Any) -> Any:
 
 @intrinsic(lambda words, index: None)
 def fetch_plane(typing_context: Any, words: Any, index: Any) -> Any:
-    """Have eight words from ``words[index]`` on brought into the processor's second cache, and do not wait for them."""
+    """Prefetch eight words starting at ``words[index]`` into the second-level cache, without waiting for them."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte, choice = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -121,7 +121,7 @@ def fetch_plane(typing_context: Any, words: Any, index: Any) -> Any:
 
 @intrinsic(lambda: np.zeros(WORDS, np.uint64))
 def zero(typing_context: Any) -> Any:
-    """No sample."""
+    """Return a value with no bits set."""
     return _BITS(), lambda context, builder, signature, arguments: ir.Constant(_VECTOR, [0] * WORDS)
 
 
@@ -141,7 +141,7 @@ def popcount(typing_context: Any, samples: Any) -> Any:
 
 @compiled
 def room(n):
-    """Room for ``n`` `Bits` that starts on a line of the processor's cache: reading across two costs twice as much."""
+    """Allocate ``n`` `Bits` starting on a cache line: a read across two lines costs twice as much."""
     words = np.empty((n + 1) * WORDS, np.uint64)
     start = (-(words.ctypes.data // 8)) % WORDS
     return words[start : start + n * WORDS]

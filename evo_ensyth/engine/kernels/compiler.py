@@ -1,8 +1,8 @@
-"""How kernels are compiled, and when machine code that is kept on disk is out of date.
+"""How kernels are compiled, and when cached machine code is out of date.
 
-numba keeps the machine code of a function together with that of all functions it calls, and compiles it anew when the
-function's own file has changed. When a callee in another file has changed, it does not notice. So here machine code is
-out of date as soon as any file that holds kernels has changed.
+numba caches the machine code of a function together with that of all functions it calls, and recompiles it when the
+function's own file changes. It does not notice a change of a callee in another file. Here, cached machine code is
+therefore out of date as soon as any file with kernels changes.
 """
 
 import hashlib
@@ -22,34 +22,34 @@ HOLDS_KERNELS = re.compile(r"^@(compiled|inlined|intrinsic)\b", re.MULTILINE)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function that releases the GIL, and keep the machine code on disk where a folder can be written.
+    """Compile a function so that it releases the GIL, and cache the machine code on disk if there is a writable folder.
 
-    With ``NUMBA_DISABLE_JIT=1`` it stays the Python function that it is.
+    With ``NUMBA_DISABLE_JIT=1`` it remains a Python function.
     """
     if config.DISABLE_JIT:
-        return np.errstate(over="ignore")(function)  # compiled integers wrap around without a word
+        return np.errstate(over="ignore")(function)  # compiled integers wrap around silently
     kernel = njit(nogil=True)(function)
-    with suppress(RuntimeError):  # numba found no folder to write to: compile anew in every process
+    with suppress(RuntimeError):  # numba found no writable folder: compile again in every process
         kernel._cache = _Cache(function)
     return kernel
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a function into each of its callers: one that is called once, or takes less time than a call.
+    """Compile a function into each of its callers. For functions with a single caller, or cheaper than a call.
 
-    LLVM optimises compiled functions again in each caller, so this saves time compiling.
+    LLVM optimises compiled functions again in each caller, so this saves compile time.
     """
     return np.errstate(over="ignore")(function) if config.DISABLE_JIT else njit(inline="always")(function)
 
 
 def kept_on_disk(kernel: Any) -> bool:
-    """Whether the machine code of a kernel is kept on disk, so that only the first process waits for it."""
+    """Whether the machine code of a kernel is cached on disk, so that only the first process waits for it."""
     return not config.DISABLE_JIT and kernel.stats.cache_path is not None
 
 
 @cache
 def kernel_sources() -> tuple[Path, ...]:
-    """Files of the package that hold kernels, and this one."""
+    """Files of the package that contain kernels, and this one."""
     files = sorted(PACKAGE.rglob("*.py"))
     return tuple(file for file in files if file == Path(__file__) or HOLDS_KERNELS.search(file.read_text("utf-8")))
 
@@ -64,9 +64,10 @@ def _hash_of_sources() -> str:
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
-    """numba's cache of one function, in the folder that numba chooses, with a stamp that tells of all kernel sources.
+    """numba's cache of one function, in the folder that numba chooses, with a stamp that covers all kernel sources.
 
-    Files with another stamp are overwritten. So that none pile up, their names hold no line number, as numba's do.
+    Files with another stamp are overwritten. Their names leave out the line number that numba adds, so that old files
+    do not pile up.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:

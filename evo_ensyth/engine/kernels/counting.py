@@ -1,31 +1,31 @@
-"""Counting the votes of subsets, 512 samples at once, and the samples that they get wrong."""
+"""Count the votes of subsets, 512 samples at once, and the samples that they get wrong."""
 
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS, bits_set, fetch_plane, load, popcount, room, store, zero
 from evo_ensyth.engine.kernels.compiler import compiled
 
-LOW_BITS = 4  # of a counter: those that are kept in registers
-# Members of the subsets that go through the units together. To read so long a list, 256 kB, costs as much as to fetch a
-# unit of a thousand members again, for another group.
+LOW_BITS = 4  # bits of a counter that stay in registers
+# Members of the subsets that go through the units as one group. Reading a list of this length, 256 kB, costs as much as
+# fetching a unit of a thousand members again for another group.
 LISTED = 65_536
 
 
 @compiled
 def add(a, b, c):
-    """Full adder: sum and carry of three bits. In this form LLVM makes it two ternary instructions."""
+    """Full adder: sum and carry of three bits. LLVM compiles this form to two ternary instructions."""
     return a ^ b ^ c, (a & b) | (c & (a | b))
 
 
 @compiled
 def add_two(words, first, second, one):
-    """Add two planes to the ones: ones, and carry for the twos."""
+    """Add two planes to the ones; return the ones and the carry for the twos."""
     return add(one, load(words, first), load(words, second))
 
 
 @compiled
 def add_four(words, at, members, i, one, two):
-    """Add four planes to ones and twos: ones, twos, and carry for the fours."""
+    """Add four planes to the ones and twos; return these and the carry for the fours."""
     one, first = add_two(words, at + members[i], at + members[i + 1], one)
     one, second = add_two(words, at + members[i + 2], at + members[i + 3], one)
     two, carry = add(two, first, second)
@@ -34,7 +34,7 @@ def add_four(words, at, members, i, one, two):
 
 @compiled
 def add_eight(words, at, members, i, one, two, four):
-    """Add eight planes: ones, twos, fours, and carry for the eights."""
+    """Add eight planes to the ones, twos and fours; return these and the carry for the eights."""
     one, two, first = add_four(words, at, members, i, one, two)
     one, two, second = add_four(words, at, members, i + 4, one, two)
     four, carry = add(four, first, second)
@@ -43,9 +43,9 @@ def add_eight(words, at, members, i, one, two, four):
 
 @compiled
 def count_votes(words, at, members, n, counter, n_bits):
-    """Votes of ``members[:n]`` in the slot that begins at ``words[at]``, as ``n_bits`` `Bits` in ``counter``.
+    """Count the votes of ``members[:n]`` in the slot that starts at ``words[at]``, as ``n_bits`` `Bits` in ``counter``.
 
-    What is left over from the division by sixteen comes first: as long as the counter is small, nothing overflows.
+    The remainder of the division of n by sixteen comes first, while the counter is too small to overflow its low bits.
     """
     one, two, four, eight = zero(), zero(), zero(), zero()
     i = 0
@@ -80,7 +80,7 @@ def count_votes(words, at, members, n, counter, n_bits):
 
 @compiled
 def counter_bits(most):
-    """`Bits` that a counter up to ``most`` needs, and at least those that `count_votes` writes."""
+    """Number of `Bits` in a counter up to ``most``, at least as many as `count_votes` writes."""
     bits = LOW_BITS
     while most >> bits:
         bits += 1
@@ -89,32 +89,32 @@ def counter_bits(most):
 
 @compiled
 def beats(truth, rival, loses):
-    """One step of a comparison, from the lowest bit up: where two bits differ, they decide so far."""
+    """One step of a comparison, from the lowest bit up: the highest bit in which the two differ decides."""
     return (rival & ~truth) | (loses & ~(rival ^ truth))
 
 
 @compiled
 def list_members(subset, members):
-    """Write where the planes of the members of a subset lie in a slot; return how many they are."""
+    """Write the offsets, within a slot, of the planes of a subset's members; return how many there are."""
     n = 0
     for member in range(subset.size):
-        members[n] = member * WORDS  # not in a branch: no processor guesses it
+        members[n] = member * WORDS  # no branch: it would be unpredictable
         n += subset[member]
     return n
 
 
 @compiled
 def room_for_group(subsets):
-    """Room for `list_group`: for members, and for where those of each subset begin."""
+    """Allocate the arrays of `list_group`: members, and where those of each subset begin."""
     n_subsets, n_members = subsets.shape
     return np.empty(min(LISTED, subsets.size) + n_members, np.int32), np.empty(n_subsets + 1, np.int64)
 
 
 @compiled
 def list_group(subsets, start, members, begins):
-    """List the members of the subsets from ``start`` on that go through the units together; return where these end.
+    """List the members of the subsets that form a group, beginning with subset ``start``; return the end of the group.
 
-    Those of subset i get the places from ``begins[i]`` to ``begins[i + 1] - 1``.
+    The members of subset i are at positions ``begins[i]`` to ``begins[i + 1] - 1``.
     """
     begins[start] = 0
     end = start
@@ -126,16 +126,16 @@ def list_group(subsets, start, members, begins):
 
 @compiled
 def worth_fetching(n_listed, n_members, unit, last):
-    """Whether there is a next unit, and a group is large enough to need most of it."""
+    """Whether there is a next unit and the group is large enough to need most of it."""
     return unit + 1 < last and n_listed >= n_members
 
 
 @compiled
 def fetch(words, at, end, n_parts):
-    """Have the first of so many parts of ``words[at:end]`` fetched from memory, without waiting; return its end.
+    """Prefetch the first of ``n_parts`` parts of ``words[at:end]``, without waiting for it; return its end.
 
-    A group reads a unit in no order, which is slow where it does not lie in the cache. So while each subset is counted
-    in one unit, part of the next is fetched.
+    A group reads a unit in no particular order, which is slow if the unit is not in the cache. So while each subset is
+    counted in one unit, part of the next unit is fetched.
     """
     if at < end:
         part_end = at + (end - at) // n_parts
@@ -147,7 +147,7 @@ def fetch(words, at, end, n_parts):
 
 @compiled
 def live_slots(leads, first_slot, unit, left_out):
-    """Slots of a unit, the truth's among them, that can still decide when at most so many are left out."""
+    """Number of slots of a unit, the truth's included, that can matter if at most ``left_out`` members are left out."""
     slot = first_slot[unit] + 1
     while slot < first_slot[unit + 1] and left_out >= leads[slot]:
         slot += 1
@@ -156,15 +156,15 @@ def live_slots(leads, first_slot, unit, left_out):
 
 @compiled
 def wrong_samples(words, ties, leads, first, last, n_members, members, size, truth, rival):
-    """Samples on which ``members[:size]`` are wrong, of the unit with slots ``first`` to ``last - 1``.
+    """Samples that ``members[:size]`` get wrong, in the unit with slots ``first`` to ``last - 1``.
 
-    ``truth`` and ``rival`` are room for two counters.
+    ``truth`` and ``rival`` are working memory for two counters.
     """
     n_bits = counter_bits(size)
     count_votes(words, first * n_members * WORDS, members, size, truth, n_bits)
     wrong = zero()
     for slot in range(first + 1, last):
-        if n_members - size < leads[slot]:  # nor can the weaker rivals that follow
+        if n_members - size < leads[slot]:  # this rival cannot win, and those after it are weaker
             break
         count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
         loses = load(ties, slot * WORDS)
@@ -176,10 +176,10 @@ def wrong_samples(words, ties, leads, first, last, n_members, members, size, tru
 
 @compiled
 def count_errors(words, ties, leads, first_slot, closest, lost, first, last, subsets):
-    """Samples of units ``first`` to ``last - 1`` that each subset gets wrong: int64, (n_subsets,).
+    """Count the samples of units ``first`` to ``last - 1`` that each subset gets wrong: int64, (n_subsets,).
 
-    Leaving out a member moves the lead of the truth over a rival by one at most. So where fewer are left out than the
-    lead that the whole pool gives, the outcome is the whole pool's.
+    Leaving out a member changes the lead of the truth over a rival by at most one. So if a subset leaves out fewer
+    members than the lead in the whole pool, the outcome is the same as for the whole pool.
     """
     n_subsets, n_members = subsets.shape
     stride = n_members * WORDS
@@ -213,9 +213,9 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
 
 @compiled
 def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, subsets, groups, n_groups):
-    """Samples of each group that each subset gets wrong, of units ``first`` to ``last - 1``: (n_subsets, n_groups).
+    """Count the errors by group in units ``first`` to ``last - 1``: int64, (n_subsets, n_groups).
 
-    ``groups`` are those of the samples, in the order of the planes. Only the wrong samples are looked at one by one.
+    ``groups`` holds the groups of the samples in the order of the planes. Only wrong samples are visited one by one.
     """
     n_subsets, n_members = subsets.shape
     stride = n_members * WORDS

@@ -1,4 +1,4 @@
-"""Laying out the bit planes of a split: who votes for the true class of a sample, and who for which rival."""
+"""Lay out the bit planes of a split: which members vote for the true class of a sample, and which for each rival."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from evo_ensyth.engine.kernels.compiler import compiled
 
 @compiled
 def gather(labels, samples, columns):
-    """Copy the labels of up to 64 samples to ``columns`` (64, n_members), so that a sample's labels lie together."""
+    """Copy the labels of up to 64 samples to ``columns`` (64, n_members), so that a sample's labels are contiguous."""
     for member in range(labels.shape[0]):
         for i in range(samples.size):
             columns[i, member] = labels[member, samples[i]]
@@ -16,7 +16,7 @@ def gather(labels, samples, columns):
 
 @compiled
 def tally(labels, counts, named):
-    """Count the labels of one sample in ``counts``, all zero before; list in ``named`` those seen, return how many."""
+    """Count the labels of one sample in ``counts``, zero before; list distinct ones in ``named``, return how many."""
     n = 0
     for label in labels:
         if counts[label] == 0:
@@ -28,7 +28,7 @@ def tally(labels, counts, named):
 
 @compiled
 def count_rivals(labels, truth, n_classes):
-    """Per sample: the pool's votes for the truth and for the strongest rival, number of rivals; int32, (n_samples,)."""
+    """Per sample: votes for the truth, votes for the strongest rival, number of rivals; int32, (n_samples,) each."""
     n_members, n_samples = labels.shape
     for_truth, for_rival = np.zeros(n_samples, np.int32), np.zeros(n_samples, np.int32)
     n_rivals = np.zeros(n_samples, np.int32)
@@ -53,9 +53,9 @@ def count_rivals(labels, truth, n_classes):
 
 @compiled
 def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes):
-    """Set the bits of all members and of the ties, in planes that are all zero, and lower ``leads`` to what they are.
+    """Set the bits of members and ties in zeroed planes, and lower ``leads`` to their values.
 
-    The rivals of a sample take its slots from the strongest to the weakest; ``order`` says which sample goes where.
+    The rivals of a sample fill its slots from the strongest to the weakest; ``order`` maps positions to samples.
     """
     n_members = labels.shape[0]
     columns = np.empty((64, n_members), labels.dtype)
@@ -73,7 +73,7 @@ def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes)
             true_class = truth[samples[i]]
             n = tally(columns[i], counts, named)
             for_truth = counts[true_class]
-            # Sorted by counting: how many rivals have so many votes, then where those begin.
+            # Counting sort: the number of rivals with each number of votes, then the slot where these begin.
             below[:] = 0
             for label in named[:n]:
                 if label != true_class:

@@ -1,4 +1,4 @@
-"""Margins: the votes for the true class less those for its strongest rival."""
+"""Margins: votes for the true class minus votes for its strongest rival."""
 
 import numpy as np
 
@@ -19,16 +19,16 @@ from evo_ensyth.engine.kernels.neighbours import count_slots
 
 @compiled
 def choose(condition, yes, no):
-    """Take each bit from one of two values."""
+    """Take each bit from ``yes`` where the condition's bit is set, else from ``no``."""
     return (condition & yes) | (no & ~condition)
 
 
 @compiled
 def split_by_value(digits, n_digits, masks, values, sizes):
-    """Divide 512 samples by the number that each has, given by its digits, the lowest first; return how many there are.
+    """Group 512 samples by a number, given as binary digits, lowest first; return how many different numbers occur.
 
-    They are divided by their highest digit, then by the next; no sample, no division. ``masks``, ``values`` and
-    ``sizes`` get who has each number, the number, and how many have it: room for as many as there are samples.
+    Samples are split by the highest digit, then by the next; splits without samples on both sides are skipped. For each
+    number, ``masks`` gets its samples, ``values`` the number, and ``sizes`` the count; each has space for 512 entries.
     """
     store(masks, 0, ~zero())
     values[0], sizes[0] = 0, UNIT
@@ -51,7 +51,7 @@ def split_by_value(digits, n_digits, masks, values, sizes):
 
 @compiled
 def raise_to(most, rival, n_bits):
-    """Replace each number by another where that is larger."""
+    """Raise each number in ``most`` to that of the rival where the rival's is larger."""
     larger = zero()
     for bit in range(0, n_bits * WORDS, WORDS):
         larger = beats(load(most, bit), load(rival, bit), larger)
@@ -61,8 +61,8 @@ def raise_to(most, rival, n_bits):
 
 @compiled
 def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
-    """Divide 512 samples by their margins, truth less strongest rival; see `split_by_value`."""
-    carry = ~zero()  # to subtract is to add the complement and one
+    """Group 512 samples by margin, truth minus strongest rival; see `split_by_value`."""
+    carry = ~zero()  # subtract by adding the complement and one
     for bit in range(0, n_bits * WORDS, WORDS):
         digit, carry = add(load(truth, bit), ~load(most, bit), carry)
         store(digits, bit, digit)
@@ -75,7 +75,7 @@ def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
 
 @compiled
 def unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, sizes):
-    """Divide the samples of a unit by their margins; see `split_by_margin`. ``counters`` are room for four."""
+    """Group the samples of a unit by margin; see `split_by_margin`. ``counters`` is working memory for four."""
     n_bits = counter_bits(size)
     truth, rival, most, digits = counters
     slot_0 = first_slot[unit]
@@ -90,14 +90,14 @@ def unit_margins(words, first_slot, unit, members, size, n_members, counters, ma
 
 @compiled
 def room_for_margins(n_members):
-    """Room for `unit_margins`: counters, and masks, values and sizes."""
+    """Allocate the working memory of `unit_margins`: counters, masks, values and sizes."""
     n = counter_bits(n_members) + 1
     return (room(n), room(n), room(n), room(n)), room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
 
 
 @compiled
 def count_margins(words, first_slot, first, last, subsets):
-    """How often each margin occurs in units ``first`` to ``last - 1``, room of units that is not used included.
+    """Count how often each margin occurs in units ``first`` to ``last - 1``, including unused sample positions.
 
     int64, (n_subsets, 2 * n_members + 1): column ``n_members + d`` counts the samples on which the truth has d votes
     more than its strongest rival.
@@ -126,7 +126,7 @@ def count_margins(words, first_slot, first, last, subsets):
 
 @compiled
 def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
-    """Sum over the samples of units ``first`` to ``last - 1`` of what each margin costs: int64, (n_subsets,).
+    """Sum of the losses of the margins in units ``first`` to ``last - 1``: int64, (n_subsets,).
 
     ``losses[row_of[size], n_members + d]`` is the loss for a margin of d in an ensemble of a size.
     """
@@ -155,7 +155,7 @@ def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
 
 @compiled
 def mark_strongest(counters, most, n_slots, n_bits, strongest, alone):
-    """Mark for each rival the samples on which nobody has more votes than it, and those on which nobody has as many."""
+    """Mark for each rival the samples on which it is a strongest rival, and those on which it is the only one."""
     once, twice = zero(), zero()
     for slot in range(1, n_slots):
         differs = zero()
@@ -170,14 +170,14 @@ def mark_strongest(counters, most, n_slots, n_bits, strongest, alone):
 
 @compiled
 def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_members, joined, left):
-    """Sum over the samples of units ``first`` to ``last - 1`` of what margins cost once each mover has moved.
+    """Sum of the losses of the margins in units ``first`` to ``last - 1`` after each move: int64, (n_movers,).
 
-    ``members`` vote; a mover joins them, or leaves them if it ``leaves``: int64, (n_movers,). ``joined`` and ``left``,
-    (2 * n_members + 1,), are the losses for every margin in ensembles of one member more, or less.
+    ``members`` vote. Each mover joins them, or leaves them if ``leaves`` says so. ``joined`` and ``left``,
+    (2 * n_members + 1,), are the losses of every margin in ensembles of one member more, or one less.
 
-    A vote for the truth moves the margin by one; a vote for a rival only where this is a strongest one, and if it is
-    taken away, where this is the only one. So a mover costs one pass over its own planes, and as many counts of bits
-    as there are margins in a unit.
+    A vote for the truth changes the margin by one. Adding a vote for a rival changes it only if the rival is a
+    strongest one, and taking one away only if it is the only strongest one. So a mover costs one pass over its own
+    planes, and a few counts of bits for each margin in a unit.
     """
     sums = np.zeros(movers.size, np.int64)
     size = members.size
@@ -187,7 +187,7 @@ def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_
     counters, strongest, alone = room(most_slots * n_bits), room(most_slots), room(most_slots)
     most, digits = room(n_bits), room(n_bits + 1)
     masks, values, counts = room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
-    gains = np.empty((2, 2, UNIT), np.int64)  # for who joins and who leaves: of a margin that falls, and that rises
+    gains = np.empty((2, 2, UNIT), np.int64)  # [joins or leaves, margin falls or rises, margin]
     for unit in range(first, last):
         at = first_slot[unit] * stride
         n_slots = first_slot[unit + 1] - first_slot[unit]
@@ -203,7 +203,7 @@ def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_
             margin = n_members + values[part]
             unmoved_joined += counts[part] * joined[margin]
             unmoved_left += counts[part] * left[margin]
-            # Beyond the last margin nobody moves: the whole pool has no larger one.
+            # No move leads beyond the last margin: the whole pool has no larger one.
             lower, upper = max(margin - 1, 0), min(margin + 1, 2 * n_members)
             gains[0, 0, part], gains[0, 1, part] = joined[lower] - joined[margin], joined[upper] - joined[margin]
             gains[1, 0, part], gains[1, 1, part] = left[lower] - left[margin], left[upper] - left[margin]

@@ -1,4 +1,4 @@
-"""Errors of all neighbours of a subset: what changes when one member joins, leaves, or takes the place of another."""
+"""Errors of all neighbours of a subset: those reached when one member joins, leaves, or replaces another."""
 
 import numpy as np
 
@@ -9,11 +9,12 @@ from evo_ensyth.engine.kernels.counting import beats, count_votes, counter_bits,
 
 @compiled
 def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, level):
-    """What one vote more, or less, in each slot would make of the samples; return those wrong as it is.
+    """Tabulate the wrong samples after one vote more, or less, in each slot; return those that are wrong without it.
 
-    ``counters`` holds the votes for all slots of a unit, from ``at`` on. A vote moves margins by one: for the truth up
-    against all rivals, for a rival down against this one. ``joining`` and ``leaving`` get the samples that are wrong
-    once somebody who names the slot has joined, or left; ``level`` is room for as many.
+    ``counters`` holds the votes for all slots of a unit, starting at ``at``. A vote for the truth raises its margins
+    over all rivals by one; a vote for a rival lowers the margin over this rival by one. For each slot, ``joining`` and
+    ``leaving`` get the samples that are wrong after a member that votes for the slot joins, or leaves. ``level`` is
+    working memory of the same size.
     """
     step = n_bits * WORDS
     beaten, twice = zero(), zero()
@@ -47,7 +48,7 @@ def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, leve
 
 @compiled
 def wrong_with(words, at, stride, n_slots, table, wrong):
-    """Number of samples that are wrong when one member moves: the table's, where it names a slot that counts."""
+    """Count the wrong samples after one member moves: the table's where it votes for a live slot, else as before."""
     for slot in range(n_slots):
         votes = load(words, at + slot * stride)
         wrong = (votes & load(table, slot * WORDS)) | (wrong & ~votes)
@@ -56,14 +57,14 @@ def wrong_with(words, at, stride, n_slots, table, wrong):
 
 @compiled
 def room_for_tables(first_slot, n_bits):
-    """Room for the counters of a unit, and for the three tables made of them."""
+    """Allocate the counters of a unit and the three tables made from them."""
     n_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
     return room(n_slots * n_bits), room(n_slots), room(n_slots), room(n_slots)
 
 
 @compiled
 def count_slots(words, at, stride, n_slots, members, counters, n_bits):
-    """Count the votes for each of ``n_slots`` slots, the first of which begins at ``at``."""
+    """Count the votes for each of ``n_slots`` slots, the first of which starts at ``at``."""
     for slot in range(n_slots):
         count_votes(words, at + slot * stride, members, members.size, counters[slot * n_bits * WORDS :], n_bits)
 
@@ -72,14 +73,14 @@ def count_slots(words, at, stride, n_slots, members, counters, n_bits):
 def neighbour_errors(
     words, ties, leads, first_slot, closest, lost, first, last, members, left_out, movers, leaves, n_members
 ):
-    """Errors of units ``first`` to ``last - 1`` once each mover has joined, or left if it ``leaves``: (n_movers,).
+    """Errors in units ``first`` to ``last - 1`` after each mover joins, or leaves if ``leaves`` says so: (n_movers,).
 
-    ``members`` vote; they and the ``movers`` are places in a slot. One may stand there several times. No neighbour
-    leaves out more than ``left_out``. A mover costs one pass over its own planes, through tables that say what each
-    vote would change.
+    ``members`` vote; they and the ``movers`` are offsets in a slot, and the same one may occur several times. No
+    neighbour leaves out more than ``left_out`` members. A mover costs one pass over its own planes, with tables of what
+    each vote would change.
     """
     errors = np.zeros(movers.size, np.int64)
-    n_bits = counter_bits(members.size + 1)  # one vote more must fit
+    n_bits = counter_bits(members.size + 1)  # space for one more vote
     stride = n_members * WORDS
     counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
     for unit in range(first, last):
@@ -98,9 +99,9 @@ def neighbour_errors(
 
 @compiled
 def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, members, left_out, joiners, n_members):
-    """Errors of units ``first`` to ``last - 1`` once a member has made room for a joiner: (n of them, n_joiners).
+    """Errors in units ``first`` to ``last - 1`` after a joiner replaces a member: (number of members, n_joiners).
 
-    The votes are counted once; then each member's are taken off again, and what any joiner would bring is tabulated.
+    The votes are counted once. Then each member's votes are subtracted in turn, and the effect of any joiner tabulated.
     """
     errors = np.zeros((members.size, joiners.size), np.int64)
     n_bits = counter_bits(members.size + 1)

@@ -7,7 +7,7 @@ from evo_ensyth.engine.kernels.compiler import compiled
 
 @compiled
 def agreements(rows):
-    """Count for each pair of rows the columns in which they are equal: int64, (n_rows, n_rows)."""
+    """For each pair of rows, count the columns in which they are equal: int64, (n_rows, n_rows)."""
     n_rows, n_columns = rows.shape
     equal = np.empty((n_rows, n_rows), np.int64)
     for first in range(n_rows):
@@ -21,7 +21,7 @@ def agreements(rows):
 
 @compiled
 def pair_sums(table, subsets):
-    """Sum of ``table[i, j]`` over the pairs i > j of each subset, (n_subsets,); always added up in the same order."""
+    """Sum of ``table[i, j]`` over the pairs i > j of each subset, (n_subsets,), always added in the same order."""
     n_subsets, n_members = subsets.shape
     sums = np.zeros(n_subsets, table.dtype)
     members = np.empty(n_members, np.int64)

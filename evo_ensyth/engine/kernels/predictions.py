@@ -7,7 +7,7 @@ from evo_ensyth.engine.kernels.compiler import compiled
 
 @compiled
 def fill_predictions(y_pred, subsets, n_classes, out):
-    """Label with the most votes for each subset and sample, ties to the lowest, written to (n_subsets, n_samples)."""
+    """Write to ``out``, (n_subsets, n_samples), the label with the most votes; ties go to the lowest label."""
     n_members, n_samples = y_pred.shape
     counts = np.zeros(n_classes, np.int64)
     for subset in range(subsets.shape[0]):

@@ -1,4 +1,4 @@
-"""Sums of scores: which class has the largest, and what share of all it has."""
+"""Sums of scores: which class has the largest, and what share of the total each class has."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ FINE = 2.0**32
 def add_errors(sums, truth, errors):
     """Add to ``errors``, (n_subsets, 1), the samples on which another class beats the truth, ties to the lowest.
 
-    ``sums`` are (n_subsets, n_samples, n_classes). All classes are looked at, as several at once are compared: that
-    takes a loop without an early end, and an unsigned truth, which is no index from the end.
+    ``sums`` has shape (n_subsets, n_samples, n_classes). The loops have no early exit and the truth is unsigned, so
+    that it never counts from the end; both let the compiler compare several classes at once.
     """
     for subset in range(sums.shape[0]):
         wrong = 0
@@ -32,11 +32,11 @@ def add_errors(sums, truth, errors):
 
 @compiled
 def share_of_each(row):
-    """What turns the sums of one sample, (n_classes,), into shares of their total: a factor, and what is added to each.
+    """Return a factor and a summand that turn the sums of one sample, (n_classes,), into shares of their total.
 
-    Where nobody gives any class a score, all have the same share.
+    If all sums are 0, all classes have the same share.
     """
-    total = np.float64(0.0)  # also without the compiler, which would add in the type of the sums
+    total = np.float64(0.0)  # float64 with the compiler off, too: NumPy would add in the type of the sums
     for value in row:
         total += value
     if total > 0:
