@@ -1,4 +1,4 @@
-"""The errors that a caller may want to catch, and how a message stays on its one line."""
+"""Errors that a caller may want to catch, and the function that keeps their messages on one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,20 +8,20 @@ BUILD_EXTRA = ("cvxpy", "pooch", "safetensors", "sklearn", "torch")
 
 
 class EvoEnsythError(Exception):
-    """Anything this package says on purpose. The command line prints it as one line and exits with status 2."""
+    """Base class of the errors of this package. The command line prints them on one line and exits with status 2."""
 
 
 class UnfinishedError(EvoEnsythError):
-    """Some of what was asked for could not be made, and the rest is kept. The command line exits with status 1."""
+    """Part of the work failed and the rest is kept. The command line exits with status 1."""
 
 
 class InputError(EvoEnsythError, ValueError):
-    """What was handed in is wrong. The message names the file and the field, and says what was expected."""
+    """Invalid input. The message names the file and the field, and says what was expected."""
 
 
 @contextmanager
 def build_extra() -> Iterator[None]:
-    """Report a package that a plain install leaves out with the command that installs it.
+    """Turn the failed import of a package from the extra 'build' into a message with the command that installs it.
 
     Raises
     ------
@@ -39,10 +39,10 @@ def build_extra() -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """Show a text that a stranger chose: on one line, and with nothing in it that a terminal would obey.
+    """Make untrusted text safe to print: on one line, without control characters that a terminal would interpret.
 
-    Names of files, members and costs may hold anything. White space becomes blanks; every other character that cannot
-    be printed is written as Python would escape it.
+    Names of files, members and costs may contain anything. White space becomes blanks; all other characters that are
+    not printable are escaped as in Python.
     """
     return "".join(
         character if character.isprintable() else " " if character.isspace() else _escaped(character)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the fingerprints by which they are known again."""
+"""Write files whole or not at all, and identify their content by fingerprints."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from typing import Any
 
 from evo_ensyth.errors import InputError
 
-# Windows opens no folder as a file: there folders are neither locked nor flushed to disk.
+# Windows cannot open a folder as a file, so there folders are neither locked nor flushed to disk.
 WINDOWS = os.name == "nt"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that a reader, or a crash, sees the old file or the new one, never a part."""
+    """Write ``content`` to ``path`` atomically: even after a crash, the file is the old one or the new one."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -34,17 +34,17 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole or not at all. NaN and infinity are refused: JSON has none."""
+    """Write ``content`` as indented JSON, whole or not at all. JSON has no NaN and infinity: they raise ValueError."""
     write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file.
+    """Read a JSON file.
 
     Raises
     ------
     InputError
-        No such file, not JSON, or a name that stands twice in one object.
+        The file does not exist, is not JSON, or has an object in which a name occurs twice.
     """
     content = _read_regular(path)
     try:
@@ -54,19 +54,19 @@ def read_json(path: Path) -> Any:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Find out before the work is done whether `folder_written_whole` can make a folder after it.
+    """Check before some long work that `folder_written_whole` will be able to create its folder.
 
     Raises
     ------
     InputError
-        It exists already, or cannot be made there.
+        The folder already exists, or cannot be created there.
     """
     with _temporary_for(folder):
         pass
 
 
 def next_free(folder: Path) -> Path:
-    """Path of a folder that does not exist yet: this one, or the same with the next number behind it."""
+    """Path of a folder that does not exist yet: this one, or the same with the next free number appended."""
     number, free = 1, folder
     while os.path.lexists(free):
         number += 1
@@ -76,12 +76,12 @@ def next_free(folder: Path) -> Path:
 
 @contextmanager
 def folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Hand out a temporary folder that becomes ``folder`` when the block ends well and vanishes when it does not.
+    """Provide a temporary folder that becomes ``folder`` if the block succeeds and is removed if it fails.
 
     Raises
     ------
     InputError
-        ``folder`` exists already, when the block is entered or by the time it ends, or it cannot be written.
+        ``folder`` already exists, on entry or by the time the block ends, or it cannot be written.
     """
     with _temporary_for(folder) as temporary:
         try:
@@ -96,12 +96,12 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """Have a folder to oneself among the processes that ask for it; however a process ends, it lets go.
+    """Hold an exclusive lock on a folder during the block; it is released however the process ends.
 
     Raises
     ------
     InputError
-        Another process has it.
+        Another process holds the lock.
     """
     if WINDOWS:
         yield
@@ -115,7 +115,7 @@ def held_folder(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise InputError(f"another process is at work in {folder}; wait until it has ended.") from None
         except OSError:
-            pass  # A file system without locks: two processes would only do the same work twice.
+            pass  # The file system has no locks: at worst, two processes do the same work.
         yield
     finally:
         os.close(descriptor)
@@ -127,12 +127,12 @@ def sha256(content: bytes) -> str:
 
 
 def fingerprint(content: Any) -> str:
-    """SHA-256 of what JSON would say of ``content``, whatever the order of its keys."""
+    """SHA-256 of the JSON form of ``content``, independent of the order of keys."""
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
 def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
-    """What ``parse`` makes of a file whose SHA-256 is known.
+    """Check the SHA-256 of a file, then return the result of ``parse`` on its content.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
 
 @contextmanager
 def _temporary_for(folder: Path) -> Iterator[Path]:
-    """Make a temporary folder beside ``folder``, and take away afterwards whatever did not become part of it."""
+    """Create a temporary folder next to ``folder``, and afterwards remove whatever did not become part of it."""
     new_parents = [parent for parent in folder.parents if not os.path.lexists(parent)]  # innermost first
     temporary = None
     try:
@@ -162,7 +162,7 @@ def _temporary_for(folder: Path) -> Iterator[Path]:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary)
         for parent in new_parents:
-            with suppress(OSError):  # it is there no longer, or something lies in it
+            with suppress(OSError):  # it no longer exists, or is not empty
                 parent.rmdir()
 
 
@@ -178,7 +178,7 @@ def _made_beside(folder: Path) -> Path:
 
 
 def _read_regular(path: Path) -> bytes:
-    """Content of a file that is one: reading a pipe or a device might never end."""
+    """Read a regular file; anything else is refused, as reading a pipe or a device might never end."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path} is no regular file.")

@@ -1,23 +1,23 @@
-"""What ensembles are judged by. Every objective is minimised.
+"""Objectives, by which ensembles are judged. Every objective is minimised.
 
-An objective is a function of `Ensembles` with a name. Each file here is one, with the file's name. An objective of the
-user's own is a function in a problem module, or in any module that can be imported::
+An objective is a named function of `Ensembles`. Each module in this package defines one of the same name. To define
+your own, write a function in a problem module, or in any module that can be imported::
 
     from evo_ensyth.objectives import objective
 
     @objective(unit="ms")
     def latency(ensembles):
-        \"\"\"The slowest member, when all run side by side.\"\"\"
+        \"\"\"Latency of the slowest member, if all run in parallel.\"\"\"
         return ensembles.largest("latency_ms")
 
-Every cost of a pool is an objective by its name: its sum over the members. ``largest_`` before the name stands for the
-largest cost among them. ``error_of_class_3`` is the error on the samples of class 3.
+The name of every cost of a pool is also an objective: the sum of that cost over the members. With the prefix
+``largest_`` it is the largest cost among them. ``error_of_class_3`` is the error on the samples of class 3.
 
-An objective says of itself what it is: its ``unit``; what it ``counts``, if the value is the error or the number of
-members; and which other objective it ``estimates``.
+An objective declares its ``unit``; what it ``counts``, if its value is the error or the number of members; and which
+other objective it ``estimates``.
 
-Measures of diversity are turned round so that they are minimised too: 1 stands for members that are all alike, and for
-a single member. They say nothing about how good an ensemble is; use them together with ``error``.
+Measures of diversity are reversed so that they are minimised too: 1 means that all members are alike, or that there is
+only one. They do not measure how good an ensemble is; use them together with ``error``.
 """
 
 import re
@@ -50,10 +50,10 @@ class Objective:
     unit : str
         For tables and axes.
     counts : str
-        What the value counts, so that it can be had without calling ``evaluate``: ``errors`` if it is the share of
-        samples on which the plurality vote is wrong, ``members`` if it is the size of the ensemble.
+        What the value counts, so that it can be computed without calling ``evaluate``: ``errors`` if it is the share
+        of samples on which the plurality vote is wrong, ``members`` if it is the size of the ensemble.
     estimates : str
-        Name of the objective that it estimates and stands for in a search; reports show the one it estimates.
+        Name of the objective that it estimates and replaces in a search; reports show the objective it estimates.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Objective:
 def objective(
     unit: str = "", *, counts: Literal["", "errors", "members"] = "", estimates: str = ""
 ) -> Callable[[Callable[[Ensembles], np.ndarray]], Objective]:
-    """Make an objective of a function, with the function's name."""
+    """Turn a function into an objective with the function's name."""
     return lambda function: Objective(function.__name__, function, unit, counts, estimates)
 
 
@@ -81,23 +81,23 @@ def describe() -> dict[str, str]:
 
 
 def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) -> Objective:
-    """Look an objective up by name; an `Objective` comes back as it is.
+    """Look up an objective by name; an `Objective` is returned as it is.
 
     Parameters
     ----------
     name : str or Objective
-        A name of `names`; a cost of the pool, alone or behind ``largest_``; ``error_of_class_3``; the name of one of
-        ``own``; or a dotted name such as ``mylab.f1``: that of a module with one objective, or of an objective in a
+        One of `names`; a cost of the pool, alone or prefixed with ``largest_``; ``error_of_class_3``; the name of one
+        of ``own``; or a dotted name such as ``mylab.f1``, of a module with one objective or of an objective in a
         module.
     pool : Members
-        Its costs have names.
+        Provides the names of the costs.
     own : sequence of Objective
-        The user's own.
+        User-defined objectives.
 
     Raises
     ------
     InputError
-        There is none of that name, or it cannot be imported.
+        There is no objective of that name, or it cannot be imported.
     """
     if isinstance(name, Objective):
         return name
@@ -124,12 +124,12 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
 
 
 def samples_of_class(number: int, ensembles: Ensembles) -> int:
-    """How many samples of the split are truly of a class.
+    """Number of samples of the split whose true class is ``number``.
 
     Raises
     ------
     InputError
-        None is, on the search split. A test split may be without: what was chosen shall be told all the same.
+        The search split has none. A test split may have none, so that the chosen ensembles can still be reported.
     """
     votes = ensembles.votes
     n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
@@ -145,7 +145,7 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
     Raises
     ------
     InputError
-        An objective fails, gives another shape, or a value that is no finite number.
+        An objective fails, or returns another shape or a value that is not a finite number.
     """
     values = np.empty((len(ensembles), len(objectives)))
     for column, goal in enumerate(objectives):
@@ -169,9 +169,9 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
 
 
 def _error_of_class(number: int) -> Objective:
-    """Make the objective that looks at the samples of one true class: the share of them that the vote gets wrong.
+    """Make the objective for one true class: the share of its samples that the vote gets wrong.
 
-    See `samples_of_class` for classes that have none. On a test split without such a sample it is 0.
+    See `samples_of_class` for classes without samples. On a test split without samples of the class it is 0.
     """
 
     def share_wrong(ensembles: Ensembles) -> np.ndarray:

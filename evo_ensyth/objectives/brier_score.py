@@ -15,8 +15,8 @@ from evo_ensyth.objectives import Ensembles, objective
 def brier_score(ensembles: Ensembles) -> np.ndarray:
     """Mean over samples of the squared distance of the mean scores from 1 for the truth and 0 for all others.
 
-    Scores need not add up to 1: they are divided by their sum over the classes; where that is 0, all classes share
-    alike.
+    Scores need not add up to 1: they are divided by their sum over the classes. If that is 0, all classes get equal
+    shares.
     """
     scores = ensembles.soft_votes.totals(add_brier_scores, 1, ensembles.subsets)[:, 0]
     return np.asarray(scores / (FINE * ensembles.votes.n_samples))
@@ -24,7 +24,7 @@ def brier_score(ensembles: Ensembles) -> np.ndarray:
 
 @compiled
 def add_brier_scores(sums: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> None:
-    """Add to ``scores``, (n_subsets, 1), squared distances of the shares from 1 for the truth, in units of 2^-32."""
+    """Add to ``scores``, (n_subsets, 1), squared distances of the shares from the truth's 1, in units of 2^-32."""
     for subset in range(sums.shape[0]):
         for sample in range(truth.size):
             row = sums[subset, sample]

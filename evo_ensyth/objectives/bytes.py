@@ -1,4 +1,4 @@
-"""Storage that an ensemble takes."""
+"""Storage size of an ensemble."""
 
 import numpy as np
 
@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="bytes")
 def bytes(ensembles: Ensembles) -> np.ndarray:
-    """Bytes in the format that the pool names, shared parts once."""
+    """Bytes in the storage format of the pool, with shared parts counted once."""
     return ensembles.total("bytes")

@@ -15,10 +15,10 @@ N_BINS = 15
 
 @objective(unit="0 to 1")
 def calibration_error(ensembles: Ensembles) -> np.ndarray:
-    """Mean over bins of the distance between confidence and accuracy, weighted by the samples of the bins.
+    """Mean over bins of the distance between confidence and accuracy, weighted by the number of samples in each bin.
 
-    Confidence is the largest share of the mean scores; the bins cut [0, 1] into parts of equal width. A number that is
-    small for whoever knows how good he is, even if he is bad: minimise it beside an error, not instead of one.
+    Confidence is the largest share of the mean scores; the bins divide [0, 1] into intervals of equal width. An
+    ensemble with many errors can still be well calibrated, so minimise this together with an error, not instead of one.
     """
     overconfidence = ensembles.soft_votes.totals(add_overconfidence, N_BINS, ensembles.subsets)
     return np.asarray(np.abs(overconfidence).sum(axis=1) / (FINE * ensembles.votes.n_samples))
@@ -26,9 +26,9 @@ def calibration_error(ensembles: Ensembles) -> np.ndarray:
 
 @compiled
 def add_overconfidence(sums: np.ndarray, truth: np.ndarray, overconfidence: np.ndarray) -> None:
-    """Add what the largest shares promise more than is right, in units of 2^-32, to (n_subsets, n_bins).
+    """Add each sample's confidence minus correctness, in units of 2^-32, to its bin of (n_subsets, n_bins).
 
-    The bins are ``(0, 1 / n_bins]``, ..., ``(1 - 1 / n_bins, 1]``; a sample belongs to that of its largest share.
+    The bins are ``(0, 1 / n_bins]``, ..., ``(1 - 1 / n_bins, 1]``; a sample belongs to the bin of its largest share.
     """
     n_bins = overconfidence.shape[1]
     for subset in range(sums.shape[0]):

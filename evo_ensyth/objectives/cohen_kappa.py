@@ -1,4 +1,4 @@
-"""How much more often than by chance two members agree."""
+"""How much more often two members agree than by chance."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How much more often than by chance all members agree."""
+"""How much more often members agree than by chance, over all members at once."""
 
 import numpy as np
 

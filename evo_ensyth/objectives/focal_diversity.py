@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="1 - diversity")
 def focal_diversity(ensembles: Ensembles) -> np.ndarray:
-    """One less generalised diversity on the errors of a member, averaged over the members; 1 for one member."""
+    """One minus generalised diversity on the errors of a member, averaged over the members; 1 for one member."""
     return ensembles.diversity.likeness("generalised_diversity", ensembles.subsets, focal=True)

@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="1 - diversity")
 def generalised_diversity(ensembles: Ensembles) -> np.ndarray:
-    """One less generalised diversity; 1 for one member, and where nobody errs."""
+    """One minus generalised diversity; 1 for one member, and if no member errs."""
     return ensembles.diversity.likeness("generalised_diversity", ensembles.subsets)

@@ -7,8 +7,9 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="1 - variance")
 def kohavi_wolpert(ensembles: Ensembles) -> np.ndarray:
-    """One less the Kohavi-Wolpert variance; 1 for one member.
+    """One minus the Kohavi-Wolpert variance; 1 for one member.
 
-    Among ensembles of one size L it ranks as `binary_disagreement` does, of which the variance is (L - 1) / 2L.
+    For ensembles of the same size L the variance is (L - 1) / 2L times the mean disagreement of the pairs, so this
+    ranks them as `binary_disagreement` does.
     """
     return ensembles.diversity.likeness("kohavi_wolpert", ensembles.subsets)

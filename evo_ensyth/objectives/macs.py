@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="MACs per sample")
 def macs(ensembles: Ensembles) -> np.ndarray:
-    """Multiply-accumulate operations per sample with dense kernels, shared parts once."""
+    """Multiply-accumulate operations per sample with dense kernels; shared parts count once."""
     return ensembles.total("macs")

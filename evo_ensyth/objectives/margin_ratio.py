@@ -7,22 +7,22 @@ import numpy as np
 
 from evo_ensyth.objectives import Ensembles, objective
 
-# For ensembles whose mean margin is not positive; beyond what any other reaches.
+# Value for ensembles whose mean margin is not positive; larger than any other.
 HOPELESS = 1e12
 
 
 @objective(unit="spread by mean")
 def margin_ratio(ensembles: Ensembles) -> np.ndarray:
-    """Standard deviation of the margin over its mean; 1e12 where the mean is not positive.
+    """Standard deviation of the margin divided by its mean; 1e12 if the mean is not positive.
 
-    The margin of a sample is the votes for the truth less those for the strongest other class, as a share of the
-    ensemble's size, which cancels out. Large and even margins make a small ratio. All samples count, those that are
-    right as well, so chance moves it less than it moves the error.
+    The margin of a sample is the votes for the truth minus those for the strongest other class, as a share of the
+    ensemble's size, which cancels out. Large and even margins give a small ratio. All samples contribute, including
+    those that are right, so the ratio varies less by chance than the error does.
     """
     n_members = ensembles.subsets.shape[1]
     margins = np.arange(-n_members, n_members + 1)
     n_samples = ensembles.votes.n_samples
-    # Whole numbers up to the last step: the mean times n_samples, the variance times its square.
+    # Whole numbers until the last step: the mean times n_samples, and the variance times n_samples squared.
     total = (ensembles.margin_counts * margins).sum(axis=1)
     spread = n_samples * (ensembles.margin_counts * margins**2).sum(axis=1) - total**2
     return np.where(total > 0, np.sqrt(spread) / np.maximum(total, 1), HOPELESS)

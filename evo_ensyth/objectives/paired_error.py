@@ -1,4 +1,4 @@
-"""Error plus one standard error of its difference from the whole pool's.
+"""Error plus one standard error of its difference from the whole pool's error.
 
 Dietterich, "Approximate statistical tests for comparing supervised classification learning algorithms", Neural
 Computation 10(7), 1998, on comparing two classifiers by the samples on which only one of them is wrong.
@@ -11,15 +11,16 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="share of samples", estimates="error")
 def paired_error(ensembles: Ensembles) -> np.ndarray:
-    """Error plus one standard error of its difference from the whole pool's.
+    """Error plus one standard error of its difference from the whole pool's error.
 
-    Draw the search split anew, again and again: an ensemble's error has a mean, its error, and a spread. That spread is
-    sqrt(e (1 - e) / n) whoever the ensemble is, and so says nothing beyond the error e. But most of it is common to all
-    ensembles, as the samples are. What is an ensemble's own is the spread of its lead over another; here over the whole
-    pool, which no search has picked. With b samples that only the ensemble gets wrong and c that only the pool does, it
-    is sqrt(b + c - (b - c)^2 / n) / n. So a gain over the pool counts for less the more answers had to change for it.
+    If the n samples of the search split were drawn again and again, an ensemble's error would vary around its mean e.
+    Its standard deviation, sqrt(e (1 - e) / n), is a function of e alone, so it adds no information; most of it is
+    common to all ensembles, which share the samples. Specific to an ensemble is the spread of its difference from
+    another, here from the whole pool, which no search has selected. With b samples that only the ensemble gets wrong
+    and c that only the pool gets wrong, that spread is sqrt(b + c - (b - c)^2 / n) / n. The more predictions had to
+    change for a gain over the pool, the less the gain counts.
 
-    It does without drawing: this is what resamples tend to as they grow in number.
+    No samples are actually drawn: this is the limit that resampling tends to as the number of resamples grows.
     """
     planes, n_samples = ensembles.bit_planes, ensembles.votes.n_samples
     alone, together = planes.errors_by(planes.lost_by_all, 2, ensembles.subsets).T

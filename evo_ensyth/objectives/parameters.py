@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="non-zero")
 def parameters(ensembles: Ensembles) -> np.ndarray:
-    """Non-zero parameters, those of shared parts once."""
+    """Non-zero parameters; shared parts count once."""
     return ensembles.total("parameters")

@@ -5,17 +5,17 @@ import numpy as np
 from evo_ensyth.objectives import Ensembles, objective
 from evo_ensyth.objectives.smoothed_error import STEPS, smoothed_errors
 
-# The members' own errors count as much as so many more samples of the search split.
+# The members' own errors carry the weight of this many additional samples of the search split.
 PRIOR_SAMPLES = 300
 
 
 @objective(unit="share of samples", estimates="error")
 def shrunk_error(ensembles: Ensembles) -> np.ndarray:
-    """Smoothed error over the search split and 300 more samples, on which it is the members' mean error.
+    """Mean of the smoothed error and the members' own mean error, weighted by the size of the split and by 300.
 
-    Of thousands of subsets that were tried, the one that looks best owes much of that to luck. How good its members are
-    on their own is known better, and is a fair guess at how good it is. So the two are averaged, by the number of
-    samples: a small search split leaves more to the guess than a large one.
+    Of thousands of subsets tried, the one that looks best owes much of that to luck. The errors of its members on their
+    own are known more reliably and give a reasonable first guess at its error. The two are averaged, weighted by
+    numbers of samples, so a small search split relies more on the guess than a large one.
 
     References
     ----------
@@ -23,6 +23,6 @@ def shrunk_error(ensembles: Ensembles) -> np.ndarray:
     """
     votes = ensembles.votes
     seen = smoothed_errors(ensembles) / STEPS
-    # einsum, because it adds whole numbers without a table of what it adds, as large as eight times the subsets
+    # einsum adds without a temporary array of int64, which would be eight times as large as the subsets
     own = np.einsum("ij,j->i", ensembles.subsets, votes.member_errors) / (ensembles.sizes * votes.n_samples)
     return np.asarray((seen + PRIOR_SAMPLES * own) / (votes.n_samples + PRIOR_SAMPLES))

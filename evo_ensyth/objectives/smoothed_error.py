@@ -1,4 +1,4 @@
-"""Error that counts how narrowly each sample was won or lost, so that luck moves it less."""
+"""Error that weighs how narrowly each sample is right or wrong, so that it varies less by chance."""
 
 import math
 from functools import lru_cache
@@ -7,20 +7,20 @@ import numpy as np
 
 from evo_ensyth.objectives import Ensembles, objective
 
-# Losses are whole multiples of 2^-20, so that sums of them are exact.
+# Losses are whole multiples of 2^-20, so that their sums are exact.
 STEPS = 2**20
 FLAT = 3.7  # from here on, erfc is less than half a step
-# Width of the curve, in votes, for one member. 0.1 is the plain error again; 2 pays for size alone.
+# Width of the curve, in votes, for one member. 0.1 gives the plain error; 2 rewards size alone.
 WIDTH = 1.0
 
 
 @objective(unit="share of samples", estimates="error")
 def smoothed_error(ensembles: Ensembles) -> np.ndarray:
-    """Mean over the samples of Phi(-margin / sqrt(size)): the chance that the vote goes wrong once it is shaken.
+    """Mean over the samples of Phi(-margin / sqrt(size)): the probability that the vote is wrong under added noise.
 
-    The margin is the votes for the truth less those for the strongest other class, and Phi the normal distribution
-    function: to every member's vote comes noise with a standard deviation of one vote. A sample that is just about
-    right counts nearly half, so which side it happened to fall on in this split matters little.
+    The margin is the votes for the truth minus those for the strongest other class, and Phi is the standard normal
+    distribution function: noise with a standard deviation of one vote is added to every member's vote. A sample that is
+    only just right counts nearly half, so it matters little on which side it happens to fall in this split.
     """
     return smoothed_errors(ensembles) / (STEPS * ensembles.votes.n_samples)
 
@@ -32,7 +32,7 @@ def smoothed_errors(ensembles: Ensembles) -> np.ndarray:
 
 
 def _losses(size: int, n_members: int) -> np.ndarray:
-    """Loss for every margin from -n_members on, in steps: int64, (2 * n_members + 1,)."""
+    """Loss for each margin from -n_members to n_members, in steps: int64, (2 * n_members + 1,)."""
     near_zero = _losses_near_zero(size)
     reach = len(near_zero) // 2
     cut = max(reach - n_members, 0)
@@ -44,7 +44,7 @@ def _losses(size: int, n_members: int) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def _losses_near_zero(size: int) -> np.ndarray:
-    """Loss for margins up to so many on either side of 0 that beyond them it is 0, or 1, to half a step: int64."""
+    """Loss for the margins around 0, up to where it is 1 or 0 to within half a step: int64."""
     scale = 1 / (WIDTH * math.sqrt(2 * size))
     reach = math.ceil(FLAT / scale)
     return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in range(-reach, reach + 1)], np.int64)

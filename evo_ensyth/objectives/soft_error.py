@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="share of samples")
 def soft_error(ensembles: Ensembles) -> np.ndarray:
-    """Share of samples on which the soft vote is wrong: scores are added up, ties go to the lowest class."""
+    """Share of samples on which the soft vote is wrong: scores are added, and ties go to the lowest class."""
     return ensembles.soft_votes.errors(ensembles.subsets) / ensembles.votes.n_samples

@@ -1,4 +1,4 @@
-"""Error on the class that fares worst."""
+"""Error on the class with the largest error."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from evo_ensyth.objectives import Ensembles, objective
 def worst_class_error(ensembles: Ensembles) -> np.ndarray:
     """Largest error among the true classes: the share of a class's samples on which the plurality vote is wrong.
 
-    Classes that no sample of the split has are left out. With few samples of a class this is a rough number: beside an
-    error of all samples it keeps an ensemble from paying for its gains with one class.
+    Classes without samples in the split are left out. For classes with few samples this is a rough estimate. Together
+    with an error over all samples, it keeps ensembles from gaining accuracy at the expense of one class.
     """
     there = ensembles.votes.class_sizes > 0
     shares = ensembles.errors_by_class[:, there] / ensembles.votes.class_sizes[there]

@@ -1,6 +1,6 @@
-"""Error on the group of samples that fares worst.
+"""Error on the group of samples with the largest error.
 
-Sagawa, Koh, Hashimoto, Liang, "Distributionally robust neural networks", ICLR 2020, judge by it.
+Used as a criterion by Sagawa, Koh, Hashimoto, Liang, "Distributionally robust neural networks", ICLR 2020.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="share of samples")
 def worst_group_error(ensembles: Ensembles) -> np.ndarray:
-    """Largest error among the groups that the pool gives its samples: hospitals, cameras, years.
+    """Largest error among the groups of samples that the pool defines, such as hospitals, cameras or years.
 
     Raises
     ------
     InputError
-        The pool knows no groups.
+        The pool defines no groups for this split.
     """
     groups = ensembles.votes.groups
     if groups is None:

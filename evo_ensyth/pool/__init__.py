@@ -1,7 +1,7 @@
-"""A pool of classifiers: who its members are, what they cost, and what they answered.
+"""A pool of classifiers: its members, their costs and their predictions.
 
 ``Pool`` holds everything a search needs: ``Members`` with their costs, ``Votes`` on the search split and the test
-split, and the ``Parent`` they were made from. ``Scores`` are the members' class probabilities.
+split, and the ``Parent`` that the members were made from. ``Scores`` are the members' class probabilities.
 """
 
 from evo_ensyth.pool.members import Members, SharedPart

@@ -1,4 +1,4 @@
-"""The members of a pool and what each of them costs."""
+"""The members of a pool and their costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,22 +9,22 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 
-# Sums of costs stay exact as int64, and products of a few of them, which hypervolumes are, stay finite.
+# Sums of integer costs stay exact in int64, and products of a few costs, as in a hypervolume, stay finite.
 LARGEST_TOTAL = {"i": 2.0**62, "f": 1e75}
 
 
 @dataclass(frozen=True)
 class SharedPart:
-    """What several members have in common bit for bit, such as a trunk: stored and computed once for all of them.
+    """A part that several members share bit for bit, such as a trunk, stored and computed once for all of them.
 
     Attributes
     ----------
     name : str
-        For the reader: the layers it consists of.
+        The layers it consists of, for display.
     members : bool, (n_members,)
-        Who has it.
+        Marks the members that share it.
     costs : mapping of str to number
-        How much of the cost of each of these members it is.
+        Its part of the costs of each of these members.
     """
 
     name: str
@@ -34,22 +34,22 @@ class SharedPart:
 
 @dataclass(frozen=True)
 class Members:
-    """All members with their costs. Checks itself when built.
+    """All members with their costs, checked on construction.
 
     Attributes
     ----------
     names : tuple of n_members str
     origins : tuple of n_members mappings
-        Method and settings that made the member; empty for a member from elsewhere.
+        Method and settings that each member was made with; empty for members from elsewhere.
     costs : mapping of str to (n_members,)
-        What each member costs on its own: int64 for counts, float64 for measurements.
+        Cost of each member on its own: int64 for counts, float64 for measurements.
     shared : tuple of SharedPart
-        Parts of these costs that an ensemble pays once.
+        Parts whose costs an ensemble pays only once.
 
     Raises
     ------
     InputError
-        No member, a name twice, or a cost whose shape or values do not fit.
+        There is no member, a name occurs twice, or the shape or values of a cost are invalid.
     """
 
     names: tuple[str, ...]
@@ -75,7 +75,7 @@ class Members:
         return len(self.names)
 
     def with_cost(self, name: str, values: Any) -> "Members":
-        """Return the same pool with one more cost.
+        """Return the same members with one more cost.
 
         Parameters
         ----------
@@ -85,12 +85,12 @@ class Members:
         return replace(self, costs={**self.costs, name: np.asarray(values)})
 
     def matching(self, patterns: Sequence[str]) -> np.ndarray:
-        """Positions of the members whose names match one of some patterns with ``*``, ``?`` and ``[...]``: int64.
+        """Positions of the members whose names match any of the patterns with ``*``, ``?`` and ``[...]``: int64.
 
         Raises
         ------
         InputError
-            A pattern that no name matches.
+            No name matches one of the patterns.
         """
         found = np.zeros(len(self), dtype=bool)
         for pattern in patterns:
@@ -103,7 +103,7 @@ class Members:
         return np.flatnonzero(found)
 
     def part(self, members: np.ndarray) -> "Members":
-        """Some members alone.
+        """Return a selection of the members.
 
         Parameters
         ----------
@@ -120,18 +120,18 @@ class Members:
 
 
 def shared_parts(layers: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[SharedPart, ...]:
-    """Find what members share from their input on.
+    """Find the parts that members share, starting from the input.
 
     Parameters
     ----------
-    layers : for each member its layers, from the input on
-        Each a mapping with ``name``, ``chain`` (a digest of this layer's parameters and of all before it, so that two
-        members with the same digest compute the same thing up to here) and ``costs``.
+    layers : sequence of sequences of mappings
+        The layers of each member, starting from the input. A layer has ``name``, ``chain`` (a digest of the parameters
+        of this layer and all before it: two members with the same digest compute the same up to here) and ``costs``.
 
     Returns
     -------
     tuple of SharedPart
-        Layers with the same owners are one part.
+        Layers shared by the same members form one part.
     """
     owners: dict[str, list[int]] = {}
     first: dict[str, Mapping[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""How much memory one array may take."""
+"""Limit on the memory that one array may take."""
 
 import os
 
@@ -6,7 +6,7 @@ from evo_ensyth.errors import InputError
 
 
 def check_fits(what: str, size: int) -> None:
-    """Refuse what would take more than a quarter of the memory: checking it takes as much again, and more."""
+    """Raise an `InputError` if ``size`` bytes are over a quarter of the memory: checks take as much again, or more."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory // 4:
         raise InputError(

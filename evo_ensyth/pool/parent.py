@@ -1,4 +1,4 @@
-"""The network that the members of a pool were made from: what they are to be compared with."""
+"""The network that the members of a pool were made from, for comparison."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class Parent:
     Attributes
     ----------
     costs : mapping of str to float
-        Those of the pool's costs that are known of it.
+        The pool's costs, as far as they are known for the parent.
     y_pred : mapping of split to (n_samples,)
-        What it answers; empty where that was not kept, as in pools of earlier versions.
+        Its predictions; empty if they were not kept, as in pools of earlier versions.
     """
 
     costs: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""A pool: its members, what they answered on each split, and the parent they were made from."""
+"""A pool: its members, their predictions on each split, and the parent they were made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,27 +14,27 @@ from evo_ensyth.pool.votes import Votes
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Members with their answers on the search split and, if there is one, on the test split.
+    """Members with their predictions on the search split and, if there is one, on the test split.
 
     Attributes
     ----------
     members : Members
         Names, origins, costs.
     search : Votes
-        The split on which subsets are judged while they are chosen.
+        The split on which subsets are evaluated during the search.
     test : Votes, optional
-        The split on which the chosen ones are judged once, afterwards.
+        The split on which the selected ensembles are evaluated once, afterwards.
     parent : Parent, optional
         The network the members were made from, to compare ensembles with.
     name : str
         Names the results: ``runs/<name>``.
     source : mapping
-        Where the pool came from and how it was split, for the record of a run.
+        Where the pool came from and how it was split; runs record it.
 
     Raises
     ------
     InputError
-        Votes or a parent that do not belong to these members.
+        The votes or the parent's predictions do not match these members or their samples.
     """
 
     members: Members
@@ -66,21 +66,21 @@ class Pool:
         names: Sequence[str] | None = None,
         name: str = "pool",
     ) -> "Pool":
-        """Make a pool from predictions in memory.
+        """Make a pool of predictions in memory.
 
         Parameters
         ----------
         predictions : mapping, data frame or array
-            Predictions for the search split. A mapping of member name to predictions, or a data frame with one column
-            per member, or an array. Predictions of a member are class labels, whole numbers (n_samples,), or
-            probabilities, (n_samples, n_classes); an array is (n_members, n_samples) or
+            Predictions for the search split: a mapping of member name to predictions, a data frame with one column per
+            member, or an array. The predictions of a member are class labels, whole numbers (n_samples,), or
+            probabilities, (n_samples, n_classes). An array has shape (n_members, n_samples) or
             (n_members, n_samples, n_classes).
         y_true : int, (n_samples,)
             True class of each sample, counted from 0.
         test : (predictions, y_true), optional
-            The same for samples that the search must not see.
+            The same for samples that are not used in the search.
         costs : mapping of str to (n_members,) numbers, optional
-            What each member costs, such as ``{"ms": [3, 1]}``. Each cost becomes an objective of that name.
+            Costs of each member, such as ``{"ms": [3, 1]}``. Each cost becomes an objective of that name.
         names : sequence of str, optional
             Names of the members of an array.
         name : str
@@ -89,7 +89,7 @@ class Pool:
         Raises
         ------
         InputError
-            Shapes or values that do not fit; the message names the argument.
+            Shapes or values are invalid; the message names the argument.
         """
         from evo_ensyth.pool.predictions import read_split
 
@@ -142,12 +142,12 @@ class Pool:
         return replace(self, members=self.members.with_cost(name, values))
 
     def part(self, members: np.ndarray | Sequence[str]) -> "Pool":
-        """Return the pool of some members.
+        """Return the pool of a selection of the members.
 
         Parameters
         ----------
         members : int64 (n,), or sequence of str
-            Their positions, in the order wanted; or patterns that their names match, such as ``"net_trim-*"``.
+            Their positions, in the order wanted, or patterns for their names, such as ``"net_trim-*"``.
         """
         positions, source = np.asarray(members), self.source
         if positions.dtype.kind == "U":

@@ -1,4 +1,4 @@
-"""Predictions in memory, as users hold them: mappings, data frames, arrays; hard labels or probabilities."""
+"""Read predictions from memory: mappings, data frames or arrays, of labels or probabilities."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from evo_ensyth.pool.votes import Votes
 def read_split(
     predictions: Any, y_true: Any, split: str, *, order: Sequence[str] | None = None, least_classes: int = 1
 ) -> tuple[tuple[str, ...], Votes]:
-    """Names of the members, and their votes on one split.
+    """Return the names of the members and their votes on one split.
 
     Parameters
     ----------
@@ -24,14 +24,14 @@ def read_split(
     split : str
         ``search`` or ``test``.
     order : sequence of str, optional
-        Put the members in this order, if they have these names.
+        Put the members in this order if these are their names.
     least_classes : int
-        There are as many classes, or more if the labels or columns say so.
+        Minimum number of classes; labels or columns may imply more.
 
     Raises
     ------
     InputError
-        Shapes or values that do not fit.
+        Shapes or values are invalid.
     """
     columns = columns_of(predictions, f"the {split} predictions")
     if not columns:
@@ -62,7 +62,7 @@ def read_split(
 
 
 def columns_of(predictions: Any, what: str) -> dict[str, Any]:
-    """Predictions by the name of the member."""
+    """Predictions by name of the member."""
     if isinstance(predictions, Mapping):
         return {str(name): column for name, column in predictions.items()}
     if hasattr(predictions, "columns"):
@@ -87,7 +87,7 @@ def whole_labels(values: Any, what: str) -> np.ndarray:
     Raises
     ------
     InputError
-        They are no whole numbers, or too small or too large; ``what`` opens the message.
+        They are not whole numbers, or too small or too large; the message begins with ``what``.
     """
     labels = np.asarray(values)
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():

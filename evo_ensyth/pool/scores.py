@@ -1,4 +1,4 @@
-"""The scores that every member gives to the classes on one split, in memory or on disk, with the truth beside them."""
+"""The scores that members give to each class on one split, in memory or on disk, with the true classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,32 +8,32 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.labels import MOST_CLASSES, Some, checked_labels
 
-# Scores to check at once.
+# Number of scores to check at once.
 CHECKED = 2**20
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What the members of a pool think of every class on one split. Checks itself when built.
+    """Scores of the members of a pool for every class on one split, checked on construction.
 
-    Unlike labels, scores are not copied, for they may be larger than the memory: whoever changes them afterwards
-    changes what was checked.
+    Unlike labels, scores are not copied, because they may be larger than memory. Do not change them afterwards: they
+    are not checked again.
 
     Attributes
     ----------
     members : tuple of n_members arrays, (n_samples, n_classes)
-        Finite numbers, at least 0, of 64 bits or fewer; each may lie in a file (`numpy.memmap`). An array,
-        (n_members, n_samples, n_classes), will do as well.
+        Finite numbers of at most 64 bits, at least 0; each array may be memory-mapped (`numpy.memmap`). A single array,
+        (n_members, n_samples, n_classes), is accepted as well.
     y_true : uint8 or uint16, (n_samples,)
     split : str
         ``search`` or ``test``.
     largest : float
-        The largest of all scores; found here.
+        The largest of all scores; computed on construction.
 
     Raises
     ------
     InputError
-        Shapes that disagree, no score, too many classes, no numbers, or one that is negative or not finite.
+        Shapes do not match, there are no scores or too many classes, or scores are not numbers, negative or not finite.
     """
 
     members: Sequence[np.ndarray] | np.ndarray
@@ -45,7 +45,7 @@ class Scores:
         if isinstance(self.members, np.ndarray) and self.members.ndim != 3:
             wanted = "(n_members, n_samples, n_classes)"
             raise InputError(f"{self.split} scores have shape {self.members.shape}; expected {wanted}.")
-        # Not asarray: it would forget that a file is a file, and that is what a debugger should show.
+        # Not asarray: it would turn a memmap into a plain array, and a debugger should show the memmap.
         members = tuple(np.asanyarray(member) for member in self.members)
         if not members:
             raise InputError(f"{self.split} scores hold no member.")
@@ -74,7 +74,7 @@ class Scores:
         return int(self.members[0].shape[1])
 
     def part(self, members: Some, samples: Some, split: str) -> "Scores":
-        """Those of some members on some samples; see `Votes.part`."""
+        """Return the scores of some members on some samples; see `Votes.part`."""
         chosen = np.arange(self.n_members)[members].tolist()
         return Scores([self.members[i][samples] for i in chosen], self.y_true[samples], split)
 
@@ -95,14 +95,14 @@ class Scores:
             raise InputError(f"there are {first[1]} classes; from 1 to {MOST_CLASSES} fit.")
 
     def _largest(self, i: int) -> float:
-        """Largest score of member i, once all of them are known to be good."""
+        """Largest score of member i, after checking all its scores."""
         rows = max(1, CHECKED // self.n_classes)
         largest = 0.0
         for start in range(0, self.n_samples, rows):
             scores = np.asarray(self.members[i][start : start + rows])
             with np.errstate(invalid="ignore"):  # signalling NaN
                 low, high = scores.min(), scores.max()
-                if not (low >= 0 and high < np.inf):  # so written, NaN is caught as well
+                if not (low >= 0 and high < np.inf):  # True for NaN as well
                     sample, column = np.argwhere(~((scores >= 0) & (scores < np.inf)))[0]
                     wrong = scores[sample, column]
                     raise InputError(

@@ -1,4 +1,4 @@
-"""The labels that every member gives to the samples of one split, with the truth beside them."""
+"""The labels that members predict for the samples of one split, with the true classes."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,26 +16,27 @@ EVERYTHING = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """What the members of a pool answer on one split. Checks itself when built, and is equal to itself alone.
+    """Predictions of the members of a pool on one split, checked on construction. Compares by identity.
 
     Attributes
     ----------
     y_pred : uint8 or uint16, (n_members, n_samples)
-        Row i holds the labels that member i gives.
+        Row i holds the labels that member i predicts.
     y_true : same type, (n_samples,)
     n_classes : int
-        Labels and truth are below it.
+        All labels and true classes are below this.
     split : str
         ``search`` or ``test``.
     read_scores : function to Scores, optional
-        Fetches what the members think of every class, where somebody knows it; called when first asked.
+        Reads the members' scores for every class, if there are any; called when scores are first used.
     groups : uint16, (n_samples,), optional
-        Which samples belong together, such as those of one hospital.
+        Group of each sample, such as the hospital it comes from.
 
     Raises
     ------
     InputError
-        Shapes that disagree, no sample, labels that are no whole numbers in [0, n_classes), or too many classes.
+        Shapes do not match, there are no samples or too many classes, or labels are not whole numbers in
+        [0, n_classes).
     """
 
     y_pred: np.ndarray
@@ -77,22 +78,22 @@ class Votes:
 
     @cached_property
     def member_errors(self) -> np.ndarray:
-        """int64, (n_members,): how many samples each member gets wrong on its own."""
+        """int64, (n_members,): number of samples that each member gets wrong on its own."""
         return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
 
     @cached_property
     def class_sizes(self) -> np.ndarray:
-        """int64, (n_classes,): how many samples each class truly has."""
+        """int64, (n_classes,): number of samples of each true class."""
         return np.bincount(self.y_true, minlength=self.n_classes)
 
     @cached_property
     def scores(self) -> Scores:
-        """What the members think of every class. Nothing of it is read before somebody asks.
+        """The members' scores for every class, read on first use.
 
         Raises
         ------
         InputError
-            There are none, or what there is does not belong to these votes.
+            There are none, or they do not match these votes.
         """
         if self.read_scores is None:
             raise InputError(f"the {self.split} split of this pool has labels only; this takes scores: give it some.")
@@ -103,14 +104,14 @@ class Votes:
         return scores
 
     def part(self, members: Some = EVERYTHING, samples: Some = EVERYTHING, split: str = "") -> "Votes":
-        """What some members answer on some samples, with the scores and groups that belong to it.
+        """Return the votes of some members on some samples, with their scores and groups.
 
         Parameters
         ----------
         members, samples : bool, int64 or slice
-            Whatever indexes an axis.
+            Index of each axis.
         split : str, optional
-            What the part is from now on; else what it was.
+            Name of the split that the part becomes; unchanged if not given.
         """
         split = split or self.split
         groups = None if self.groups is None else self.groups[samples]
@@ -120,8 +121,8 @@ class Votes:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of labels and truth: two runs with the same one looked at the same votes."""
+        """SHA-256 of labels and true classes: two runs with the same fingerprint used the same votes."""
         digest = hashlib.sha256(f"{self.y_pred.shape} {self.y_pred.dtype.str} {self.n_classes}".encode())
-        digest.update(self.y_pred.data)  # as they lie in memory: no copy
+        digest.update(self.y_pred.data)  # the buffer itself, not a copy
         digest.update(self.y_true.data)
         return digest.hexdigest()
