@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles import dominance
 from oracles import votes as naive
 
 RUN_KEYS = [
@@ -68,7 +69,7 @@ def check_run(run: dict, path: Path, costs: dict[str, np.ndarray] | None = None,
 
 def area(front: list[list[float]], reference: list[float]) -> float:
     """Area between a front of two objectives and the reference point, strip by strip."""
-    best, total, edges = reference[1], 0.0, sorted(naive.non_dominated(front))
+    best, total, edges = reference[1], 0.0, sorted(dominance.non_dominated(front))
     for (x, y), end in zip(edges, [*[x for x, _ in edges[1:]], reference[0]], strict=True):
         best = min(best, y)
         total += max(0.0, min(end, reference[0]) - x) * (reference[1] - best)
@@ -137,7 +138,7 @@ def _check_fronts(run: dict) -> None:
     }
     points = values[front["selector"]]
     if front["guide"] == "error" or "error" not in goals:
-        assert len(naive.non_dominated(points)) == len(points)
+        assert len(dominance.non_dominated(points)) == len(points)
         for other in (point for baseline in run["baselines"] for point in values[baseline["selector"]]):
             assert not any(all(a <= b for a, b in zip(other, p, strict=True)) and other != p for p in points)
     if goals == ["error", "n_members"]:

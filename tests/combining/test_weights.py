@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import losses
 from oracles import votes as naive
 from oracles.weights import samme_weights
 
@@ -107,15 +108,8 @@ def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
 
 
 def loss(kind, shares, votes, adds):
-    """Brier or logarithm's loss of the weighted mean, leaving out samples on which nobody gives the truth a chance."""
     ballots = np.eye(votes.n_classes)[votes.y_pred] if adds == "labels" else np.array(votes.scores.members)
-    mean = np.einsum("i,isc->sc", shares, ballots)
-    if kind == "brier":
-        return ((mean - np.eye(votes.n_classes)[votes.y_true]) ** 2).sum(axis=1).mean()
-    samples = np.arange(votes.n_samples)
-    hopeless = (ballots[:, samples, votes.y_true] == 0).all(axis=0)
-    with np.errstate(divide="ignore"):
-        return -np.log(mean[samples, votes.y_true][~hopeless]).mean()
+    return losses.stacking_loss(kind, shares, ballots, votes.y_true)
 
 
 def simplex(n_members, steps):

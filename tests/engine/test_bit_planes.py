@@ -82,8 +82,7 @@ def test_every_member_counts_however_wide_the_counters(n_members):
 
 
 def margins_by_hand(votes, subsets):
-    margins = [naive.margins(subset, votes.y_pred, votes.y_true, votes.n_classes) for subset in subsets]
-    return [np.bincount(each + votes.n_members, minlength=2 * votes.n_members + 1) for each in margins]
+    return [naive.margin_counts(subset, votes.y_pred, votes.y_true, votes.n_classes) for subset in subsets]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -119,7 +118,7 @@ def test_where_all_agree_nothing_needs_counting(labels, truth):
 
 @pytest.mark.parametrize("size", range(1, 21))
 def test_a_lead_is_settled_at_the_very_size_at_which_it_cannot_be_lost(size):
-    """All splits of twenty votes between truth and one rival, and the subsets that treat the truth worst."""
+    """All splits of twenty votes between the truth and one other class, and the subsets that treat the truth worst."""
     rows = np.arange(20)[:, None] < np.arange(21)[None, :]
     labels = np.tile(np.where(rows, 1, 0), (1, 40))
     laid_out = BitPlanes.of(Votes(labels, np.ones(labels.shape[1], int), 3, "search"))
@@ -168,10 +167,9 @@ def test_neighbours_are_the_subsets_with_one_member_flipped(shape):
     votes, subsets = drawn(*shape)
     laid_out = BitPlanes.of(votes)
     for subset in subsets[:6]:
-        flipped = subset ^ np.eye(len(subset), dtype=bool)
         expected = [
-            naive.errors(f, votes.y_pred, votes.y_true, votes.n_classes) if f.any() else votes.n_samples
-            for f in flipped
+            naive.errors(flip, votes.y_pred, votes.y_true, votes.n_classes) if flip.any() else votes.n_samples
+            for flip in naive.flips(subset)
         ]
         assert_array_equal(laid_out.neighbour_errors(subset), expected)
         some = np.flatnonzero(np.arange(len(subset)) % 3 == 1)[::-1]
@@ -183,12 +181,7 @@ def test_swaps_are_the_subsets_with_one_member_for_another(shape):
     votes, subsets = drawn(*shape)
     laid_out = BitPlanes.of(votes)
     for subset in subsets[:3]:
-        swapped = []
-        for leaves in np.flatnonzero(subset):
-            for joins in np.flatnonzero(~subset):
-                other = subset.copy()
-                other[[leaves, joins]] = False, True
-                swapped.append(other)
+        swapped = naive.swaps(subset)
         errors = laid_out.swap_errors(subset)
         assert errors.shape == (subset.sum(), (~subset).sum())
         if swapped:
@@ -204,8 +197,7 @@ def test_a_multiset_counts_its_members_as_often_as_they_are_in_it(shape):
     for member in range(votes.n_members):
         more = multiset.copy()
         more[member] += 1
-        repeated = np.repeat(votes.y_pred, more, axis=0)
-        expected.append(naive.errors(np.ones(len(repeated), bool), repeated, votes.y_true, votes.n_classes))
+        expected.append(naive.multiset_errors(more, votes.y_pred, votes.y_true, votes.n_classes))
     some = np.arange(len(multiset))[::-2]
     assert_array_equal(BitPlanes.of(votes).joined_errors(multiset, some), np.array(expected)[some])
 
@@ -217,8 +209,7 @@ def test_multisets_are_ensembles_whose_members_stand_several_times(shape):
     multisets[:, -1] += 1
     multisets = np.concatenate([multisets, np.eye(votes.n_members, dtype=np.int64)[:3]])
     before = multisets.copy()
-    repeated = [votes.y_pred[np.repeat(np.arange(votes.n_members), multiset)] for multiset in multisets]
-    expected = [naive.errors(np.ones(len(r), bool), r, votes.y_true, votes.n_classes) for r in repeated]
+    expected = [naive.multiset_errors(each, votes.y_pred, votes.y_true, votes.n_classes) for each in multisets]
     assert_array_equal(BitPlanes.of(votes).multiset_errors(multisets), expected)
     assert_array_equal(multisets, before)
 

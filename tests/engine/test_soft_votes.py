@@ -2,13 +2,13 @@
 
 import math
 import os
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from oracles import scores as slow
 from oracles import votes as naive
 from threadpoolctl import threadpool_limits
 
@@ -33,34 +33,6 @@ def drawn(n_members, n_samples, n_classes, *, levels=None, seed=0):
     return Scores(values.astype(np.float32), truth, "search"), subsets
 
 
-def rounded(value, resolution):
-    """Nearest multiple of the resolution; Python's round takes the even one of two, as does IEEE 754."""
-    return round(Fraction(float(value)) / Fraction(resolution))
-
-
-def rounded_weights(row, subset):
-    """Whole numbers as they are; real ones in multiples of 2^-24 of the power of two above the largest."""
-    if row.dtype.kind != "f":
-        return [int(weight) for weight in row]
-    largest = max(Fraction(float(w)) for w, chosen in zip(row, subset, strict=True) if chosen)
-    power = Fraction(2) ** (math.frexp(float(largest))[1])
-    return [round(Fraction(float(w)) / power * 2**24) for w in row]
-
-
-def predictions_by_hand(scores, subsets, resolution=soft.RESOLUTION, weights=None):
-    predictions = np.empty((len(subsets), scores.n_samples), int)
-    whole = [[[rounded(v, resolution) for v in sample] for sample in member] for member in scores.members]
-    for i, subset in enumerate(subsets):
-        factors = [1] * scores.n_members if weights is None else rounded_weights(weights[i], subset)
-        for sample in range(scores.n_samples):
-            sums = [
-                sum(factors[m] * whole[m][sample][label] for m in np.flatnonzero(subset))
-                for label in range(scores.n_classes)
-            ]
-            predictions[i, sample] = sums.index(max(sums))
-    return predictions
-
-
 def check(votes, subsets, expected, weights=None):
     assert_array_equal(votes.predictions(subsets, weights), expected)
     errors = votes.errors(subsets, weights)
@@ -75,20 +47,20 @@ def check(votes, subsets, expected, weights=None):
 @pytest.mark.parametrize("levels", [None, 2, 4])
 def test_answers_equal_those_of_fractions(shape, levels):
     scores, subsets = drawn(*shape, levels=levels)
-    check(SoftVotes.of(scores), subsets, predictions_by_hand(scores, subsets))
+    check(SoftVotes.of(scores), subsets, slow.predictions(scores, subsets, soft.RESOLUTION))
 
 
 @pytest.mark.parametrize("resolution", [2.0**-40, 2.0**-7, 0.25])
 def test_a_resolution_is_what_scores_are_rounded_to(resolution):
     scores, subsets = drawn(7, 40, 5)
-    check(SoftVotes.of(scores, resolution=resolution), subsets, predictions_by_hand(scores, subsets, resolution))
+    check(SoftVotes.of(scores, resolution=resolution), subsets, slow.predictions(scores, subsets, resolution))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.uint8, np.int16, np.int64, np.uint64])
 def test_scores_may_have_any_real_type(kind):
     drawn_scores, subsets = drawn(5, 30, 4)
     scores = Scores((np.array(drawn_scores.members) * 100).astype(kind), drawn_scores.y_true, "test")
-    check(SoftVotes.of(scores, resolution=2.0**-10), subsets, predictions_by_hand(scores, subsets, 2.0**-10))
+    check(SoftVotes.of(scores, resolution=2.0**-10), subsets, slow.predictions(scores, subsets, 2.0**-10))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -97,7 +69,7 @@ def test_weighted_answers_equal_those_of_fractions(shape, kind):
     scores, subsets = drawn(*shape, levels=8)
     weights = np.random.default_rng(1).random(subsets.shape) * 5 + 1
     weights = weights.astype(kind)
-    check(SoftVotes.of(scores), subsets, predictions_by_hand(scores, subsets, weights=weights), weights)
+    check(SoftVotes.of(scores), subsets, slow.predictions(scores, subsets, soft.RESOLUTION, weights), weights)
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,8 +89,8 @@ def test_small_votes_equal_those_of_fractions(data):
     resolution = data.draw(st.sampled_from([2.0**-20, 2.0**-16, 2.0**-3]))
     if round(scores.largest / resolution) > 0 or scores.largest == 0:
         votes = SoftVotes.of(scores, resolution=resolution, block_samples=data.draw(st.integers(1, 5)))
-        check(votes, subsets, predictions_by_hand(scores, subsets, resolution))
-        check(votes, subsets, predictions_by_hand(scores, subsets, resolution, weights), weights)
+        check(votes, subsets, slow.predictions(scores, subsets, resolution))
+        check(votes, subsets, slow.predictions(scores, subsets, resolution, weights), weights)
 
 
 def test_sums_beyond_float32_are_added_in_float64_and_exact():
@@ -135,7 +107,7 @@ def test_sums_beyond_float32_are_added_in_float64_and_exact():
 def test_the_largest_sums_that_fit_are_exact():
     values = np.array([[[2**52, 2**52 - 1]], [[2**52 - 2, 2**52 - 1]]], np.uint64)
     votes = SoftVotes.of(Scores(values[:, :, ::-1], np.array([0]), "search"), resolution=2.0)
-    check(votes, np.array([[True, True]]), predictions_by_hand(votes.source, [[True, True]], 2.0))
+    check(votes, np.array([[True, True]]), slow.predictions(votes.source, [[True, True]], 2.0))
 
 
 # --- However the work is cut ----------------------------------------------------------------------------------------
@@ -224,7 +196,7 @@ def test_labels_without_weights_are_a_plurality(shape):
         assert_array_equal(laid_out.predictions(subsets), expected)
 
 
-def test_weights_of_labels_are_votes_in_a_bag():
+def test_weights_of_labels_are_votes_in_a_multiset():
     labels, truth = naive.random_votes(np.random.default_rng(0), 6, 150, 4, 0.4)
     multiset = np.array([[0, 3, 1, 0, 2, 1]])
     repeated = np.repeat(labels, multiset[0], axis=0)

@@ -54,7 +54,7 @@ def test_a_function_becomes_an_objective_by_its_name():
     assert (weight.name, weight.unit) == ("weight", "kg")
 
 
-def test_an_unknown_name_is_told_with_the_nearest_and_all(pool):
+def test_an_unknown_name_is_refused_with_the_nearest_and_all(pool):
     with pytest.raises(InputError, match=r"no objective called 'euro'. Did you mean 'euros'\? There is .*bytes,"):
         objectives.find("euro", pool)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import losses
+from oracles import scores as slow
 from oracles import votes as naive
 
 from evo_ensyth import objectives
@@ -47,24 +48,15 @@ def value(name, some):
     return objectives.judge([objectives.find(name, some.pool)], some)[:, 0]
 
 
-def shares(some, subset):
-    total = sum(some.votes.scores.members[i].astype(float) for i in np.flatnonzero(subset))
-    return total / total.sum(axis=1, keepdims=True)
-
-
 @pytest.mark.parametrize("scale", [1.0, 3.5])
 def test_values_are_those_of_loops_over_samples(scale):
     some = ensembles(drawn(scale=scale))
     truth = some.votes.y_true
     found = {name: value(name, some) for name in NAMES}
     for i, subset in enumerate(some.subsets):
-        share = shares(some, subset)
-        of_truth = [share[sample, label] for sample, label in enumerate(truth)]
-        assert_allclose(found["log_loss"][i], np.mean([-math.log(max(p, 2**-16)) for p in of_truth]), atol=ROUNDING)
-        brier = np.mean(
-            [sum((p - (c == t)) ** 2 for c, p in enumerate(row)) for row, t in zip(share, truth, strict=True)]
-        )
-        assert_allclose(found["brier_score"][i], brier, atol=ROUNDING)
+        share = slow.shares(some.votes.scores.members, subset)
+        assert_allclose(found["log_loss"][i], losses.log_loss(share, truth, 2**-16), atol=ROUNDING)
+        assert_allclose(found["brier_score"][i], losses.brier_score(share, truth), atol=ROUNDING)
         assert_allclose(found["calibration_error"][i], losses.calibration_error(share, truth), atol=ROUNDING)
         assert found["soft_error"][i] == np.mean(share.argmax(axis=1) != truth)
 
@@ -147,7 +139,7 @@ def test_a_file_of_predictions_gives_its_scores_to_the_split_they_belong_to(npz)
     assert_array_equal(split.search.scores.y_true, split.search.y_true)
 
 
-def test_a_file_without_scores_is_told_what_it_lacks(npz, arrays):
+def test_a_file_without_scores_is_refused_and_what_it_lacks_is_named(npz, arrays):
     with pytest.raises(InputError, match=r"votes.npz: no 'search_scores', and labels alone do not say"):
         read_predictions(npz(arrays)).search.scores  # noqa: B018
 

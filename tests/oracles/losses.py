@@ -1,5 +1,7 @@
 """Losses, sample by sample."""
 
+import math
+
 import numpy as np
 from scipy.stats import norm
 
@@ -28,3 +30,33 @@ def calibration_error(found, truth, n_bins=15):
             confidence = sum(found[s].max() for s in inside) / len(inside)
             total += len(inside) / len(truth) * abs(accuracy - confidence)
     return total
+
+
+def log_loss(found, truth, least):
+    """Mean of the negative logarithm of what the truth has, which is at least ``least``."""
+    return np.mean([-math.log(max(share[label], least)) for share, label in zip(found, truth, strict=True)])
+
+
+def brier_score(found, truth):
+    """Mean squared distance from the truth, summed over classes."""
+    return np.mean(
+        [sum((p - (c == label)) ** 2 for c, p in enumerate(share)) for share, label in zip(found, truth, strict=True)]
+    )
+
+
+def paired_error(subset, labels, truth, n_classes):
+    """Error and the standard error of its difference from that of all members."""
+    own = votes.wrong(subset, labels, truth, n_classes)
+    lead = own.astype(int) - votes.wrong(np.ones(len(labels), bool), labels, truth, n_classes)
+    return own.mean() + lead.std() / np.sqrt(len(truth))
+
+
+def stacking_loss(kind, shares, ballots, truth):
+    """Brier or log loss of the weighted mean of ballots; the latter leaves out samples whose truth nobody names."""
+    mean = np.einsum("i,isc->sc", shares, np.asarray(ballots, float))
+    if kind == "brier":
+        return ((mean - np.eye(mean.shape[1])[truth]) ** 2).sum(axis=1).mean()
+    samples = np.arange(len(truth))
+    hopeless = (ballots[:, samples, truth] == 0).all(axis=0)
+    with np.errstate(divide="ignore"):
+        return -np.log(mean[samples, truth][~hopeless]).mean()

@@ -1,6 +1,6 @@
-"""Slow and obvious: what the fast code is checked against."""
+"""Votes of subsets and multisets, counted sample by sample."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,9 +11,14 @@ def plurality(subset: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndar
     return np.array([np.bincount(column, minlength=n_classes).argmax() for column in chosen.T])
 
 
+def wrong(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
+    """Whether the vote of a subset is wrong, sample by sample."""
+    return plurality(subset, labels, n_classes) != truth
+
+
 def errors(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> int:
     """Samples that the vote of a subset gets wrong."""
-    return int(np.count_nonzero(plurality(subset, labels, n_classes) != truth))
+    return int(np.count_nonzero(wrong(subset, labels, truth, n_classes)))
 
 
 def margins(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
@@ -31,10 +36,22 @@ def all_subsets(n_members: int) -> Iterator[np.ndarray]:
         yield np.array([code >> i & 1 for i in range(n_members)], bool)
 
 
-def non_dominated(values: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
-    """Distinct points that no other point dominates, sorted."""
-    points = sorted({tuple(v) for v in values})
-    return [p for p in points if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in points)]
+def margin_counts(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
+    """Samples of each margin, from -n_members to n_members."""
+    shifted = margins(subset, labels, truth, n_classes) + len(labels)
+    return np.bincount(shifted, minlength=2 * len(labels) + 1)
+
+
+def flips(subset: np.ndarray) -> list[np.ndarray]:
+    """Subsets that differ in one member, in the order of members; one of them may be empty."""
+    return [subset ^ (np.arange(len(subset)) == member) for member in range(len(subset))]
+
+
+def swaps(subset: np.ndarray) -> list[np.ndarray]:
+    """Subsets with one member exchanged for one outside, by who leaves and then by who joins."""
+    members = np.arange(len(subset))
+    pairs = [(i, j) for i in np.flatnonzero(subset) for j in np.flatnonzero(~subset)]
+    return [subset ^ np.isin(members, pair) for pair in pairs]
 
 
 def random_votes(rng: np.random.Generator, n_members: int, n_samples: int, n_classes: int, accuracy: float = 0.7):

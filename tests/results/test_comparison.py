@@ -25,7 +25,7 @@ def test_counts_are_those_of_votes_counted_by_hand(make_problem):
         baselines = {"best_k": best_k, "single_best": alone}
         assert set(discordant) == {"parent", *(name for name, other in baselines.items() if (other != subset).any())}
         for votes, split in ((problem.search, "search"), (problem.test, "test")):
-            ours = naive.plurality(subset, votes.y_pred, 4) != votes.y_true
+            ours = naive.wrong(subset, votes.y_pred, votes.y_true, 4)
             for name in discordant:
                 answers = (
                     naive.plurality(baselines[name], votes.y_pred, 4)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles.statistics import below_the_line
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.pick import at_knee, cheapest_within, of_size, pick, recommended, within_one_standard_error
@@ -65,9 +66,7 @@ def test_a_cost_that_is_not_known_is_refused_with_those_that_are(found):
 def test_the_knee_is_that_of_error_against_size(make_problem):
     found = run(make_problem(n_members=12), "nsga2", budget=2000)
     points = np.array([(ensemble.size, ensemble.search_errors) for ensemble in found.front], float)
-    first, last = points[0], points[-1]
-    normal = np.array([first[1] - last[1], last[0] - first[0]])
-    distances = (first - points) @ normal
+    distances = below_the_line(points)
     assert distances.max() > 0
     assert at_knee(found.front, found.objectives) == distances.argmax()
 
@@ -85,10 +84,8 @@ def test_the_knee_is_that_of_the_first_cost_among_the_objectives(make_problem):
         index = at_knee(front, objectives)
         cost = next((name for name in objectives if name in front[0].costs), "n_members")
         points = np.array([(ensemble.all_costs[cost], ensemble.search_errors) for ensemble in front])
-        cheapest = min(points.tolist())
-        best = min(points.tolist(), key=lambda point: point[::-1])
-        share = (points - [cheapest[0], best[1]]) / [best[0] - cheapest[0], cheapest[1] - best[1]]
-        assert share[index].sum() == pytest.approx(share.sum(axis=1).min())
+        distances = below_the_line(points)
+        assert distances[index] == pytest.approx(distances.max())
         by_cost[cost] = index
     assert len(set(by_cost.values())) > 1
 

@@ -7,6 +7,7 @@ import moocore
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from oracles import dominance
 from oracles import votes as naive
 
 from evo_ensyth import objectives
@@ -70,7 +71,7 @@ def test_nsga2_is_guided_by_the_shrunk_error_and_reported_by_the_error(make_prob
     assert found.front.guide == "shrunk_error"
     assert [front.guide for front in found.baselines] == ["error", "error"]
     subsets = np.array(list(naive.all_subsets(12)))
-    best = naive.non_dominated(judge(guided.objectives, guided.on_search(subsets)))
+    best = dominance.non_dominated(judge(guided.objectives, guided.on_search(subsets)))
     shown = np.array([np.isin(np.arange(12), ensemble.indices) for ensemble in found.front])
     assert sorted(map(tuple, judge(guided.objectives, guided.on_search(shown)))) == best
     assert all(list(ensemble.search) == ["error", "n_members"] for ensemble in found.front)
@@ -81,7 +82,7 @@ def test_any_objective_may_guide(make_problem, guide):
     problem = make_problem(n_members=10)
     found = run(problem, "nsga2", guide=problem.find(guide))
     guided = problem.guided_by(problem.find(guide))
-    best = naive.non_dominated(judge(guided.objectives, guided.on_search(np.array(list(naive.all_subsets(10))))))
+    best = dominance.non_dominated(judge(guided.objectives, guided.on_search(np.array(list(naive.all_subsets(10))))))
     shown = np.array([np.isin(np.arange(10), ensemble.indices) for ensemble in found.front])
     assert found.front.guide == guide
     assert sorted(map(tuple, judge(guided.objectives, guided.on_search(shown)))) == best

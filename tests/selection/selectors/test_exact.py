@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import dominance
 from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
@@ -25,7 +26,7 @@ def searched(problem, selector, budget=None, **options):
 
 def enumerated(problem):
     search = Evaluator(problem)
-    return naive.non_dominated(search.evaluate(np.array(list(naive.all_subsets(len(problem.pool))))).values)
+    return dominance.non_dominated(search.evaluate(np.array(list(naive.all_subsets(len(problem.pool))))).values)
 
 
 @pytest.mark.parametrize("n_members", range(1, 13))

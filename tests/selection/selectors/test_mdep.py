@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import losses
+from oracles import dominance, losses
 from oracles import votes as naive
 
 from evo_ensyth.objectives import find
@@ -37,7 +37,7 @@ def test_it_is_guided_by_error_size_and_margin_ratio_whatever_the_problem_asks_f
     for subset, found in zip(subsets, np.concatenate([values for _, values in judged]), strict=True):
         assert_allclose(found, by_hand(subset, problem.search), rtol=1e-12)
     own = Evaluator(problem).evaluate(subsets).values
-    assert sorted(map(tuple, search.archive.values)) == naive.non_dominated(own)
+    assert sorted(map(tuple, search.archive.values)) == dominance.non_dominated(own)
 
 
 def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
@@ -51,7 +51,7 @@ def test_it_finds_most_of_the_true_front_of_its_three_objectives(make_problem):
             return evaluated
 
     MDEP(generations=60).select(Watched(problem), np.random.default_rng(0))
-    true = naive.non_dominated([by_hand(subset, problem.search) for subset in naive.all_subsets(10)])
+    true = dominance.non_dominated([by_hand(subset, problem.search) for subset in naive.all_subsets(10)])
     found = np.concatenate(values)
     reached = [np.isclose(found, point, rtol=1e-9).all(axis=1).any() for point in true]
     assert np.mean(reached) > 0.8
