@@ -170,7 +170,7 @@ def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
 
 
 def cross_fitted_errors(combiner: Combiner, votes: Votes, subset: np.ndarray, folds: int = 5) -> int:
-    """Errors on samples that had no part in the weights: each fold is judged by weights that the others gave.
+    """Errors on samples that had no part in the weights: each fold is evaluated by weights that the others gave.
 
     An honest estimate of what the weights are worth, from the search split alone. That the members themselves were
     chosen on these samples it does not make up for.

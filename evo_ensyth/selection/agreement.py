@@ -1,6 +1,6 @@
-"""What members answer, compared 64 samples at a time, and what an ensemble answers while it grows.
+"""Predictions of members, compared 64 samples at a time, and predictions of an ensemble while it grows.
 
-Numbers of samples, counted: no ensemble is judged here.
+Everything here counts samples; no ensemble is evaluated.
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ WORD = 64
 
 
 class Labels:
-    """Rows of labels in binary, one plane of bits for each digit, to count where rows differ.
+    """Rows of labels in binary, one bit plane per digit, to count where rows differ.
 
     Parameters
     ----------
     labels : bool or unsigned integers, (n_rows, n_samples)
     n_classes : int
-        Labels are below it.
+        Labels are smaller than this.
     """
 
     def __init__(self, labels: np.ndarray, n_classes: int) -> None:
@@ -26,7 +26,7 @@ class Labels:
         self._digits = _packed(labels, n_classes)
 
     def differences(self, row: np.ndarray) -> np.ndarray:
-        """Samples on which each of the rows says something else than another one: int64, (n_rows,)."""
+        """Number of samples on which each of the rows differs from a given one: int64, (n_rows,)."""
         differs = np.bitwise_or.reduce(self._digits ^ _packed(row[None], self.n_classes), axis=0)
         return np.asarray(np.bitwise_count(differs).sum(axis=1, dtype=np.int64))
 
@@ -37,14 +37,14 @@ class Growing:
     Attributes
     ----------
     subset : bool, (n_members,)
-        Who is in.
+        The members so far.
     answers : type of the labels, (n_samples,)
-        What it answers, once somebody is in.
+        Predictions of the ensemble, once it has a member.
 
     Raises
     ------
     InputError
-        So many samples and classes that counting the votes would take more than a quarter of the memory.
+        Counting the votes of that many samples and classes would take more than a quarter of the memory.
     """
 
     def __init__(self, votes: Votes) -> None:
@@ -56,7 +56,7 @@ class Growing:
         self._counts = np.zeros((votes.n_samples, votes.n_classes), np.int32)
 
     def join(self, member: int) -> None:
-        """Take a member in: only the label that it gives to a sample has more votes now, so only that can win it."""
+        """Add a member. Only the label it gives to a sample gains a vote, so only that label can become the winner."""
         self.subset[member] = True
         label = self._labels[member]
         self._counts[self._samples, label] += 1
@@ -65,7 +65,7 @@ class Growing:
 
 
 def _packed(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Each binary digit of the labels as bits: uint64, (n_digits, n_rows, n_words)."""
+    """Pack each binary digit of the labels into bits: uint64, (n_digits, n_rows, n_words)."""
     n_rows, n_samples = labels.shape
     digits = np.zeros((max(1, (n_classes - 1).bit_length()), n_rows, -(-n_samples // WORD) * 8), np.uint8)
     for digit, packed in enumerate(digits):

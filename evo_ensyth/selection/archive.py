@@ -10,12 +10,12 @@ from evo_ensyth.selection.dominance import not_covered
 
 
 class Archive:
-    """Non-dominated subsets, sorted by size, then by values. Of subsets with equal values the first stays.
+    """Non-dominated subsets, sorted by size, then by values. Of subsets with equal values, the first is kept.
 
     Parameters
     ----------
     n_members : int
-        Of the pool.
+        Number of members of the pool.
     reference : float64, (n_objectives,)
         Reference point of the hypervolume.
 
@@ -27,7 +27,7 @@ class Archive:
     hypervolume : float
         Volume between the values and the reference point.
     history : list of Milestone
-        One for each batch that changed the archive.
+        One entry per batch that changed the archive.
     """
 
     def __init__(self, n_members: int, reference: np.ndarray) -> None:
@@ -42,13 +42,13 @@ class Archive:
         return len(self.subsets)
 
     def add(self, subsets: np.ndarray, values: np.ndarray) -> bool:
-        """Take in what nothing dominates, drop what it dominates, and say whether the archive changed.
+        """Add the subsets that nothing dominates, drop those they dominate, and return whether the archive changed.
 
         Parameters
         ----------
         subsets, values : bool, (k, n_members), and float64, (k, n_objectives)
         """
-        # Most batches end here: what the archive already covers cannot enter it.
+        # Most batches end here: subsets that the archive already covers cannot enter it.
         gain = not_covered(self.values, values)
         if not gain.any():
             return False
@@ -60,7 +60,7 @@ class Archive:
 
 
 def non_dominated(subsets: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the subsets that no other dominates, in the order of an `Archive`, with their values.
+    """Return the subsets that no other dominates, in the order of an `Archive`, and their values.
 
     Parameters
     ----------

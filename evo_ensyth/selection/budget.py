@@ -1,26 +1,26 @@
-"""How long a search may go on: evaluations, seconds, and a stop from outside."""
+"""How long a search may run: evaluations, seconds, and a stop from outside."""
 
 import time
 
 
 class SearchOver(Exception):  # noqa: N818 - it is no error
-    """The budget is spent, the time is up, or the search was stopped. Selectors let it pass."""
+    """The budget is spent, the time is up, or the search was stopped. Selectors do not catch it."""
 
 
 class Budget:
-    """Counts evaluations and seconds. The clock starts when it is made.
+    """Counts evaluations and seconds. The clock starts when the object is created.
 
     Parameters
     ----------
     limit : int, optional
-        Ensembles that may be evaluated.
+        Number of ensembles that may be evaluated.
     seconds : float, optional
         Time that the search may take.
 
     Attributes
     ----------
     n_evaluations : int
-        Ensembles evaluated so far.
+        Number of ensembles evaluated so far.
     stopped : bool
         Whether `stop` was called.
     """
@@ -35,7 +35,7 @@ class Budget:
 
     @property
     def limited(self) -> bool:
-        """Whether evaluations or time end the search. Otherwise a selector ends by its own rule."""
+        """Whether evaluations or time are limited. Otherwise a selector stops by its own rule."""
         return self.limit is not None or self.seconds is not None
 
     @property
@@ -45,13 +45,13 @@ class Budget:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the budget was made, up to `close`."""
+        """Seconds from the creation of the budget until now, or until `close`."""
         return (self._end or time.perf_counter()) - self._start
 
     @property
     def done(self) -> bool:
         """Whether the search must end."""
-        # However short the time, one batch is evaluated, so that there is a result.
+        # One batch is evaluated however short the time, so that there is always a result.
         out_of_time = self.seconds is not None and self.n_evaluations > 0 and self.elapsed >= self.seconds
         return self.stopped or self.remaining <= 0 or out_of_time
 
@@ -61,12 +61,12 @@ class Budget:
             raise SearchOver
 
     def spend(self, n: int) -> None:
-        """Count n evaluations that are about to be made.
+        """Count n evaluations before they are made.
 
         Raises
         ------
         SearchOver
-            The search must end, or fewer than n remain. Then none is counted.
+            The search must end, or fewer than n evaluations remain; none is counted then.
         """
         self.raise_if_done()
         if n > self.remaining:
@@ -74,7 +74,7 @@ class Budget:
         self.n_evaluations += n
 
     def stop(self) -> None:
-        """End the search at its next step; what it found stays."""
+        """End the search at its next step and keep its front."""
         self.stopped = True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Hard constraints: limits that an ensemble must keep on the search split to be chosen."""
+"""Hard constraints: limits that an ensemble must keep on the search split to be selected."""
 
 import math
 import re
@@ -12,28 +12,28 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, find, judge, samples_of_class
 from evo_ensyth.pool import Members
 
-# A violation above it counts as it, so that nothing overflows.
+# Larger violations are clipped to this, so that nothing overflows.
 LARGEST_VIOLATION = 1e100
-# Far beyond what objectives measure, and far enough from the largest float for penalties.
+# Far larger than any objective's value, and far enough below the largest float to leave room for penalties.
 LARGEST_FEASIBLE = 1e300
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A limit for an objective, a cost or a share of right predictions. Checks itself when built.
+    """A limit for an objective, a cost or a share of correct predictions. Validated on construction.
 
     Attributes
     ----------
     measure : Objective
     limit : float
-        Allowed itself.
+        Inclusive.
     at_least : bool
         Whether values must be at least the limit; otherwise they must be at most the limit.
 
     Raises
     ------
     InputError
-        A limit that is no finite number.
+        The limit is not a finite number.
     """
 
     measure: Objective
@@ -50,7 +50,7 @@ class Constraint:
         return "at_least" if self.at_least else "at_most"
 
     def violations(self, values: np.ndarray) -> np.ndarray:
-        """How far each value is beyond the limit, as a share of the limit unless that is 0; 0 for allowed values.
+        """How far each value exceeds the limit, relative to the limit unless that is 0; 0 for allowed values.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Constraint:
 
 
 def violations(constraints: Sequence[Constraint], ensembles: Ensembles) -> np.ndarray:
-    """Sum of the violations of all constraints: float64, (n_ensembles,); 0 for an ensemble that keeps them all."""
+    """Sum of the violations of all constraints: float64, (n_ensembles,); 0 for ensembles that keep them all."""
     total = np.zeros(len(ensembles))
     for constraint in constraints:
         total += constraint.violations(judge([constraint.measure], ensembles)[:, 0])
@@ -76,23 +76,23 @@ def violations(constraints: Sequence[Constraint], ensembles: Ensembles) -> np.nd
 
 
 def penalised(values: np.ndarray, violations: np.ndarray, largest: float = LARGEST_FEASIBLE) -> np.ndarray:
-    """Values for algorithms that know no constraints: minimising them follows Deb's rule.
+    """Values for algorithms without support for constraints: minimising them follows Deb's rule.
 
-    A feasible subset dominates an infeasible one, and of two infeasible ones the one with the smaller violation
+    A feasible subset dominates an infeasible one; of two infeasible subsets, the one with the smaller violation
     dominates.
 
     Parameters
     ----------
     values : float64, (n, n_objectives)
     violations : float64, (n,)
-        0 marks the feasible.
+        0 for feasible subsets.
     largest : float
-        Feasible values are cut at it, and penalties begin at twice as much.
+        Feasible values are clipped to this, and penalties start at twice this value.
 
     Returns
     -------
     float64, (n, n_objectives)
-        Feasible rows keep their values; infeasible rows hold one larger number, which grows with the violation.
+        Feasible rows keep their values; infeasible rows hold a single larger number, which grows with the violation.
 
     References
     ----------
@@ -107,7 +107,7 @@ def penalised(values: np.ndarray, violations: np.ndarray, largest: float = LARGE
 
 
 def violated(constraints: Sequence[Constraint], ensembles: Ensembles) -> str:
-    """Which constraints the first ensemble violates, and its values: ``bytes is 90 (bytes at most 80), ...``."""
+    """List the constraints that the first ensemble violates: ``bytes is 90 (bytes at most 80), ...``."""
     values = judge([constraint.measure for constraint in constraints], ensembles)[0]
     return ", ".join(
         f"{constraint.measure.name} is {value:,.6g} ({constraint})"
@@ -124,17 +124,17 @@ def constraints_of(
     Parameters
     ----------
     at_most, at_least : mapping of str to float
-        The name is that of an objective, or ``accuracy``, or ``recall_of_class_3``: the share of the samples of class 3
-        that the vote gets right.
+        Limits by the name of an objective, or ``accuracy``, or ``recall_of_class_3``: the share of the samples of
+        class 3 that the vote gets right.
     pool : Members
-        Its costs have names as well.
+        The names of its costs are accepted as well.
     own : sequence of Objective
-        Objectives of the user's own.
+        User-defined objectives.
 
     Raises
     ------
     InputError
-        An unknown name, or a limit that is no finite number.
+        Unknown name, or a limit that is not a finite number.
     """
     return tuple(
         Constraint(_measure(name, pool, own), _number(name, limit), is_least)
@@ -151,7 +151,7 @@ def _number(name: str, limit: float) -> float:
 
 
 def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
-    """Look up what may be limited: any objective, and accuracy and recall, which grow as an error falls."""
+    """Look up a measure that may be limited: any objective, or accuracy or recall, which grow as an error falls."""
     if name in pool.costs or any(goal.name == name for goal in own):
         return find(name, pool, own)
     if name == "accuracy":
@@ -161,7 +161,7 @@ def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
     return find(name, pool, own)
 
 
-# Not 1 - error: with one right sample of ten that is 0.09999999999999998, which is below 0.1.
+# Not 1 - error: with one correct sample of ten that is 0.09999999999999998, which is below 0.1.
 
 
 def _accuracy(ensembles: Ensembles) -> np.ndarray:

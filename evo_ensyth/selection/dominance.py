@@ -1,4 +1,4 @@
-"""Which points a front does not dominate yet."""
+"""Points that a front does not dominate yet."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
-"""The one door between a selector and a problem.
+"""The only interface between a selector and a problem.
 
-Every ensemble that a selector has evaluated is counted in the `Budget`, and what nothing dominates stays in the
-`Archive`: that is the selector's front, whenever it is stopped. So a budget, a time limit and Ctrl-C work the same for
-every selector. The test split is not in here, so no selector can see it.
+Every ensemble that a selector evaluates is counted in the `Budget`, and the non-dominated ones are kept in the
+`Archive`, which is the selector's front whenever it stops. Budgets, time limits and Ctrl-C therefore work the same for
+every selector. The test split is not available here, so no selector can see it.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,20 +21,20 @@ from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.constraints import penalised, violations
 from evo_ensyth.selection.problem import Problem
 
-# Predictions that a block of ensembles may hold at once, if an objective asks for them: 64 MB at one byte each.
+# Most predictions held at once for a block of ensembles, if an objective needs them: 64 MB at one byte each.
 BLOCK_PREDICTIONS = 64_000_000
 LARGEST_BLOCK = 4_096
 
 
 class Evaluated(NamedTuple):
-    """What `Evaluator.evaluate` found, one row or entry for each subset.
+    """Result of `Evaluator.evaluate`, one row or entry per subset.
 
     Attributes
     ----------
     values : float64, (n_subsets, n_objectives)
         Smaller is better.
     violations : float64, (n_subsets,)
-        How far the subset is beyond the problem's constraints; 0 if it keeps them all.
+        How far the subset exceeds the problem's constraints; 0 if it keeps them all.
     """
 
     values: np.ndarray
@@ -42,7 +42,7 @@ class Evaluated(NamedTuple):
 
     @property
     def penalised(self) -> np.ndarray:
-        """The values, made so that minimising them obeys the constraints too; see `constraints.penalised`."""
+        """The values with a penalty for violations, for minimisation; see `constraints.penalised`."""
         return penalised(self.values, self.violations)
 
 
@@ -53,13 +53,13 @@ class Evaluator:
     ----------
     problem : Problem
     budget : Budget, optional
-        Without one, the search ends by itself.
+        Unlimited by default: the selector stops by its own rule.
     on_milestone : function of Milestone, optional
         Called after each batch.
     on_message : function of str, optional
-        Called with what a long selector reports of its progress.
+        Called with the progress messages of a long-running selector.
     scratch : Path, optional
-        A folder where a long selector may keep what it needs to resume after an interruption.
+        Folder where a long-running selector may store what it needs to resume after an interruption.
 
     Attributes
     ----------
@@ -69,15 +69,15 @@ class Evaluator:
         The search split.
     objectives : tuple of Objective
     guide : Objective
-        The objective by which one of many neighbours is chosen; see `Problem.guide`.
+        The objective used to choose among neighbours; see `Problem.guide`.
     constraints : tuple of Constraint
     budget : Budget
     archive : Archive
-        The non-dominated among all subsets that were evaluated and keep the constraints.
+        The non-dominated subsets among those evaluated so far that keep the constraints.
     nearest : bool, (n_members,), optional
-        With constraints: the subset with the smallest violation so far; of several, the first.
+        With constraints: the first subset with the smallest violation so far.
     proven_sizes : list of int
-        Sizes for which no ensemble makes fewer errors than the archive does up to that size.
+        Sizes for which it is proven that no ensemble makes fewer errors than the best of the archive up to that size.
     """
 
     def __init__(
@@ -104,15 +104,15 @@ class Evaluator:
         self._on_message = on_message
 
     def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> Evaluated:
-        """Value of every objective for every subset, on the search split.
+        """Evaluate every objective for every subset, on the search split.
 
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
             Row i marks the members of subset i.
         by : sequence of Objective, optional
-            Return the values of these, for a selector that minimises other objectives than the problem's. The archive
-            goes by the problem's objectives in any case.
+            Return the values of these instead, for a selector that minimises other objectives than the problem's. The
+            archive always uses the problem's objectives.
 
         Returns
         -------
@@ -122,10 +122,9 @@ class Evaluator:
         Raises
         ------
         SearchOver
-            The budget did not cover all of them. Those that it did cover count, and are in the archive if they are good
-            enough.
+            The budget did not cover all subsets. Those that it covered are counted, and offered to the archive.
         InputError
-            Wrong type or width, or a subset without a member.
+            Wrong type or shape, or a subset without members.
         """
         self._check(subsets)
         values, beyond = np.empty((len(subsets), len(by or self.objectives))), np.zeros(len(subsets))
@@ -145,10 +144,10 @@ class Evaluator:
         return Evaluated(values, beyond)
 
     def neighbour_errors(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when one of the candidates joins or leaves a subset.
+        """Number of errors after each of the candidates joins or leaves a subset.
 
-        Each neighbour counts as one evaluation; all of them together take little longer than one. They do not enter
-        the archive: evaluate the one you choose.
+        Each neighbour counts as one evaluation, but all of them together take little longer than one. They do not
+        enter the archive: call `evaluate` on the one you choose.
 
         Parameters
         ----------
@@ -160,7 +159,7 @@ class Evaluator:
         Returns
         -------
         int64, (n_members,)
-            More than the number of samples for members that are no candidates.
+            Larger than the number of samples for members that are not candidates.
         """
         movers = np.flatnonzero(candidates)
         self.budget.spend(len(movers))
@@ -169,21 +168,21 @@ class Evaluator:
         return errors
 
     def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Value of the guiding objective when one of the candidates joins or leaves a subset.
+        """Value of the guiding objective after each of the candidates joins or leaves a subset.
 
-        Each neighbour counts as one evaluation. They do not enter the archive: evaluate the one you choose.
+        Each neighbour counts as one evaluation. They do not enter the archive: call `evaluate` on the one you choose.
 
         Parameters
         ----------
         subset : bool, (n_members,)
             Not empty.
         candidates : bool, (n_members,)
-            The members to flip. None of them may be the only member.
+            The members to flip. The only member of a subset may not be among them.
 
         Returns
         -------
         float64, (n_members,)
-            Infinity for members that are no candidates.
+            Infinity for members that are not candidates.
         """
         values = np.full(len(subset), np.inf)
         movers = np.flatnonzero(candidates)
@@ -198,9 +197,9 @@ class Evaluator:
         return values
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when one member leaves a subset and another joins it.
+        """Number of errors after each swap of one member of a subset for one outside it.
 
-        Each swap counts as one evaluation; all of them together take about as long as one for each member of the
+        Each swap counts as one evaluation; all of them together take about as long as one evaluation per member of the
         subset.
 
         Parameters
@@ -211,14 +210,14 @@ class Evaluator:
         Returns
         -------
         int64, (size, n_members - size)
-            Row i: the i-th member of the subset leaves; column j: the j-th of the others joins.
+            Row i: the i-th member of the subset leaves; column j: the j-th member outside joins.
         """
         size = int(np.count_nonzero(subset))
         self.budget.spend(size * (len(subset) - size))
         return views.bit_planes(self.votes).swap_errors(subset)
 
     def joined_errors(self, multiset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when one of the candidates joins a multiset, or gets one vote more in it.
+        """Number of errors after each of the candidates joins a multiset, or gets one more vote in it.
 
         Parameters
         ----------
@@ -229,7 +228,7 @@ class Evaluator:
         Returns
         -------
         int64, (n_members,)
-            More than the number of samples for members that are no candidates.
+            Larger than the number of samples for members that are not candidates.
         """
         movers = np.flatnonzero(candidates)
         self.budget.spend(len(movers))
@@ -238,10 +237,10 @@ class Evaluator:
         return errors
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
-        """Samples that go wrong when members vote together, some of them several times.
+        """Number of errors of each multiset, in which members may have several votes.
 
-        Each multiset counts as one evaluation. None enters the archive, which holds sets: evaluate its members for
-        that.
+        Each multiset counts as one evaluation. None enters the archive, which holds sets: call `evaluate` on the set of
+        its members for that.
 
         Parameters
         ----------
@@ -256,14 +255,14 @@ class Evaluator:
         return views.bit_planes(self.votes).multiset_errors(multisets)
 
     def record(self, n_evaluations: int, best: np.ndarray) -> None:
-        """Count ensembles that were evaluated by other means than `evaluate`, and offer the best to the archive.
+        """Count ensembles that were not evaluated by `evaluate`, and offer the best to the archive.
 
         Parameters
         ----------
         n_evaluations : int
-            No more than remain in the budget.
+            At most the number that remains in the budget.
         best : bool, (n_best, n_members)
-            Those that may be non-dominated.
+            Subsets that may be non-dominated.
         """
         self._check(best)
         self.budget.n_evaluations += n_evaluations
@@ -274,17 +273,17 @@ class Evaluator:
         self._keep(best, values, beyond)
 
     def mark_proven(self, sizes: Sequence[int]) -> None:
-        """Say for which sizes it is proven that no ensemble makes fewer errors than the archive does up to that size.
+        """Set the sizes for which no ensemble makes fewer errors than the best of the archive up to that size.
 
         Parameters
         ----------
         sizes : sequence of int
-            All such sizes; they replace what was said before.
+            All such sizes; they replace the previous ones.
         """
         self.proven_sizes = list(sizes)
 
     def report_progress(self, message: str) -> None:
-        """Tell whoever watches how far a long selector is."""
+        """Report the progress of a long-running selector."""
         self._on_message(message)
 
     def _ensembles(self, subsets: np.ndarray) -> Ensembles:

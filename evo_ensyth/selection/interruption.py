@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a search and keep what it found; a second one ends the program."""
+"""Ctrl-C and SIGTERM end a search and keep its front; a second signal ends the program."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call ``stop`` at the first Ctrl-C or SIGTERM while the block runs.
 
-    Python handles signals in the main thread alone; in another thread the block runs as it is.
+    Python handles signals only in the main thread; in other threads this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

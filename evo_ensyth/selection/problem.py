@@ -1,4 +1,4 @@
-"""What is asked: the subsets of a pool that are best by some objectives."""
+"""A selection problem: find the subsets of a pool that are best by some objectives."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +15,24 @@ from evo_ensyth.selection.constraints import Constraint
 
 @dataclass(frozen=True, init=False)
 class Problem:
-    """A pool and the objectives by which its subsets are judged. Checks itself when built.
+    """A pool and the objectives by which its subsets are evaluated. Validated on construction.
 
     Attributes
     ----------
     pool : Pool
     objectives : tuple of Objective
-        Smaller is better. Names will do: those of the package, of the pool's costs, or dotted ones.
+        Smaller is better. May be given by name: an objective of the package, a cost of the pool, or a dotted name.
     constraints : tuple of Constraint
-        What ensembles must keep on the search split; those that do not are never chosen.
+        Limits that ensembles must keep on the search split; ensembles that violate them are never selected.
     name : str, optional
-        Its results lie in ``runs/<name>``; the pool's name by default.
+        Results are stored in ``runs/<name>``. Defaults to the pool's name.
     known : tuple of Objective
-        Further objectives that can be asked for by name, such as those of a problem module.
+        Further objectives that can be looked up by name, such as those of a problem module.
 
     Raises
     ------
     InputError
-        No objective, or one twice.
+        No objective, or the same one twice.
     """
 
     pool: Pool
@@ -64,27 +64,27 @@ class Problem:
             raise InputError(f"objective '{max(names, key=names.count)}' stands twice; name each once.")
 
     def find(self, name: str | Objective) -> Objective:
-        """Look up an objective by name: among `known` ones, those of the package, and the pool's costs.
+        """Look up an objective by name among `known`, those of the package, and the pool's costs.
 
         Raises
         ------
         InputError
-            There is none of that name.
+            Unknown name.
         """
         return find(name, self.pool.members, self.known)
 
     @property
     def search(self) -> Votes:
-        """The pool's votes on the split on which subsets are judged while they are chosen."""
+        """The pool's votes on the search split, on which subsets are selected."""
         return self.pool.search
 
     @property
     def test(self) -> Votes | None:
-        """The pool's votes on the split on which the chosen ones are judged, once, afterwards."""
+        """The pool's votes on the test split, on which selected subsets are evaluated once, at the end."""
         return self.pool.test
 
     def with_objectives(self, objectives: str | Objective | Sequence[str | Objective]) -> "Problem":
-        """Ask the same of the same pool by other objectives."""
+        """Return the same problem with other objectives."""
         return Problem(self.pool, objectives, self.constraints, self.name, self.known)
 
     def with_constraints(self, constraints: tuple[Constraint, ...]) -> "Problem":
@@ -92,7 +92,7 @@ class Problem:
         return replace(self, constraints=constraints)
 
     def among(self, members: np.ndarray | Sequence[str]) -> "Problem":
-        """Return the same problem about some members alone; see `Pool.part`."""
+        """Return the same problem restricted to some members; see `Pool.part`."""
         return replace(self, pool=self.pool.part(members))
 
     @property
@@ -102,30 +102,30 @@ class Problem:
 
     @property
     def guide(self) -> Objective:
-        """The objective by which one of many neighbours is chosen: the error if asked for, otherwise the first."""
+        """The objective used to choose among neighbours: the error if it is an objective, otherwise the first one."""
         return next((goal for goal in self.objectives if goal.counts == "errors"), self.objectives[0])
 
     def guided_by(self, guide: Objective) -> "Problem":
-        """Return the same problem with another guiding objective instead of the error, if the error is asked for."""
+        """Return the same problem with ``guide`` in place of the error, if the error is an objective."""
         if guide.counts == "errors" or not self.asks_for_error:
             return self
         others = (goal for goal in self.objectives if goal.counts != "errors" and goal.name != guide.name)
         return self.with_objectives((guide, *others))
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
-        """Form ensembles on the search split."""
+        """Build ensembles on the search split."""
         return Ensembles(subsets, self.pool.members, self.search)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
-        """Form ensembles on the test split, if there is one. For `run` alone, once selection is over."""
+        """Build ensembles on the test split, if there is one. Only for `run`, once selection is over."""
         return Ensembles(subsets, self.pool.members, self.test) if self.test else None
 
     @cached_property
     def reference(self) -> np.ndarray:
-        """float64, (n_objectives,): reference point for hypervolumes.
+        """Reference point for hypervolumes: float64, (n_objectives,).
 
-        A tenth beyond the worst of the single members and the whole pool. It follows from the problem alone, so that
-        hypervolumes of different runs can be compared.
+        A tenth beyond the worst value among the single members and the whole pool. It depends only on the problem, so
+        that hypervolumes of different runs can be compared.
         """
         plain = np.concatenate([np.eye(len(self.pool), dtype=bool), np.ones((1, len(self.pool)), dtype=bool)])
         worst = judge(self.objectives, self.on_search(plain)).max(axis=0)

@@ -1,6 +1,6 @@
-"""A problem, a selector, a budget and a seed: what comes out, on both splits.
+"""Run a selector on a problem with a budget and a seed, and evaluate its front on both splits.
 
-The test split is read here and nowhere else, once, when all selection is over.
+The test split is read only here, once, after all selection is over.
 """
 
 import contextlib
@@ -37,8 +37,8 @@ from evo_ensyth.selection.interruption import stopped_by_signals
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.selectors import Selector
 
-# What proving small sizes may cost: subsets to settle for each ensemble that was judged, and a share of the time where
-# the search had a time limit.
+# Most that proving small sizes may cost: subsets to settle per evaluated ensemble and, if the search had a time limit,
+# a share of its time.
 PROVEN_PER_EVALUATION = 8
 PROVEN_TIME = 0.1
 LIBRARIES = ("numpy", "numba", "pymoo", "moocore", "scipy", "deap", "cma")
@@ -51,16 +51,16 @@ class Progress:
     Attributes
     ----------
     selector : str
-        Which of the selectors is at work.
+        Name of the running selector.
     n_evaluations : int
-        Ensembles that it has judged.
+        Number of ensembles that it has evaluated.
     budget : int, optional
-        How many it may judge.
+        Number of ensembles that it may evaluate.
     seconds : float
     hypervolume : float
-        Of its front so far.
+        Hypervolume of its front so far.
     message : str
-        What a long selector reports of itself.
+        Latest progress message of a long-running selector.
     """
 
     selector: str
@@ -90,25 +90,25 @@ def run(
     problem : Problem
     selector : str or Selector
     baselines : sequence of str or Selector
-        Selectors to compare with. They come first, so that an interrupted search has something to compare with.
+        Selectors to compare with. They run first, so that an interrupted search has something to compare with.
     budget : int, optional
-        Ensembles that each selector may judge.
+        Number of ensembles that each selector may evaluate.
     seconds : float, optional
-        Time that each selector may take.
+        Time limit for each selector.
     seed : int
         The same seed gives the same front.
     guide : Objective, optional
-        The objective that guides ``selector`` instead of the error; by default the selector's own choice, as always
-        for the baselines.
+        The objective that guides ``selector`` in place of the error. Defaults to the selector's own choice; baselines
+        always use their own.
     on_progress : function of Progress, optional
     scratch : Path, optional
-        A folder where a long selector may keep what it needs to resume after an interruption.
+        Folder where a long-running selector may store what it needs to resume after an interruption.
 
     Raises
     ------
     InputError
-        Unknown selector or setting, a budget or time that is not positive, a guide where the error is not asked for,
-        an objective that fails, or constraints that no judged ensemble keeps.
+        Unknown selector or setting, a budget or time that is not positive, a guide although the error is not an
+        objective, an objective that fails, or constraints that no evaluated ensemble keeps.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -129,7 +129,7 @@ def run(
     for name, chosen in in_order.items():
         own_guide = problem.find(selectors.guide_of(chosen))
         guided = problem.guided_by(guide if guide and name == main else own_guide)
-        guided.reference  # noqa: B018 - worked out now, so that it costs no selector its time
+        guided.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
         budgets.append(Budget(budget, seconds))
         evaluator = _evaluator(guided, name, budgets[-1], on_progress, scratch)
         with stopped_by_signals(stop):
@@ -139,7 +139,7 @@ def run(
                 searched[name] = evaluator
             elif evaluator.nearest is not None and name == main and not interrupted:
                 raise _none_allowed(problem, evaluator, evaluator.nearest)
-            # Stopped among the baselines: what they found is the best there is to report.
+            # If stopped while a baseline ran, report the last baseline with a front.
             last = name == main or interrupted
             shown = name if name in searched else next(reversed(searched), None)
             proof = None
@@ -149,7 +149,7 @@ def run(
         if last:
             break
     if shown is None:
-        raise KeyboardInterrupt  # stopped before anything was judged: there is nothing to report
+        raise KeyboardInterrupt  # stopped before anything was evaluated, so there is nothing to report
     fronts, single_best, whole_pool = _judged(problem, shown, in_order, searched)
     front = fronts.pop(shown)
     return Run(
@@ -182,12 +182,12 @@ def run(
 
 
 def _named(selector: str | Selector, baselines: Sequence[str | Selector]) -> tuple[str, dict[str, Selector]]:
-    """Name of the main selector, and all selectors by name: the baselines in their order, then the main one.
+    """Name of the main selector, and all selectors by name: the baselines in the given order, then the main one.
 
     Raises
     ------
     InputError
-        Two selectors of one name with different settings: nobody could tell their fronts apart.
+        Two selectors with the same name but different settings, whose fronts could not be told apart.
     """
     if isinstance(baselines, str):
         baselines = (baselines,)
@@ -208,7 +208,7 @@ def _evaluator(
     on_progress: Callable[[Progress], object] | None,
     scratch: Path | None,
 ) -> Evaluator:
-    """Make an evaluator that reports its progress."""
+    """Create an evaluator that reports its progress."""
     if on_progress is None:
         return Evaluator(problem, budget, scratch=scratch)
     last_message = ""
@@ -243,11 +243,11 @@ def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -
 
 
 def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
-    """Prove what takes little time, add better ensembles that turn up to the front, and return the proof if any.
+    """Prove small sizes, add better ensembles found on the way to the front, and return the proof, if any.
 
-    There is none where compiled code cannot be kept: compiling the proof would take longer than the search. Nor with
-    constraints: the proof would look at ensembles that break them. A front that another objective than the error
-    guided gets nothing added, and is proven only where it is as good.
+    Returns None if compiled code cannot be cached, because compiling the proof would take longer than the search, and
+    with constraints, because the proof would include ensembles that violate them. If an objective other than the error
+    guided the search, nothing is added to the front, and only sizes at which it is as good are marked as proven.
     """
     if (
         {goal.counts for goal in problem.objectives} != PROVABLE
@@ -264,7 +264,7 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     start = time.perf_counter()
 
     def go_on() -> bool:
-        # By the clock only where the search had a time limit too: otherwise the same seed must give the same front.
+        # Use the clock only if the search had a time limit: otherwise the same seed must give the same front.
         in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
         return in_time and not budget.stopped
 
@@ -281,7 +281,7 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
 def _judged(
     problem: Problem, main: str, chosen: Mapping[str, Selector], searched: Mapping[str, Evaluator]
 ) -> tuple[dict[str, Front], Ensemble, Ensemble]:
-    """Judge all fronts on the test split: each of them by its name, the best single member, and the whole pool."""
+    """Evaluate everything on the test split; return the fronts by name, the best single member and the whole pool."""
     best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
     references = np.stack([best, np.ones_like(best)])
     subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [references])
@@ -292,7 +292,7 @@ def _judged(
         subsets = evaluator.archive.subsets
         own = list(itertools.islice(ensembles, len(subsets)))
         values = np.array([list(ensemble.search.values()) for ensemble in own])
-        if name == main:  # only these are compared with simpler choices
+        if name == main:  # only these ensembles are compared with the simple references
             tested = replace(on_test, subsets=subsets) if on_test else None
             counts = count_discordant(replace(on_search, subsets=subsets), tested, problem.pool.parent)
             own = [replace(ensemble, discordant=pairs) for ensemble, pairs in zip(own, counts, strict=True)]

@@ -1,4 +1,4 @@
-"""The sets that an archive can hold of a multiset, in which members may have several votes."""
+"""Sets of voters of a multiset: an archive holds sets, while members of a multiset may have several votes."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 
 class Levels:
-    """Evaluates the voters of multisets as sets: those with a vote, those with two or more, and so on, each set once.
+    """Evaluates the voters of multisets as sets: those with at least one vote, at least two, and so on, each set once.
 
     An archive holds sets, in which every member has one vote, so what a multiset gains by repeated votes is not
-    claimed. But the number of its votes says which member may be left out.
+    counted. The number of votes of a member does show whether it may be left out.
     """
 
     def __init__(self) -> None:
         self._evaluated: set[bytes] = set()
 
     def evaluate(self, search: Evaluator, multisets: np.ndarray) -> None:
-        """Evaluate the sets that were not evaluated before.
+        """Evaluate the sets of voters that were not evaluated before.
 
         Parameters
         ----------

@@ -118,7 +118,7 @@ class _Reader:
         )
 
     def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
-        # Whoever is judged by scores while he is chosen will be so on the test split: better to know at once.
+        # Whoever is evaluated by scores while he is chosen will be so on the test split: better to know at once.
         others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
         needed = (answers.scores_key, *others)
         scores = partial(_read_scores, self.path, needed, answers.samples, answers.y_true, n_classes, split)

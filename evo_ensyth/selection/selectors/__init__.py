@@ -1,9 +1,9 @@
 """Ways to choose subsets, one file each.
 
-A selector is a frozen dataclass; its fields are its settings. Its method ``select`` proposes subsets to an `Evaluator`
-until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which it lets pass. It returns
-nothing: its front is whatever was best among all that it had evaluated. Randomness comes from ``rng`` alone. For
-example::
+A selector is a frozen dataclass whose fields are its settings. Its method ``select`` passes subsets to an `Evaluator`
+until it has no more, or until the evaluator ends the search by raising ``SearchOver``, which the selector does not
+catch. It returns nothing: its front consists of the non-dominated subsets among all it evaluated. ``rng`` is its only
+source of randomness. For example::
 
     import itertools
     from dataclasses import dataclass
@@ -20,13 +20,13 @@ example::
                 subset[0, [first, second]] = True
                 search.evaluate(subset)
 
-`Evaluator` says what a selector may ask: ``evaluate`` gives values and constraint violations, ``neighbour_values`` what
-one step would do; ``budget`` and ``archive`` say how far the search is. A setting declares its limits with
-`evo_ensyth.plugins.setting`. A selector may be guided by another objective than the error: ``guide: ClassVar[str]``
-names it, and the user may choose another.
+`Evaluator` documents what a selector may call: ``evaluate`` returns values and constraint violations,
+``neighbour_values`` the value of the guiding objective after each possible step; ``budget`` and ``archive`` describe
+the state of the search. Settings declare their limits with `evo_ensyth.plugins.setting`. A selector may be guided by an
+objective other than the error: ``guide: ClassVar[str]`` names it, and the user may choose another.
 
-The file's name is the selector's name: ``nsga2``. Its class is an attribute here: ``selectors.NSGA2(population=50)``. A
-dotted name such as ``mylab.tabu`` is imported from anywhere.
+A selector is named after its file: ``nsga2``. Its class is an attribute of this package:
+``selectors.NSGA2(population=50)``. A dotted name such as ``mylab.tabu`` is imported from anywhere.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Selector(Protocol):
     """A way to choose subsets, with its settings."""
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Have subsets judged."""
+        """Pass subsets to ``search`` for evaluation."""
         ...
 
 
@@ -54,12 +54,12 @@ def names() -> tuple[str, ...]:
 
 
 def describe() -> dict[str, str]:
-    """One line about each selector that comes with the package, by name."""
+    """One-line description of each selector that comes with the package, by name."""
     return plugins.describe(FOLDER)
 
 
 def load(wanted: "str | Selector | type[Selector]", settings: Mapping[str, Any] | None = None) -> Selector:
-    """Make a selector from its name or its class; an instance comes back as it is.
+    """Create a selector from its name or its class; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -71,15 +71,15 @@ def load(wanted: "str | Selector | type[Selector]", settings: Mapping[str, Any] 
     Raises
     ------
     InputError
-        There is none of that name, its module does not have exactly one class with ``select``, the class knows no such
-        setting or not with that value, or what is wanted is no selector.
+        Unknown name, a module that does not have exactly one class with ``select``, an unknown setting or a value that
+        it does not allow, or an object that is not a selector.
     """
     selector: Selector = plugins.make(FOLDER, wanted, "selector", "select", settings)
     return selector
 
 
 def name_of(selector: Selector) -> str:
-    """Name of a selector: that of its file if it comes with the package, otherwise that of its class."""
+    """Name of a selector: the name of its file if it comes with the package, otherwise of its class."""
     folder, _, file = type(selector).__module__.rpartition(".")
     return file if folder.startswith(f"{FOLDER}.") else type(selector).__name__
 
@@ -91,12 +91,12 @@ def named(wanted: "str | Selector | type[Selector]") -> tuple[str, Selector]:
 
 
 def guide_of(selector: Selector) -> str:
-    """Name of the objective that guides a selector instead of the error, unless the user chooses another."""
+    """Name of the objective that guides a selector, unless the user chooses another; the error by default."""
     return getattr(selector, "guide", "error")
 
 
 def __getattr__(name: str) -> Any:
-    """Find the class of a selector, `NSGA2` in ``nsga2.py``, when it is first asked for."""
+    """Import the class of a selector on first access: `NSGA2` from ``nsga2.py``."""
     return plugins.class_of(FOLDER, name)
 
 

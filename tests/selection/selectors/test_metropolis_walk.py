@@ -36,7 +36,7 @@ from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 
 
 def ways(problem):
-    """The same problem judged by the compiled walk over errors, and by the one over any criterion."""
+    """The same problem for the compiled walk by errors, and for the walk by any guiding objective."""
     return problem, problem.with_objectives((replace(error, name="misses"), *problem.objectives[1:]))
 
 
@@ -256,7 +256,7 @@ def test_a_walk_keeps_near_its_size(make_problem):
     met = {}
     for size in (12, 45):
         a_walk = Walk(search, size, np.arange(90) < size)
-        met[size] = np.concatenate([a_walk.go_on(search, 80, np.zeros(91), rng).sizes for _ in range(40)])
+        met[size] = np.concatenate([a_walk.walk(search, 80, np.zeros(91), rng).sizes for _ in range(40)])
         assert size / 3 <= met[size].min() < size < met[size].max() <= size * 5 / 3
     assert met[12].mean() < 20
     assert 35 < met[45].mean() < 55
@@ -270,7 +270,7 @@ def test_a_walk_without_a_level_goes_where_the_criterion_leads(make_problem):
     sizes = {}
     for level in (None, np.zeros(91)):
         a_walk, rng = Walk(search, 20, np.arange(90) < 20), np.random.default_rng(0)
-        legs = [(a_walk.go_on(search, 40, level, rng).sizes.max(), a_walk.subset.sum()) for _ in range(40)]
+        legs = [(a_walk.walk(search, 40, level, rng).sizes.max(), a_walk.subset.sum()) for _ in range(40)]
         sizes[level is None] = np.array(legs[4:])
     assert sizes[True][:, 0].max() == 33  # more are barred
     assert sizes[True][:, 1].mean() > 29 > sizes[False][:, 1].mean() + 1
@@ -282,8 +282,8 @@ def test_a_level_draws_a_walk_to_the_sizes_that_are_below_it(make_problem):
     for slope in (-0.01, 0.0, 0.01):
         rng, a_walk = np.random.default_rng(0), Walk(search, 45, np.arange(90) < 45)
         for _ in range(10):
-            a_walk.go_on(search, 80, slope * np.arange(91), rng)
-        means.append(np.mean([a_walk.go_on(search, 80, slope * np.arange(91), rng).sizes.mean() for _ in range(10)]))
+            a_walk.walk(search, 80, slope * np.arange(91), rng)
+        means.append(np.mean([a_walk.walk(search, 80, slope * np.arange(91), rng).sizes.mean() for _ in range(10)]))
     assert means[0] + 3 < means[1] < means[2] - 3
 
 
@@ -299,31 +299,31 @@ def test_temperatures_are_shares_of_how_much_the_last_leg_saw_neighbours_differ(
     a_walk, rng = Walk(search, 8, np.arange(20) < 8), np.random.default_rng(0)
     level = np.full(21, 0.5)
     for _ in range(300):
-        a_walk.go_on(search, 40, level, rng)
+        a_walk.walk(search, 40, level, rng)
     temperatures, penalties, steps = (np.array(column) for column in zip(*legs[1:], strict=True))
     assert 0.04 <= temperatures.min() < 0.041 < 0.059 < temperatures.max() <= 0.06
     assert_allclose(penalties, 0.1 * (2 / (8 / 3)) ** 2 - 0.5)
     assert (steps == 40).all()
 
 
-def test_two_thirds_go_on_around_the_best_and_the_others_are_spread_over_all_sizes(make_problem, monkeypatch):
+def test_two_thirds_stay_around_the_best_and_the_others_are_spread_over_all_sizes(make_problem, monkeypatch):
     search = Evaluator(make_problem(n_members=60, n_samples=200))
     search.evaluate(np.array([np.arange(60) < 3, np.arange(60) < 30]))
     best = int(np.count_nonzero(search.archive.subsets[search.archive.values[:, 0].argmin()]))
     level = best_up_to_each_size(np.count_nonzero(search.archive.subsets, axis=1), search.archive.values[:, 0], 60)
     went = []
 
-    def go_on(self, search, n_steps, levels, rng):
+    def walk(self, search, n_steps, levels, rng):
         levelled = levels is not None
         if levelled:
             assert_array_equal(levels, level)
         went.append((levelled, int(np.flatnonzero(self._penalty == 0)[0])))
         return WalkLeg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 60), bool), 0.1, 10, 70)
 
-    monkeypatch.setattr(Walk, "go_on", go_on)
+    monkeypatch.setattr(Walk, "walk", walk)
     walks, rng = MetropolisWalks(), np.random.default_rng(0)
     for _ in range(2_000):
-        walks.go_on(search, 40, rng)
+        walks.walk(search, 40, rng)
     assert {size for levelled, size in went if not levelled} == {best}
     assert abs(np.mean([not levelled for levelled, _ in went]) - 2 / 3) < 0.03
     counts = {size: sum(1 for one in went if one == (True, size)) for size in sizes_in_mind(best, 60)}
@@ -335,7 +335,7 @@ def test_two_thirds_go_on_around_the_best_and_the_others_are_spread_over_all_siz
 def test_what_is_met_is_given_back_as_it_is(make_problem):
     search = Evaluator(make_problem(n_members=60, n_samples=2_000))
     search.evaluate(np.arange(60)[None] < 5)
-    found = MetropolisWalks().go_on(search, 80, np.random.default_rng(0))
+    found = MetropolisWalks().walk(search, 80, np.random.default_rng(0))
     sizes = found.sum(axis=1)
     assert len(found) > 3
     assert len(set(sizes.tolist())) == len(found)
@@ -343,14 +343,14 @@ def test_what_is_met_is_given_back_as_it_is(make_problem):
 
 def test_metropolis_walk_begins_once_the_front_stands_still_and_takes_more_and_more_steps(make_problem, monkeypatch):
     steps, still = [], []
-    go_on = MetropolisWalks.go_on
+    walk = MetropolisWalks.walk
 
     def recorded(self, search, n_steps, rng):
         steps.append(n_steps)
         still.append(search.budget.n_evaluations - search.archive.history[-1].evaluations)
-        return go_on(self, search, n_steps, rng)
+        return walk(self, search, n_steps, rng)
 
-    monkeypatch.setattr(MetropolisWalks, "go_on", recorded)
+    monkeypatch.setattr(MetropolisWalks, "walk", recorded)
     problem = make_problem(n_members=20, n_samples=60)
     selector = NSGA2(generations=900, patience=900, walk=10, enumerate=0)
     selector.select(Evaluator(problem), np.random.default_rng(0))
@@ -372,13 +372,13 @@ def test_with_a_budget_metropolis_walk_gets_about_half_of_it(make_problem, monke
     """By what its steps cost, not by what those of a walk would."""
     spent = []
 
-    def go_on(self, search, n_steps, rng):
+    def walk(self, search, n_steps, rng):
         self.neighbours_per_step = 3.0
         spent.append((search.budget.n_evaluations, 3 * n_steps))
         search.budget.spend(3 * n_steps)
         return np.zeros((0, 60), bool)
 
-    monkeypatch.setattr(MetropolisWalks, "go_on", go_on)
+    monkeypatch.setattr(MetropolisWalks, "walk", walk)
     search = Evaluator(make_problem(n_members=60, n_samples=60), Budget(400_000))
     with pytest.raises(SearchOver):
         NSGA2(patience=10**6, generations=10**6, enumerate=0).select(search, np.random.default_rng(0))
@@ -395,7 +395,7 @@ def test_metropolis_walk_alone_finds_the_best_of_all_subsets_from_anywhere(make_
         search.evaluate(rng.permutation(14)[None] < 3)
         walks = MetropolisWalks()
         for _ in range(60):
-            search.evaluate(walks.go_on(search, 100, rng))
+            search.evaluate(walks.walk(search, 100, rng))
         assert search.archive.values[:, 0].min() == lowest
 
 
@@ -414,7 +414,7 @@ def test_a_walk_stands_also_at_one_member_and_at_all(make_problem, size, monkeyp
         neighbours = [start ^ (np.arange(20) == i) for i in range(20) if start[i] == (size > 1)]
         unit = max(problem.on_search(np.array(neighbours)).error_rate.std(), 1 / 120)
         temperatures.clear()
-        leg = Walk(search, size, start).go_on(search, 200, np.zeros(21), np.random.default_rng(0))
+        leg = Walk(search, size, start).walk(search, 200, np.zeros(21), np.random.default_rng(0))
         assert_allclose(temperatures, [0.5 * unit])
         assert leg.subsets.any(axis=1).all()
         assert_array_equal(start, np.arange(20) < size)
@@ -435,7 +435,7 @@ def test_a_walk_goes_on_where_it_stood(make_problem, monkeypatch):
     search.evaluate(np.arange(20)[None] < 6)
     walks = MetropolisWalks()
     for seed in range(3):
-        walks.go_on(search, 41, np.random.default_rng(seed))
+        walks.walk(search, 41, np.random.default_rng(seed))
     assert_array_equal(stood[0][0], np.arange(20) < 6)
     for (_, ends), (begins, _) in itertools.pairwise(stood):
         assert_array_equal(begins, ends)

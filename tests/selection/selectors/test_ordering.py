@@ -225,7 +225,7 @@ def test_after_each_addition_places_go_to_the_best(make_problem, seed, rounds):
     assert search.budget.n_evaluations == looked_at + len(judged)
 
 
-def test_another_criterion_leads(make_problem):
+def test_another_objective_guides(make_problem):
     problem = make_problem(n_members=9, goals=("bytes", "n_members"))
     cheapest = np.argsort(problem.pool.costs["bytes"], kind="stable").tolist()
     judged, _ = path(ReduceError(), problem)

@@ -1,1 +1,1 @@
-"""Baselines: what any search must beat. None of them looks at how members vote together before it chooses."""
+"""Baselines that any search must beat. None of them considers how members vote together before it chooses."""

@@ -12,12 +12,12 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Random:
-    """Random subsets, sizes drawn evenly from 1 to the whole pool.
+    """Draw random subsets, with sizes drawn uniformly from 1 to the whole pool.
 
     Attributes
     ----------
     draws : int
-        How many, where neither a budget nor a time limit says so.
+        Number of subsets, without a budget or a time limit.
     """
 
     draws: int = setting(20_000, at_least=1)
@@ -26,7 +26,7 @@ class Random:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge random subsets until the search is over."""
+        """Evaluate random subsets until the search is over."""
         drawn = 0
         while search.budget.limited or drawn < self.draws:
             n = BATCH if search.budget.limited else min(BATCH, self.draws - drawn)
@@ -35,7 +35,7 @@ class Random:
 
 
 def random_subsets(n_subsets: int, n_members: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw subsets whose sizes are spread evenly over 1 to n_members: bool, (n_subsets, n_members)."""
+    """Draw subsets with sizes drawn uniformly from 1 to n_members: bool, (n_subsets, n_members)."""
     sizes = rng.integers(1, n_members + 1, n_subsets)
     ranks = rng.random((n_subsets, n_members)).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return np.asarray(ranks < sizes[:, None])

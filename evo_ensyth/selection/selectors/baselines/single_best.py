@@ -9,10 +9,10 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class SingleBest:
-    """One member; of equals the first."""
+    """Select one member; ties go to the first."""
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the best single member."""
+        """Evaluate the best single member."""
         subset = np.zeros((1, len(search.pool)), bool)
         subset[0, search.votes.member_errors.argmin()] = True
         search.evaluate(subset)

@@ -9,8 +9,8 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class WholePool:
-    """All members."""
+    """Select all members."""
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the whole pool."""
+        """Evaluate the whole pool."""
         search.evaluate(np.ones((1, len(search.pool)), bool))

@@ -1,5 +1,5 @@
 """Evolutionary selectors: a population of subsets, or of weights, is bred over generations.
 
-``_loop`` is what most of them share: where they start, what they repeat, when they end. pymoo and DEAP are reached
-through ``_pymoo`` and ``_deap`` alone.
+``_loop`` holds what most of them share: the start, the generations and the stopping rules. Only ``_pymoo`` and
+``_deap`` import pymoo and DEAP.
 """

@@ -1,7 +1,7 @@
-"""NSGA-II on arrays: the population is a block of bits, and no individual costs a line of Python.
+"""NSGA-II on arrays: the population is a block of bits, with no Python code per individual.
 
 Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
-Evolutionary Computation 6(2), 2002. The steps are pymoo's (see `_pymoo`), which tests compare with it.
+Evolutionary Computation 6(2), 2002. The steps are those of pymoo (see `_pymoo`), with which tests compare it.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ import numpy as np
 from evo_ensyth.selection.evaluator import Evaluated
 from evo_ensyth.selection.selectors.evolutionary import _breeding
 
-# A generation is full after this many attempts per child, or smaller than it should be.
+# Attempts per child; a generation that is not full after them stays smaller.
 TRIES = 10
-# Rows of the hash tables of judged subsets, 16 bytes each: from 256 kB to two of 64 MB.
+# Rows of the hash tables of evaluated subsets, 16 bytes each: from 256 kB to two tables of 64 MB.
 FIRST_ROWS, MOST_ROWS = 2**14, 2**22
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """Who survives of a population, in the order of their ranks.
+    """The survivors of a population, in the order of their ranks.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Survivors:
 
 
 def survivors(values: np.ndarray, n_survive: int) -> Survivors:
-    """Better ranks first, and within the rank that does not fit the least crowded; of equals the first.
+    """Select by rank and, within the last rank, which does not fit whole, the least crowded; ties go to the first.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def survivors(values: np.ndarray, n_survive: int) -> Survivors:
 
 
 def crowding_distances(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """How far the neighbours of each point within its rank are apart, summed over objectives: float64, (n,).
+    """Distance between the neighbours of each point within its rank, summed over objectives: float64, (n,).
 
-    Infinite at both ends of each objective. Of points with equal values all but the first get 0.
+    Infinite at both ends of each objective. Of points with equal values, all but the first get 0.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def crowding_distances(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 
 
 class ArrayNSGA2:
-    """NSGA-II as a dialogue: subsets out of `generations`, their values into `tell`.
+    """NSGA-II with an ask-and-tell interface: `generations` yields subsets, `tell` takes their values.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class ArrayNSGA2:
         return unpack(self._population, self._n_members), self._values
 
     def generations(self) -> Iterator[np.ndarray]:
-        """Yield the children of each generation, none judged before; ends when no new ones can be found."""
+        """Yield the children of each generation, none evaluated before; ends when no new ones can be found."""
         while True:
             self._children = self._bred()
             if len(self._children) == 0:
@@ -128,7 +128,7 @@ class ArrayNSGA2:
         self._compete(self._children, evaluated)
 
     def join(self, subsets: np.ndarray, evaluated: Evaluated) -> None:
-        """Let subsets from elsewhere, which `judged` knows already, compete for a place in the population."""
+        """Let subsets from elsewhere, already in `judged`, compete for a place in the population."""
         self._compete(pack(subsets), evaluated)
 
     def _bred(self) -> np.ndarray:
@@ -151,10 +151,10 @@ class ArrayNSGA2:
 
 
 class Judged:
-    """Remembers which subsets were judged: all of the last two million, so that memory stays bounded.
+    """Remembers which subsets were evaluated: at least the last two million, so that memory stays bounded.
 
-    Up to 128 members a subset is its own key; beyond, 128 bits of hash stand for it, and two of a billion subsets share
-    one with a probability of 10^-21: one of them would not be judged.
+    Up to 128 members a subset is its own key. Beyond, its key is a 128-bit hash; any two of a billion subsets share one
+    with a probability of about 10^-21, and then one of them would not be evaluated.
 
     Parameters
     ----------
@@ -175,14 +175,14 @@ class Judged:
         self.count = 0
 
     def add(self, subsets: np.ndarray) -> np.ndarray:
-        """Remember subsets, bool (n, n_members); say which are new, bool (n,)."""
+        """Remember subsets, bool (n, n_members), and return which of them are new, bool (n,)."""
         self.make_room(len(subsets))
         new: np.ndarray = _breeding.insert_new(self.young, self.old, pack(subsets))
         self.count += int(np.count_nonzero(new))
         return new
 
     def make_room(self, n: int) -> None:
-        """See to it that `young` stays at most half full when n keys are added."""
+        """Ensure that `young` is at most half full after n keys are added."""
         while 2 * (self.count + n) > len(self.young):
             if len(self.young) < MOST_ROWS or self.count == 0:
                 larger = np.zeros((2 * len(self.young), 2), np.uint64)
@@ -208,7 +208,7 @@ def unpack(packed: np.ndarray, n_members: int) -> np.ndarray:
 
 def _chances_of_flips(n_members: int) -> np.ndarray:
     """Chance of at most 0, 1, 2, ... flips, each member with probability 1 / n_members: uint64, in units of 2**-64."""
-    # By multiplications alone: logarithms and powers are rounded differently by different libraries.
+    # Only multiplications: different libraries round logarithms and powers differently.
     quiet = 1.0
     for _ in range(n_members):
         quiet *= 1 - 1 / n_members

@@ -1,6 +1,6 @@
-"""Breeding of NSGA-II, compiled: what would otherwise be a Python loop over subsets.
+"""Compiled breeding of NSGA-II, in place of a Python loop over subsets.
 
-Plain arrays in, no checks, integers and additions in a fixed order only, so that every processor gives the same front.
+Plain arrays, no checks; only integers and additions in a fixed order, so that every processor gives the same front.
 A *packed* subset is a row of uint64 words; bit ``i % 64`` of word ``i // 64`` is member i.
 """
 
@@ -12,7 +12,7 @@ from evo_ensyth.engine.kernels.compiler import compiled
 
 @compiled
 def add_gaps(values, ranks, order, distance):
-    """Add to the crowding distance what one objective says.
+    """Add the contribution of one objective to the crowding distance.
 
     ``order`` sorts distinct points by rank, and by this objective's ``values`` within a rank. The ends of each rank
     become infinite.
@@ -55,7 +55,7 @@ def draw_below(state, n):
 
 @compiled
 def key_of(subset):
-    """Two words that stand for a packed subset: itself up to 128 members, 128 bits of hash beyond. Never both 0."""
+    """Two words as the key of a packed subset: itself up to 128 members, a 128-bit hash beyond. Never both 0."""
     if subset.size == 1:
         return subset[0], np.uint64(0)
     if subset.size == 2:
@@ -69,7 +69,7 @@ def key_of(subset):
 
 @compiled
 def place_of(table, high, low):
-    """Row of a hash table in which a key stands, or the free one where it belongs."""
+    """Row of a key in a hash table, or the free row where it belongs."""
     mask = np.uint64(table.shape[0] - 1)
     place = mix(high ^ (low * np.uint64(0x9E3779B97F4A7C15))) & mask
     while (table[place, 0] | table[place, 1]) != 0 and (table[place, 0] != high or table[place, 1] != low):
@@ -79,7 +79,7 @@ def place_of(table, high, low):
 
 @compiled
 def insert(table, high, low):
-    """Put a key into a hash table that has room; say whether it is new there."""
+    """Insert a key into a hash table that has room; return whether it is new."""
     place = place_of(table, high, low)
     if table[place, 0] == high and table[place, 1] == low:
         return False
@@ -90,7 +90,7 @@ def insert(table, high, low):
 
 @compiled
 def insert_all(table, keys):
-    """Put all keys that are not 0 into a hash table that has room."""
+    """Insert all keys that are not 0 into a hash table that has room."""
     for i in range(keys.shape[0]):
         if (keys[i, 0] | keys[i, 1]) != 0:
             insert(table, keys[i, 0], keys[i, 1])
@@ -98,7 +98,7 @@ def insert_all(table, keys):
 
 @compiled
 def insert_new(young, old, subsets):
-    """Which packed subsets stand in neither table; they are put into the first one: bool, (n,)."""
+    """Insert the packed subsets found in neither table into the first one; return which they are: bool, (n,)."""
     new = np.zeros(subsets.shape[0], np.bool_)
     for i in range(subsets.shape[0]):
         high, low = key_of(subsets[i])
@@ -110,7 +110,7 @@ def insert_new(young, old, subsets):
 
 @compiled
 def next_competitor(state, queue, queue_at):
-    """Take individuals from a shuffled queue, so that all compete equally often; shuffle again when it is empty."""
+    """Take the next individual from a shuffled queue, reshuffled when empty, so that all compete equally often."""
     if queue_at[0] == queue.size:
         for i in range(queue.size - 1, 0, -1):
             j = draw_below(state, i + 1)
@@ -122,7 +122,7 @@ def next_competitor(state, queue, queue_at):
 
 @compiled
 def tournament(state, queue, queue_at, ranks, crowding):
-    """Winner of two: the better rank, then the less crowded, then the toss of a coin."""
+    """Winner of two: the better rank, then the less crowded, then at random."""
     a = next_competitor(state, queue, queue_at)
     b = next_competitor(state, queue, queue_at)
     if ranks[a] != ranks[b]:
@@ -140,7 +140,7 @@ def flip(subset, member):
 
 @compiled
 def find_member(subset, nth, inside):
-    """Index of the n-th member inside a packed subset, or of the n-th outside it."""
+    """Index of the n-th member inside a packed subset, or of the n-th member outside it."""
     for word in range(subset.size):
         bits = subset[word] if inside else ~subset[word]
         n = np.int64(bits_set(bits))
@@ -155,9 +155,9 @@ def find_member(subset, nth, inside):
 
 @compiled
 def mutate(state, subset, n_members, flip_table):
-    """Swap a member for another, or flip each with probability 1 / n_members; half of the time each.
+    """Swap one member for another, or flip each with probability 1 / n_members, with equal probability.
 
-    ``flip_table[i]`` is the chance, in units of 2**-64, of at most i flips.
+    ``flip_table[i]`` is the probability, in units of 2**-64, of at most i flips.
     """
     size = 0
     for word in subset:
@@ -187,9 +187,9 @@ def mutate(state, subset, n_members, flip_table):
 def breed(
     state, queue, queue_at, population, ranks, crowding, crossover, flip_table, n_members, young, old, tries, children
 ):
-    """Fill ``children`` with packed subsets that stand in neither hash table, and note them; return how many they are.
+    """Fill ``children`` with packed subsets found in neither hash table, add them to ``young`` and return their number.
 
-    Fewer only after ``tries`` times as many attempts. ``crossover`` is a probability in units of 2**-64.
+    Stops early only after ``tries`` attempts per child. ``crossover`` is a probability in units of 2**-64.
     """
     n_words = population.shape[1]
     brood = np.empty((2, n_words), np.uint64)

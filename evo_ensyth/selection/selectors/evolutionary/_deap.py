@@ -1,9 +1,9 @@
-"""The only door to DEAP: its NSGA-II, and its genetic algorithm among subsets of one size, step by step.
+"""The only module that uses DEAP: its NSGA-II, and its genetic algorithm on subsets of one size, step by step.
 
-Two habits of DEAP stop here. It draws from Python's global generator: `Dice` puts a state of its own in place while
-DEAP breeds and puts the old one back afterwards, so that neither disturbs the other. (A thread that draws in that very
-moment would notice.) And it keeps the classes of individuals in a global register, `creator`: here they are plain
-classes.
+It isolates two kinds of global state in DEAP. DEAP draws from Python's global random generator: `Dice` sets a state of
+its own while DEAP breeds and restores the old one afterwards, so that neither affects the other. (Another thread that
+draws at that moment would be affected.) And DEAP registers the classes of individuals globally, in `creator`: here they
+are plain classes.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from deap import algorithms, base, tools
 
 from evo_ensyth.selection.evaluator import Evaluated
 
-# Broods that are bred for one generation until it is full of subsets that were not judged before.
+# Largest number of broods bred to fill a generation with subsets that were not evaluated before.
 TRIES = 10
 TOURNAMENT = 3
 
 
 class Dice:
-    """A state of Python's global generator, in place inside a ``with``."""
+    """A state of Python's global random generator, active inside a ``with`` block."""
 
     def __init__(self, seed: int) -> None:
         self._state = random.Random(seed).getstate()  # noqa: S311 - no secrets are made here
@@ -45,19 +45,19 @@ class _Error(base.Fitness):  # type: ignore[misc]
 
 
 class _Subset(list[int]):
-    """One bit a member, with the values that DEAP looks for."""
+    """One bit per member, with the attributes that DEAP expects."""
 
     def __init__(self, bits: Any, fitness: type) -> None:
         super().__init__(bits)
         self.fitness = fitness()
 
     def twin(self) -> "_Subset":
-        """Copy the bits, not the values. DEAP's own way, a deep copy, takes longer than judging an ensemble."""
+        """Copy the bits, not the values. DEAP's deep copy would take longer than evaluating an ensemble."""
         return _Subset(self, type(self.fitness))
 
 
 class _Brood:
-    """What both algorithms share: breeding a generation, and remembering what was judged."""
+    """What both algorithms share: breeding a generation and remembering evaluated subsets."""
 
     def __init__(self, population: int, crossover: float, mutation: float) -> None:
         self.toolbox = base.Toolbox()
@@ -70,13 +70,13 @@ class _Brood:
         self._seen: set[bytes] = set()
 
     def put(self, children: list[_Subset]) -> np.ndarray:
-        """Make these the next to be told about: bool, (n_children, n_members)."""
+        """Make these the current children and return them as bool, (n_children, n_members)."""
         self.children = children
         self._seen.update(map(bytes, children))
         return np.array(children, bool)
 
     def bred(self) -> list[_Subset]:
-        """Children that were not judged before, a generation full if there are so many."""
+        """Breed up to a generation of children that were not evaluated before."""
         children: dict[bytes, _Subset] = {}
         for _ in range(TRIES):
             parents = self.toolbox.select(self.population, len(self.population))
@@ -89,7 +89,7 @@ class _Brood:
         return list(children.values())
 
     def value(self, values: np.ndarray) -> None:
-        """Give the children their values, (n_children, n_objectives)."""
+        """Set the values of the children, (n_children, n_objectives)."""
         for child, row in zip(self.children, values.tolist(), strict=True):
             child.fitness.values = row
 
@@ -119,7 +119,7 @@ class NSGA2(_Brood):
         self.tell(evaluated)
 
     def generations(self) -> Iterator[np.ndarray]:
-        """Yield the children of each generation, none judged before; ends when no new ones can be found."""
+        """Yield the children of each generation, none evaluated before; ends when no new ones can be found."""
         while True:
             with self._dice:
                 children = self.put(self.bred())
@@ -134,18 +134,18 @@ class NSGA2(_Brood):
 
 
 class OneSize(_Brood):
-    """A genetic algorithm for one objective among the subsets of one size; children have the size of their parents.
+    """A genetic algorithm for one objective on the subsets of one size; children have the size of their parents.
 
-    It breeds with the dice that are on the table: use it inside ``with dice``.
+    It draws from Python's global random generator: use it inside ``with dice``.
 
     Attributes
     ----------
     exhausted : bool
-        Whether all subsets of this size were judged.
+        Whether all subsets of this size were evaluated.
     stale : int
-        Generations since the best value fell.
+        Generations since the best value last improved.
     age : int
-        Generations.
+        Number of generations so far.
     """
 
     def __init__(self, n_members: int, size: int, *, population: int, crossover: float, mutation: float) -> None:
@@ -161,18 +161,18 @@ class OneSize(_Brood):
 
     @property
     def exhausted(self) -> bool:
-        """Whether all subsets of this size were judged."""
+        """Whether all subsets of this size were evaluated."""
         return len(self._seen) == self._n_subsets
 
     def breed(self) -> np.ndarray:
-        """Subsets of the first or the next generation: bool, (n_children, n_members), none judged before."""
+        """Subsets of the first or the next generation: bool, (n_children, n_members), none evaluated before."""
         children = self.bred() if self.population else self._first()
         return self.put(children) if children else np.zeros((0, self._n_members), bool)
 
     def tell(self, values: np.ndarray) -> None:
         """Give the value of each of the last children, (n_children,).
 
-        Of equals the younger survives, so that the population drifts.
+        Of equals, the younger survives, so that the population drifts.
         """
         self.value(values[:, None])
         self.population = tools.selBest(self.children + self.population, self.size)
@@ -188,14 +188,14 @@ class OneSize(_Brood):
             chosen = set()
             while len(chosen) < self.size:
                 chosen.add(tuple(sorted(random.sample(range(self._n_members), self._members))))
-        # sorted, because the order of a set is nobody's promise
+        # sorted, because the order of a set is not defined
         return [
             _Subset((int(i in members) for i in range(self._n_members)), _Error) for members in map(set, sorted(chosen))
         ]
 
 
 def _flip_or_swap(subset: _Subset) -> tuple[_Subset]:
-    """Half of the time every bit flips with probability 1/n, else one member is swapped. Nobody is left empty."""
+    """Half of the time flip every bit with probability 1/n, otherwise swap one member. Never leaves a subset empty."""
     if random.random() < 0.5:  # noqa: S311
         return _swap(subset)
     tools.mutFlipBit(subset, indpb=1 / len(subset))
@@ -205,7 +205,7 @@ def _flip_or_swap(subset: _Subset) -> tuple[_Subset]:
 
 
 def _swap(subset: _Subset) -> tuple[_Subset]:
-    """One member leaves, another joins; nothing happens where all or none are in."""
+    """Swap one member for another; the whole pool stays unchanged, and an empty subset gains a member."""
     inside = [i for i, bit in enumerate(subset) if bit]
     outside = [i for i, bit in enumerate(subset) if not bit]
     if inside and outside:
@@ -217,7 +217,7 @@ def _swap(subset: _Subset) -> tuple[_Subset]:
 
 
 def _share_out(first: _Subset, second: _Subset) -> tuple[_Subset, _Subset]:
-    """Keep what two parents of one size have in common; what only one has is shared out at random, half to each."""
+    """Keep what two parents of one size have in common and divide the other members between them at random."""
     differing = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
     random.shuffle(differing)
     for place, i in enumerate(differing):

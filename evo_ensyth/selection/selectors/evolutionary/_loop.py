@@ -1,6 +1,6 @@
-"""The course that evolutionary selectors have in common: where they start, what they repeat, when they end.
+"""The evolutionary loop shared by selectors: the start, the generations and the stopping rules.
 
-Tiny pools are enumerated. For others the start takes in the paths of the baselines and subsets of all sizes.
+Small pools are enumerated. For others the start includes the paths of the baselines and subsets of all sizes.
 """
 
 import time
@@ -18,12 +18,12 @@ from evo_ensyth.selection.selectors.baselines.random import random_subsets
 from evo_ensyth.selection.selectors.greedy.backward_wrapper import BackwardWrapper
 from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
 
-# Walking the whole pool down to one member takes about so many times as long as judging the k best for every k.
+# Walking from the whole pool down to one member takes about this many times as long as evaluating the k best for all k.
 WALK_PER_PATH = 5
 
 
 class Algorithm(Protocol):
-    """An algorithm as a dialogue."""
+    """An algorithm with an ask-and-tell interface."""
 
     def generations(self) -> Iterator[np.ndarray]:
         """Yield the children of each generation, bool (n_children, n_members); end when there are no new ones."""
@@ -36,25 +36,26 @@ class Algorithm(Protocol):
 
 @dataclass(frozen=True)
 class EvolutionarySelector(ABC):
-    """Settings of an evolutionary selector, and what is the same in all of them.
+    """Settings and loop shared by evolutionary selectors.
 
     Attributes
     ----------
     population : int
+        Number of subsets in the population.
     crossover : float
         Probability that two parents are crossed.
     patience : int
-        Without a budget or a time limit: end after so many generations in which the hypervolume did not move.
+        Without a budget or a time limit: stop after this many generations without an increase in hypervolume.
     generations : int
-        Without a budget or a time limit: end after so many in any case.
+        Without a budget or a time limit: largest number of generations.
     enumerate : int
-        A pool with no more subsets than this has all of them judged, which costs less than evolving them.
+        If the pool has at most this many subsets, all of them are evaluated, which costs less than evolving them.
 
     Notes
     -----
-    The start takes in the paths of the baselines, so the front is never worse than theirs on the search split. That is
-    by construction, and no result. A baseline whose cost exceeds half of the budget that is left is passed over; from
-    about 2 m (m + 5) evaluations on, for m members, all of them are in.
+    The start includes the paths of the baselines, so the front is never worse than theirs on the search split. This
+    holds by construction and is not a result. A baseline whose cost exceeds half of the remaining budget is skipped;
+    with about 2 m (m + 5) evaluations or more, for m members, all of them are included.
     """
 
     population: int = setting(100, at_least=2)
@@ -67,7 +68,7 @@ class EvolutionarySelector(ABC):
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge generation after generation."""
+        """Evaluate generation after generation."""
         if enumerated(search, self.population, self.enumerate):
             return
         walk_baselines(search, rng)
@@ -83,7 +84,7 @@ class EvolutionarySelector(ABC):
                 return
 
     def _size(self, search: Evaluator) -> int:
-        """How many subsets the first generation has."""
+        """Size of the first generation."""
         return self.population
 
     @abstractmethod
@@ -91,11 +92,11 @@ class EvolutionarySelector(ABC):
         """Start the algorithm with its first generation."""
 
     def _between(self, search: Evaluator, steps: Algorithm, rng: np.random.Generator) -> None:  # noqa: B027 - may stay empty
-        """Do what is to be done between two generations."""
+        """Run between two generations; does nothing by default."""
 
 
 def enumerated(search: Evaluator, population: int, most: int) -> bool:
-    """Judge all subsets of a pool that has at most so many, or too few for a population; say whether that was done."""
+    """Evaluate all subsets if there are at most ``most``, or too few for a population; return whether it was done."""
     n_subsets = 2 ** len(search.pool) - 1
     if n_subsets >= population and n_subsets > min(most, search.budget.remaining):
         return False
@@ -105,10 +106,10 @@ def enumerated(search: Evaluator, population: int, most: int) -> bool:
 
 
 def walk_baselines(search: Evaluator, rng: np.random.Generator) -> None:
-    """Judge what the baselines judge, the cheapest first, so that something good is there soon.
+    """Run the baselines, the cheapest first, so that good subsets are found early.
 
-    A baseline is passed over where it costs more than half of the budget that is left, and the last one, whose first
-    steps are its slowest and worst, also where it would take more than half of the time that is left.
+    A baseline is skipped if it costs more than half of the remaining budget. The last one, whose first steps are its
+    slowest and worst, is also skipped if it would take more than half of the remaining time.
     """
     n = len(search.pool)
     neighbours = n * (n + 1) // 2 + n
@@ -124,12 +125,12 @@ def walk_baselines(search: Evaluator, rng: np.random.Generator) -> None:
 
 
 def first_generation(search: Evaluator, population: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the first generation: what is on the front, at most half of it, and sizes drawn evenly.
+    """Draw the first generation: subsets of the front, at most half of it, and random ones with uniform sizes.
 
     Returns
     -------
     bool, (population, n_members)
-        None twice.
+        Without duplicates.
     """
     known = search.archive.subsets
     if len(known) > population // 2:

@@ -1,4 +1,4 @@
-"""A walk from neighbour to neighbour, compiled: its votes are counted once and then kept up to date, move by move."""
+"""A compiled walk from neighbour to neighbour, which counts votes once and then updates them move by move."""
 
 import math
 
@@ -9,13 +9,13 @@ from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.counting import beats, counter_bits, live_slots
 from evo_ensyth.engine.kernels.neighbours import count_slots, room_for_tables, tabulate, wrong_with
 
-# A walk looks at all members every REST steps; in between, not at those with less than exp(-HOPELESS) of a chance.
+# A walk looks at all members every REST steps; in between it skips those with a relative chance below exp(-HOPELESS).
 HOPELESS, REST = 5.0, 32
 
 
 @compiled
 def draw_boltzmann(values, temperature, chance):
-    """Draw a place from the Boltzmann distribution of some values, one at least finite, by a ``chance`` in [0, 1)."""
+    """Draw an index from the Boltzmann distribution of values, at least one finite, with a ``chance`` in [0, 1)."""
     lowest = values.min()
     shares = np.empty(values.size)
     total = 0.0
@@ -27,7 +27,7 @@ def draw_boltzmann(values, temperature, chance):
 
 @compiled
 def move(words, at, stride, n_slots, joins, counters, first, n_bits):
-    """Add the votes of a member to the counters of ``n_slots`` slots, from ``first`` on, or take them off."""
+    """Add the votes of a member to the counters of ``n_slots`` slots, from ``first`` on, or subtract them."""
     for slot in range(n_slots):
         carry = load(words, at + slot * stride)
         for bit in range(first + slot * n_bits * WORDS, first + (slot + 1) * n_bits * WORDS, WORDS):
@@ -38,10 +38,10 @@ def move(words, at, stride, n_slots, joins, counters, first, n_bits):
 
 @compiled
 def moves_to_a_tie(counters, at, ties, slot_0, n_slots, n_bits):
-    """After so many moves at least, one more may change whether some sample of a unit is wrong; a power of two.
+    """Lower bound, a power of two, on the number of moves before a further move can change the errors of a unit.
 
-    A move shifts a margin by one. So after fewer than k moves, the next one changes nothing where k votes more for the
-    truth, or for any rival, leave all samples as they are.
+    A move shifts a margin by one. After fewer than k moves, the next one therefore changes nothing if k more votes for
+    the truth, or for any rival, would leave all samples as they are.
     """
     step = n_bits * WORDS
     for doubling in range(1, n_bits):
@@ -70,22 +70,22 @@ def metropolis_walk(
     words, ties, leads, first_slot, closest, lost, n_samples, subset, penalty, temperature, chances, most, lowest,
     reached,
 ):  # fmt: skip
-    """Let one member after the other join or leave ``subset``, each drawn from what all would make of the error.
+    """Let members join or leave ``subset`` one by one, each drawn by the error that its move would lead to.
 
-    ``penalty``, by size, is added to the error rate; infinite for sizes that are out of bounds. Every `REST` steps all
-    members are looked at; in between, no longer those who had less than ``exp(-HOPELESS)`` of the chance of the best
-    who could join, or leave, like them. A step for each of the ``chances``, as long as ``most`` neighbours suffice. The
-    fewest errors met at each size within bounds go to ``lowest``, the smallest size first, and who makes them to
-    ``reached``. Returns the number of steps and of neighbours, and the standard deviation of the error rates once a
-    member has left, summed over the steps that looked at all.
+    ``penalty``, by size, is added to the error rate; it is infinite for sizes out of bounds. Every `REST` steps all
+    members are considered; in between, members are skipped once their chance is below ``exp(-HOPELESS)`` of that of the
+    best member that could join (or leave) like them. There is one step for each of the ``chances``, as long as ``most``
+    neighbours suffice. The fewest errors met at each size within bounds are written to ``lowest``, smallest size first,
+    and the subsets that make them to ``reached``. Returns the number of steps, the number of neighbours, and the
+    standard deviation of the error rates after one member leaves, summed over the steps that considered all.
     """
     n_members, n_units = subset.size, closest.size
     stride = n_members * WORDS
     sizes = np.flatnonzero(np.isfinite(penalty))
     left_out = n_members - sizes[0] + 1
     n_bits = counter_bits(sizes[-1] + 1)
-    # The votes of all slots that count are counted once, and kept. A unit catches up on moves when it is due: while no
-    # sample is near a tie, its errors stay as they are.
+    # The votes of all live slots are counted once and kept. A unit catches up on moves when it is due: while none of
+    # its samples is near a tie, its errors do not change.
     counters = room(first_slot[n_units] * n_bits)
     n_slots = np.zeros(n_units, np.int64)
     errors_of = lost.copy()

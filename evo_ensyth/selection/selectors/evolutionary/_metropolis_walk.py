@@ -1,4 +1,4 @@
-"""Walks at a temperature: who joins or leaves next is drawn by what that does to the criterion.
+"""Metropolis walks: the next member to join or leave is drawn by its effect on the guiding objective.
 
 A draw among all neighbours, as in Bortz, Kalos, Lebowitz, "A new algorithm for Monte Carlo simulation of Ising spin
 systems", Journal of Computational Physics 17, 1975; sizes are levelled as in Torrie, Valleau, "Nonphysical sampling
@@ -15,35 +15,35 @@ from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _metropolis_kernel as kernel
 from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import HOPELESS, REST
 
-# Temperatures are drawn between these, as shares of the standard deviation among those with one member less. At the
-# lower, a walk leaves the best subset now and then; at the higher it comes near good ones still.
+# Temperatures are drawn between these, as shares of the standard deviation among neighbours with one member less. At
+# the lower, a walk leaves the best subset now and then; at the higher, it still comes near good ones.
 WARMTHS = 0.4, 0.6
-# A size that is off by this share of it costs a standard deviation, unless the criterion alone leads; one off by more
-# than FARTHEST times that is barred.
+# A size that is off by this share costs one standard deviation, unless the guiding objective alone decides; sizes off
+# by more than FARTHEST times that are barred.
 WIDTH = 1 / 3
 FARTHEST = 2
-# Walks stand at sizes that grow by this factor, and one is larger than the best subset by as much.
+# Walks are kept at sizes that grow by this factor, up to one that exceeds the size of the best subset by as much.
 GROWTH = 3 / 2
-# So often the walk around the best subset goes on; else one that looks for better subsets of all sizes alike.
+# Probability of continuing the walk around the best subset rather than one that searches all sizes alike.
 LEADING = 2 / 3
 
 
 @dataclass(frozen=True)
 class WalkLeg:
-    """What a walk from neighbour to neighbour met in some steps.
+    """Result of some steps of a walk from neighbour to neighbour.
 
     Attributes
     ----------
     sizes : int64, (n_sizes,)
-        Sizes of the neighbours that are within bounds.
+        Sizes of neighbours within bounds, which have a finite penalty.
     values : float64, (n_sizes,)
-        The lowest value met at each size whose penalty is finite.
+        The lowest value met at each size.
     subsets : bool, (n_sizes, n_members)
-        The neighbours that have it, whether the walk went there or not.
+        The neighbours with these values, whether or not the walk moved there.
     deviation : float
-        Standard deviation of the values once a member has left, on the average of the steps that looked at all.
+        Standard deviation of the values after one member leaves, averaged over the steps that considered all members.
     n_steps, n_neighbours : int
-        Steps taken, and neighbours looked at.
+        Numbers of steps taken and of neighbours considered.
     """
 
     sizes: np.ndarray
@@ -57,25 +57,26 @@ class WalkLeg:
 def metropolis_walk(
     search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
 ) -> WalkLeg:
-    """Walk from neighbour to neighbour; who moves is drawn from what that does to the criterion.
+    """Walk from neighbour to neighbour; each move is drawn by its effect on the guiding objective.
 
     Parameters
     ----------
     search : Evaluator
-        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+        Counts the neighbours. The walk ends early if its budget does not cover the next step.
     subset : bool, (n_members,)
-        Where it starts; not empty. Becomes where it ends.
+        Start of the walk; not empty. Updated in place to its end.
     penalty : float64, (n_members + 1,)
-        What each size adds to the criterion; finite for a range of sizes from 1 up, the start's among them.
+        Added to the guiding objective, by size; finite for a range of sizes from 1 up that includes the size of the
+        start.
     temperature : float
-        Of the Boltzmann distribution, in units of the criterion; above 0.
+        Temperature of the Boltzmann distribution, in units of the guiding objective; above 0.
     chances : float64, (n_steps,)
-        Drawn evenly from [0, 1).
+        Drawn uniformly from [0, 1).
 
     Returns
     -------
     WalkLeg
-        What it met. Nothing of it has been evaluated.
+        The neighbours met. None of them has been evaluated.
     """
     if search.guide.counts == "errors":
         return _by_error(search, subset, penalty, temperature, chances)
@@ -103,7 +104,7 @@ def _by_error(
 def _by_guide(
     search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
 ) -> WalkLeg:
-    """Walk by any guiding objective: each step asks for the values of the neighbours; see `metropolis_walk`."""
+    """Walk by any guiding objective: each step computes the values of the neighbours; see `metropolis_walk`."""
     size, counted = int(np.count_nonzero(subset)), 0
     movers = everybody = np.arange(len(subset))
     best: dict[int, tuple[float, np.ndarray]] = {}
@@ -150,20 +151,20 @@ def _by_guide(
 
 
 class Walk:
-    """A walk that keeps within reach of one size, and near it if sizes are levelled.
+    """A walk that stays within reach of one size, and near it if sizes are levelled.
 
     Parameters
     ----------
     search : Evaluator
     size : int
-        The size in the middle.
+        The central size.
     start : bool, (n_members,)
-        Where it begins; of this size.
+        Start of the walk; has this size.
 
     Attributes
     ----------
     subset : bool, (n_members,)
-        Where it stands.
+        Current position.
     """
 
     def __init__(self, search: Evaluator, size: int, start: np.ndarray) -> None:
@@ -174,22 +175,23 @@ class Walk:
         neighbours = start if size > 1 else ~start
         self._unit = max(float(search.neighbour_values(start, neighbours)[neighbours].std()), self._least)
 
-    def go_on(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> WalkLeg:
-        """Take some steps at a temperature that is drawn.
+    def walk(self, search: Evaluator, n_steps: int, level: np.ndarray | None, rng: np.random.Generator) -> WalkLeg:
+        """Take some steps at a random temperature.
 
         Parameters
         ----------
         search : Evaluator
         n_steps : int
         level : float64, (n_members + 1,), optional
-            By size, what is taken off the criterion: where that is the best known, all sizes are as attractive. If not
-            given, sizes that are not barred cost nothing, and the walk goes where the criterion leads.
+            Subtracted from the guiding objective, by size: with the best known values, all sizes are equally
+            attractive. By default, sizes that are not barred have no penalty, and the walk follows the guiding
+            objective.
         rng : numpy.random.Generator
 
         Returns
         -------
         WalkLeg
-            What it met. Nothing of it has been evaluated.
+            The neighbours met. None of them has been evaluated.
         """
         temperature = self._unit * rng.uniform(*WARMTHS)
         if level is None:
@@ -202,25 +204,25 @@ class Walk:
 
 
 class MetropolisWalks:
-    """A walk around the best subset, led by the criterion alone, and others at all sizes up to more than its size.
+    """A walk around the best subset, guided by the objective alone, and walks at all sizes up to beyond its size.
 
     Attributes
     ----------
     neighbours_per_step : float
-        Neighbours that the last walk looked at, on the average; 0 before the first.
+        Mean number of neighbours considered per step of the last walk; 0 before the first.
     """
 
     def __init__(self) -> None:
         self.neighbours_per_step = 0.0
         self._walks: dict[tuple[bool, int], Walk] = {}
 
-    def go_on(self, search: Evaluator, n_steps: int, rng: np.random.Generator) -> np.ndarray:
-        """Let one of the walks take some steps; most often the one around the best subset.
+    def walk(self, search: Evaluator, n_steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Continue one of the walks, most often the one around the best subset.
 
         Returns
         -------
         bool, (n, n_members)
-            The best neighbour at each size that it met. They have not been evaluated.
+            The best neighbour met at each size. They have not been evaluated.
         """
         sizes = np.count_nonzero(search.archive.subsets, axis=1)
         values = search.archive.values[:, search.objectives.index(search.guide)]
@@ -234,13 +236,13 @@ class MetropolisWalks:
         if (leads, size) not in self._walks:
             nearest = search.archive.subsets[np.abs(sizes - size).argmin()]
             self._walks[leads, size] = Walk(search, size, _resized(nearest, size, rng))
-        leg = self._walks[leads, size].go_on(search, n_steps, level, rng)
+        leg = self._walks[leads, size].walk(search, n_steps, level, rng)
         self.neighbours_per_step = leg.n_neighbours / max(leg.n_steps, 1)
         return leg.subsets
 
 
 def best_up_to_each_size(sizes: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
-    """Lowest of some values at each size from 0 to ``most``, or at a smaller one; below all sizes that of the smallest.
+    """Lowest value at or below each size from 0 to ``most``; below the smallest size given, the lowest value there.
 
     Parameters
     ----------
@@ -258,7 +260,7 @@ def best_up_to_each_size(sizes: np.ndarray, values: np.ndarray, most: int) -> np
 
 
 def sizes_in_mind(best: int, most: int) -> list[int]:
-    """Sizes from 1 on, each half as much again as the one before, rounded up, until one is that much above ``best``."""
+    """Sizes from 1 on, each 1.5 times the one before, rounded up, until one is at least 1.5 times ``best``."""
     sizes = [1]
     while sizes[-1] < best * GROWTH and math.ceil(sizes[-1] * GROWTH) <= most:
         sizes.append(math.ceil(sizes[-1] * GROWTH))
@@ -266,7 +268,7 @@ def sizes_in_mind(best: int, most: int) -> list[int]:
 
 
 def _resized(subset: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Let some join, or leave, so that a subset has that size."""
+    """Add or remove random members so that a subset has a given size."""
     resized = subset.copy()
     excess = int(np.count_nonzero(subset)) - size
     resized[rng.permutation(np.flatnonzero(subset == (excess > 0)))[: abs(excess)]] = excess < 0

@@ -1,12 +1,12 @@
-"""The only door to pymoo: its algorithms, driven step by step, with operators for subsets.
+"""The only module that uses pymoo: its algorithms, driven step by step, with operators for subsets.
 
 Blank, Deb, "pymoo: Multi-Objective Optimization in Python", IEEE Access 8, 2020.
 
-In NSGA-II two things differ from the stock algorithm, neither in what it computes. Ranks come from moocore and the last
-front is cut by a stable sort, because pymoo's default sort breaks ties differently on different processors. And
-duplicates are found on packed bits, which is many times cheaper than distances. The other algorithms have their own
-survival; they are given objectives that the first generation spreads over 0 to 1, because their constants suppose it,
-and pymoo's sorts inside them may break ties differently on another kind of processor.
+NSGA-II differs from the stock algorithm in two ways, neither of which changes what it computes. Ranks come from moocore
+and the last front is truncated by a stable sort, because pymoo's default sort breaks ties differently on different
+processors. And duplicates are detected on packed bits, which is many times cheaper than computing distances. The other
+algorithms have their own survival. Their objectives are scaled so that the first generation spans 0 to 1, because their
+constants assume it, and pymoo's sorts inside them may break ties differently on another kind of processor.
 """
 
 import warnings
@@ -35,16 +35,16 @@ from pymoo.util.ref_dirs import get_reference_directions
 from evo_ensyth.selection.constraints import penalised
 from evo_ensyth.selection.evaluator import Evaluated
 
-# Broods that are bred for one generation until it is full of subsets that nobody judged before.
+# Largest number of broods bred to fill a generation with subsets that were not evaluated before.
 TRIES = 10
 # MOEA/D squares what it minimises, so penalties stay far below the largest float.
 LARGEST_SCALED = 1e30
-# MOEA/D: parents come from, and a child may replace, so many neighbouring directions (Zhang, Li 2007 take 20 of 100).
+# MOEA/D: number of neighbouring directions for parents and replacement (Zhang, Li 2007 use 20 of 100).
 NEIGHBOURS = 20
 
 
 class PymooSteps:
-    """An algorithm of pymoo as a dialogue: subsets out of `generations`, their values into `tell`.
+    """A pymoo algorithm with an ask-and-tell interface: `generations` yields subsets, `tell` takes their values.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ class PymooSteps:
         Its values and violations.
     seed : int
     scaled : bool
-        Whether the algorithm sees objectives that the first generation spreads over 0 to 1.
+        Whether objectives are scaled so that the first generation spans 0 to 1.
     constrained : bool
-        Whether the algorithm knows constraints. Otherwise it sees penalised values.
+        Whether the algorithm supports constraints. Otherwise it gets penalised values.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PymooSteps:
         with _quiet():
             algorithm.setup(problem, termination=NoTermination(), seed=seed, verbose=False)
             algorithm.start_time = 0.0
-            # The first generation was evaluated before: it is handed in where the algorithm would have asked for it.
+            # The first generation is already evaluated: it is passed in where the algorithm would have asked for it.
             algorithm.pop = algorithm.opt = Population.empty()
             algorithm.n_iter = 1
             algorithm.advance(infills=self._with_values(Population.new("X", start), evaluated))
@@ -133,7 +133,7 @@ def nsga2(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: in
 
 
 def nsga3(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
-    """Start NSGA-III, with as many reference directions as the population can serve."""
+    """Start NSGA-III, with as many reference directions as the population allows."""
     algorithm = NSGA3(reference_directions(evaluated.values.shape[1], len(start)), pop_size=len(start))
     algorithm.mating = _mating(TournamentSelection(func_comp=_smaller_violation), crossover)
     return PymooSteps(algorithm, start, evaluated, seed=seed)
@@ -148,10 +148,10 @@ def age_moea(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed:
 
 
 def moead(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: int) -> PymooSteps:
-    """Start MOEA/D; the first generation has one subset a direction.
+    """Start MOEA/D; the first generation has one subset per direction.
 
-    Of pymoo's two the one that breeds a whole generation before it replaces anybody: the other asks for one child at a
-    time. Neither refuses duplicates, and each that is bred is judged and counts.
+    This is the variant of pymoo that breeds a whole generation before it replaces any subset; the other asks for one
+    child at a time. Neither rejects duplicates, and every child is evaluated and counted.
     """
     directions = subproblems(evaluated.values.shape[1], len(start))
     algorithm = ParallelMOEAD(
@@ -165,14 +165,15 @@ def moead(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: in
 
 
 def subproblems(n_objectives: int, at_most: int) -> np.ndarray:
-    """Weights of the problems that MOEA/D solves side by side; of one objective, the same many times."""
+    """Weights of the subproblems that MOEA/D solves together; for one objective, the same weight many times."""
     return np.ones((at_most, 1)) if n_objectives == 1 else reference_directions(n_objectives, at_most)
 
 
 def reference_directions(n_objectives: int, at_most: int) -> np.ndarray:
-    """Evenly spread directions, float64 (n, n_objectives): as many as a simplex lattice allows.
+    """Evenly spread directions, float64 (n, n_objectives): as many as fit into a simplex lattice.
 
-    A second, inner lattice is added where there is room: with many objectives all points of the first lie on the rim.
+    A second, inner lattice is added if there is room: with many objectives, all points of the first lie on the boundary
+    of the simplex.
 
     References
     ----------
@@ -209,7 +210,7 @@ def _mating(selection: Any, crossover: float) -> Mating:
 
 
 def _smaller_violation(population: Any, pairs: np.ndarray, random_state: Any = None, **kwargs: Any) -> np.ndarray:
-    """Of each pair the one with the smaller violation, of equals either: pymoo's own draws unseeded among equals."""
+    """Of each pair, the one with the smaller violation, or either if equal: pymoo's version draws without a seed."""
     violations = population.get("CV")[:, 0]
     winners = []
     for first, second in pairs:
@@ -225,7 +226,7 @@ def _mark_evaluated(individual: Any) -> None:
 
 
 class _quiet:  # noqa: N801 - used like a function
-    """Keep pymoo's divisions by zero to itself, and the filters of warnings as they were: NSGA-III changes them."""
+    """Silence pymoo's divisions by zero, and restore the warning filters, which NSGA-III changes."""
 
     def __enter__(self) -> None:
         self._errors = np.errstate(all="ignore")
@@ -251,7 +252,7 @@ class _UniformCrossover(Crossover):  # type: ignore[misc]
 
 
 class _FlipOrSwap(Mutation):  # type: ignore[misc]
-    """Half of the children: every bit flips with probability 1/n. The others: one member leaves, another joins."""
+    """Flip every bit with probability 1/n in half of the children; swap one member for another in the others."""
 
     def _do(self, problem: Any, subsets: np.ndarray, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
         subsets = subsets.astype(bool)
@@ -269,7 +270,7 @@ class _FlipOrSwap(Mutation):  # type: ignore[misc]
 
 
 class _NobodyIsNotAnEnsemble(Repair):  # type: ignore[misc]
-    """A subset without members gets one at random."""
+    """Adds a random member to empty subsets."""
 
     def _do(self, problem: Any, subsets: np.ndarray, random_state: Any = None, **kwargs: Any) -> np.ndarray:
         empty = np.flatnonzero(~subsets.astype(bool).any(axis=1))
@@ -278,14 +279,14 @@ class _NobodyIsNotAnEnsemble(Repair):  # type: ignore[misc]
 
 
 class _Distinct(DuplicateElimination):  # type: ignore[misc]
-    """Refuses subsets that stand twice in a brood, or were judged in any generation before."""
+    """Rejects subsets that occur twice in a brood or were evaluated in an earlier generation."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: set[bytes] = set()
 
     def remember(self, subsets: np.ndarray) -> None:
-        """Note that these were judged."""
+        """Record that these subsets were evaluated."""
         self._seen.update(_keys(subsets))
 
     def do(self, brood: Any, *others: Any, **kwargs: Any) -> Any:
@@ -329,9 +330,9 @@ class _StableRankAndCrowding(Survival):  # type: ignore[misc]
 
 
 def crowding_distance(values: np.ndarray) -> np.ndarray:
-    """How far the neighbours of each point of one front are apart, summed over objectives: float64, (n,).
+    """Distance between the neighbours of each point of one front, summed over objectives: float64, (n,).
 
-    Infinite at both ends of each objective. Of points with equal values all but the first get 0.
+    Infinite at both ends of each objective. Of points with equal values, all but the first get 0.
 
     References
     ----------

@@ -1,29 +1,29 @@
-"""Walks from neighbour to neighbour that go down.
+"""Tabu walks, which descend from neighbour to neighbour.
 
-All neighbours of a subset are counted in one pass over the votes, so a step costs little more than judging one child,
-and chooses among all members.
+The errors of all neighbours of a subset are counted in one pass over the votes, so a step costs little more than
+evaluating one child, yet chooses among all members.
 """
 
 import numpy as np
 
 from evo_ensyth.selection.evaluator import Evaluator
 
-# A member that moved stays where it is for so many steps, at least and at most.
+# Smallest and largest number of steps during which a member that moved may not move again.
 REST = (2, 6)
-# Joining and leaving take turns, which swaps members; with this probability a turn is repeated, and the size drifts.
+# Joining and leaving alternate, which swaps members; with this probability a turn is repeated, so that the size drifts.
 DRIFT = 0.5
 
 
 def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Walk from a subset: each step takes the member whose joining, or leaving, is best by the criterion.
+    """Walk from a subset; each step adds, or removes, the member that gives the best value of the guiding objective.
 
-    It leaves a local optimum because members may not turn back at once: Glover, "Tabu search, part I", ORSA Journal on
+    It escapes local optima because members may not move back at once: Glover, "Tabu search, part I", ORSA Journal on
     Computing 1(3), 1989.
 
     Parameters
     ----------
     search : Evaluator
-        Counts the neighbours. The walk ends early where its budget does not cover the next step.
+        Counts the neighbours. The walk ends early if its budget does not cover the next step.
     subset : bool, (n_members,)
     n_steps : int
     rng : Generator
@@ -31,7 +31,7 @@ def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.rando
     Returns
     -------
     bool, (at most n_steps, n_members)
-        The subsets on the way. They have not been evaluated.
+        The subsets along the walk. They have not been evaluated.
     """
     subset = subset.copy()
     rests_until = np.zeros(len(subset), np.int64)

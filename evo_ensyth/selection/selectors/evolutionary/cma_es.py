@@ -1,8 +1,8 @@
 """CMA-ES over the weights of a vote, which are rounded to whole votes.
 
-Purucker, Beel, "CMA-ES for Post Hoc Ensembling in AutoML: A Great Success and Salvageable Failure", AutoML 2023 (arXiv
-2307.00286), in the style of its repaired variant, in which weights are those of a multiset; Hansen's library `cma` does
-the evolution. Theirs adds up probabilities; this one counts votes.
+In the style of Purucker, Beel, "CMA-ES for Post Hoc Ensembling in AutoML: A Great Success and Salvageable Failure",
+AutoML 2023 (arXiv 2307.00286): its repaired variant, in which weights are those of a multiset. Hansen's library `cma`
+performs the evolution. The paper adds probabilities; this selector counts votes.
 """
 
 import math
@@ -17,27 +17,27 @@ from evo_ensyth.selection.voters import Levels
 
 @dataclass(frozen=True)
 class CMAES:
-    """Start at the best member, and judge the voters of the best multiset of every generation.
+    """Start from the best member, and evaluate the voters of the best multiset of every generation.
 
     Attributes
     ----------
     votes : int
-        Votes that a multiset shares out among members; members with less than half a vote are out. So many of the best
-        members take part: of more, all could end with less than half a vote. Without a budget or a time limit, so many
-        evaluations are made for each of them.
+        Number of votes that a multiset divides among members; members with less than half a vote get none. Also the
+        number of best members that take part: with more, all could end up with less than half a vote. Without a budget
+        or a time limit, this many evaluations are made for each of them.
     sigma : float
-        Width of the first cloud; the best member starts at 1, all others at 0.
+        Initial step size; the best member starts at 1, all others at 0.
 
     Notes
     -----
-    The evolution goes by the errors of multisets; what enters the front are sets, see `Levels`. The softmax spares few
-    members of a small pool, so without levels nearly all multisets would be judged as the whole pool.
+    The evolution minimises the errors of multisets; the front holds sets, see `Levels`. The softmax excludes few
+    members of a small pool, so without levels nearly all multisets would be evaluated as the whole pool.
 
-    The number of wrong samples is a staircase on which the evolution often comes to rest. Then it begins anew, with
-    other random numbers, as long as evaluations are left.
+    The number of errors is piecewise constant, so the evolution often stalls. It is then restarted with other random
+    numbers, as long as evaluations remain.
 
-    The cloud is a matter of floats: unlike other fronts, this one may differ between processors, or with another
-    release of the library; not with the number of threads.
+    `cma_es` computes with floats: unlike other fronts, its front may differ between processors or releases of the
+    library, but not with the number of threads.
     """
 
     votes: int = setting(50, at_least=1)
@@ -58,7 +58,7 @@ class CMAES:
             return
         end = math.inf if search.budget.limited else search.budget.n_evaluations + self.votes * len(best_first)
         levels = Levels()
-        # Eigenvectors depend on how BLAS shares them out among its threads.
+        # Eigenvectors depend on how BLAS divides the work among threads.
         with threadpool_limits(1, user_api="blas"):
             while search.budget.n_evaluations < end:
                 self._evolve(search, best_first, end, levels, rng)
@@ -66,10 +66,10 @@ class CMAES:
     def _evolve(
         self, search: Evaluator, members: np.ndarray, end: float, levels: Levels, rng: np.random.Generator
     ) -> None:
-        """Move one cloud over the weights of some members, the best one first, until it rests."""
+        """Run one evolution of the weights of some members, the best one first, until it stops."""
         from cma import CMAEvolutionStrategy  # imported here, because it takes a second
 
-        # A seed would be handed to numpy's global generator.
+        # A seed would be passed to NumPy's global generator.
         options = {"randn": lambda *shape: rng.standard_normal(shape), "seed": math.nan, "verbose": -9}
         start = np.eye(1, len(members))[0]
         cloud = CMAEvolutionStrategy(start, self.sigma, options)
@@ -83,9 +83,9 @@ class CMAES:
 
 
 def shared_out(points: np.ndarray, votes: int) -> np.ndarray:
-    """Share out votes by the softmax of real weights, and round: int64, (n_points, n_members).
+    """Divide votes by the softmax of real weights, and round: int64, (n_points, n_members).
 
-    Among no more members than votes, at least one gets a vote.
+    If there are no more members than votes, at least one member gets a vote.
     """
     powers = np.exp(points - points.max(axis=1, keepdims=True))
     shares = powers / powers.sum(axis=1, keepdims=True)

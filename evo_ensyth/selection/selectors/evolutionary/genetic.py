@@ -1,7 +1,7 @@
 """A genetic algorithm on the error, one population for each size (DEAP).
 
-The search that Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, suggest first in place of backward elimination. The
-algorithm is put together from DEAP's parts (Fortin, De Rainville, Gardner, Parizeau, Gagne, "DEAP: Evolutionary
+The first alternative to backward elimination that Alhalabi, Gaber, Basurra, "EnSyth", IEEE SMC 2019, suggest. The
+algorithm is built from DEAP's components (Fortin, De Rainville, Gardner, Parizeau, Gagne, "DEAP: Evolutionary
 Algorithms Made Easy", JMLR 13, 2012).
 """
 
@@ -12,32 +12,32 @@ import numpy as np
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
 
-# Sizes that are tried where none are named, at most.
+# Largest number of sizes if none are given.
 SPREAD = 12
 
 
 @dataclass(frozen=True)
 class Genetic:
-    """Evolve subsets of several sizes side by side, each size on its own.
+    """Evolve subsets of several sizes, with an independent population for each size.
 
     Attributes
     ----------
     sizes : tuple of int
-        Numbers of members; those above the pool's are passed over. Empty: up to twelve from one to the whole pool, all
-        of them in a small pool and otherwise in equal ratios, because small ensembles differ more.
+        Numbers of members; those larger than the pool are reduced to its size. If empty, up to twelve sizes from one
+        to the whole pool: all of them in a small pool, otherwise in equal ratios, because small ensembles differ more.
     population : int
-        Subsets of each size in one generation.
+        Number of subsets of each size in one generation.
     crossover, mutation : float
         Probability that two parents are crossed, and that a child has one member swapped.
     patience : int
-        A size ends after so many generations without fewer errors. With a budget or a time limit it begins anew.
+        A size stops after this many generations without improvement. With a budget or a time limit it restarts.
     generations : int
-        Without a budget or a time limit: a size ends after so many in any case.
+        Without a budget or a time limit: largest number of generations of a size.
 
     Notes
     -----
-    A size with no more subsets than the population has all of them judged. Sizes take turns, a generation each, so a
-    limit cuts all of them short alike. Where a problem does not ask for ``error``, its first objective is minimised.
+    If a size has no more subsets than the population, all of them are evaluated. Sizes take turns, one generation each,
+    so that a limit affects all of them alike. If ``error`` is not an objective, the first objective is minimised.
     """
 
     sizes: tuple[int, ...] = setting((), at_least=1)
@@ -51,7 +51,7 @@ class Genetic:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge a generation of every size, in one batch, until no size is left."""
+        """Evaluate a generation of every size, in one batch, until no size is left."""
         from evo_ensyth.selection.selectors.evolutionary import (
             _deap,  # imported here, because only this selector needs it
         )

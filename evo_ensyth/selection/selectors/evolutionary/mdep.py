@@ -1,7 +1,7 @@
 """MDEP: NSGA-II on error, size and margin ratio.
 
 In the style of Wu, He, Qian, Zhou, "Multi-objective evolutionary ensemble pruning guided by margin distribution", PPSN
-2022, whose text was not at hand; from its descriptions are the three objectives and the size of the population.
+2022, whose full text was not available; the three objectives and the population size come from descriptions of it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary._array_nsga2 import ArrayNSGA2
 from evo_ensyth.selection.selectors.evolutionary._loop import enumerated, first_generation
 
-# Pools with fewer subsets have no room for a population.
+# Pools with fewer subsets than this are too small for a population.
 FEW_SUBSETS = 16
 
 
@@ -29,13 +29,13 @@ class MDEP:
     crossover : float
         Probability that two parents are crossed.
     generations : int
-        How many, without a budget or a time limit.
+        Number of generations, without a budget or a time limit.
 
     Notes
     -----
-    The three objectives lead whatever the problem asks for; the front is of the problem's own, among all that was
-    judged on the way. Unlike `nsga2` it starts from random subsets and not from the baselines. The operators are those
-    of `nsga2`, and no subset is judged twice.
+    The search always minimises these three objectives; the front uses the problem's own objectives and includes all
+    subsets evaluated on the way. Unlike `nsga2` it starts from random subsets, not from the baselines. The operators
+    are those of `nsga2`, and no subset is evaluated twice.
     """
 
     crossover: float = setting(0.9, at_least=0, at_most=1)
@@ -45,7 +45,7 @@ class MDEP:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge generation after generation."""
+        """Evaluate generation after generation."""
         if enumerated(search, population=FEW_SUBSETS, most=0):
             return
         goals = (error, n_members, margin_ratio)

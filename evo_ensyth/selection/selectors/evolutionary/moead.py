@@ -18,7 +18,7 @@ class MOEAD(EvolutionarySelector):
 
     Notes
     -----
-    The population is as large as there are reference directions: at most `population`, and less from three objectives.
+    The population has one subset per reference direction: at most `population`, fewer with three or more objectives.
     """
 
     def _size(self, search: Evaluator) -> int:

@@ -16,11 +16,11 @@ from evo_ensyth.selection.selectors.evolutionary._loop import Algorithm, Evoluti
 from evo_ensyth.selection.selectors.evolutionary._metropolis_walk import MetropolisWalks
 from evo_ensyth.selection.selectors.evolutionary._tabu_walk import tabu_walk
 
-# Metropolis walks begin once the front has stood still for the time of so many walks.
+# Metropolis walks start once the front has not changed for the evaluations of this many walks.
 QUIET = 20
-# They take as many steps as a walk at first, and as many more for every so many walks paid for; up to a limit.
+# Metropolis walks start with ``walk`` steps and gain as many for every PATIENCE walks' evaluations, up to a limit.
 PATIENCE, MOST_WALKS = 50, 64
-# What takes steps is not interrupted: steps times members times samples stay below this, as far as a walk allows.
+# A walk cannot be interrupted: steps times members times samples stay below this, unless ``walk`` steps exceed it.
 MOST_AT_ONCE = 2e11
 
 
@@ -31,9 +31,9 @@ class NSGA2(EvolutionarySelector):
     Attributes
     ----------
     walk : int
-        Steps of the walk that follows each generation, from a subset of the front; 0 for none. Once the front stands
-        still, walks at a temperature take their place, with as many steps at first, and more as the search goes on.
-        With a budget, neighbours and children get about equal shares of it.
+        Number of steps of the tabu walk that follows each generation; 0 for no walks. Once the front stops changing,
+        Metropolis walks replace the tabu walks, with as many steps at first and more as the search continues. With a
+        budget, neighbours and children get about equal shares of it.
     """
 
     walk: int = setting(100, at_least=0)
@@ -43,7 +43,7 @@ class NSGA2(EvolutionarySelector):
         return _Assisted(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
 
     def _between(self, search: Evaluator, steps: Algorithm, rng: np.random.Generator) -> None:
-        """Look at neighbours of good subsets; the best of them compete with the population."""
+        """Walk among neighbours of good subsets; those found compete with the population."""
         if not self.walk or len(search.archive) == 0:
             return
         assert isinstance(steps, _Assisted)
@@ -62,24 +62,24 @@ class NSGA2(EvolutionarySelector):
         if steps.metropolis is None:
             found = tabu_walk(search, _start(search, steps, rng), n_steps, rng)
         else:
-            found = steps.metropolis.go_on(search, n_steps, rng)
+            found = steps.metropolis.walk(search, n_steps, rng)
         new = found[steps.judged.add(found)]
         if len(new):
             steps.join(new, search.evaluate(new))
 
 
 class _Assisted(ArrayNSGA2):
-    """NSGA-II assisted by tabu walks and, once the front stands still, by Metropolis walks."""
+    """NSGA-II assisted by tabu walks and, once the front stops changing, by Metropolis walks."""
 
     metropolis: MetropolisWalks | None = None
 
 
 def _start(search: Evaluator, steps: ArrayNSGA2, rng: np.random.Generator) -> np.ndarray:
-    """Where a walk starts, bool (n_members,): three kinds of places have equal chances.
+    """Draw the start of a walk, bool (n_members,), from one of three sources with equal probability.
 
-    The subset that is best by the criterion is the front's at all larger sizes too, so it counts most of all, and among
-    large ensembles there is most to find. All of the front brings small ensembles, too. And the better half of the
-    population has subsets beside the front, from which other valleys are reached.
+    The best subset by the guiding objective stands on the front for all larger sizes too, so it matters most, and large
+    ensembles leave most to find. The whole front adds small ensembles. The better half of the population adds subsets
+    off the front, from which other local optima are reached.
     """
     front = search.archive
     column = search.objectives.index(search.guide)

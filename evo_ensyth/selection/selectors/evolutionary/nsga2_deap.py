@@ -20,8 +20,8 @@ class NSGA2DEAP(EvolutionarySelector):
 
     Notes
     -----
-    `population` is a multiple of four. `enumerate` is 0, since a check that enumerates would check nothing. As in
-    `nsga2`, no subset is judged twice, and half of the mutations swap one member for another.
+    `population` is a multiple of four. `enumerate` is 0, because enumeration would check nothing. As in
+    `nsga2`, no subset is evaluated twice, and half of the mutations swap one member for another.
     """
 
     population: int = setting(100, at_least=4, multiple_of=4)

@@ -12,11 +12,11 @@ import numpy as np
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
 
-# Children that are judged in one call while none of them enters the archive.
+# Largest number of children evaluated in one call while none of them enters the archive.
 MOST_AT_ONCE = 64
-# Steps of a walk that are judged in one call; what is not judged yet is lost when the time is out.
+# Steps of a walk evaluated in one call; steps that are not evaluated yet are lost when the time is up.
 STEPS_AT_ONCE = 32
-# The published number of iterations is next to none for a handful of members.
+# The published number of iterations is very small for a handful of members.
 LEAST_ITERATIONS = 2_000
 
 
@@ -27,19 +27,20 @@ class ParetoEnsemblePruning:
     Attributes
     ----------
     iterations : int
-        Children, without a budget or a time limit; 0 stands for the published m^2 ln m, for m members.
+        Number of children, without a budget or a time limit; 0 for the published m^2 ln m, for m members, but at least
+        2,000.
 
     Notes
     -----
-    The archive holds the front of the problem's own objectives, which are the published ones for error and n_members. A
-    child is refused if something dominates it; if not, it drives out all that it is at least as good as, itself
-    included, so that the archive drifts among equals. A walk goes by error alone, or by the first objective where
-    ``error`` is none, and flips every member once: m (m + 1) / 2 neighbours, which all count.
+    The archive holds the front of the problem's own objectives; for error and n_members these are the published ones. A
+    child is rejected if a subset of the archive dominates it. Otherwise it replaces all subsets that are no better in
+    any objective, including equal ones, so that the archive drifts among equals. A walk minimises the guiding objective
+    and flips every member once: m (m + 1) / 2 neighbours, all of which count.
 
-    What is not as published: nobody walks twice from one subset, since the walk would be the same, and a child that is
-    its own parent is not judged again. Of equally good steps the one to the smaller ensemble is taken. While no child
-    enters, they are bred 2, 4, ... at a time from the archive as it is, which judges them faster. A budget that is too
-    small for the next step of a walk ends the walk, and goes into children.
+    Differences from the paper: no walk starts twice from the same subset, since it would be the same walk, and a child
+    equal to its parent is not evaluated again. Of equally good steps, the one to the smaller ensemble is taken. While
+    no child enters the archive, children are bred 2, 4, ... at a time from the unchanged archive, which is faster. If
+    the budget is too small for the next step of a walk, the walk ends and the rest is spent on children.
     """
 
     iterations: int = setting(0, at_least=0)
@@ -48,13 +49,13 @@ class ParetoEnsemblePruning:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge children, and the walks from those that enter the archive."""
+        """Evaluate children, and the walks from those that enter the archive."""
         n_members = len(search.pool)
         start = rng.random((1, n_members)) < 0.5
         start[0, rng.integers(n_members)] |= not start.any()
         archive = _Archive(start, search.evaluate(start).penalised)
         if n_members == 1:
-            return  # its only child would be nobody
+            return  # its only child would be empty
         iterations = self.iterations or max(LEAST_ITERATIONS, math.ceil(n_members**2 * math.log(n_members)))
         walked: set[bytes] = set()
         bred, brood = 0, 1
@@ -85,7 +86,7 @@ class _Archive:
         return np.asarray(children[children.any(axis=1) & flips.any(axis=1)])
 
     def offer(self, subset: np.ndarray, value: np.ndarray) -> bool:
-        """Take a subset in unless something dominates it; whether it is in."""
+        """Add a subset unless another dominates it; return whether it was added."""
         as_good = (self.values <= value).all(axis=1)
         if (as_good & (self.values < value).any(axis=1)).any():
             return False
@@ -96,12 +97,12 @@ class _Archive:
 
 
 def _walk(search: Evaluator, subset: np.ndarray, archive: _Archive) -> None:
-    """Variable-depth search: flip the member that is best to flip, each once, and offer all subsets on the way."""
+    """Variable-depth search: repeatedly make the best flip, each member once, and offer all subsets on the way."""
     subset = subset.copy()
     untouched = np.ones_like(subset)
     visited: list[np.ndarray] = []
     while True:
-        # The last member stays for now: nobody is no ensemble.
+        # The last member stays for now: an ensemble may not be empty.
         candidates = untouched & ~subset if np.count_nonzero(subset) == 1 else untouched
         n_candidates = np.count_nonzero(candidates)
         at_the_end = n_candidates == 0 or n_candidates + len(visited) + 1 > search.budget.remaining

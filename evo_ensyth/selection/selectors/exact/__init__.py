@@ -1,1 +1,1 @@
-"""Exact selectors: what they find is proven to be the best."""
+"""Exact selectors, whose fronts are proven optimal."""

@@ -20,26 +20,26 @@ from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 FORMAT = 2
-BLOCK = 4_096  # subsets of a batch, where all are judged one by one
+BLOCK = 4_096  # subsets per batch when all subsets are evaluated one by one
 
 
 @dataclass(frozen=True)
 class Exact:
-    """Prove size after size that nothing better exists.
+    """Prove, size by size, that no better ensemble exists.
 
     Attributes
     ----------
     max_size : int, optional
-        Largest ensembles to look at; all by default, or as many as are in reach: of 200 members those of up to 7.
+        Size of the largest ensembles. By default all sizes, or those within reach: up to 7 for 200 members.
 
     Notes
     -----
-    It begins with what greedy selection finds: the better the known ensembles are, the more subsets a bound cuts off.
-    Where the evaluator has a scratch folder, an interrupted search goes on from there, with the same result as one
-    that was not. With a budget, only sizes are begun whose subsets all fit in.
+    It starts from the results of greedy selection: the better the known ensembles, the more subsets a bound cuts off.
+    If the evaluator has a scratch folder, an interrupted search resumes from there, with the same result as an
+    uninterrupted one. With a budget, a size is started only if the budget covers all of its subsets.
 
-    Nothing can be cut off for objectives other than error and n_members, nor within hard limits: then every subset is
-    judged one by one, which is many times slower, and proves nothing about sizes.
+    Bounds apply only to the objectives error and n_members, without constraints. Otherwise every subset is evaluated
+    one by one, which is many times slower and proves nothing about sizes.
     """
 
     max_size: int | None = setting(None, at_least=1)
@@ -48,7 +48,7 @@ class Exact:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge all subsets, from small ones to large ones."""
+        """Evaluate all subsets, from small to large."""
         counts = [objective.counts for objective in search.objectives]
         max_size = largest_size(self.max_size, len(search.pool))
         if set(counts) != PROVABLE or search.constraints:
@@ -100,17 +100,17 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
 
 
 class _Checkpoint:
-    """Where a proof stands, in the scratch folder, for as long as it is not finished."""
+    """The state of an unfinished proof, stored in the scratch folder."""
 
     def __init__(self, search: Evaluator, max_size: int) -> None:
         self.search = search
-        # The budget too: what was counted without one may be more than one allows.
+        # The budget is part of the key: a search without one may have counted more than it allows.
         key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit})
         self.path = None if search.scratch is None else search.scratch / f"exact-{key[:16]}.json"
         self.last = time.monotonic()
 
     def load(self, proof: Proof) -> None:
-        """Take up an interrupted proof, if there is one."""
+        """Resume an interrupted proof, if there is one."""
         if self.path is None or not self.path.exists():
             return
         content = read_json(self.path)
@@ -127,12 +127,12 @@ class _Checkpoint:
         self.search.report_progress(f"going on from {self.path}")
 
     def save_now_and_then(self, proof: Proof) -> None:
-        """Write where the proof stands, unless that was done seconds ago."""
+        """Write the state of the proof, unless it was written a few seconds ago."""
         if time.monotonic() - self.last > SECONDS_BETWEEN_CHECKPOINTS:
             self._save(proof)
 
     def close(self, proof: Proof) -> None:
-        """Keep what an unfinished proof needs; forget a finished one."""
+        """Save the state of an unfinished proof; delete that of a finished one."""
         if self.path is None:
             return
         if proof.next_pass is None:
@@ -150,7 +150,7 @@ class _Checkpoint:
 
 
 def in_words(estimate: Estimate) -> str:
-    """How long it will take, in the unit that one would say it in."""
+    """Describe an estimate of the running time, in a suitable unit."""
     units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
     unit, name = next((unit, name) for unit, name in units if estimate.seconds >= 2 * unit or unit == 1)
     low, likely, high = (f"{seconds / unit:,.0f}" for seconds in (estimate.least, estimate.seconds, estimate.most))

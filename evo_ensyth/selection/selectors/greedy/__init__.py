@@ -1,1 +1,1 @@
-"""Greedy selectors: ensembles grow, or shrink, one member at a time, by what the step does to the vote."""
+"""Greedy selectors: grow or shrink ensembles one member at a time, by the effect of each step."""

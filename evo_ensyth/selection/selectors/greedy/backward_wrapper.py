@@ -1,6 +1,7 @@
 """Backward elimination by the vote: drop the member whose removal hurts the ensemble least.
 
-The wrapper form of the EnSyth paper's selector: a stronger baseline for the price of m (m + 1) / 2 - 1 looks.
+The wrapper form of the EnSyth paper's selector: a stronger baseline at the cost of m (m + 1) / 2 - 1 neighbours, for m
+members.
 """
 
 from dataclasses import dataclass
@@ -12,16 +13,16 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class BackwardWrapper:
-    """Nested ensembles from the whole pool down to one member.
+    """Build nested ensembles from the whole pool down to one member.
 
     Notes
     -----
-    Of members whose removal hurts equally little, the one with the most bytes goes, if the pool knows bytes, and of
-    those the last.
+    Of members whose removal hurts equally little, the one with the most bytes is dropped, if the pool has a cost
+    ``bytes``; remaining ties go to the last.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path, with all its neighbours on the way."""
+        """Evaluate the path and all neighbours along it."""
         n_members = len(search.pool)
         subset = np.ones(n_members, bool)
         search.evaluate(subset[None])

@@ -1,7 +1,7 @@
 """Ensemble selection with replacement: add the member that helps most, again and again.
 
 Caruana, Niculescu-Mizil, Crew, Ksikes, "Ensemble selection from libraries of models", ICML 2004: sections 2.1 (with
-replacement), 2.2 (sorted initialisation) and 2.3 (bagging). Theirs adds up probabilities; this one counts votes.
+replacement), 2.2 (sorted initialisation) and 2.3 (bagging). The paper adds probabilities; this selector counts votes.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ class Caruana:
     Attributes
     ----------
     rounds : int
-        Members that each multiset takes in, with repetition.
+        Size of each multiset, counting repetitions.
     initial : int
-        How many of the best members it begins with.
+        Number of best members that each multiset starts with.
     bags : int
-        Multisets that are grown, each from a random part of the pool (section 2.3); 1 takes the whole pool.
+        Number of multisets, each grown from a random part of the pool (section 2.3); 1 uses the whole pool.
     share : float
-        The size of that part, as a share of the pool.
+        Size of that part, as a share of the pool.
 
     Notes
     -----
-    A front holds sets, and in a set everybody has one vote. So after each round the members of the
-    multiset are judged without their multiplicities; what these gain is not claimed.
+    A front holds sets, in which every member has one vote. After each round the members of the multiset are therefore
+    evaluated without their multiplicities; what the multiplicities gain is not counted.
     """
 
     rounds: int = setting(100, at_least=1)
@@ -42,7 +42,7 @@ class Caruana:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the members of every multiset, round by round."""
+        """Evaluate the members of every multiset, round by round."""
         n_members = len(search.pool)
         best_first = np.argsort(search.votes.member_errors, kind="stable")
         for _ in range(self.bags):

@@ -1,7 +1,7 @@
 """Complementarity: add the member that is right most often where the ensemble is wrong.
 
-Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263. In the style of: the criterion is
-from other accounts of the paper.
+In the style of Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263, as described in
+other accounts of the paper.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class Complementarity:
-    """Nested ensembles from the best member up to the whole pool.
+    """Build nested ensembles from the best member up to the whole pool.
 
     Notes
     -----
-    Of members that are right equally often where the ensemble is wrong, the one with fewer errors of its own joins,
-    then the first. Nothing but the ensembles on the path is judged.
+    Of members that are right equally often where the ensemble is wrong, the one with fewer errors of its own joins;
+    remaining ties go to the first. Only the ensembles on the path are evaluated.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path."""
+        """Evaluate the path."""
         votes = search.votes
         right = Labels(votes.y_pred == votes.y_true, n_classes=2)
         ensemble = Growing(votes)

@@ -1,7 +1,7 @@
 """DREP: of the members that differ most from the ensemble, add the best.
 
-Li, Yu, Zhou, "Diversity Regularized Ensemble Pruning", ECML PKDD 2012, pages 330-345. In the style of: steps from other
-accounts of the paper, and for more than two classes.
+In the style of Li, Yu, Zhou, "Diversity Regularized Ensemble Pruning", ECML PKDD 2012, pages 330-345: the steps are
+taken from other accounts of the paper and extended to more than two classes.
 """
 
 import math
@@ -16,19 +16,19 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class DREP:
-    """Nested ensembles from the best member up to the whole pool.
+    """Build nested ensembles from the best member up to the whole pool.
 
     Attributes
     ----------
     rho : float
-        Share of the members outside that may join: those that give the ensemble's label to the fewest samples. With 1
-        it is `forward_greedy`.
+        Share of the members outside that may join: those that agree with the ensemble on the fewest samples. 1 is
+        equivalent to `forward_greedy`.
 
     Notes
     -----
-    The paper ends when no candidate lowers the error. Here all sizes are judged: two that vote seldom beat one, and a
-    front asks for every size. Best is what leaves the fewest errors, unless the search is led by another criterion. Of
-    equally different, and of equally good, members the first is taken.
+    The paper stops when no candidate lowers the error. Here all sizes are evaluated: two voters seldom beat one, and a
+    front covers every size. The best candidate minimises the guiding objective, by default the error. Ties in
+    difference and in value go to the first member.
     """
 
     rho: float = setting(0.3, above=0, at_most=1)
@@ -37,7 +37,7 @@ class DREP:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path, with the candidates on the way."""
+        """Evaluate the path and the candidates along it."""
         votes = search.votes
         labels = Labels(votes.y_pred, votes.n_classes)
         ensemble = Growing(votes)

@@ -1,6 +1,6 @@
 """Greedy forward selection: add the member that helps most until all are in.
 
-The idea of Caruana et al., "Ensemble selection from libraries of models", ICML 2004, without replacement and on votes.
+Follows Caruana et al., "Ensemble selection from libraries of models", ICML 2004, without replacement and on votes.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class ForwardGreedy:
-    """Nested ensembles from the best member up to the whole pool; of equally good members the first joins.
+    """Build nested ensembles from the best member up to the whole pool; ties go to the first member.
 
     Notes
     -----
-    Best is what leaves the fewest errors, unless the search is led by another criterion.
+    Each step adds the member that minimises the guiding objective, by default the error.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path, with all its neighbours on the way."""
+        """Evaluate the path and all neighbours along it."""
         subset = np.zeros(len(search.pool), bool)
         joining = search.votes.member_errors.argmin()
         for _ in range(len(search.pool)):

@@ -1,9 +1,9 @@
 """Margin distance minimisation: add members until every sample has a small positive margin.
 
-Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263; with the point of Martinez-Munoz,
-Hernandez-Lobato, Suarez, "An analysis of ensemble pruning techniques based on ordered aggregation", IEEE Transactions
-on Pattern Analysis and Machine Intelligence, 2009 (doi 10.1109/TPAMI.2008.78). In the style of: formulas from other
-accounts of the papers.
+In the style of Martinez-Munoz, Suarez, "Aggregation ordering in bagging", IASTED 2004, pages 258-263, with the
+reference point of Martinez-Munoz, Hernandez-Lobato, Suarez, "An analysis of ensemble pruning techniques based on
+ordered aggregation", IEEE Transactions on Pattern Analysis and Machine Intelligence, 2009 (doi 10.1109/TPAMI.2008.78).
+The formulas are taken from other accounts of the papers.
 """
 
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.agreement import Labels
 from evo_ensyth.selection.evaluator import Evaluator
 
-# Points are whole multiples of its inverse, so that distances are compared without rounding.
+# Points are multiples of 1 / UNITS, so that distances are compared without rounding.
 UNITS = 1_000_000
 FARTHEST_DRAWN = 0.25
 
 
 @dataclass(frozen=True)
 class MarginDistanceMinimisation:
-    """Nested ensembles from the best member up to the whole pool.
+    """Build nested ensembles from the best member up to the whole pool.
 
-    The signature of a member has an entry for each sample: 1 where it is right, -1 where it is wrong. An ensemble lies
-    at the sum of its signatures over the number of members in the pool. The next member is the one that brings it
-    nearest to a point all of whose entries are the same small number: samples that are safe already no longer count
-    for much, those that are hardly ever right do.
+    The signature of a member has an entry for each sample: 1 where it is right, -1 where it is wrong. The position of
+    an ensemble is the sum of its signatures divided by the number of members in the pool. The next member is the one
+    that brings it nearest to a point whose entries are all the same small number: samples that are already safe then
+    count for little, and samples that are rarely right count for more.
 
     Attributes
     ----------
     point : float
-        That number, to six decimals. 0: each sample has its own, drawn evenly between 0 and a quarter.
+        That number, to six decimals. With 0, each sample has its own, drawn uniformly between 0 and 0.25.
 
     Notes
     -----
-    Of equally near members the first joins. Nothing but the ensembles on the path is judged.
+    Ties go to the first member. Only the ensembles on the path are evaluated.
     """
 
     point: float = setting(0.075, at_least=0, at_most=1)
@@ -44,14 +44,14 @@ class MarginDistanceMinimisation:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path."""
+        """Evaluate the path."""
         right = search.votes.y_pred == search.votes.y_true
         n_members, n_samples = right.shape
         signatures = Labels(right, n_classes=2)
         point = np.full(n_samples, round(self.point * UNITS), np.int64)
         if self.point == 0:
             point = rng.integers(1, round(FARTHEST_DRAWN * UNITS), n_samples)
-        # Distances differ by the inner product of a signature with what is still lacking: point * n_members - ensemble.
+        # Distances differ by the inner product of a signature with the remainder: point * n_members - ensemble.
         lacking = n_members * np.array([2 * point[row].sum() - point.sum() for row in right])
         subset = np.zeros(n_members, bool)
         for _ in range(n_members):

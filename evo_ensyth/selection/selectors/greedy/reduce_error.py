@@ -1,7 +1,7 @@
 """Reduce-error pruning with back-fitting: add the best member, then try to replace the others.
 
-Margineantu, Dietterich, "Pruning Adaptive Boosting", ICML 1997, pages 211-218. In the style of: the paper could not be
-read. Without back-fitting this is `forward_greedy`.
+In the style of Margineantu, Dietterich, "Pruning Adaptive Boosting", ICML 1997, pages 211-218, whose full text was not
+available. Without back-fitting this is `forward_greedy`.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,19 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class ReduceError:
-    """One ensemble of every size up to a largest; they need not be nested.
+    """Build one ensemble of every size up to the largest; they need not be nested.
 
     Attributes
     ----------
     rounds : int
-        After each addition: go round the members so often at most, as long as somebody is replaced.
+        Largest number of back-fitting rounds after each addition. Rounds stop early once no member is replaced.
     max_size : int
-        Largest ensemble. A round over one of k members looks at k times as many ensembles as an addition.
+        Size of the largest ensemble. A round over k members looks at k times as many ensembles as an addition.
 
     Notes
     -----
-    Members leave in the order in which they joined, and each place goes to whoever leaves the fewest errors, or is best
-    by another criterion if the search is led by one; to another than the one who had it only if that is better. Of
-    equally good ones the first is taken.
+    Each member in turn, in the order of joining, is replaced by the member that minimises the guiding objective (by
+    default the error), but only if that is an improvement. Ties go to the first.
     """
 
     rounds: int = setting(10, at_least=1)
@@ -37,7 +36,7 @@ class ReduceError:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the ensembles that result, with all that is looked at on the way."""
+        """Evaluate the resulting ensembles and all neighbours on the way."""
         subset = np.zeros(len(search.pool), bool)
         joining = int(search.votes.member_errors.argmin())
         members: list[int] = []
@@ -54,7 +53,10 @@ class ReduceError:
 
 
 def _replaced_some(search: Evaluator, subset: np.ndarray, members: list[int]) -> bool:
-    """Give each place to the best, in a subset and the list of its members; whether any place changed hands."""
+    """Replace each member by the best choice for its place, in a subset and the list of its members.
+
+    Returns whether any member was replaced.
+    """
     before = list(members)
     for place, leaving in enumerate(before):
         subset[leaving] = False

@@ -1,1 +1,1 @@
-"""Local search: a front is improved step by step, by neighbours of its own subsets."""
+"""Local search: improve a front step by step with neighbours of its subsets."""

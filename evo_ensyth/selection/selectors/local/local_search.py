@@ -1,4 +1,4 @@
-"""Local search: improve a front by single members that join, leave or are swapped.
+"""Local search: improve a front by adding, removing or swapping single members.
 
 Steepest descent in the union of the one-flip and the swap neighbourhood; see Hoos, Stuetzle, "Stochastic Local Search",
 2004, chapter 1.
@@ -21,12 +21,12 @@ class LocalSearch:
     Attributes
     ----------
     breadth : int
-        Neighbours that are judged by all objectives, of those of one kind that make the fewest errors. For error
-        against size one would do: the best of a size is the only one that can enter the front.
+        Number of neighbours of each kind, those with the fewest errors, that are evaluated on all objectives. For error
+        against size, 1 is enough: only the best of a size can enter the front.
 
     Notes
     -----
-    It begins with the front that is there, or with the paths of two baselines where there is none.
+    It starts from the current front, or from the paths of two baselines if there is none.
     """
 
     breadth: int = setting(4, at_least=1)
@@ -35,7 +35,7 @@ class LocalSearch:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Polish until nothing moves."""
+        """Improve the front until no neighbour enters it."""
         if len(search.archive) == 0:
             for baseline in (BackwardElimination(), ForwardGreedy()):
                 baseline.select(search, rng)
@@ -43,7 +43,7 @@ class LocalSearch:
 
 
 def polish(search: Evaluator, breadth: int = 1, looked_at: set[bytes] | None = None) -> None:
-    """Look at the neighbours of every subset of the front, and of those that thereby enter it.
+    """Look at the neighbours of every subset of the front, including subsets that enter it on the way.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def polish(search: Evaluator, breadth: int = 1, looked_at: set[bytes] | None = N
     breadth : int
         See `LocalSearch`.
     looked_at : set of bytes, optional
-        Subsets whose neighbours are known already; grows.
+        Subsets whose neighbours are already known; updated in place.
     """
     looked_at = set() if looked_at is None else looked_at
     while True:
@@ -64,7 +64,7 @@ def polish(search: Evaluator, breadth: int = 1, looked_at: set[bytes] | None = N
 
 
 def _best_neighbours(search: Evaluator, subset: np.ndarray, breadth: int) -> np.ndarray:
-    """Of the neighbours of each kind the ``breadth`` with the fewest errors: bool, (n, n_members)."""
+    """Return the ``breadth`` neighbours of each kind with the fewest errors: bool, (n, n_members)."""
     inside, outside = np.flatnonzero(subset), np.flatnonzero(~subset)
     moves: list[tuple[int, ...]] = []
     if len(outside):
@@ -84,5 +84,5 @@ def _best_neighbours(search: Evaluator, subset: np.ndarray, breadth: int) -> np.
 
 
 def _fewest(errors: np.ndarray, n: int) -> np.ndarray:
-    """Places of the n smallest numbers; of equal ones the first."""
+    """Indices of the n smallest numbers; ties go to the first."""
     return np.argsort(errors, kind="stable")[:n]

@@ -1,1 +1,1 @@
-"""Selectors that order or group the members first, by how they differ, and judge ensembles of every size then."""
+"""Selectors that order or group members by how they differ, and then evaluate ensembles of every size."""

@@ -14,35 +14,37 @@ from evo_ensyth.engine.diversity import MEASURES
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
 
-# Sums in another order may differ by rounding; ensembles that are equally diverse should not.
+# Rounding, because sums taken in different orders may differ for ensembles that are equally diverse.
 DECIMALS = 12
 
 
 @dataclass(frozen=True)
 class HierarchicalPruning:
-    """From pairs upwards, drop the least diverse of each size, and judge the others.
+    """Drop the least diverse ensembles of each size, from pairs upwards, and evaluate the others.
 
     Attributes
     ----------
     metric : str
-        A measure of diversity: one of `evo_ensyth.engine.diversity.MEASURES`.
+        Measure of diversity: one of `evo_ensyth.engine.diversity.MEASURES`.
     focal : bool
-        Its focal form: measured where one member errs, averaged over the members.
+        Use the focal form: measured on the errors of one member, averaged over the members.
     beta : float
-        Share of the ensembles of each size that die, rounded down to whole ensembles.
+        Share of the ensembles of each size that are dropped, rounded down to whole ensembles.
     max_size : int
-        Largest ensembles.
+        Size of the largest ensembles.
     most_teams : int
-        Ensembles of one size that there may be. Where the members form more, those that are worst on their own are left
-        out, from this size on: by default 134 members of a larger pool form triples, 36 still form ensembles of five.
+        Largest number of ensembles of one size. If the members form more, the members with the most errors of their own
+        are left out, from this size on: by default 134 members of a larger pool form triples, and 36 form ensembles of
+        five.
 
     Notes
     -----
-    Single members have no diversity, and are judged all. Of equally diverse ensembles the one whose members err more
-    often dies, then the one with the worst members; how they vote is not known before they are judged.
+    Single members have no diversity and are all evaluated. Of equally diverse ensembles, the one whose members make
+    more errors is dropped first, then the one with the worst members; their joint errors are unknown until they are
+    evaluated.
 
-    Other than in the published code, all errors of a member are its focus, not a sample of them; the views of the
-    members are averaged as they are, neither rescaled nor weighted; and everything is measured on the search split.
+    Unlike in the published code, the focus of a member is all of its errors, not a sample of them; the focal values of
+    the members are averaged without rescaling or weights; and everything is measured on the search split.
     """
 
     metric: str = setting("generalised_diversity", one_of=MEASURES)
@@ -55,8 +57,8 @@ class HierarchicalPruning:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge all that survive, from small ones to large ones."""
-        # Members go by their places in this order, so that the worst are the last.
+        """Evaluate all ensembles that survive, from small to large."""
+        # Members are numbered by their places in this order, so that the worst come last.
         best_first = np.argsort(search.votes.member_errors, kind="stable")
         errors = search.votes.member_errors[best_first]
         diversity = views.diversity(search.votes)
@@ -76,19 +78,19 @@ class HierarchicalPruning:
 
 
 def _grown(survivors: np.ndarray, n_left: int) -> np.ndarray:
-    """All ensembles that are one member larger and contain no dead one.
+    """Return all ensembles that are one member larger and contain no dropped one.
 
     Parameters
     ----------
     survivors : int64, (n_survivors, size)
         Places of the members, in ascending order; ensembles in lexicographic order.
     n_left : int
-        Only places below it count.
+        Only places below this number are used.
 
     Returns
     -------
     int64, (n_ensembles, size + 1)
-        In the same order.
+        In lexicographic order.
     """
     parents = survivors[survivors[:, -1] < n_left]
     size = parents.shape[1]
@@ -97,7 +99,7 @@ def _grown(survivors: np.ndarray, n_left: int) -> np.ndarray:
     grown = np.repeat(parents, n_children, axis=0)
     joins = grown[:, -1] + 1 + np.arange(len(grown)) - first_child
     grown = np.column_stack([grown, joins])
-    # What contains a dead ensemble lacks a survivor among the ensembles that are one member smaller.
+    # An ensemble contains a dropped one if any of its subsets with one member less did not survive.
     survived = np.zeros(math.comb(n_left, size), bool)
     survived[_ranks(parents)] = True
     alive = np.ones(len(grown), bool)
@@ -107,7 +109,7 @@ def _grown(survivors: np.ndarray, n_left: int) -> np.ndarray:
 
 
 def _ranks(places: np.ndarray) -> np.ndarray:
-    """Number the ensembles of one size without gaps: int64, (n_ensembles,), in colexicographic order."""
+    """Rank the ensembles of one size in colexicographic order, without gaps: int64, (n_ensembles,)."""
     n_places, size = places.max(initial=0) + 1, places.shape[1]
     choose = np.array([[math.comb(place, k) for k in range(1, size + 1)] for place in range(n_places)])
     return np.asarray(choose[places, np.arange(size)].sum(axis=1))

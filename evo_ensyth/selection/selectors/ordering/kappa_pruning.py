@@ -13,21 +13,21 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class KappaPruning:
-    """The n_members nested ensembles, in the order in which members turn up among the pairs.
+    """Build n_members nested ensembles; members join in the order in which they first appear among the pairs.
 
     Notes
     -----
-    Where both of a pair are new, the one with fewer errors of its own joins first, so that there is an ensemble of
-    every size. Of equal pairs the one that holds the best member comes first.
+    If both members of a pair are new, the one with fewer errors of its own joins first, so that there is an ensemble of
+    every size. Of pairs with equal kappa, the one with the best member comes first.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the ensembles of all sizes."""
+        """Evaluate the ensembles of all sizes."""
         n_members = len(search.pool)
         best_first = np.argsort(search.votes.member_errors, kind="stable")
         kappas = views.diversity(search.votes).kappas[np.ix_(best_first, best_first)]
-        # A member turns up with the first of its pairs: the one of lowest kappa, of equal ones that of better members.
-        np.fill_diagonal(kappas, np.inf)  # nobody is a pair; a pool of one has none
+        # A member joins with the first of its pairs: the one with the lowest kappa, or with better members if tied.
+        np.fill_diagonal(kappas, np.inf)  # a member does not pair with itself; a pool of one has no pairs
         place = np.arange(n_members)
         partner = kappas.argmin(axis=1)
         first, second = np.minimum(place, partner), np.maximum(place, partner)

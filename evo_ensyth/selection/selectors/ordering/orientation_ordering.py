@@ -1,7 +1,7 @@
 """Orientation ordering: first the members that are right where the pool as a whole is not.
 
-Martinez-Munoz, Suarez, "Pruning in ordered bagging ensembles", ICML 2006, pages 609-616. In the style of: formulas from
-other accounts of the paper.
+In the style of Martinez-Munoz, Suarez, "Pruning in ordered bagging ensembles", ICML 2006, pages 609-616, with formulas
+taken from other accounts of the paper.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from evo_ensyth.selection.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class OrientationOrdering:
-    """Nested ensembles of the members, by the angle between a member's signature and a reference.
+    """Build nested ensembles; members join by the angle between their signature and a reference.
 
     The signature of a member has an entry for each sample: 1 where it is right, -1 where it is wrong. The reference is
-    the diagonal, to be right everywhere, less its part along the mean signature of the pool: what the pool still lacks.
+    the diagonal (right everywhere) less its component along the mean signature of the pool: what the pool still lacks.
 
     Attributes
     ----------
     cut : bool
-        End where the angle reaches 90 degrees. The paper takes all members before that; here the ensembles on the way
-        there are judged as well, because a front asks for every size.
+        Stop where the angle reaches 90 degrees. The paper takes all members before that; here all ensembles on the way
+        are evaluated as well, because a front covers every size.
 
     Notes
     -----
-    Of equal angles the member with fewer errors of its own goes first, then the earlier one. If the mean signature is
-    zero, there is nothing to take off the diagonal. If it lies along the diagonal, nothing of that is left and no
-    member has an angle. In both cases the order is that of the members' own errors; in the second there is no cut.
+    Ties go to the member with fewer errors of its own, then to the first. If the mean signature is zero, nothing is
+    subtracted from the diagonal. If it lies along the diagonal, nothing remains and no member has an angle. In both
+    cases members are ordered by their own errors; in the second there is no cut.
     """
 
     cut: bool = True
@@ -38,7 +38,7 @@ class OrientationOrdering:
         check_settings(self)
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
-        """Judge the path."""
+        """Evaluate the path."""
         right = search.votes.y_pred == search.votes.y_true
         along = _along_reference(right)
         order = sorted(range(len(along)), key=lambda i: (-along[i], search.votes.member_errors[i]))
@@ -50,7 +50,7 @@ class OrientationOrdering:
 
 
 def _along_reference(right: np.ndarray) -> list[int]:
-    """Inner product of each signature with the reference, times something positive: whole numbers of any length.
+    """Inner product of each signature with the reference, times a positive factor: arbitrarily large integers.
 
     All signatures are equally long, so the larger the product, the smaller the angle. With ``o`` the diagonal and ``s``
     the sum of the signatures, the reference is along (s.s) o - (o.s) s, or along o where s is 0.

@@ -1,1 +1,1 @@
-"""Quality-diversity: multisets of members are bred from an archive of good and different ones."""
+"""Quality-diversity selectors: breed multisets of members from an archive of good and diverse ones."""

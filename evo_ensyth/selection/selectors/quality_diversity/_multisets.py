@@ -1,4 +1,4 @@
-"""How multisets, in which members may have several votes, are bred from one another."""
+"""Breeding of multisets, in which members may have several votes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.voters import Levels
 
-# Broods that are bred for one batch until it is full of multisets that were not judged before.
+# Largest number of broods bred to fill a batch with multisets that were not evaluated before.
 TRIES = 10
 
 
 @dataclass(frozen=True)
 class Breeding:
-    """How new multisets come from old ones.
+    """How new multisets are bred from old ones.
 
     Attributes
     ----------
     batch : int
-        Multisets that are bred and judged together.
+        Number of multisets that are bred and evaluated together.
     archive : int
-        Multisets that are kept to breed from.
+        Number of multisets that are kept for breeding.
     crossover : str
-        ``two_point``: a stretch of one parent in the other; ``average``: the mean of both, rounded up.
+        ``two_point``: a segment of one parent replaces that of the other; ``average``: the mean of both, rounded up.
     crossover_rate : float
-        Probability that a child has two parents and not one.
+        Probability that a child has two parents rather than one.
     mutation : float
-        Probability that a child of two parents has a vote more or less. A child of one always has.
+        Probability that a child of two parents gains or loses a vote. A child of one parent always does.
     evaluations : int
-        Without a budget or a time limit: so many for each member of the pool.
+        Number of evaluations per member of the pool, without a budget or a time limit.
     """
 
     batch: int = setting(40, at_least=1)
@@ -50,14 +50,14 @@ def evolve(
     keep: Callable[[np.ndarray, np.ndarray], np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    """Breed multisets from an archive that begins with the best member and random pairs; have its newcomers judged.
+    """Breed multisets from an archive that starts with the best member and random pairs; evaluate its new entries.
 
     Parameters
     ----------
     search : Evaluator
     breeding : Breeding
     keep : function of multisets, (n, n_members), and errors, (n,), to rows
-        Those that form the next archive, of the last one and the latest batch, in this order.
+        Selects the rows that form the next archive from the last archive and the latest batch, in this order.
     rng : Generator
     """
     best = np.zeros((1, len(search.pool)), np.int64)
@@ -77,7 +77,7 @@ def evolve(
 
 
 def _random_pairs(n_pairs: int, n_members: int, rng: np.random.Generator) -> np.ndarray:
-    """Multisets of two members each: int64, (n_pairs, n_members); of a lonely member's pool none."""
+    """Draw multisets of two members each: int64, (n_pairs, n_members); none if the pool has one member."""
     multisets = np.zeros((n_pairs if n_members > 1 else 0, n_members), np.int64)
     for multiset in multisets:
         multiset[rng.choice(n_members, 2, replace=False)] = 1
@@ -85,7 +85,7 @@ def _random_pairs(n_pairs: int, n_members: int, rng: np.random.Generator) -> np.
 
 
 def _bred(parents: np.ndarray, breeding: Breeding, seen: set[bytes], rng: np.random.Generator) -> np.ndarray:
-    """Children that were not judged before, a batch full if there are so many: int64, (n_children, n_members)."""
+    """Breed up to a batch of children that were not evaluated before: int64, (n_children, n_members)."""
     children = np.zeros((0, parents.shape[1]), np.int64)
     for _ in range(TRIES):
         first, second = parents[rng.integers(len(parents), size=(2, breeding.batch))]
@@ -101,7 +101,7 @@ def _bred(parents: np.ndarray, breeding: Breeding, seen: set[bytes], rng: np.ran
 
 
 def _crossed(first: np.ndarray, second: np.ndarray, crossover: str, rng: np.random.Generator) -> np.ndarray:
-    """One child for each pair of parents: int64, (n, n_members); crossing at two points may leave nobody."""
+    """Breed one child per pair of parents: int64, (n, n_members); two-point crossover may leave a child empty."""
     if crossover == "average":
         return np.asarray((first + second + 1) // 2)
     places = np.arange(first.shape[1])
@@ -111,17 +111,17 @@ def _crossed(first: np.ndarray, second: np.ndarray, crossover: str, rng: np.rand
 
 
 def _mutated(multisets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Any member gets a vote more, or half of the time one who has votes gets one less: int64, (n, n_members)."""
+    """Give any member one more vote or, half of the time, take a vote from one that has some: int64, (n, n_members)."""
     multisets = multisets.copy()
     loses = rng.random(len(multisets)) < 0.5
     drawn = rng.random(multisets.shape)
     member = np.where(loses, (drawn * (multisets > 0)).argmax(axis=1), drawn.argmax(axis=1))
     multisets[np.arange(len(multisets)), member] += np.where(loses, -1, 1)
-    return np.asarray(np.maximum(multisets, 0))  # a child of distant parents may have had no vote to lose
+    return np.asarray(np.maximum(multisets, 0))  # a child of very different parents may have no vote to lose
 
 
 def _fresh(multisets: np.ndarray, seen: set[bytes], most: int | None = None) -> np.ndarray:
-    """In lowest terms, the first so many that were not seen; they are from now on. (2, 4) votes as (1, 2) does."""
+    """Return up to ``most`` unseen multisets in lowest terms, as (2, 4) votes like (1, 2), and mark them as seen."""
     multisets = multisets // np.gcd.reduce(multisets, axis=1, keepdims=True)
     rows: list[int] = []
     for row, multiset in enumerate(multisets):

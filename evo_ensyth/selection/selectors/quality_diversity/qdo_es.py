@@ -16,9 +16,9 @@ from evo_ensyth.pool import Votes
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.quality_diversity._multisets import Breeding, evolve
 
-# Latest multisets by which the boundaries are drawn.
+# Number of latest multisets that determine the boundaries.
 RECENT = 1_000
-# Correlations are whole multiples of one part in so many: sums of whole numbers are the same in any order.
+# Correlations are rounded to multiples of 1 / GRAIN: sums of integers are the same in any order.
 GRAIN = 2**20
 
 
@@ -26,14 +26,15 @@ GRAIN = 2**20
 class QDOES(Breeding):
     """The archive is a square grid over two measures of diversity, and keeps the best multiset of every cell.
 
-    The measures are the mean disagreement of two voters and the mean correlation of their errors. ``archive`` is the
-    number of cells, rounded down to a square.
+    The measures are the mean disagreement between two voters and the mean correlation between their errors. ``archive``
+    is the number of cells, rounded down to a square.
 
     Notes
     -----
-    The paper's first measure compares the settings by which members were trained, which a pool of votes does not know;
-    disagreement stands for it. The boundaries slide: they are quantiles of the latest 1,000 multisets, drawn anew with
-    every batch, and who then shares a cell with a better one has to go. Otherwise as in `qo_es`.
+    The paper's first measure compares the configurations with which members were trained, which a pool of votes does
+    not record; disagreement replaces it. The boundaries slide: they are quantiles of the latest 1,000 multisets,
+    recomputed with every batch, and a multiset that then shares a cell with a better one is dropped. Otherwise as in
+    `qo_es`.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
@@ -48,7 +49,7 @@ class Grid:
     ----------
     votes : Votes
     n_bins : int
-        Along either measure.
+        Number of bins along each measure.
     """
 
     def __init__(self, votes: Votes, n_bins: int) -> None:
@@ -58,12 +59,12 @@ class Grid:
         self._n_kept = 0
 
     def __call__(self, multisets: np.ndarray, errors: np.ndarray) -> np.ndarray:
-        """Rows of the multisets to keep; of equals the ones with fewer votes.
+        """Return the rows of the multisets to keep; ties go to multisets with fewer votes.
 
         Parameters
         ----------
         multisets : int64, (n, n_members)
-            Those that were kept the last time come first.
+            Those that were kept last time come first.
         errors : int64, (n,)
         """
         measures = mean_of_pairs(multisets > 0, self._pairs)
@@ -79,10 +80,10 @@ class Grid:
 
 
 def pairwise(votes: Votes) -> np.ndarray:
-    """How any two members differ: whole numbers as float64, (2, n_members, n_members).
+    """Disagreement and error correlation of all pairs of members: integers as float64, (2, n_members, n_members).
 
-    First, on how many samples their labels differ, as a share; second, how their errors correlate, 0 for members who
-    are always or never wrong. Both in multiples of 1/GRAIN; 0 and 1 of a member with itself.
+    The first is the share of samples on which their labels differ; the second is the correlation between their errors,
+    0 for members that are always or never wrong. Both in units of 1 / GRAIN; 0 and 1 for a member with itself.
     """
     counts = views.diversity(votes)
     n, errors = counts.n_samples, counts.errors
@@ -96,7 +97,7 @@ def pairwise(votes: Votes) -> np.ndarray:
 
 
 def mean_of_pairs(sets: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Mean of each measure over all pairs in a set: float64, (n_sets, 2); a lonely member is its own pair."""
+    """Mean of each measure over all pairs in a set: float64, (n_sets, 2); a single member is paired with itself."""
     means = np.empty((len(sets), len(pairs)))
     for row, subset in enumerate(sets):  # not one product: multisets are few and small, pools may be large
         voters = np.flatnonzero(subset)

@@ -1,8 +1,8 @@
 """QO-ES: evolves multisets of members, breeding from those with the fewest errors.
 
 In the style of Purucker, Schneider, Anastacio, Beel, Bischl, Hoos, "Q(D)O-ES: Population-based Quality (Diversity)
-Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364), with its numbers where they are
-known. Theirs adds up probabilities; this one counts votes.
+Optimisation for Post Hoc Ensemble Selection in AutoML", AutoML 2023 (arXiv 2307.08364), with the published parameter
+values where they are known. The paper adds probabilities; this selector counts votes.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from evo_ensyth.selection.selectors.quality_diversity._multisets import Breeding
 
 @dataclass(frozen=True)
 class QOES(Breeding):
-    """The archive keeps the best multisets, of equals the ones with fewer votes.
+    """The archive keeps the best multisets; ties go to those with fewer votes.
 
     Notes
     -----
-    Sets enter the front; see `search.voters.Levels`. Parents are drawn evenly from the archive, and a mutation
-    may take a vote away as well as give one.
+    Sets enter the front; see `evo_ensyth.selection.voters.Levels`. Parents are drawn uniformly from the archive, and a
+    mutation may remove a vote as well as add one.
     """
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
