@@ -1,7 +1,7 @@
-"""Plug-ins: each family is a folder, each other file in it (or in a folder of it) is one plug-in with the file's name.
+"""Plug-ins: each family is a package, and each file in it or in its subpackages is one plug-in, named after its file.
 
-A plug-in of the user's own is found by a dotted name: that of a module, or of an object in one. Modules in the current
-folder are found as well. From Python, a class or an instance does in place of a name.
+User-defined plug-ins are found by a dotted name, that of a module or of an object in one. Modules in the current folder
+are found as well. In Python, a class or an instance may be passed instead of a name.
 """
 
 import ast
@@ -32,7 +32,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def names(folder: str) -> tuple[str, ...]:
-    """Names of the plug-ins in a package, sorted. A leading underscore marks a file that is no plug-in.
+    """Names of the plug-ins in a package, sorted. Files with a leading underscore are not plug-ins.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def describe(folder: str) -> dict[str, str]:
-    """One line about each plug-in in a package, by name: the first line of its module's docstring. Imports none."""
+    """First docstring line of each plug-in's module in a package, by name. Imports none of them."""
     return {name: first_line(_file(place)) for name, place in sorted(_places(folder).items())}
 
 
 def first_line(path: Path) -> str:
-    """First line of the docstring of a Python file; empty if it has none, or is no Python."""
+    """First line of the docstring of a Python file; empty if it has none or is not valid Python."""
     try:
         docstring = ast.get_docstring(ast.parse(path.read_bytes()))
     except (OSError, SyntaxError, ValueError):
@@ -57,7 +57,7 @@ def first_line(path: Path) -> str:
 
 
 def load(folder: str, name: str, what: str) -> Any:
-    """Module of one plug-in; for a dotted name the module, or the object in a module, that it names.
+    """Load the module of a plug-in or, for a dotted name, the module or the object in a module that it names.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ def load(folder: str, name: str, what: str) -> Any:
         As for `names`.
     name : str
     what : str
-        What the family calls a plug-in, for messages: ``selector``.
+        What the family calls a plug-in in messages, such as ``selector``.
 
     Raises
     ------
     InputError
-        There is no such plug-in, with the nearest name and all of them; or it cannot be imported.
+        Unknown plug-in (the message lists all names and the nearest one), or one that cannot be imported.
     """
     if not isinstance(name, str):
         raise InputError(f"{name!r} is no name of a {what}; there is {', '.join(names(folder))}.")
@@ -83,16 +83,16 @@ def load(folder: str, name: str, what: str) -> Any:
 
 
 def imported(name: str, what: str) -> Any:
-    """Import what the user names with dots: a module, or an object in one.
+    """Import a module, or an object in one, by its dotted name.
 
     Raises
     ------
     InputError
-        There is none, or importing it fails.
+        It does not exist, or importing it fails.
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"no {what} called '{name}'; the dotted name of a module was expected.")
-    # `python -m` looks in the current folder, an installed script does not.
+    # `python -m` searches the current folder, an installed script does not.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
         importlib.invalidate_caches()
@@ -104,17 +104,17 @@ def imported(name: str, what: str) -> Any:
             if error.name != name or not place or not hasattr(importlib.import_module(place), attribute):
                 raise
             return getattr(importlib.import_module(place), attribute)
-    except Exception as error:  # whatever the user's module may raise
+    except Exception as error:  # a user's module may raise anything
         raise InputError(f"no {what} called '{name}' can be imported: {type(error).__name__}: {error}.") from error
 
 
 def only(found: Any, kind: type) -> Any:
-    """The one public instance of ``kind`` that a module defines; what is such an instance itself comes back.
+    """Return the only public instance of ``kind`` in a module; an instance of ``kind`` is returned unchanged.
 
     Raises
     ------
     InputError
-        The module has none, or several.
+        The module has none or several.
     """
     if isinstance(found, kind):
         return found
@@ -125,7 +125,7 @@ def only(found: Any, kind: type) -> Any:
 
 
 def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str, Any] | None = None) -> Any:
-    """Make a plug-in from its name or its class; an instance comes back as it is.
+    """Create a plug-in from its name or its class; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -133,15 +133,15 @@ def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str
         As for `load`.
     wanted : str, class or instance
     method : str
-        The method by which a plug-in's class is known.
+        The method that identifies the class of a plug-in.
     settings : mapping, optional
-        Fields of its class, if that is a dataclass; others keep their defaults.
+        Fields of its class, if that is a dataclass; the others keep their defaults.
 
     Raises
     ------
     InputError
-        There is none of that name, its module does not have exactly one class with the method, the class knows no such
-        setting or needs others, or what is wanted is neither a name nor a plug-in.
+        Unknown name, a module that does not have exactly one class with the method, an unknown or missing setting, or
+        an object that is neither a name nor a plug-in.
     """
     found = load(folder, wanted, what) if isinstance(wanted, str) else wanted
     if isinstance(found, ModuleType):
@@ -166,7 +166,7 @@ def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str
 
 
 def function(found: Any, name: str, what: str) -> Callable[..., Any]:
-    """Function of a plug-in: the one of an agreed name in its module, or the plug-in itself if it is a function.
+    """Return the function called ``name`` in the module of a plug-in, or the plug-in itself if it is a function.
 
     Raises
     ------
@@ -180,12 +180,12 @@ def function(found: Any, name: str, what: str) -> Callable[..., Any]:
 
 
 def class_of(folder: str, name: str) -> type:
-    """Class of a plug-in by the class's name: that of its file in lower case and without underscores.
+    """Import the class of a plug-in by its name, which is that of its file without underscores, ignoring case.
 
     Raises
     ------
     AttributeError
-        There is none; for use in a module's ``__getattr__``.
+        Unknown class; for use in a module's ``__getattr__``.
     """
     for place in _places(folder).values():
         if place.rpartition(".")[2].replace("_", "") == name.lower():
@@ -206,7 +206,7 @@ def class_names(folder: str) -> list[str]:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
-    """Build the error for a name that does not exist: the nearest that does, and all of them."""
+    """Build the error for an unknown name, with the nearest known name and all of them."""
     known = sorted(known)
     there = ", ".join(known) or "none at all"
     return InputError(f"no {what} called '{name}'.{_nearest(name, known)} There is {there}.")
@@ -222,21 +222,21 @@ def setting(
     multiple_of: int | None = None,
     one_of: Iterable[str] = (),
 ) -> Any:
-    """Declare a field of a plug-in's dataclass with its default and the values that it may have.
+    """Declare a field of a plug-in's dataclass with its default and its allowed values.
 
-    `check_settings` checks them; call it in ``__post_init__``.
+    Call `check_settings` in ``__post_init__`` to check them.
     """
     limits = {"at_least": at_least, "above": above, "at_most": at_most, "below": below, "multiple_of": multiple_of}
     return field(default=default, metadata={**limits, "one_of": tuple(one_of)})
 
 
 def check_settings(plugin: Any) -> None:
-    """Check the fields of a plug-in's dataclass: the type that is written there, and what `setting` allows.
+    """Check the fields of a plug-in's dataclass against their types and the values that `setting` allows.
 
     Raises
     ------
     InputError
-        A field has another type or a value that is not allowed. The message names the field and what it may be.
+        A field has the wrong type or a value that is not allowed. The message names the field and its allowed values.
     """
     types = get_type_hints(type(plugin))
     for declared in fields(plugin):
@@ -263,7 +263,7 @@ def _allowed(value: Any, wanted: Any, limits: Mapping[str, Any]) -> bool:
 
 
 def _expected(wanted: Any, limits: Mapping[str, Any]) -> str:
-    """Say what `_allowed` takes."""
+    """Describe the values that `_allowed` accepts."""
     if get_origin(wanted) is UnionType:
         return ", or ".join("None" if each is type(None) else _expected(each, limits) for each in get_args(wanted))
     if get_origin(wanted) is tuple:
@@ -282,21 +282,21 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def renderer(name: str) -> ModuleType:
-    """Module of ``evo_ensyth.report`` that shows results.
+    """Import a module of ``evo_ensyth.report`` that displays results.
 
-    Results know how they can be shown only by name, as plug-ins are known: so they depend on no renderer.
+    Results refer to renderers only by name, as to plug-ins, so that they depend on none of them.
     """
     return importlib.import_module(f"evo_ensyth.report.{name}")
 
 
 def _required(cls: type) -> list[Field[Any]]:
-    """Settings of a plug-in's class that have no default."""
+    """Settings of a plug-in's class without a default."""
     own = fields(cls) if is_dataclass(cls) else ()
     return [part for part in own if part.default is MISSING and part.default_factory is MISSING]
 
 
 def _places(folder: str) -> dict[str, str]:
-    """Dotted name of each plug-in in a package and in the packages in it, by its file's name."""
+    """Dotted name of each plug-in in a package and its subpackages, by the name of its file."""
     places: dict[str, str] = {}
     for module in pkgutil.iter_modules(importlib.import_module(folder).__path__, f"{folder}."):
         name = module.name.rpartition(".")[2]

@@ -1,23 +1,23 @@
-"""Ways for the chosen members to vote together, one file each.
+"""Ways to combine the votes of the selected members, one file each.
 
-The members of an ensemble are chosen by plurality votes; a combiner then says how much each member's vote counts. It
-is a frozen dataclass; its fields are its settings. ``adds`` says whether it adds up labels or scores. ``weights`` gives
-one number for each chosen member, from its predictions on the search split. For example::
+The members of an ensemble are selected by plurality votes; a combiner then sets the weight of each member's vote. It is
+a frozen dataclass whose fields are its settings. ``adds`` states whether it adds labels or scores. ``weights`` returns
+one number per selected member, computed from the predictions on the search split. For example::
 
     from dataclasses import dataclass
     from typing import ClassVar
 
     @dataclass(frozen=True)
     class Accuracy:
-        \"\"\"A vote counts as often as its member is right.\"\"\"
+        \"\"\"Weights each vote by the number of samples its member gets right.\"\"\"
 
         adds: ClassVar[str] = "labels"
 
         def weights(self, votes):
             return votes.n_samples - votes.member_errors
 
-The file's name is the combiner's name: ``soft_vote``. Its class is an attribute here: ``combining.SoftVote()``. A
-dotted name is imported from anywhere. The sums are exact (see `evo_ensyth.engine.SoftVotes`); ties go to the lowest
+A combiner is named after its file: ``soft_vote``. Its class is an attribute of this package: ``combining.SoftVote()``.
+A dotted name is imported from anywhere. The sums are exact (see `evo_ensyth.engine.SoftVotes`); ties go to the lowest
 class.
 """
 
@@ -38,7 +38,7 @@ FOLDER = "evo_ensyth.combining"
 
 
 class Combiner(Protocol):
-    """A way to vote together, with its settings."""
+    """A way to combine votes, with its settings."""
 
     @property
     def adds(self) -> str:
@@ -46,28 +46,28 @@ class Combiner(Protocol):
         ...
 
     def weights(self, votes: Votes) -> np.ndarray:
-        """How much the word of each member counts: numbers of at least 0, (n_members,).
+        """Weight of each member's vote: non-negative numbers, (n_members,).
 
         Parameters
         ----------
         votes : Votes
-            What the chosen members answer, and nobody else, with their scores if it adds these.
+            Predictions of the selected members only, with their scores if the combiner adds scores.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Combined:
-    """An ensemble with what the word of each member counts.
+    """An ensemble with the weights of its members.
 
     Attributes
     ----------
     subset : bool, (n_members,)
-        The chosen members.
+        The selected members.
     weights : int64 or float64, (n_members,)
-        At least 0; 0 for those who were not chosen, and for chosen ones whose word is not needed.
+        Non-negative; 0 for members that were not selected, and possibly for some that were.
     adds : str
-        What is weighed: ``labels`` or ``scores``.
+        What is weighted: ``labels`` or ``scores``.
     """
 
     subset: np.ndarray
@@ -75,17 +75,17 @@ class Combined:
     adds: str
 
     def answers(self, votes: Votes) -> np.ndarray:
-        """What the ensemble answers on a split: (n_samples,), type of the truth.
+        """Predictions of the ensemble on a split: (n_samples,), type of the true labels.
 
         Parameters
         ----------
         votes : Votes
-            The whole pool's.
+            Votes of the whole pool.
 
         Raises
         ------
         InputError
-            Scores are needed, and there are none.
+            Scores are needed but not available.
         """
         voters = np.flatnonzero(self.weights)
         theirs = votes.part(voters)
@@ -94,7 +94,7 @@ class Combined:
         return answers
 
     def errors(self, votes: Votes) -> int:
-        """Samples of a split on which the ensemble is wrong; as for `answers`."""
+        """Number of errors of the ensemble on a split; parameters and errors as for `answers`."""
         return int(np.count_nonzero(self.answers(votes) != votes.y_true))
 
 
@@ -104,12 +104,12 @@ def names() -> tuple[str, ...]:
 
 
 def describe() -> dict[str, str]:
-    """One line about each combiner that comes with the package, by name."""
+    """One-line description of each combiner that comes with the package, by name."""
     return plugins.describe(FOLDER)
 
 
 def load(wanted: str | Combiner | type[Combiner], settings: Mapping[str, Any] | None = None) -> Combiner:
-    """Make a combiner from its name or its class; an instance comes back as it is.
+    """Create a combiner from its name or its class; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -121,15 +121,15 @@ def load(wanted: str | Combiner | type[Combiner], settings: Mapping[str, Any] | 
     Raises
     ------
     InputError
-        There is none of that name, its module does not have exactly one class with ``weights``, the class knows no such
-        setting or not with that value, or what is wanted is no combiner.
+        Unknown name, a module that does not have exactly one class with ``weights``, an unknown setting or a value that
+        it does not allow, or an object that is not a combiner.
     """
     combiner: Combiner = plugins.make(FOLDER, wanted, "combiner", "weights", settings)
     return combiner
 
 
 def __getattr__(name: str) -> Any:
-    """Find the class of a combiner, `SoftVote` in ``soft_vote.py``, when it is first asked for."""
+    """Import the class of a combiner on first access: `SoftVote` from ``soft_vote.py``."""
     return plugins.class_of(FOLDER, name)
 
 
@@ -138,7 +138,7 @@ def __dir__() -> list[str]:
 
 
 def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
-    """Weigh the members of a subset by what they answer on the search split.
+    """Weight the members of a subset by their predictions on the search split.
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
     votes : Votes
         The search split of the whole pool.
     subset : bool, (n_members,)
-        The chosen members. Where none of them earns any weight, all get the same.
+        The selected members. If all of their weights are 0, all get the same weight.
 
     Raises
     ------
     InputError
-        No subset of this pool, or an empty one; scores that are needed, and there are none; weights that are none.
+        Not a subset of this pool, or an empty one; scores that are needed but not available; invalid weights.
     """
     subset = np.asarray(subset)
     if subset.dtype != np.bool_ or subset.shape != (votes.n_members,) or not subset.any():
@@ -170,27 +170,27 @@ def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
 
 
 def cross_fitted_errors(combiner: Combiner, votes: Votes, subset: np.ndarray, folds: int = 5) -> int:
-    """Errors on samples that had no part in the weights: each fold is evaluated by weights that the others gave.
+    """Number of cross-fitted errors: each fold is evaluated with weights computed from the other folds.
 
-    An honest estimate of what the weights are worth, from the search split alone. That the members themselves were
-    chosen on these samples it does not make up for.
+    An honest estimate of the effect of the weights, from the search split alone. It does not correct for the selection
+    of the members on the same samples.
 
     Parameters
     ----------
     combiner, votes, subset
         As for `fit`.
     folds : int
-        At least 2. Every class is dealt out evenly; nothing is drawn.
+        At least 2. Every class is spread evenly over the folds, without randomness.
 
     Returns
     -------
     int
-        Of all samples of the split.
+        Number of errors among all samples of the split.
 
     Raises
     ------
     InputError
-        As for `fit`; or no such number of folds.
+        As for `fit`, or an invalid number of folds.
     """
     if not 2 <= folds <= votes.n_samples:
         raise InputError(f"{folds} folds of {votes.n_samples} samples; there are from 2 to as many as samples.")

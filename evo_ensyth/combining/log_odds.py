@@ -15,20 +15,20 @@ from evo_ensyth.pool import Votes
 
 @dataclass(frozen=True)
 class LogOdds:
-    """Log-odds of being right: the best weights for members who err independently of each other.
+    """Log-odds of being right: the optimal weights for members that err independently of each other.
 
     Notes
     -----
-    With K classes the weight is log(p / (1 - p)) + log(K - 1). So it follows from Bayes' rule if the errors of a member
-    are spread evenly over the K - 1 wrong classes; for two classes it is Shapley and Grofman's. The share p of right
-    answers is smoothed, (right + 1) / (n + 2), so that nobody's word is final. Who is no better than a guess, p <= 1/K,
-    has no say, rather than being believed in the opposite.
+    With K classes the weight is log(p / (1 - p)) + log(K - 1). This follows from Bayes' rule if the errors of a member
+    are spread evenly over the K - 1 wrong classes; for two classes it is the weight of Shapley and Grofman. The share p
+    of correct predictions is smoothed, (right + 1) / (n + 2), so that all weights are finite. Members that are no
+    better than a guess, p <= 1/K, get weight 0 rather than a negative one.
     """
 
     adds: ClassVar[str] = "labels"
 
     def weights(self, votes: Votes) -> np.ndarray:
-        """Weigh each member by its own errors."""
+        """Weight each member by its own errors."""
         wrong_classes = max(1, votes.n_classes - 1)
         wrong = votes.member_errors.tolist()
         odds = [(votes.n_samples - errors + 1) / (errors + 1) for errors in wrong]

@@ -1,4 +1,4 @@
-"""One member, one vote: what every other combiner is compared with."""
+"""One member, one vote: the reference for all other combiners."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,10 +10,10 @@ from evo_ensyth.pool import Votes
 
 @dataclass(frozen=True)
 class Plurality:
-    """The class that most members name."""
+    """Predicts the class with the most votes."""
 
     adds: ClassVar[str] = "labels"
 
     def weights(self, votes: Votes) -> np.ndarray:
-        """Count everybody once."""
+        """Give every member the same weight."""
         return np.ones(votes.n_members, np.int64)

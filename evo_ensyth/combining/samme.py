@@ -1,7 +1,7 @@
-"""Boosting (SAMME) among the chosen members: votes go to those that are right where others fail.
+"""Boosting (SAMME) among the selected members: weight goes to those that are right where others fail.
 
-Zhu, Zou, Rosset, Hastie, "Multi-class AdaBoost", Statistics and Its Interface 2, 2009: algorithm SAMME, in which a
-round trains a new classifier; here it takes one of the chosen members, and may take the same one again.
+Zhu, Zou, Rosset, Hastie, "Multi-class AdaBoost", Statistics and Its Interface 2, 2009: algorithm SAMME, in which each
+round trains a new classifier; here a round takes one of the selected members, and may take the same one again.
 """
 
 import math
@@ -16,16 +16,16 @@ from evo_ensyth.pool import Votes
 
 @dataclass(frozen=True)
 class SAMME:
-    """Stage-wise weights: every round makes the samples heavier on which its member was wrong.
+    """Stage-wise weights: every round increases the weight of the samples on which its member was wrong.
 
     Attributes
     ----------
     rounds : int
-        At most so many; fewer if no member is better than a guess any more.
+        Largest number of rounds; fewer if no member is better than a guess any more.
 
     Notes
     -----
-    A member without an error ends the rounds: its weight would be infinite, so it decides alone.
+    A member without errors ends the rounds, because its weight would be infinite.
     """
 
     adds: ClassVar[str] = "labels"
@@ -41,7 +41,7 @@ class SAMME:
         heaviness = np.full(votes.n_samples, 1 / votes.n_samples)
         weights = np.zeros(votes.n_members)
         for _ in range(self.rounds):
-            # Not wrong @ heaviness: BLAS may add in another order on another machine.
+            # Not wrong @ heaviness: BLAS may add in a different order on another machine.
             errors = np.where(wrong, heaviness, 0.0).sum(axis=1)
             best = int(errors.argmin())
             error = float(errors[best])

@@ -10,16 +10,16 @@ from evo_ensyth.pool import Votes
 
 @dataclass(frozen=True)
 class SoftVote:
-    """A member that is sure says more than one that is torn.
+    """Adds the scores of the members, so that confident members count more.
 
     Notes
     -----
-    Scores are added as they are. Members whose scores are larger than those of others, because they are no
-    probabilities, have more to say.
+    Scores are added without normalisation. Members with larger scores than others, because they are not probabilities,
+    have more influence.
     """
 
     adds: ClassVar[str] = "scores"
 
     def weights(self, votes: Votes) -> np.ndarray:
-        """Count everybody once."""
+        """Give every member the same weight."""
         return np.ones(votes.n_members, np.int64)

@@ -1,8 +1,8 @@
-"""Stacking: the convex weights under which the weighted mean comes closest to the truth.
+"""Stacking: the convex weights that bring the weighted mean closest to the true labels.
 
 Wolpert, "Stacked generalization", Neural Networks 5, 1992; Breiman, "Stacked regressions", Machine Learning 24, 1996,
-who found that weights must not be negative. The members here were not trained on the search split, so weights may be
-fitted to what they answer there.
+who found that weights must not be negative. The members are not trained on the search split, so weights may be fitted
+to their predictions there.
 """
 
 import warnings
@@ -15,23 +15,23 @@ from evo_ensyth.errors import InputError, build_extra
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.pool import Scores, Votes
 
-# Weights are whole, this one for the largest: finer than samples can tell, coarser than a solver's tolerance.
+# Weights are integers up to this one: finer than samples can resolve, coarser than a solver's tolerance.
 LARGEST = 1024
-# How far a member's probabilities may miss a sum of 1; float16 needs a part of it.
+# How far a member's probabilities may be from a sum of 1; float16 needs some of it.
 SLACK = 0.01
 
 
 @dataclass(frozen=True)
 class Stacking:
-    """The point of the simplex that minimises a loss of the weighted mean, by a convex program.
+    """Finds the point of the simplex that minimises a loss of the weighted mean, by convex programming.
 
     Attributes
     ----------
     adds : str
-        ``scores``, which must be probabilities; or ``labels``, taken as probabilities of 0 and 1.
+        ``scores``, which must be probabilities, or ``labels``, treated as probabilities of 0 and 1.
     loss : str
-        ``brier`` or ``log``. Samples on which nobody gives the truth any chance are left out of the logarithm's loss:
-        no weights could help there.
+        ``brier`` or ``log``. The log loss leaves out samples on which no member gives the true class a positive
+        probability, because no weights could help there.
     """
 
     adds: str = setting("labels", one_of=("labels", "scores"))
@@ -41,7 +41,7 @@ class Stacking:
         check_settings(self)
 
     def weights(self, votes: Votes) -> np.ndarray:
-        """Solve the program; members that it does not need have weight 0."""
+        """Solve the program; members that it does not need get weight 0."""
         scores = votes.scores if self.adds == "scores" else None
         if scores is not None:
             _check_probabilities(scores)
@@ -51,9 +51,9 @@ class Stacking:
 
 
 def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
-    """Minimise the squared distance of the mean from the truth: (n_members,)."""
+    """Minimise the squared distance between the mean and the truth: (n_members,)."""
     with build_extra():
-        import cvxpy  # as in `_log_weights` here, not above: it takes a second
+        import cvxpy  # imported here and in `_log_weights`, because it takes a second
 
     n = votes.n_members
     products = np.empty((n, n))
@@ -72,11 +72,11 @@ def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
 
 
 def _log_weights(chances: np.ndarray) -> np.ndarray:
-    """Minimise the mean of -log(chance that the mean gives to the truth): (n_members,)."""
+    """Minimise the mean of -log(probability that the weighted mean gives to the truth): (n_members,)."""
     with build_extra():
         import cvxpy
 
-    # Labels leave few columns that differ, and the program is as large as these are many.
+    # Labels give few distinct columns, and the size of the program is their number.
     columns, counts = np.unique(chances[:, chances.any(axis=0)], axis=1, return_counts=True)
     if columns.shape[1] == 0:
         return np.ones(len(chances), np.int64)
@@ -86,16 +86,16 @@ def _log_weights(chances: np.ndarray) -> np.ndarray:
 
 
 def _solved(problem: Any, shares: Any) -> np.ndarray:
-    """Solution of a program as whole numbers: int64, (n_members,)."""
+    """Solve a program and round its solution to integers: int64, (n_members,)."""
     from cvxpy.error import SolverError
 
     with warnings.catch_warnings():
-        # Said where the solver comes to rest just short of its tolerance, which is far finer than the rounding below.
+        # Issued when the solver stops just short of its tolerance, which is far finer than the rounding below.
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         try:
             problem.solve(solver="CLARABEL")
         except SolverError:
-            # It gives up now and then where the optimum is at a corner; the other one is slower and less exact.
+            # CLARABEL sometimes fails if the optimum is at a corner; SCS is slower and less exact.
             problem.solve(solver="SCS")
     found = np.maximum(np.asarray(shares.value, np.float64), 0)
     return np.asarray(np.rint(found / found.max() * LARGEST), np.int64)
