@@ -1,7 +1,7 @@
-"""Every layout on disk that the package reads or writes.
+"""All file formats and folder layouts that the package reads or writes.
 
-``formats`` holds one file for each format of predictions; ``pool_folder`` reads and writes a pool with its weights,
-``run_folder`` what a search found.
+``formats`` holds one file per format of predictions; ``pool_folder`` reads and writes a pool with its weights, and
+``run_folder`` the results of a search.
 """
 
 from evo_ensyth.io.formats import read_predictions, write_predictions

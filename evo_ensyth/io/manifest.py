@@ -1,4 +1,4 @@
-"""``pool.json``, the manifest of a pool folder, checked field by field: somebody else may have written it."""
+"""``pool.json``, the manifest of a pool folder, validated field by field because it may come from anyone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ LARGEST_COST = 2**53  # of a layer: exact as a float, and sums of them as an int
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Content of a manifest: all that reading a pool needs is there, of the right type.
+    """Read a manifest and check that all fields needed to read a pool are present and of the right type.
 
     Raises
     ------
     InputError
-        Names the file and the field.
+        The manifest is invalid. The message names the file and the field.
     """
     check_no_link(path)
     manifest = read_json(path)
@@ -44,22 +44,22 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def check_keys(where: str, content: Any, fields: Mapping[str, type]) -> None:
-    """Make sure that ``content`` is an object with these fields, each of its type; ``where`` opens the message."""
+    """Check that ``content`` is an object with these fields and types; error messages start with ``where``."""
     if not isinstance(content, dict):
         raise InputError(f"{where} expected an object, found {type(content).__name__}.")
     for field, kind in fields.items():
-        if type(content.get(field)) is not kind:  # not isinstance: to Python, true is an integer
+        if type(content.get(field)) is not kind:  # not isinstance: in Python, a bool is an int
             raise InputError(f"{where} field '{field}' is missing or not {kind.__name__}.")
 
 
 def check_no_link(path: Path) -> None:
-    """Refuse a symbolic link, whose content may lie anywhere and change under the pool."""
+    """Reject a symbolic link, whose target may be anywhere and may change independently of the pool."""
     if path.is_symlink():
         raise InputError(f"{path} is a symbolic link; a pool's files lie in its own folder.")
 
 
 def _check_layers(path: Path, members: Sequence[Mapping[str, Any]]) -> None:
-    """All layers carry the same costs, and those that are shared cost the same wherever they are."""
+    """Check that all layers have the same costs, and that shared layers cost the same in every member."""
     names: list[str] | None = None
     costs: dict[str, Mapping[str, Any]] = {}
     for i, member in enumerate(members):

@@ -1,16 +1,16 @@
-"""A pool on disk: one folder a member, and a manifest that knows the SHA-256 of every file.
+"""A pool on disk: one folder per member, and a manifest with the SHA-256 digests of its files.
 
 ::
 
     pool.json                     written last; a pool without it is not finished
     search.truth.npy  test.truth.npy
     parent.safetensors            parent.search.labels.npy  parent.test.labels.npy
-    members/NAME/member.json      origin, costs, layers, digests of the files beside it
+    members/NAME/member.json      origin, costs, layers, digests of the other files
     members/NAME/weights.safetensors
     members/NAME/search.labels.npy  search.scores.npy  test.labels.npy  test.scores.npy
 
-A member's folder appears whole or not at all, so whatever interrupts a build, what is there is finished.
-File names follow from member names and are never read from a manifest.
+A member's folder is written whole or not at all, so that after an interrupted build every existing member is complete.
+File names are derived from member names and never read from a manifest.
 """
 
 import io
@@ -34,19 +34,19 @@ from evo_ensyth.pool.votes import Votes
 
 @dataclass(frozen=True)
 class StoredPool:
-    """A pool as it was read from its folder.
+    """A pool read from its folder.
 
     Attributes
     ----------
     folder : Path
     problem : str
-        Name of the problem that it was made for.
+        Name of the problem that it was built for.
     pool : Pool
-        With its test split and its parent.
+        Includes its test split and its parent.
     about : mapping
-        What the manifest says of the data set, the parent and the recipe.
+        Description of the data set, the parent and the recipe, from the manifest.
     layers : tuple of n_members sequences of mappings
-        What the manifest says of the members layer by layer, see `shared_parts`.
+        Descriptions of each member's layers, from the manifest; see `shared_parts`.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class StoredPool:
 
 @dataclass(frozen=True)
 class Answers:
-    """What one member says on one split.
+    """Predictions of one member on one split.
 
     Attributes
     ----------
@@ -92,13 +92,13 @@ def write_member(
     origin : mapping
         ``method`` and its settings.
     layers : sequence of mappings
-        From the input on, each with ``name``, ``chain`` and ``costs``; see `shared_parts`. The member's costs are
-        their sums.
+        Layers from the input on, each with ``name``, ``chain`` and ``costs``; see `shared_parts`. The member's costs
+        are their sums.
     report : mapping
-        What the making of it told: densities, residuals, accuracies on training data.
+        Measurements made while building it: densities, residuals, accuracies on training data.
     answers : mapping of split to Answers
     weights : bytes
-        A safetensors file.
+        Content of a safetensors file.
     """
     if not MEMBER_NAME.fullmatch(name):
         raise InputError(f"'{name}' cannot name a member; use letters, digits, '.', '_' and '-', 128 at most.")
@@ -115,14 +115,14 @@ def write_member(
 
 
 def amend_member(folder: Path, name: str, *, layers: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
-    """Tell more of a member that is there: other costs of its layers, another report."""
+    """Replace the layers and the report of an existing member."""
     member = read_member(folder, name)
     assert member is not None
     write_json(folder / "members" / name / "member.json", {**member, "layers": layers, "report": report})
 
 
 def read_member(folder: Path, name: str) -> Mapping[str, Any] | None:
-    """What ``member.json`` says of a member, or None if the pool has no such member yet."""
+    """Read the ``member.json`` of a member; returns None if the pool does not have this member yet."""
     path = folder / "members" / name / "member.json"
     if not path.exists():
         return None
@@ -139,14 +139,14 @@ def write_truth(folder: Path, split: str, truth: np.ndarray) -> None:
 
 
 def write_parent_labels(folder: Path, split: str, labels: np.ndarray) -> None:
-    """Write what the parent answers on a split, (n_samples,)."""
+    """Write the predictions of the parent on a split, (n_samples,)."""
     write_whole(folder / f"parent.{split}.labels.npy", _npy(labels))
 
 
 def write_manifest(
     folder: Path, names: Sequence[str], *, problem: str, n_classes: int, about: Mapping[str, Any]
 ) -> None:
-    """Close a pool: list its members, in order, with the digest of everything that belongs to it."""
+    """Finish a pool: list its members, in order, with the digests of all its files."""
     members = [_member_entry(folder, name) for name in names]
     truth = {split: sha256((folder / f"{split}.truth.npy").read_bytes()) for split in SPLITS}
     parent_labels = {split: sha256((folder / f"parent.{split}.labels.npy").read_bytes()) for split in SPLITS}
@@ -164,12 +164,13 @@ def write_manifest(
 
 
 def read_pool(folder: Path | str) -> StoredPool:
-    """Members, costs and votes of a finished pool. Weights stay on disk, and scores until somebody asks for them.
+    """Read members, costs and votes of a finished pool. Weights stay on disk, and scores are loaded on first use.
 
     Raises
     ------
     InputError
-        No pool there, not finished, a file that is missing or not what the manifest lists, or fields that disagree.
+        The folder holds no finished pool, a file is missing or does not match the manifest, or fields contradict each
+        other.
     """
     folder = Path(folder)
     path = folder / "pool.json"
@@ -195,14 +196,15 @@ def read_pool(folder: Path | str) -> StoredPool:
 
 
 def read_scores(stored: StoredPool, split: str) -> Scores:
-    """Scores of a stored pool on a split; see `Votes.scores`.
+    """Read the scores of a stored pool on a split; see `Votes.scores`.
 
-    Their digests are not compared with the manifest's, as that of the labels are: it would read every file whole.
+    Unlike those of labels, digests of scores are not verified, because that would read every file completely.
 
     Raises
     ------
     InputError
-        A file that is missing, a link or no array, or does not fit the pool's votes; or a score that is none.
+        A file is missing, is a symbolic link or not an array, or does not match the pool's votes; or a score is
+        invalid.
     """
     return stored.pool.splits[split].scores
 
@@ -266,12 +268,12 @@ def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Members, votes
 
 
 def _mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_classes: int, split: str) -> Scores:
-    """Scores in a pool's folder, mapped into memory: what is not looked at is not read.
+    """Map the scores in a pool's folder into memory, so that only the parts in use are read.
 
     Raises
     ------
     InputError
-        A file that is missing, a link or no array, or does not fit the truth; or a score that is none.
+        A file is missing, is a symbolic link or not an array, or does not match the true labels; or a score is invalid.
     """
     shape = (len(truth), n_classes)
     members = []
@@ -293,7 +295,7 @@ def _mapped(path: Path) -> np.ndarray:
         return np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; build the pool again.") from error
-    except Exception as error:  # damage makes numpy raise nearly anything
+    except Exception as error:  # NumPy raises nearly anything for damaged files
         raise InputError(f"{path} is no whole .npy file: {error}.") from error
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what is written of it, and how it is read again, whatever happened to it meanwhile."""
+"""Writing and reading the folder of a run; reading checks that the files are valid."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ READABLE = (1, 2, FORMAT)  # 1 had neither costs nor comparisons
 def write_run(run: Run, folder: Path) -> None:
     """Write ``run.json``, ``front.csv`` and ``history.csv`` into an existing folder.
 
-    Where the test split was made here, ``test_samples.csv`` lists its samples.
+    If the test split was created by this package, ``test_samples.csv`` lists its samples.
     """
     test_samples = run.source.get("test_samples")
     if test_samples is not None:
@@ -33,12 +33,12 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def read_run(folder: Path | str) -> Run:
-    """Read the run that lies in a folder, of this or an earlier version.
+    """Read a run of this or an earlier version from its folder.
 
     Raises
     ------
     InputError
-        No run there, or one that is not whole.
+        The folder holds no run, or an incomplete or modified one.
     """
     from pydantic import ValidationError
 
@@ -52,7 +52,7 @@ def read_run(folder: Path | str) -> Run:
         found = Run.from_dict(content if version == FORMAT else _of_format_2(content))
     except ValidationError as error:
         first = error.errors()[0]
-        if first["type"] == "value_error":  # raised by one of our own types, which check themselves
+        if first["type"] == "value_error":  # raised by one of our own types, which validate themselves
             raise InputError(f"{path}: {first['ctx']['error']}") from error
         place = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: field '{place}': {first['msg']}; the file was changed or is not whole.") from error
@@ -60,7 +60,7 @@ def read_run(folder: Path | str) -> Run:
 
 
 def _of_format_2(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate what versions before 0.2 wrote. What is not there stays away, and is found missing later."""
+    """Translate the content of versions before 0.2. Missing fields stay missing, and validation reports them later."""
     renamed = {"found": "front", "against": "baselines", "chosen": "recommended_index", "reference": "reference_point"}
     renamed |= {"bounds": "constraints"}
     run = {renamed.get(key, key): value for key, value in content.items()}
@@ -121,7 +121,7 @@ def _front_table(run: Run) -> bytes:
 
 
 def _text(text: str) -> str:
-    """Keep a spreadsheet from taking a name for a formula."""
+    """Prevent spreadsheets from interpreting a name as a formula."""
     return "'" + text if text[:1] in "=+-@\t\r" else text
 
 

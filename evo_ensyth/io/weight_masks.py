@@ -1,4 +1,4 @@
-"""Which weights of each member are not zero, its support, and how many of them two members have in common."""
+"""Supports of members, the positions of their non-zero weights, and how many positions two members share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from evo_ensyth.io.pool_folder import StoredPool, read_member
 
 @dataclass(frozen=True)
 class Supports:
-    """Sizes of supports, and what they share.
+    """Sizes of supports and of their intersections.
 
     Attributes
     ----------
     sizes : int64, (n_members,)
-        How many weights of a member are not zero; biases do not count.
+        Number of non-zero weights of each member, without biases.
     shared : float64, (n_members, n_members)
-        How many places have such a weight in both members; NaN where their weights have other shapes.
+        Number of positions with non-zero weights in both members; NaN where their weights differ in shape.
     expected : float64, (n_members, n_members)
-        The same for supports that were drawn at random, independently, with as many weights in every layer; NaN
+        Expected value of ``shared`` for independent random supports with the same number of weights in every layer; NaN
         likewise.
     """
 
@@ -32,21 +32,21 @@ class Supports:
     expected: np.ndarray
 
     def jaccard(self, shared: np.ndarray) -> np.ndarray:
-        """Of the places in either member's support, the share in both, where so many are; NaN if there is none."""
+        """Jaccard index of supports with the given intersection sizes; NaN if both supports are empty."""
         return _ratio(shared, self.sizes[:, None] + self.sizes - shared)
 
     def overlap(self, shared: np.ndarray) -> np.ndarray:
-        """Of the places in the smaller support, the share in the larger one, where so many are; NaN if it has none."""
+        """Share of the smaller support inside the larger, for given intersection sizes; NaN if the smaller is empty."""
         return _ratio(shared, np.minimum(self.sizes[:, None], self.sizes))
 
 
 def read_supports(stored: StoredPool) -> Supports | None:
-    """Supports of the members of a pool, or None if their weights do not lie in its folder.
+    """Read the supports of the members of a pool; returns None if its folder does not hold their weights.
 
     Raises
     ------
     InputError
-        A file of weights is not the one that its member was written with, or cannot be read.
+        A weight file does not match its recorded digest, or cannot be read.
     """
     paths = [stored.folder / "members" / name / "weights.safetensors" for name in stored.pool.names]
     if not all(path.exists() for path in paths):
@@ -65,7 +65,7 @@ def read_supports(stored: StoredPool) -> Supports | None:
 
 @dataclass(frozen=True)
 class _Support:
-    """Names and shapes of a member's tensors of weights, how many are not zero in each, and where, eight to a byte."""
+    """Names and shapes of a member's weight tensors, their numbers of non-zero weights, and a packed mask of these."""
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
     counts: tuple[int, ...]
@@ -82,7 +82,7 @@ class _Support:
 
 
 def _weights(folder: Path, path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a member's file that are matrices, or filters; biases and the like have one dimension."""
+    """Read the tensors of a member's file with two or more dimensions, which excludes biases and the like."""
     for part in (path.parent.parent, path.parent):
         check_no_link(part)
     with build_extra():
@@ -94,7 +94,7 @@ def _weights(folder: Path, path: Path) -> dict[str, np.ndarray]:
 
 
 def _common_ones(rows: np.ndarray) -> np.ndarray:
-    """Count the bits that are set in both of two rows of words: float64, (n_rows, n_rows)."""
+    """Number of bits set in both rows, for all pairs of rows of words: float64, (n_rows, n_rows)."""
     counts = np.empty((len(rows), len(rows)))
     for i, row in enumerate(rows):
         counts[i, i:] = counts[i:, i] = np.bitwise_count(rows[i:] & row).sum(axis=1, dtype=np.int64)

@@ -1,17 +1,17 @@
-"""Files of predictions, one module a format, found by the suffix of the file.
+"""Files of predictions: one module per format, found by file suffix.
 
 A format is a module with ``SUFFIXES``, a function ``read`` and, if the format can be written, a function ``write``. For
-example, ``csv.py``, for files with a column a member and one called ``truth``::
+example, ``csv.py``, for files with one column per member and a column called ``truth``::
 
     SUFFIXES = (".csv",)
 
     def read(path, *, test_share, split_seed):
-        # Whole numbers; all of them for the search split.
+        # Integers; all samples go to the search split.
         table = np.genfromtxt(path, delimiter=",", names=True, dtype=int)
         members = {name: table[name] for name in table.dtype.names if name != "truth"}
         return Pool.from_predictions(members, table["truth"], name=path.stem)
 
-``read`` raises `InputError` for whatever is wrong, names the file, and never runs what lies in it.
+``read`` raises `InputError`, naming the file, for any invalid content, and never executes anything in the file.
 """
 
 from collections.abc import Callable
@@ -32,24 +32,24 @@ def names() -> tuple[str, ...]:
 
 
 def module(name: str) -> ModuleType:
-    """Module of a format; a dotted name is imported as it stands."""
+    """Import the module of a format, by its name or by a dotted name."""
     found: ModuleType = plugins.load(FOLDER, name, "format")
     return found
 
 
 def suffixes() -> dict[str, ModuleType]:
-    """Suffix of a file to the module of its format."""
+    """Map each file suffix to the module of its format."""
     return {suffix: found for found in map(module, names()) for suffix in found.SUFFIXES}
 
 
 def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
-    """Read a pool from a file of predictions, in the format that its suffix names.
+    """Read a pool from a file of predictions; the file suffix determines the format.
 
     Parameters
     ----------
     path : Path or str
     test_share : float
-        Share of the samples that become the test split, where the file does not come split; 0 for none.
+        Share of the samples that become the test split if the file is not split already; 0 for none.
     split_seed : int
         Seed of that split: the first ``round(test_share * n_samples)`` of
         ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
@@ -57,13 +57,13 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
     Returns
     -------
     Pool
-        Its ``source`` records the file's digest and, where the split was made here, ``test_share``, ``split_seed`` and
-        ``test_samples``: which samples became the test split.
+        Its ``source`` records the file's digest and, if the split was created here, ``test_share``, ``split_seed`` and
+        ``test_samples``, the indices of the test samples.
 
     Raises
     ------
     InputError
-        No format has this suffix, or something is wrong with the file; the message names it and what was expected.
+        Unknown suffix or invalid file. The message names the file and what was expected.
     """
     if not 0 <= test_share < 1:
         raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
@@ -77,19 +77,19 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
 
 
 def write_predictions(path: Path | str, pool: Pool, **options: Any) -> None:
-    """Write the predictions of a pool into a file, in the format that its suffix names, whole or not at all.
+    """Write the predictions of a pool to a file, whole or not at all; the file suffix determines the format.
 
     Parameters
     ----------
     path : Path or str
     pool : Pool
     **options
-        Of the format, such as ``with_scores`` of ``.npz``.
+        Options of the format, such as ``with_scores`` for ``.npz``.
 
     Raises
     ------
     InputError
-        No format with this suffix can be written, or the file cannot be written there.
+        No format with this suffix can be written, or the path is not writable.
     """
     path = Path(path)
     write: Callable[..., None] | None = getattr(_format_of(path), "write", None)

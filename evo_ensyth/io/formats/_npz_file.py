@@ -1,8 +1,8 @@
-"""Arrays of a ``.npz`` file that somebody else made: read one by one, never unpickled, and no promise is believed.
+"""Arrays of an untrusted ``.npz`` file: read one by one, never unpickled, with every header verified.
 
-``numpy.load`` would do for files of one's own. This reader goes further: it refuses names that stand twice, headers
-that promise more or less than there is, arrays that do not fit into memory, and ways of packing that Python undoes
-all at once; it checks the checksum of all that it reads; and whatever is wrong, it says so in one kind of error.
+``numpy.load`` is enough for trusted files. This reader is stricter: it rejects duplicate names, headers that do not
+match the amount of data, arrays that do not fit into memory, and compression methods that Python cannot decompress in
+bounded chunks. It verifies the checksum of everything it reads, and reports all problems as one type of error.
 """
 
 import io
@@ -21,12 +21,13 @@ from numpy.lib import format as npy
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.memory import check_fits
 
-# As numpy packs. Other packings zipfile undoes 4 KiB at once, which may be gigabytes: bombs that no size gives away.
+# The methods NumPy uses. With others, zipfile decompresses 4 KiB of input at once, possibly to gigabytes: zip bombs
+# that no declared size reveals.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
-    (3, 0): npy.read_array_header_2_0,  # differs in the names of fields only, which no array here has
+    (3, 0): npy.read_array_header_2_0,  # differs only in field names, which no array here has
 }
 
 
@@ -37,8 +38,8 @@ def opened(path: Path) -> Iterator["Npz"]:
     Raises
     ------
     InputError
-        There is none, or it is no whole zip file, or two entries have the same name. What goes wrong later, inside
-        the file, is said without the file's name.
+        The file does not exist, is not a complete zip file, or has two entries of the same name. Errors raised later,
+        inside the context, do not name the file.
     """
     try:
         if not path.is_file():
@@ -46,7 +47,7 @@ def opened(path: Path) -> Iterator["Npz"]:
         file = zipfile.ZipFile(path)
     except InputError:
         raise
-    except Exception as error:  # damage makes zipfile raise nearly anything
+    except Exception as error:  # zipfile raises nearly anything for damaged files
         raise InputError(f"{path} is no whole .npz file: {error}.") from error
     with file:
         entries = file.namelist()
@@ -58,7 +59,7 @@ def opened(path: Path) -> Iterator["Npz"]:
 
 @dataclass(frozen=True)
 class Stream:
-    """One array behind its header, in row-major order.
+    """The data of one array, after its header, in row-major order.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class Stream:
     shape : tuple of int
     dtype : dtype
     file : binary file
-        Stands at the next number to take.
+        Positioned at the next value to read.
     """
 
     key: str
@@ -75,7 +76,7 @@ class Stream:
     file: IO[bytes]
 
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Read the next numbers, as many as ``shape`` has room for."""
+        """Read the next values, as many as ``shape`` holds."""
         size = math.prod(shape) * self.dtype.itemsize
         check_size(self.key, size)
         content = self._read(size)
@@ -84,28 +85,28 @@ class Stream:
         return np.frombuffer(content, self.dtype).reshape(shape)
 
     def finish(self) -> None:
-        """Look past the end: only there does zipfile compare the checksum."""
+        """Read past the end, where zipfile verifies the checksum."""
         if self._read(1):
             raise InputError(f"'{self.key}' holds more than its header says, shape {self.shape}.")
 
     def _read(self, size: int) -> bytes:
         try:
             return self.file.read(size)
-        except Exception as error:  # damage makes the decompressors raise nearly anything
+        except Exception as error:  # decompressors raise nearly anything for damaged data
             raise InputError(f"'{self.key}' cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True)
 class Npz:
-    """An open file. Errors name the key.
+    """An open ``.npz`` file. Errors name the key.
 
     Attributes
     ----------
     file : ZipFile
     keys : tuple of str
-        Names of the arrays, none twice.
+        Names of the arrays, without duplicates.
     entries : mapping of str to str
-        The zip entry of each.
+        Zip entry of each array.
     """
 
     file: zipfile.ZipFile
@@ -113,7 +114,7 @@ class Npz:
     entries: dict[str, str]
 
     def array(self, key: str) -> np.ndarray:
-        """Read a whole array; it cannot be written to."""
+        """Read a whole array; it is read-only."""
         with self.stream(key) as stream:
             values = stream.take(stream.shape)
             stream.finish()
@@ -121,7 +122,7 @@ class Npz:
 
     @contextmanager
     def stream(self, key: str) -> Iterator[Stream]:
-        """Open an array, for those that are better read in parts."""
+        """Open an array for reading in parts."""
         if key not in self.keys:
             raise InputError(f"no '{key}'; found {', '.join(self.keys) or 'nothing'}.")
         if self.file.getinfo(self.entries[key]).compress_type not in PACKINGS:
@@ -141,19 +142,19 @@ class Npz:
 
 
 def check_size(key: str, size: int) -> None:
-    """Refuse an array that would not fit into memory, see `check_fits`."""
+    """Reject an array that would not fit into memory; see `check_fits`."""
     check_fits(f"'{key}'", size)
 
 
 def _header(key: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on headers that Python 2 wrote, or damage
+            warnings.simplefilter("ignore")  # about headers written by Python 2, or damaged ones
             version = npy.read_magic(file)
             if version not in HEADERS:
                 raise ValueError(f"version {version} is not known")
             shape, column_major, dtype = HEADERS[version](file)
-    except Exception as error:  # damage makes numpy raise nearly anything
+    except Exception as error:  # NumPy raises nearly anything for damaged headers
         raise InputError(f"'{key}' has no header of an array: {error}.") from error
     if dtype.hasobject:
         raise InputError(f"'{key}' holds pickled objects, which are never loaded; store plain numbers.")

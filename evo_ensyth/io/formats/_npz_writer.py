@@ -1,4 +1,4 @@
-"""A pool as a file of predictions, for those who have no pool; `npz` says what its keys mean and reads it."""
+"""Writing a pool as a ``.npz`` file of predictions; `npz` documents the keys and reads the file."""
 
 import io
 import zipfile
@@ -13,9 +13,9 @@ from evo_ensyth.pool.memory import check_fits
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 
-# Squares of equidistant numbers: close together where probabilities are small, for log-loss looks closely there.
+# Squares of equidistant numbers: finer for small probabilities, to which the log loss is most sensitive.
 STEPS = 20
-# The last one lies above 1: room for what is the highest score of a sample by less than a level.
+# The last level lies above 1: room for the highest score of a sample if it leads by less than a level.
 LEVELS = ((np.arange(STEPS + 2) / STEPS) ** 2).astype(np.float16)
 
 
@@ -25,23 +25,23 @@ def write(
     *,
     with_scores: bool = False,
 ) -> None:
-    """Write a file that `npz.read` reads, whole or not at all; the same votes give the same bytes.
+    """Write a file that `npz.read` can read, whole or not at all; the same votes give the same bytes.
 
-    It holds labels, truths, groups, names, costs and what members share of them, what the parent answers and costs, and
-    rounded scores if asked for.
+    It holds the members' labels, the true labels, groups, names, costs and shared costs, the predictions and costs of
+    the parent and, optionally, rounded scores.
 
     Parameters
     ----------
     path : Path or str
-        Ends with ``.npz``.
+        Path ending with ``.npz``.
     pool : Pool
     with_scores : bool
-        Write scores too, see `rounded`.
+        Also write scores; see `rounded`.
 
     Raises
     ------
     InputError
-        The file cannot be written there, or there are no scores, or such as are no probabilities.
+        The path is not writable, or scores are requested but missing or not probabilities.
     """
     arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
     arrays |= {f"cost_{name}": values for name, values in pool.costs.items()}
@@ -55,7 +55,7 @@ def write(
         known = (name for name in parent.costs if name in pool.costs)
         arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
     for votes in pool.splits.values():
-        # Column by column: members answer alike, and what is alike side by side takes half the room.
+        # Column-major: predictions of members are similar, and similar neighbouring values compress to half the size.
         arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.y_pred), f"{votes.split}_truth": votes.y_true}
         if votes.groups is not None:
             arrays[f"{votes.split}_groups"] = votes.groups
@@ -68,10 +68,10 @@ def write(
 
 
 def rounded(scores: Scores) -> np.ndarray:
-    """Round probabilities to the nearest of 21 levels, (k / 20)^2, so that a file of them is small.
+    """Round probabilities to the nearest of 21 levels, (k / 20)^2, so that files stay small.
 
-    Where rounding would hand the vote of a member to a lower class, its highest score takes the next level: every
-    member on its own gives the same label as before.
+    If rounding would move the vote of a member to a lower class, its highest score is raised to the next level, so that
+    every member keeps its labels.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ def rounded(scores: Scores) -> np.ndarray:
     Returns
     -------
     float16, (n_members, n_samples, n_classes), in column-major order
-        The probabilities of a sample need not add up to 1 any more.
+        The probabilities of a sample no longer need to add up to 1.
 
     Raises
     ------
     InputError
-        A score is above 1, or they do not fit into memory.
+        A score is above 1, or the scores do not fit into memory.
     """
-    if round(scores.largest, 3) > 1:  # Means of probabilities may be above 1 by a last bit.
+    if round(scores.largest, 3) > 1:  # Means of probabilities may exceed 1 by rounding.
         raise InputError(f"{scores.split} scores go up to {scores.largest:g}; only probabilities can be written.")
     shape = (scores.n_members, scores.n_samples, scores.n_classes)
     check_fits(f"the rounded {scores.split} scores", int(np.prod(shape)) * LEVELS.itemsize)
@@ -105,7 +105,7 @@ def rounded(scores: Scores) -> np.ndarray:
 
 
 def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return what `numpy.savez_compressed` would write, packed as tightly as deflate can, without the time of day."""
+    """Return a file like that of `numpy.savez_compressed`, with maximal compression and without timestamps."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         for key, values in arrays.items():

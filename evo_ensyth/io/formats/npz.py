@@ -3,27 +3,27 @@
 =========================================  ============================  ===================================
 key                                        shape                         meaning
 =========================================  ============================  ===================================
-``search_labels`` or ``search_scores``     (n_members, n_samples) or     what each member answers; of scores
-                                           (..., n_classes)              the highest counts, ties to the
-                                                                         lowest class
-``search_truth``                           (n_samples,)                  the right labels
-``test_labels``/``test_scores``,           likewise                      a test split, if there is one
+``search_labels`` or ``search_scores``     (n_members, n_samples) or     predictions of each member; with scores,
+                                           (..., n_classes)              the class with the highest score, ties
+                                                                         go to the lowest class
+``search_truth``                           (n_samples,)                  true labels
+``test_labels``/``test_scores``,           likewise                      test split, optional
 ``test_truth``
-``labels``/``scores``, ``truth``           likewise                      instead: split here, by seed
-``search_groups``, ``test_groups``, or     (n_samples,)                  optional whole numbers: which samples
-``groups``                                                               belong together, for worst_group_error
+``labels``/``scores``, ``truth``           likewise                      alternative: split on reading, by seed
+``search_groups``, ``test_groups``, or     (n_samples,)                  optional integers: group of each sample,
+``groups``                                                               for worst_group_error
 ``names``                                  (n_members,)                  optional
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
-``shared_members``                         (n_parts, n_members)          optional zeros and ones: who has a part
-                                                                         in common with others, such as a trunk,
-                                                                         so that an ensemble pays it once
-``shared_cost_NAME``                       (n_parts,)                    how much of these members' cost it is
-``search_parent``, ``test_parent``, or     (n_samples,)                  optional: what the network answers that
-``parent``                                                               the members were made from
-``parent_cost_NAME``                       ()                            what it costs
+``shared_members``                         (n_parts, n_members)          optional zeros and ones: members that
+                                                                         share a part, such as a trunk, whose
+                                                                         cost an ensemble pays once
+``shared_cost_NAME``                       (n_parts,)                    cost of the part, included in cost_NAME
+``search_parent``, ``test_parent``, or     (n_samples,)                  optional: predictions of the network
+``parent``                                                               that the members were made from
+``parent_cost_NAME``                       ()                            cost of that network
 =========================================  ============================  ===================================
 
-Where labels and scores are both there, the labels vote, and the scores are for objectives that ask for them. Nothing in
+If both labels and scores are present, the labels vote, and the scores are used by objectives that need them. Nothing in
 the file is ever unpickled.
 """
 
@@ -51,13 +51,13 @@ __all__ = ["SUFFIXES", "read", "write"]
 
 SUFFIXES = (".npz",)
 RESERVED_COSTS = ("error", "n_members")
-SLACK = 1 + 1e-9  # for sums of measured costs
+SLACK = 1 + 1e-9  # tolerance for sums of measured costs
 
 
 def read(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
     """Read a pool from a ``.npz`` file.
 
-    Parameters, returned pool and errors are those of `formats.read_predictions`; messages name the key, too.
+    Parameters, returned pool and errors are those of `formats.read_predictions`; messages also name the key.
     """
     with opened(path) as file:
         try:
@@ -71,7 +71,7 @@ def read(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
 
 @dataclass(frozen=True)
 class _Reader:
-    """What the keys of one open file mean. Messages name the key; the caller puts the file in front."""
+    """Interprets the keys of an open file. Messages name the key; the caller prepends the file."""
 
     file: Npz
     path: Path
@@ -118,14 +118,14 @@ class _Reader:
         )
 
     def votes(self, answers: "_Answers", n_classes: int, split: str) -> Votes:
-        # Whoever is evaluated by scores while he is chosen will be so on the test split: better to know at once.
+        # Scores used on the search split will be needed on the test split too: fail early if they are missing.
         others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
         needed = (answers.scores_key, *others)
         scores = partial(_read_scores, self.path, needed, answers.samples, answers.y_true, n_classes, split)
         return Votes(answers.y_pred, answers.y_true, n_classes, split, scores, answers.groups)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
-        """Labels and truth of one split, and the number of classes."""
+        """Read the labels and true labels of one split, and the number of classes."""
         scores_key, labels_key, truth_key = (f"{prefix}{what}" for what in ("scores", "labels", "truth"))
         key, n_classes = labels_key, 1
         labels = scored = None
@@ -154,7 +154,7 @@ class _Reader:
         return _Answers(labels, truth, groups, parent, scores_key, slice(None)), n_classes
 
     def beside(self, truth: np.ndarray, key: str, truth_key: str) -> np.ndarray | None:
-        """Read something else that there may be for every sample."""
+        """Read an optional array with one label per sample."""
         if key not in self.file.keys:
             return None
         values = self.labels(key, 1)
@@ -163,7 +163,7 @@ class _Reader:
         return values
 
     def parent(self, search: "_Answers", test: "_Answers | None") -> Parent | None:
-        """What is known of the network that the members were made from."""
+        """Read the optional predictions and costs of the network that the members were made from."""
         prefix = "parent_cost_"
         costs = {key.removeprefix(prefix): self.parent_cost(key) for key in self.file.keys if key.startswith(prefix)}
         if search.parent is None:
@@ -183,7 +183,7 @@ class _Reader:
         return float(values)
 
     def labels(self, key: str, n_dimensions: int) -> np.ndarray:
-        """Read one row at a time: as 64-bit integers, labels are four times as large as what is kept of them."""
+        """Read labels row by row: 64-bit integers are four times as large as the 16-bit labels that are kept."""
         with self.file.stream(key) as stream:
             shape = stream.shape
             if len(shape) != n_dimensions:
@@ -200,7 +200,7 @@ class _Reader:
         return labels
 
     def labels_from_scores(self, key: str) -> tuple[np.ndarray, int]:
-        """Read one member at a time: scores are n_classes times as large as the labels that they come to."""
+        """Read scores one member at a time and keep only the labels, of which scores are a multiple in size."""
         with self.file.stream(key) as stream:
             if len(stream.shape) != 3 or stream.dtype.kind not in "fiu":
                 raise InputError(
@@ -243,7 +243,7 @@ class _Reader:
         return replace(members, shared=self.shared(members))
 
     def shared(self, pool: Members) -> tuple[SharedPart, ...]:
-        """Parts that members have in common: no member has more of a cost in them than it has in all."""
+        """Read parts shared by members; the shared costs of a member may not exceed its total cost."""
         prefix = "shared_cost_"
         keys = [key for key in self.file.keys if key.startswith(prefix)]
         if "shared_members" not in self.file.keys:
@@ -268,7 +268,7 @@ class _Reader:
                     f"'{key}' has shape {values.shape} and type {values.dtype}; 'shared_members' needs "
                     f"{members.shape[:1]} numbers."
                 )
-            # What is not a number is not at least 0 either.
+            # The comparison with 0 also rejects NaN.
             if (
                 not ((values >= 0) & np.isfinite(values)).all()
                 or (values.astype(float) @ members > pool.costs[name] * SLACK).any()
@@ -288,7 +288,7 @@ class _Reader:
             raise InputError(f"'names' has shape {values.shape}, type {values.dtype}; expected ({n_members},) text.")
         try:
             names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
-        except (ValueError, SystemError):  # bytes that are no UTF-8, numbers that are no Unicode
+        except (ValueError, SystemError):  # bytes that are not UTF-8, integers that are not Unicode
             raise InputError("'names' holds what is no text.") from None
         for i, name in enumerate(names):
             if not name.strip() or not name.isprintable():
@@ -300,7 +300,7 @@ class _Reader:
 class _Answers:
     """Labels (n_members, n_samples), truth, groups and parent (n_samples,), not yet part of a split.
 
-    Their scores are, or would be, those of some samples under a key of the file.
+    Their scores, if any, are those of ``samples`` under ``scores_key``.
     """
 
     y_pred: np.ndarray
@@ -311,7 +311,7 @@ class _Answers:
     samples: np.ndarray | slice
 
     def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
-        """Search split, test split if it has a sample, and which samples it has."""
+        """Return the search split, the test split if it is not empty, and the indices of its samples."""
         order = np.random.default_rng(seed).permutation(len(self.y_true))
         n_test = round(test_share * len(self.y_true))
         test, rest = np.sort(order[:n_test]), np.sort(order[n_test:])
@@ -325,7 +325,7 @@ class _Answers:
 def _read_scores(
     path: Path, keys: Sequence[str], samples: np.ndarray | slice, truth: np.ndarray, n_classes: int, split: str
 ) -> Scores:
-    """Some samples of what lies under the first key; one member at a time, in the type of the file."""
+    """Read some samples of the scores under the first key, one member at a time, in the type of the file."""
     with opened(path) as file:
         try:
             for key in keys:
@@ -343,7 +343,7 @@ def _read_scores(
                 members = []
                 for _ in range(n_members):
                     scores = stream.take((n_rows, n_columns))[samples]
-                    if n_columns < n_classes:  # the truth, or the other split, knows more classes than they
+                    if n_columns < n_classes:  # the true labels, or the other split, have more classes
                         scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
                     members.append(scores)
                 stream.finish()
@@ -353,7 +353,7 @@ def _read_scores(
 
 
 def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:
-    """What labels (n_samples,) hold, once they are seen to be whole numbers that fit."""
+    """Convert labels (n_samples,) to uint16 after checking that they are integers in range."""
 
     def refuse(wrong: np.ndarray, expected: str) -> None:
         if wrong.any():
