@@ -263,18 +263,18 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
     most = 0 if evaluator.proven_sizes else PROVEN_PER_EVALUATION * budget.n_evaluations
     start = time.perf_counter()
 
-    def go_on() -> bool:
+    def keep_going() -> bool:
         # Use the clock only if the search had a time limit: otherwise the same seed must give the same front.
         in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
         return in_time and not budget.stopped
 
-    proof, better = prove_some(problem.search, limits, most, evaluator.proven_sizes, go_on=go_on)
+    proof, better = prove_some(problem.search, limits, most, evaluator.proven_sizes, keep_going=keep_going)
     by_error = evaluator.guide.counts == "errors"
     if better and by_error:
         evaluator.record(0, np.stack(better))
     if proof:
         as_low = np.ones(len(limits), bool) if by_error else limits <= proof.limits
-        evaluator.mark_proven([size for size in proof.certified if as_low[size]])
+        evaluator.mark_proven([size for size in proof.proven if as_low[size]])
     return proof
 
 

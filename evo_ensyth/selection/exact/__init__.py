@@ -1,1 +1,1 @@
-"""Proofs that no subset of a size makes fewer errors."""
+"""Proofs that no subset of a given size makes fewer errors."""

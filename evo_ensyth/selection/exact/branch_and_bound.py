@@ -1,4 +1,4 @@
-"""Branch and bound over the subsets of a pool, compiled: the best subset of each size, whatever it takes."""
+"""Compiled branch and bound over the subsets of a pool, for the best subset of each size."""
 
 import numpy as np
 
@@ -15,15 +15,15 @@ def best_subsets(
 ):  # fmt: skip
     """Find subsets of ``lo`` to ``hi`` members with fewer errors than ``limits[size]``, in one subtree.
 
-    The subtree fixes who of the members before ``first`` is in: ``fixed``, a mask of ``n_fixed`` members. The others
-    are taken in or left out one by one, until few subsets are left. On the way, pairs whose outcome no choice can
-    change any more are dropped twice: where up to ``branch_size`` subsets are left, and where a walk over bit planes
-    begins, at ``twig_size`` subsets of one size or, for several sizes, at the last 15 members. ``binomials[n, k]`` is
-    how many subsets of n have k members.
+    All subsets of the subtree contain the same members before ``first``: those of ``fixed``, a mask of ``n_fixed``
+    members. The other members are included or excluded one by one until few subsets are left. Pairs whose outcome no
+    choice can change any more are dropped twice on the way: at ``branch_size`` subsets, and where a walk over bit
+    planes begins. That is at ``twig_size`` subsets of one size or, for several sizes, at the last 15 members.
+    ``binomials[n, k]`` is the number of subsets of n members that have k members.
 
-    What is found goes to ``reached``, errors by size, and ``subsets``, masks by size, and lowers the limits of its size
-    and of larger ones. ``counted`` gets the number of subsets judged, and of those judged or cut off. Once
-    ``halted[0]`` is set and there are some, no more are begun.
+    Results go to ``reached``, errors by size, and ``subsets``, masks by size. Each result lowers the limits of its size
+    and of larger ones. ``counted`` gets the number of subsets evaluated, and of those evaluated or cut off. Once
+    ``halted[0]`` is set and that number is not 0, no new part of the subtree is started.
     """
     n_words = fixed.size
     everybody = np.full(n_words, ALL)
@@ -37,7 +37,7 @@ def best_subsets(
     branch, twig = empty_like(root, n_root), empty_like(root, n_root)
     space = make_space(root.starts[n_root], n_words, max(n_free, 1), most_pairs)
     n_branch, lost_in_branch, branch_first = np.int64(0), np.int64(0), first
-    # Subtrees still to be looked at; those that descend from the present branch lie on top.
+    # Stack of subtrees still to be searched; those that descend from the current branch are on top.
     masks = np.zeros((n_free + 2, n_words), np.uint64)
     sizes = np.zeros(n_free + 2, np.int64)
     firsts = np.zeros(n_free + 2, np.int64)

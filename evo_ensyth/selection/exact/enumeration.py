@@ -1,4 +1,4 @@
-"""Every way to choose some of n candidates: depth first, one vote at a time, cut off where a bound says so."""
+"""Enumerate the ways to choose some of n candidates: depth first, one vote at a time, pruned by a bound."""
 
 import numpy as np
 
@@ -6,20 +6,21 @@ from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, store, zero
 from evo_ensyth.engine.kernels.compiler import compiled, inlined
 from evo_ensyth.selection.exact.layout import ALL, flip, lay_out, lay_out_votes, members_from
 
-# What a mended sample counts; a share of it is rounded up, so that bounds stay bounds.
+# Value of one mended sample; fractions of it are rounded up, so that bounds remain valid.
 SAMPLE = 5_040
-# Bounds are worked out at every node while they cut enough, and else at one node of so many.
+# Bounds are computed at every node as long as they prune enough, and otherwise at one in this many nodes.
 NODES_UNBOUNDED = 64
 
-# Planes of walks are flat arrays; a row is the place in them where its ``width`` words begin. Thresholds of one level
-# lie one after the other, the lowest first.
+# Planes of walks are flat arrays; a row is given by the index at which its ``width`` words begin. The thresholds of a
+# level are consecutive rows, the lowest first.
 
 
 @inlined
 def held_after(levels, low, width, votes, up, down, at):
-    """Pairs that are held after a vote: none to lose, not lowered from the edge, or raised to it.
+    """Pairs with a margin of at least 0 after a vote: before it at least 1, or 0 and not lowered, or -1 and raised.
 
-    ``low`` is the row of the threshold -1; ``up`` and ``down`` are rows of votes.
+    ``low`` is the row of the threshold -1; ``up`` and ``down`` are the rows of the pairs that the vote raises and
+    lowers.
     """
     return (
         load(levels, low + 2 * width + at)
@@ -30,10 +31,11 @@ def held_after(levels, low, width, votes, up, down, at):
 
 @compiled
 def errors_after(levels, low, votes, leaving, asked, row, first, n, slots, n_slots, errors):
-    """Write the samples with a lost pair once one more candidate has voted, for all that ``asked[row]`` marks.
+    """Write the number of samples with a lost pair after one more vote, for each candidate that ``asked[row]`` marks.
 
     votes : uint64, (2 * n * width,)
-        Pairs that somebody raises, then those that he lowers, by joining. ``leaving[i]`` is 1 for who does the reverse.
+        Pairs that each candidate raises by joining, then those that it lowers. A candidate with ``leaving[i] == 1``
+        does the reverse.
     """
     width = slots[n_slots]
     n_two = slots[2] - slots[1] if n_slots > 1 else 0  # words of samples with two pairs or more
@@ -69,7 +71,7 @@ def errors_now(levels, middle, slots, n_slots, wrong):
 
 @compiled
 def one_short(levels, low, slots, n_slots, wrong):
-    """Count the samples that one vote could mend, at most."""
+    """Upper bound on the number of samples that a single vote could mend."""
     short = np.int64(0)
     for at in range(0, slots[1], WORDS):
         mended = load(wrong, at)
@@ -82,7 +84,7 @@ def one_short(levels, low, slots, n_slots, wrong):
 
 @compiled
 def vote(levels, before, after, n_rows, width, votes, up, down):
-    """Thresholds after a vote, each from three neighbouring ones before it; ``before`` and ``after`` are the lowest."""
+    """Compute each threshold after a vote from three before it; ``before`` and ``after`` are the lowest rows."""
     for j in range(n_rows):
         for at in range(j * width, (j + 1) * width, WORDS):
             held = held_after(levels, before + j * width, width, votes, up, down, at - j * width)
@@ -91,7 +93,7 @@ def vote(levels, before, after, n_rows, width, votes, up, down):
 
 @inlined
 def find_deficits(levels, middle, left, slots, n_slots, deficits):
-    """Mark in row q - 1 of the deficits the lost pairs that are q votes short: of each sample the first it loses."""
+    """Mark the first lost pair of each sample, in row q - 1 of ``deficits`` if it is q votes short."""
     width = slots[n_slots]
     for at in range(0, slots[1], WORDS):
         untouched = ~zero()
@@ -109,10 +111,10 @@ def find_deficits(levels, middle, left, slots, n_slots, deficits):
 
 @inlined
 def bound_candidates(votes, up, deficits, left, first, n, width, need, level, gains, asked, top):
-    """Find which candidates can be among the ``left`` that mend ``need``, and return how many cannot.
+    """Find which candidates can be among the ``left`` next ones that mend ``need``; return how many cannot.
 
-    Whoever raises a pair that is q votes short mends a q-th of its sample, at most: a sample is mended only if q votes
-    do. So no choice mends more than its largest sums over the candidates.
+    A candidate that raises a pair which is q votes short mends at most one q-th of the pair's sample, because mending
+    the sample takes q such votes. So a choice mends at most the sum of its candidates' gains.
     """
     for i in range(first, n):
         gain = np.int64(0)
@@ -141,9 +143,9 @@ def bound_candidates(votes, up, deficits, left, first, n, width, need, level, ga
 
 @compiled
 def walk(up, n_slots, steps, n, lost, limit, space, counted):
-    """Let every ``steps`` of n candidates vote: fewest errors if below ``limit``, else ``limit``.
+    """Try all choices of ``steps`` out of n candidates; return the fewest errors if below ``limit``, else ``limit``.
 
-    Row j of level d marks pairs whose margin is at least ``j - (steps - d)`` after d votes.
+    Row j of level d marks the pairs whose margin is at least ``j - (steps - d)`` after d votes.
     """
     levels, votes, deficits = space.levels, space.votes, space.deficits
     slots, wrong, pick = space.slots, space.wrong, space.pick
@@ -182,7 +184,7 @@ def walk(up, n_slots, steps, n, lost, limit, space, counted):
                     n_cut = bound_candidates(
                         votes, up, deficits, left, first, n, width, need, level, gains, asked, space.top
                     )
-                    # A bound costs about a quarter of what it may save.
+                    # A bound costs about a quarter of what it can save.
                     space.profit[left] = min(max(space.profit[left] + 4 * n_cut - (n - first), -64), 64)
                 else:
                     for i in range(first, n):
@@ -208,10 +210,10 @@ def walk(up, n_slots, steps, n, lost, limit, space, counted):
 
 @inlined
 def walk_size(pairs, n_samples, chosen, first, n_members, picks, lost, limit, space, subsets, size, counted):
-    """Judge all ways to add ``picks`` of the members from ``first`` on, and write the best below ``limit``.
+    """Evaluate all ways to add ``picks`` of the members from ``first`` on, and write the best below ``limit``.
 
-    Where most of them are wanted, all vote first, and those who are not wanted are taken out: they lower what they
-    named.
+    If ``picks`` is more than half of them, start with the votes of all and remove members instead: each removal takes
+    back a vote.
     """
     n, n_words = n_members - first, chosen.size
     free = members_from(first, n_members, n_words, np.full(n_words, ALL))
@@ -228,7 +230,7 @@ def walk_size(pairs, n_samples, chosen, first, n_members, picks, lost, limit, sp
         errors = lost + errors_now(space.levels, 0, space.slots, n_slots, space.wrong)
     else:
         lay_out_votes(space, n_words, first, n, width)
-        up = 0 if joining else 1  # who leaves raises the pairs in which he names the rival
+        up = 0 if joining else 1  # a leaving member raises the pairs in which it votes for the rival
         for i in range(n):
             space.leaving[i] = up
         errors = walk(up, n_slots, steps, n, lost, limit, space, counted)

@@ -1,4 +1,4 @@
-"""Every way to choose any of the last 15 members: a walk over the words of a Hamming code and their neighbours."""
+"""Enumerate all subsets of the last 15 members: a walk over the words of a Hamming code and their neighbours."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from evo_ensyth.engine.kernels.compiler import compiled, inlined
 from evo_ensyth.selection.exact.enumeration import errors_after, errors_now, one_short, vote
 from evo_ensyth.selection.exact.layout import ALL, ZERO, flip, lay_out, lay_out_votes, members_from
 
-# The Hamming code of 15 bits: checks at places 1, 2, 4 and 8, the message at the others.
+# The Hamming code of 15 bits: check bits at positions 1, 2, 4 and 8, message bits at the others.
 CUBE = 15
 MESSAGE_BITS = 11
 MESSAGE_PLACE = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
@@ -17,11 +17,11 @@ MESSAGE_PLACE = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
 def walk_cube(
     pairs, n_samples, chosen, n_chosen, first, n_members, lo, hi, lost, limits, reached, space, subsets, counted
 ):
-    """Judge all ways to add any of the last `CUBE` members, ``lo`` to ``hi`` members in all.
+    """Evaluate all ways to add any of the last `CUBE` members, for a total of ``lo`` to ``hi`` members.
 
-    Every set of 15 bits is a word of the Hamming code or one flip away from exactly one. So the walk goes over the 2^11
-    code words, one vote from word to word and up to four for the check bits, and judges each with its 15 neighbours.
-    Limits by size are lowered, and subsets written, where something better is found.
+    Every set of 15 bits is a word of the Hamming code or one flip away from exactly one. So the walk visits the 2^11
+    code words, with one vote from word to word and up to four for the check bits, and evaluates each together with its
+    15 neighbours. Where it finds something better, it lowers the limits by size and writes the subset.
     """
     n_words = chosen.size
     n_slots = lay_out(pairs, n_samples, members_from(first, n_members, n_words, np.full(n_words, ALL)), ZERO, space)
@@ -29,19 +29,19 @@ def walk_cube(
     width = slots[n_slots]
     lay_out_votes(space, n_words, first, CUBE, width)
     levels, votes = space.levels, space.votes
-    # Row ZERO + j of a level marks margins of at least j. Level 1 + d follows the vote of message bit d, the last four
-    # the check bits; level 0 is the state before anybody voted.
+    # Row ZERO + j of a level marks margins of at least j. Level 0 is the state before any votes, level 1 + d that after
+    # the vote of message bit d, and the last four levels those after the check bits.
     level_size = (2 * ZERO + 1) * width
     for j in range(2 * ZERO + 1):
         for word in range(width):
             levels[j * width + word] = space.lanes[2 * n_words, word, j]
     level_of = np.zeros(MESSAGE_BITS + 1, np.int64)
-    # The votes from one code word to the next: level before, level after, member.
+    # Votes from one code word to the next: level before, level after, member.
     cast = np.zeros((5, 3), np.int64)
     for i in range(CUBE):
         space.asked[0, i] = True
     for message in range(1 << MESSAGE_BITS):
-        # Counting up sets one bit, and clears those after it.
+        # Counting up sets one bit and clears those after it.
         depth = MESSAGE_BITS - 1
         while depth > 0 and message >> (MESSAGE_BITS - 1 - depth) & 1 == 0:
             depth -= 1
@@ -65,7 +65,7 @@ def walk_cube(
                 n_cast += 1
                 level = MESSAGE_BITS + 1 + check
         for c in range(n_cast):
-            most = CUBE + 1 - cast[c, 1]  # votes to come, and a flip
+            most = CUBE + 1 - cast[c, 1]  # votes still to come, and a flip
             before = cast[c, 0] * level_size + (ZERO - most - 1) * width
             after = cast[c, 1] * level_size + (ZERO - most) * width
             i = cast[c, 2]
@@ -92,7 +92,7 @@ def walk_cube(
 
 @compiled
 def note(limits, reached, subsets, size, errors, chosen, word_bits, first, n_members):
-    """Write down a better subset of a size; a larger one must now be better still."""
+    """Record a better subset of a size, and lower the limits of this size and all larger ones."""
     reached[size] = errors
     for larger in range(size, n_members + 1):
         limits[larger] = min(limits[larger], errors)

@@ -1,9 +1,9 @@
-"""How branch and bound lays votes out: pairwise margins of the samples that are still open, as lanes of bits.
+"""Memory layout of branch and bound: pairwise margins of the samples that are still open, as lanes of bits.
 
-A *pair* is the true class of a sample and one rival class. Its margin, the votes for the true class less those for the
-rival, starts at -1 where the rival wins ties and at 0 elsewhere; a sample is right when no margin of its pairs is below
-0. While few members are still to choose, only the thresholds near zero of a margin matter. So a pair is a handful of
-bits, 64 samples are a word, and a vote costs three logic operations per threshold and word.
+A *pair* is the true class of a sample and one rival class. Its margin, the votes for the true class minus those for the
+rival, starts at -1 if the rival wins ties and at 0 otherwise. A sample is right if no margin of its pairs is below 0.
+When few members are still to be chosen, only the thresholds near zero matter. So a pair takes a handful of bits, 64
+samples form a word, and a vote costs three logic operations per threshold and word.
 """
 
 from typing import NamedTuple
@@ -15,22 +15,22 @@ from evo_ensyth.engine.kernels.compiler import compiled, inlined
 
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
-# Thresholds of both directions fill one word of 64 bits.
+# With this many steps, the thresholds for joining and for leaving fit in one word of 64 bits.
 MOST_STEPS = 15
-ZERO = 16  # the row of threshold zero: 15 votes and a flip may move a margin by so much
+ZERO = 16  # the row of threshold zero: 15 votes and a flip change a margin by at most this
 
 
 class Pairs(NamedTuple):
-    """Pairs of all samples that not every ensemble answers alike.
+    """Pairs of all samples that some ensembles get right and others wrong.
 
     Attributes
     ----------
     truths, rivals : uint64, (n_pairs, n_words)
-        Bit i of a row: member i names the truth, or the rival.
+        Bit i of a row is set if member i votes for the truth, or for the rival.
     margins : int64, (n_pairs,)
-        Before anybody voted: -1 where the rival wins a tie.
+        Margins before any votes: -1 if the rival wins a tie, else 0.
     starts : int64, (n_samples + 1,)
-        Where the pairs of each sample begin, the strongest rival first.
+        Where the pairs of each sample begin; the strongest rival comes first.
     """
 
     truths: np.ndarray
@@ -40,7 +40,7 @@ class Pairs(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Working memory of one walk; planes are reshaped for every twig so that their rows are contiguous."""
+    """Working memory of a walk. Each walk lays out its planes anew, so that their rows are contiguous."""
 
     lanes: np.ndarray
     votes: np.ndarray
@@ -88,7 +88,7 @@ def fill_pairs(labels, truth, n_classes, samples, pairs):
         for pair in range(first + 1, end):
             for w in range(pairs.truths.shape[1]):
                 pairs.truths[pair, w] = pairs.truths[first, w]
-            place_of = pair  # insertion: the strongest rival comes first
+            place_of = pair  # insertion sort: the strongest rival comes first
             while place_of > first and votes[place_of - first] > votes[place_of - 1 - first]:
                 a, b = place_of, place_of - 1
                 votes[a - first], votes[b - first] = votes[b - first], votes[a - first]
@@ -102,7 +102,7 @@ def fill_pairs(labels, truth, n_classes, samples, pairs):
 
 @inlined
 def bits_in(words, row, mask):
-    """How many bits of a row lie in a mask."""
+    """Count the bits of a row that are in a mask."""
     total = np.int64(0)
     for w in range(mask.size):
         total += np.int64(bits_set(words[row, w] & mask[w]))
@@ -111,7 +111,7 @@ def bits_in(words, row, mask):
 
 @inlined
 def highest(margin, n_raising, n_lowering, n, fewest, most):
-    """The margin that the most favourable ``fewest`` to ``most`` of n votes lead to."""
+    """Margin after the most favourable choice of ``fewest`` to ``most`` out of n votes."""
     if most < n_raising:
         return margin + most
     return margin + n_raising - max(0, fewest - (n - n_lowering))
@@ -119,9 +119,9 @@ def highest(margin, n_raising, n_lowering, n, fewest, most):
 
 @compiled
 def sift(pairs, n_samples, chosen, free, n_free, fewest, most, kept):
-    """Copy the pairs that are open once ``chosen`` have voted and ``fewest`` to ``most`` of ``free`` are still to vote.
+    """Copy the pairs still open after the votes of ``chosen``, with ``fewest`` to ``most`` votes of ``free`` to come.
 
-    Returns how many samples they belong to, and how many samples go wrong whoever these are.
+    Returns the number of samples they belong to, and the number of samples that any choice gets wrong.
     """
     n_kept = np.int64(0)
     n_pairs = np.int64(0)
@@ -154,7 +154,7 @@ def sift(pairs, n_samples, chosen, free, n_free, fewest, most, kept):
 
 @compiled
 def transpose(block):
-    """Transpose 64 words as a matrix of 64 x 64 bits, in place (Warren, "Hacker's Delight", section 7-3)."""
+    """Transpose 64 words in place, as a matrix of 64 x 64 bits (Warren, "Hacker's Delight", section 7-3)."""
     half = 32
     mask = np.uint64(0x00000000FFFFFFFF)
     while half:
@@ -171,10 +171,10 @@ def transpose(block):
 
 @compiled
 def lay_out(pairs, n_samples, free, steps, space):
-    """Turn pairs into lanes of bits: who raises them, who lowers them, thresholds without and with all of ``free``.
+    """Turn pairs into lanes of bits: members that raise or lower them, thresholds without and with all of ``free``.
 
-    Samples with many pairs come first, so that slot d, the (d + 1)th pair of a sample, covers the first samples.
-    Returns the number of slots; ``space.slots`` says at which word each begins.
+    Samples with many pairs come first, so that slot d, the (d + 1)th pair of each sample, covers the first samples.
+    Returns the number of slots; ``space.slots`` holds the word at which each begins.
     """
     n_words = free.size
     slots, place, lanes = space.slots, space.top, space.lanes
@@ -225,7 +225,7 @@ def lay_out(pairs, n_samples, free, steps, space):
 
 @inlined
 def lay_out_votes(space, n_words, first, n, width):
-    """Rows of bits, n and again n: the pairs in which each of n members names the truth, and the rival."""
+    """Write two rows of bits for each of n members: pairs in which it votes for the truth, then for the rival."""
     for side in range(2):
         for i in range(n):
             lanes = side * n_words + (first + i) // 64
@@ -235,7 +235,7 @@ def lay_out_votes(space, n_words, first, n, width):
 
 @compiled
 def members_from(first, end, n_words, among):
-    """Mask of those of some members that lie in a range."""
+    """Mask of the members ``first`` to ``end - 1`` that are in ``among``."""
     mask = np.zeros(n_words, np.uint64)
     for member in range(first, end):
         mask[member // 64] |= ONE << np.uint64(member % 64)
@@ -246,13 +246,13 @@ def members_from(first, end, n_words, among):
 
 @compiled
 def flip(masks, row, member):
-    """Take a member in, or out."""
+    """Add a member to a mask, or remove it."""
     masks[row, member // 64] ^= ONE << np.uint64(member % 64)
 
 
 @compiled
 def empty_like(pairs, n_samples):
-    """Room for the first ``n_samples`` samples of some pairs."""
+    """Allocate pairs for the first ``n_samples`` samples of some pairs."""
     n = pairs.starts[n_samples]
     shape = (n, pairs.truths.shape[1])
     return Pairs(
@@ -262,10 +262,10 @@ def empty_like(pairs, n_samples):
 
 @inlined
 def make_space(n_pairs, n_words, n_members, most_pairs):
-    """Working memory for twigs of up to ``n_pairs`` pairs."""
+    """Allocate working memory for walks over up to ``n_pairs`` pairs."""
     width = (n_pairs // (64 * WORDS) + most_pairs + 1) * WORDS
     steps = MOST_STEPS
-    # in the order of the fields of `Space`, which numba does not take by name
+    # in the order of the fields of `Space`: numba takes no keyword arguments here
     return Space(
         np.empty((2 * n_words + 1, width, 64), np.uint64),
         room(2 * n_members * width // WORDS),

@@ -1,8 +1,8 @@
-"""The best subset of a size, with proof: every subset is judged, or cut off by a bound that it cannot pass.
+"""The best subset of a size, with proof: every subset is evaluated, or excluded by a bound.
 
-`BitPlanes` answers how many errors some subsets make; this answers how few any subset of a size can make. The trick is
-to judge neighbouring subsets together: while members are taken in or left out one by one, most samples are decided
-long before the last choice, and what is left of the others is whether a handful of margins stay above zero.
+`BitPlanes` counts the errors of given subsets; this finds the fewest errors of any subset of a size. To be fast, it
+evaluates neighbouring subsets together. As members are included or excluded one by one, most samples are decided long
+before the last choice. The others depend only on whether a handful of margins stay at zero or above.
 """
 
 import math
@@ -19,10 +19,10 @@ from evo_ensyth.selection.exact.branch_and_bound import best_subsets
 from evo_ensyth.selection.exact.hamming_walk import CUBE
 from evo_ensyth.selection.exact.layout import Pairs, fill_pairs
 
-# Subsets that share a set of decided samples, and that share a layout of bit planes; for each 64 members.
+# Number of subsets that share a set of decided samples, and that share a layout of bit planes; per word of 64 members.
 BRANCH = 1_048_576
 TWIG = 32_768
-# Members that a search of several sizes takes in and out at the end; the pool needs as many.
+# Members whose subsets a search of several sizes enumerates at the end; the pool must have at least this many.
 LAST = CUBE
 
 
@@ -33,11 +33,11 @@ class Subtree:
     Attributes
     ----------
     mask : int
-        Bit i: the i-th best member is in.
+        Bit i is set if the subsets contain the i-th best member.
     size : int
-        How many are.
+        Number of bits set.
     first : int
-        Members from this one on are free.
+        The first free member; all after it are free, too.
     """
 
     mask: int
@@ -47,7 +47,7 @@ class Subtree:
 
 @dataclass(frozen=True)
 class Best:
-    """The best subset that was found below a limit.
+    """The best subset found below a limit.
 
     Attributes
     ----------
@@ -61,16 +61,16 @@ class Best:
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search of some subsets came to.
+    """Result of a search.
 
     Attributes
     ----------
     better : list of Best
-        The best subset of each size, if it is below the limit of that size and below what smaller ones reached.
+        The best subset of each size that has fewer errors than the limit of its size and than all smaller ones found.
     judged : int
-        Subsets whose errors were counted; the others were cut off by a bound.
+        Number of subsets whose errors were counted; the others were cut off by a bound.
     covered : int
-        Both together: all of them, unless the search was halted.
+        Number of subsets judged or cut off: all of them, unless the search was halted.
     """
 
     better: list[Best]
@@ -89,24 +89,24 @@ class PairwiseMargins:
     ----------
     n_members, n_samples : int
     settled : int
-        Samples that every ensemble gets wrong.
+        Number of samples that every ensemble gets wrong.
 
     Raises
     ------
     InputError
-        They would take more than a quarter of the memory.
+        The margins would take more than a quarter of the memory.
     """
 
     @staticmethod
     def bytes_of(votes: Votes) -> int:
-        """How much memory the pairwise margins of a split take."""
+        """Size in bytes of the pairwise margins of a split."""
         for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
     def __init__(self, votes: Votes) -> None:
         for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
-        # The best first: what is left to choose at the end of a walk are then members that mend little.
+        # The best members first: those left to choose at the end of a walk then mend few samples.
         self._order = np.argsort(votes.member_errors, kind="stable")
         self.n_members = votes.n_members
         self.n_samples = votes.n_samples
@@ -119,7 +119,7 @@ class PairwiseMargins:
         fill_pairs(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.pairs)
 
     def subtrees(self, sizes: range, most: int) -> Iterator[Subtree]:
-        """Cut the subsets of some sizes into parts of at most ``most``, to be searched one by one."""
+        """Split the subsets of some sizes into subtrees of at most ``most`` subsets, to be searched one by one."""
         todo = [Subtree(0, 0, 0)]
         while todo:
             subtree = todo.pop()
@@ -134,18 +134,18 @@ class PairwiseMargins:
                 todo.append(Subtree(subtree.mask | 1 << subtree.first, subtree.size + 1, subtree.first + 1))
 
     def search(self, subtree: Subtree, sizes: range, limits: np.ndarray, halted: np.ndarray | None = None) -> Searched:
-        """Judge all subsets of some sizes in a subtree.
+        """Search all subsets of some sizes in a subtree.
 
         Parameters
         ----------
         subtree : Subtree
         sizes : range
-            One size, or several of a pool of at least `LAST` members: that is faster for each subset, but looks at
-            all ways to choose the last members, whatever their number.
+            One size, or several if the pool has at least `LAST` members. Searching several is faster per subset, but
+            considers all subsets of the last members, whatever their size.
         limits : int64, (n_members + 1,)
-            By size: only a subset with fewer errors is of interest. They must not rise with the size.
+            Only subsets with fewer errors than the limit of their size are searched for. Must not rise with the size.
         halted : bool, (1,), optional
-            Once another thread sets it, the search ends soon, though not before something is covered.
+            The search ends soon after another thread sets it, but not before it has covered something.
 
         Returns
         -------
@@ -177,12 +177,12 @@ class PairwiseMargins:
         return subset
 
     def fewest_errors(self) -> np.ndarray:
-        """A number of errors that no subset of a size is below: int64, (n_members + 1,), by size.
+        """Lower bound on the errors of all subsets of a size: int64, (n_members + 1,), by size.
 
-        Samples are counted that a subset of this size gets wrong whoever is in it. That is cheap, and for all but the
-        largest sizes far below what subsets reach.
+        It counts the samples that every subset of the size gets wrong. This is cheap, but for all except the largest
+        sizes far below the errors that subsets reach.
         """
-        # With more than `most` members, so many are forced to name the rival that the truth cannot keep up.
+        # With more than `most` members, too many of them vote for the rival for the truth to win.
         raising = np.bitwise_count(self.pairs.truths).sum(axis=1, dtype=np.int64)
         lowering = np.bitwise_count(self.pairs.rivals).sum(axis=1, dtype=np.int64)
         most = np.minimum(self.pairs.margins + raising + self.n_members - lowering, self.n_members)
@@ -196,7 +196,7 @@ class PairwiseMargins:
 
 @lru_cache(maxsize=4)
 def binomials(n_members: int, most: int) -> np.ndarray:
-    """float64, (n_members + 1, most + 1): how many ways there are to choose k of n; infinite if too many."""
+    """float64, (n_members + 1, most + 1): number of ways to choose k out of n, infinity on overflow."""
     table = np.zeros((n_members + 1, most + 1))
     table[:, 0] = 1
     with np.errstate(over="ignore"):

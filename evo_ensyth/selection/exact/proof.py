@@ -1,8 +1,8 @@
-"""Which sizes of a front are proven: that no subset of that size makes fewer errors than the front does up to it.
+"""Prove sizes of a front: no subset of that size makes fewer errors than the front does up to that size.
 
-Sizes are gone through upwards, the small ones one by one, the rest in one pass. A pass is cut into parts, which are
-searched in a fixed random order, a round of them at a time, on all cores. A round starts from what was known before
-it, so that the result depends neither on the number of threads nor on where a proof was interrupted.
+Sizes are proven in ascending order, small ones one by one and the rest in a single pass. A pass is split into parts,
+which are searched on all cores in a fixed random order, in rounds. A round uses only what was known before it started,
+so the result depends neither on the number of threads nor on where a proof was interrupted.
 """
 
 import itertools
@@ -22,34 +22,34 @@ from evo_ensyth.selection.exact.pairwise_margins import LAST, Best, PairwiseMarg
 
 # Objectives, in any order.
 PROVABLE = {"errors", "members"}
-# Subsets of a part: enough to be worth a task, which takes longer to set up in large pools, and few enough that Ctrl-C
-# is heard.
+# Subsets in a part: enough to be worth a task, which takes longer to set up in large pools, and few enough for a quick
+# response to Ctrl-C.
 SMALLEST_PART, LARGEST_PART = 2**14, 2**22
 PARTS_OF_A_PASS = 64
 ROUND = 8
-# A pass of more subsets than these, divided by the words of 64 members, is out of reach: it takes weeks on a few cores.
-# Up to there, parts of a pass are at most so many that a list of them is no burden.
+# A pass of more subsets than this, divided by the number of words of 64 members, is out of reach: it would take weeks
+# on a few cores. The number of parts is limited so that a list of them stays small.
 MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
-# One pass over all larger sizes begins when those done one by one come to one in so many of the subsets.
+# Sizes are done one by one up to one in this many of all subsets; then a single pass takes all larger sizes.
 ONE_BY_SIZE = 50
-# What `prove_some` may take for pairwise margins; the walk of each thread takes about five times as much again.
+# Memory that `prove_some` may use for pairwise margins; the walk of each thread takes about five times as much again.
 MOST_BYTES = 40_000_000
 SECONDS_OF_SAMPLING = 2.0
-SECONDS_BETWEEN_QUESTIONS = 0.05  # whether to go on, while parts are searched
+SECONDS_BETWEEN_QUESTIONS = 0.05  # interval at which a search asks whether to keep going
 SAMPLED_PASSES = 5
-SAMPLED_PARTS = 2  # for each thread
+SAMPLED_PARTS = 2  # per thread
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a proof will take, from a sample of its parts.
+    """Estimated time of a proof, from a sample of its parts.
 
     Attributes
     ----------
     n_subsets : int
-        What is to be proven.
+        Number of subsets still to be covered.
     seconds, least, most : float
-        On as many cores as there are; the range is that of the sampled parts.
+        Time on all cores; the range is that of the sampled parts.
     """
 
     n_subsets: int
@@ -59,27 +59,27 @@ class Estimate:
 
 
 class Proof:
-    """All subsets up to a size, size by size, as far as they are in reach.
+    """Search of all subsets up to a size, pass by pass, as far as they are within reach.
 
     Parameters
     ----------
     votes : Votes
         The search split.
     max_size : int, optional
-        All sizes if not given.
+        All sizes by default.
 
     Attributes
     ----------
     reach : int
         Largest size that can be proven, at most ``max_size``.
-    certified : list of int
-        Sizes of which no subset makes fewer errors than ``limits`` says.
+    proven : list of int
+        Sizes of which no subset makes fewer errors than its limit.
     limits : int64, (n_members + 1,)
-        Errors of the best known ensemble with up to so many members; more than there are samples where none is known.
+        Errors of the best known ensemble with up to that many members; n_samples + 1 where none is known.
     counted : int
-        Subsets whose errors were counted.
+        Number of subsets whose errors were counted.
     covered : int
-        Subsets that were judged or cut off by a bound.
+        Number of subsets whose errors were counted or that were cut off by a bound.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class Proof:
         )
         self.reach = self._passes[-1][-1]
         self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
-        self.certified: list[int] = []
+        self.proven: list[int] = []
         self.counted = 0
         self.covered = 0
         self._margins = PairwiseMargins(votes)
@@ -106,21 +106,21 @@ class Proof:
 
     @property
     def n_subsets(self) -> int:
-        """Subsets of all the sizes that can be proven."""
+        """Number of subsets of all sizes that can be proven."""
         return sum(subsets_of(self.n_members, sizes) for sizes in self._passes)
 
     @property
     def next_pass(self) -> range | None:
-        """Sizes that are proven next; None when all that are in reach are."""
-        return next((sizes for sizes in self._passes if sizes[-1] not in self.certified), None)
+        """Sizes that the next pass will prove; None if all sizes within reach are proven."""
+        return next((sizes for sizes in self._passes if sizes[-1] not in self.proven), None)
 
-    def rounds(self, go_on: Callable[[], bool] = lambda: True) -> Iterator[list[Best]]:
-        """Go on with the next pass, a round at a time: yields the better subsets that each round found.
+    def rounds(self, keep_going: Callable[[], bool] = lambda: True) -> Iterator[list[Best]]:
+        """Search the next pass round by round, yielding the improved subsets of each round.
 
         Parameters
         ----------
-        go_on : function
-            Asked all the while. When it says no, the round is broken off and forgotten, and there are no more.
+        keep_going : function
+            Called repeatedly. When it returns False, the current round is abandoned and the iterator ends.
         """
         sizes = self.next_pass
         if sizes is None:
@@ -129,7 +129,7 @@ class Proof:
         with ThreadPoolExecutor(threads()) as workers:
             while self._parts_done < len(parts):
                 batch = parts[self._parts_done : self._parts_done + ROUND]
-                answers, through = self._search(workers, batch, sizes, go_on)
+                answers, through = self._search(workers, batch, sizes, keep_going)
                 if not through:
                     return
                 found: dict[int, Best] = {}
@@ -144,26 +144,26 @@ class Proof:
                 share = subsets_of(self.n_members, sizes) * self._parts_done // len(parts)
                 self.covered = subsets_of(self.n_members, range(1, sizes[0])) + share
                 if self._parts_done == len(parts):
-                    self.certified.extend(sizes)
+                    self.proven.extend(sizes)
                     self._parts_done = 0
                 yield [found[size] for size in sorted(found)]
-                if sizes[-1] in self.certified:
+                if sizes[-1] in self.proven:
                     return
 
     def lowest_errors(self) -> np.ndarray:
-        """Errors that no subset of a size is below: int64, (n_members + 1,), by size."""
+        """Lower bound on the errors of all subsets of a size: int64, (n_members + 1,), by size."""
         lowest = self._margins.fewest_errors()
-        # A certified size may hold nothing better than a smaller one; what it does hold is no better either.
-        lowest[self.certified] = self.limits[self.certified]
+        # The limit of a proven size may come from a smaller one, but is a lower bound all the same.
+        lowest[self.proven] = self.limits[self.proven]
         return lowest
 
     def _search(
-        self, workers: ThreadPoolExecutor, parts: Sequence[Subtree], sizes: range, go_on: Callable[[], bool]
+        self, workers: ThreadPoolExecutor, parts: Sequence[Subtree], sizes: range, keep_going: Callable[[], bool]
     ) -> tuple[list[tuple[Searched, float]], bool]:
-        """Search parts on all cores: what each came to and in how many seconds, and whether they were gone through.
+        """Search parts on all cores; return the result and seconds of each, and whether all parts were completed.
 
-        They were not where ``go_on`` said no before. Then those that had not begun are left out, all but the first, and
-        the others covered a share of their subsets.
+        They are not if ``keep_going`` returns False before. Parts not yet started are then left out, except for the
+        first, and the others have covered only some of their subsets.
         """
         limits, halted = self.limits.copy(), np.zeros(1, np.bool_)
 
@@ -174,30 +174,30 @@ class Proof:
         tasks = [workers.submit(search, part) for part in parts]
         through = False
         try:
-            while not through and go_on():
+            while not through and keep_going():
                 through = not wait(tasks, SECONDS_BETWEEN_QUESTIONS).not_done
         finally:  # also where Ctrl-C interrupts the wait
             begun = tasks[:1] + [task for task in tasks[1:] if not task.cancel()]
             halted[0] = True
         return [task.result() for task in begun], through
 
-    def estimate(self, go_on: Callable[[], bool] = lambda: True) -> Estimate:
-        """Search a few parts, forget what they found, and reckon from their time.
+    def estimate(self, keep_going: Callable[[], bool] = lambda: True) -> Estimate:
+        """Estimate the remaining time from a search of a few parts, whose results are discarded.
 
         Parameters
         ----------
-        go_on : function
-            Asked all the while. When it says no, what was searched until then must do.
+        keep_going : function
+            Called repeatedly. When it returns False, the estimate is made from the parts searched so far.
         """
-        left = [sizes for sizes in self._passes if sizes[-1] not in self.certified]
-        self._margins.search(Subtree(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compiles, or loads
-        costs: dict[int, list[float]] = {}  # by the last size of a pass: seconds for a subset
+        left = [sizes for sizes in self._passes if sizes[-1] not in self.proven]
+        self._margins.search(Subtree(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compile, or load from cache
+        costs: dict[int, list[float]] = {}  # seconds per subset, by the last size of a pass
         end = time.perf_counter() + SECONDS_OF_SAMPLING
 
         def in_time() -> bool:
-            return time.perf_counter() < end and go_on()
+            return time.perf_counter() < end and keep_going()
 
-        with ThreadPoolExecutor(threads()) as workers:  # as later: cores that share a cache slow each other down
+        with ThreadPoolExecutor(threads()) as workers:  # as in the proof: cores that share a cache slow each other down
             places = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int))
             for sizes in [left[place] for place in places[::-1]]:  # the largest matter most
                 parts = self._parts(sizes)[: SAMPLED_PARTS * threads()]
@@ -214,31 +214,31 @@ class Proof:
         return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
 
     def lower_limits(self, limits: np.ndarray) -> None:
-        """Take in what others have found, so that more can be cut off."""
+        """Lower the limits to errors found elsewhere, so that more subsets are cut off."""
         self.limits = np.minimum.accumulate(np.minimum(self.limits, limits))
 
     def state(self) -> dict[str, Any]:
-        """What `resume` needs besides the limits, as plain JSON values."""
+        """State for `resume`, without the limits, as plain JSON values."""
         return {
-            "certified": list(self.certified),
+            "certified": list(self.proven),
             "parts_done": self._parts_done,
             "counted": self.counted,
             "covered": self.covered,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on where a proof of the same votes and sizes stood; what it had found is for `lower_limits`.
+        """Continue from the state of a proof of the same votes and sizes; pass its results to `lower_limits`.
 
         Raises
         ------
         InputError
-            The state cannot be that of such a proof.
+            The state cannot come from such a proof.
         """
-        certified, done = state["certified"], int(state["parts_done"])
+        proven, done = state["certified"], int(state["parts_done"])
         ends = [size for sizes in self._passes for size in sizes]
-        if not any(certified == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
+        if not any(proven == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
             raise InputError("field 'certified' is not that of a proof of these sizes.")
-        self.certified, self._parts_done = list(certified), done
+        self.proven, self._parts_done = list(proven), done
         self.counted, self.covered = int(state["counted"]), int(state["covered"])
         sizes = self.next_pass
         if not 0 <= done < (len(self._parts(sizes)) if sizes else 1):
@@ -250,12 +250,12 @@ class Proof:
         most = min(max(n_subsets // PARTS_OF_A_PASS, smallest), max(LARGEST_PART, n_subsets // MOST_PARTS))
         while len(parts := list(itertools.islice(self._margins.subtrees(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
             most *= 2
-        # In random order, so that the share of parts done is about the share of the time.
+        # In random order, so that the share of parts done is roughly the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]
 
 
 def limits_of(subsets: np.ndarray, errors: np.ndarray, n_samples: int) -> np.ndarray:
-    """Fewest errors of some ensembles with up to so many members: int64, (n_members + 1,).
+    """Fewest errors among some ensembles with up to a number of members: int64, (n_members + 1,), by that number.
 
     Parameters
     ----------
@@ -272,11 +272,11 @@ def prove_some(
     votes: Votes,
     limits: np.ndarray,
     most: int,
-    certified: Sequence[int] = (),
+    proven: Sequence[int] = (),
     *,
-    go_on: Callable[[], bool] = lambda: True,
+    keep_going: Callable[[], bool] = lambda: True,
 ) -> tuple["Proof | None", list[np.ndarray]]:
-    """Prove the smallest sizes, as far as ``most`` subsets go.
+    """Prove sizes from the smallest up, covering at most ``most`` subsets.
 
     Parameters
     ----------
@@ -284,34 +284,34 @@ def prove_some(
     limits : int64, (n_members + 1,)
         See `limits_of`.
     most : int
-    certified : sequence of int
-        Sizes that are proven already.
-    go_on : function
-        Asked all the while; the proof ends when it says no.
+    proven : sequence of int
+        Sizes that are already proven.
+    keep_going : function
+        Called repeatedly; the proof ends when it returns False.
 
     Returns
     -------
     Proof, optional
-        None where the pairwise margins alone would take too much memory.
+        None if the pairwise margins alone would take too much memory.
     list of bool, (n_members,)
-        Subsets that are better than what was known.
+        Subsets that are better than those known before.
     """
     if PairwiseMargins.bytes_of(votes) > MOST_BYTES:
         return None, []
     proof = Proof(votes)
     proof.lower_limits(limits)
-    proof.certified.extend(certified)
+    proof.proven.extend(proven)
     better: list[np.ndarray] = []
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
-        for found in proof.rounds(go_on):
+        for found in proof.rounds(keep_going):
             better.extend(best.subset for best in found)
         if proof.next_pass == sizes:
-            break  # it said no
+            break  # `keep_going` returned False
     return proof, better
 
 
 def largest_size(max_size: int | None, n_members: int) -> int:
-    """Largest ensembles to look at: all members, unless somebody said fewer.
+    """Largest size to search: ``max_size``, or by default the number of members.
 
     Raises
     ------
@@ -324,8 +324,8 @@ def largest_size(max_size: int | None, n_members: int) -> int:
 
 
 def passes(n_members: int, max_size: int) -> Iterator[range]:
-    """Sizes that are proven together, in order."""
-    # whole numbers throughout: of 2,000 members there are more subsets than a float can say
+    """Yield the sizes that are proven together, in ascending order."""
+    # Python integers throughout: 2,000 members have more subsets than a float can represent
     counts = [1]
     for size in range(1, max_size + 1):
         counts.append(counts[-1] * (n_members - size + 1) // size)
@@ -333,7 +333,7 @@ def passes(n_members: int, max_size: int) -> Iterator[range]:
     for size in range(1, max_size + 1):
         late = ONE_BY_SIZE * (done + counts[size]) > everything
         if n_members > LAST and size < max_size and late:
-            # A pass over several sizes looks at all ways to choose the last members, whatever their number.
+            # A pass over several sizes considers all subsets of the last members, whatever their size.
             firsts = range(max(0, size - LAST), max_size + 1)
             looked_at = sum(math.comb(n_members - LAST, n) for n in firsts) * 2**LAST
             if looked_at < 2 * (everything - done):
@@ -344,10 +344,10 @@ def passes(n_members: int, max_size: int) -> Iterator[range]:
 
 
 def words_of(n_members: int) -> int:
-    """Words of 64 members, one bit each: what it takes to look at a subset grows with them."""
+    """Number of 64-bit words with a bit for each member; the cost of evaluating a subset grows with it."""
     return -(-n_members // 64)
 
 
 def subsets_of(n_members: int, sizes: range) -> int:
-    """How many subsets have one of these sizes."""
+    """Number of subsets with one of these sizes."""
     return sum(math.comb(n_members, size) for size in sizes)

@@ -55,7 +55,7 @@ def test_a_pool_of_more_members_than_a_float_can_count_the_subsets_of_is_proven_
     labels, truth = naive.random_votes(np.random.default_rng(0), 1_100, 60, 3, 0.2)
     votes = Votes(labels, truth, 3, "search")
     proof, _ = prove_some(votes, np.full(1_101, 61), 1_100 + math.comb(1_100, 2))
-    assert proof.certified == [1, 2]
+    assert proof.proven == [1, 2]
     pairs = np.array([(i, j) for i in range(1_100) for j in range(i)])
     subsets = np.zeros((len(pairs), 1_100), bool)
     np.put_along_axis(subsets, pairs, True, axis=1)
@@ -70,7 +70,7 @@ def test_large_sizes_are_proven_together_where_that_pays():
 def test_all_sizes_are_proven_and_the_best_of_each_is_found(votes):
     proof = Proof(votes)
     found = finished(proof)
-    assert proof.certified == list(range(1, 18))
+    assert proof.proven == list(range(1, 18))
     assert_array_equal(proof.limits, lowest(votes))
     assert_array_equal(proof.lowest_errors()[1:], lowest(votes)[1:])
     assert proof.covered == proof.n_subsets == 2**17 - 1
@@ -195,18 +195,18 @@ def test_an_estimate_leaves_the_proof_as_it_is(votes):
 def test_some_is_proven_as_far_as_it_goes(votes):
     nothing_known = np.full(18, 141)
     proof, better = prove_some(votes, nothing_known, 17 + math.comb(17, 2))
-    assert proof.certified == [1, 2]
+    assert proof.proven == [1, 2]
     assert better
     proof, better = prove_some(votes, lowest(votes), 10**9)
-    assert proof.certified == list(range(1, 18))
+    assert proof.proven == list(range(1, 18))
     assert better == []
 
 
 @pytest.mark.usefixtures("many_parts")
 def test_a_proof_ends_when_it_is_told_to_and_keeps_what_it_found(votes):
     answers = iter([True] * 5)
-    proof, better = prove_some(votes, np.full(18, 141), 10**9, go_on=lambda: next(answers, False))
-    assert 0 < len(proof.certified) < 17
+    proof, better = prove_some(votes, np.full(18, 141), 10**9, keep_going=lambda: next(answers, False))
+    assert 0 < len(proof.proven) < 17
     assert better
 
 

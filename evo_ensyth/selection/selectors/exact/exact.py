@@ -62,12 +62,12 @@ class Exact:
         checkpoint.load(proof)
         errors = np.rint(search.archive.values[:, counts.index("errors")] * n_samples).astype(np.int64)
         proof.lower_limits(limits_of(search.archive.subsets, errors, n_samples))
-        search.mark_proven(proof.certified)
+        search.mark_proven(proof.proven)
 
-        def go_on() -> bool:
+        def keep_going() -> bool:
             return not search.budget.done
 
-        estimate = in_words(proof.estimate(go_on)) if proof.next_pass is not None else ""
+        estimate = in_words(proof.estimate(keep_going)) if proof.next_pass is not None else ""
         if proof.reach < max_size:
             estimate += f"; larger ensembles than of {proof.reach} are out of reach"
         search.report_progress(estimate)
@@ -76,11 +76,11 @@ class Exact:
                 if subsets_of(n_members, sizes) > search.budget.remaining:
                     return
                 counted = proof.counted
-                for found in proof.rounds(go_on):
+                for found in proof.rounds(keep_going):
                     best = np.array([best.subset for best in found], bool).reshape(-1, n_members)
                     search.record(proof.counted - counted, best)
                     counted = proof.counted
-                    search.mark_proven(proof.certified)
+                    search.mark_proven(proof.proven)
                     checkpoint.save_now_and_then(proof)
                     search.report_progress(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
                 search.budget.raise_if_done()
