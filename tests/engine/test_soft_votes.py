@@ -268,7 +268,7 @@ def test_scores_of_a_stored_pool_are_mapped(pool_folder):
         for name, member in zip(stored.pool.names, scores.members, strict=True):
             assert_array_equal(member, np.load(pool_folder / "members" / name / f"{split}.scores.npy"))
         assert scores.split == split
-        assert_array_equal(scores.truth, np.load(pool_folder / f"{split}.truth.npy"))
+        assert_array_equal(scores.y_true, np.load(pool_folder / f"{split}.truth.npy"))
 
 
 def test_files_that_do_not_fit_the_pool_are_refused(pool_folder):
