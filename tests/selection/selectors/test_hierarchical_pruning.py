@@ -2,13 +2,13 @@
 
 import itertools
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from oracles import dominance
 from oracles import votes as naive
+from oracles.ordering import focal_likeness, hierarchy
 
 from evo_ensyth.engine import Diversity
 from evo_ensyth.engine.diversity import MEASURES
@@ -35,39 +35,13 @@ def searched(problem, **settings):
     return search
 
 
-def focal_diversity(votes, team):
-    """Generalised diversity on the errors of each member, written out, without rounding."""
-    wrong = votes.y_pred[sorted(team)] != votes.y_true
-    views = []
-    for own in wrong[wrong.any(axis=1)]:
-        k = wrong[:, own].sum(axis=0)
-        views.append(1 - Fraction(int(np.sum(k * (k - 1))), int(np.sum(k)) * (len(team) - 1)))
-    return sum(views) / len(views)
-
-
-def hierarchy(votes, likeness, beta, max_size):
-    """Survivors and dead, by the rule as it is written."""
-    n_members, errors = votes.n_members, votes.member_errors
-    place = {member: i for i, member in enumerate(sorted(range(n_members), key=lambda i: (errors[i], i)))}
-    survivors, dead = {frozenset([i]) for i in range(n_members)}, set()
-    for size in range(2, max_size + 1):
-        teams = (frozenset(team) for team in itertools.combinations(range(n_members), size))
-        alive = [team for team in teams if not any(gone <= team for gone in dead)]
-        # least diverse first; then more errors first; then the one with the worst members
-        key = {t: (likeness(t), sum(errors[i] for i in t), sorted(place[i] for i in t)) for t in alive}
-        dying = sorted(alive, key=key.get, reverse=True)[: int(beta * len(alive))]
-        dead |= set(dying)
-        survivors |= set(alive) - set(dying)
-    return survivors, dead
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("beta", [0.1, 0.3, 0.7])
 def test_survivors_are_those_of_the_rule_as_it_is_written(seed, beta, make_problem):
     # few samples: ensembles are equally diverse now and then
     problem = make_problem(n_members=8, n_samples=12 + 20 * seed, seed=seed)
     votes = problem.search
-    expected, dead = hierarchy(votes, lambda team: -focal_diversity(votes, team), beta, 5)
+    expected, dead = hierarchy(votes, focal_likeness(votes), beta, 5)
     search = searched(problem, beta=beta)
     assert set(search.judged) == expected
     assert dead
@@ -77,7 +51,7 @@ def test_survivors_are_those_of_the_rule_as_it_is_written(seed, beta, make_probl
 def test_rounding_does_not_decide_between_equals(make_problem):
     """Two ensembles are equally diverse, and their sums of floats differ in the last bit."""
     votes = (problem := make_problem(n_members=8, n_samples=20, seed=7)).search
-    expected, _ = hierarchy(votes, lambda team: -focal_diversity(votes, team), 0.3, 4)
+    expected, _ = hierarchy(votes, focal_likeness(votes), 0.3, 4)
     assert set(searched(problem, beta=0.3, max_size=4).judged) == expected
 
 
@@ -108,7 +82,7 @@ def test_a_pool_of_ten_networks_runs_whole(make_problem):
     sizes = np.bincount([len(team) for team in search.judged], minlength=11)
     assert sizes[1] == 10
     assert sizes[2] == 45 - 4  # a tenth of the pairs, rounded down
-    expected, _ = hierarchy(problem.search, lambda team: -focal_diversity(problem.search, team), 0.1, 10)
+    expected, _ = hierarchy(problem.search, focal_likeness(problem.search), 0.1, 10)
     assert set(search.judged) == expected
 
 

@@ -1,12 +1,11 @@
 """Kappa pruning against pairs that are sorted by hand."""
 
-import itertools
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import ordering
 
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.ordering.kappa_pruning import KappaPruning
@@ -26,22 +25,12 @@ def judged(problem):
     return search.judged
 
 
-def kappa(first, second):
-    agree = Fraction(int(np.sum(first == second)), len(first))
-    chance = sum(Fraction(int(np.sum(first == c) * np.sum(second == c)), len(first) ** 2) for c in range(4))
-    return (agree - chance) / (1 - chance)
-
-
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("n_members", [2, 3, 7, 11])
 def test_members_join_in_the_order_of_the_pairs_that_agree_least(seed, n_members, make_problem):
     # few samples: there are ties
     problem = make_problem(n_members=n_members, n_samples=20, seed=seed)
-    votes = problem.search
-    best_first = sorted(range(n_members), key=lambda i: (votes.member_errors[i], i))
-    order = []
-    for pair in sorted(itertools.combinations(best_first, 2), key=lambda p: kappa(*votes.y_pred[list(p)])):
-        order += [member for member in pair if member not in order]
+    order = ordering.kappa_order(problem.search)
     expected = [np.isin(np.arange(n_members), order[:size]) for size in range(1, n_members + 1)]
     assert_array_equal(judged(problem), expected)
 

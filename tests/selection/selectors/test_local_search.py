@@ -1,10 +1,10 @@
-"""Local search ends where no neighbour helps, and multisets count everybody as often as he is in."""
+"""Local search ends where no neighbour helps, and multisets count every member as often as it is in them."""
 
 import contextlib
 
 import numpy as np
 import pytest
-from oracles import dominance
+from oracles import dominance, ordering
 from oracles import votes as naive
 
 from evo_ensyth.selection.budget import Budget, SearchOver
@@ -23,12 +23,7 @@ def searched(selector, problem, budget=None, seconds=None):
 
 def neighbours(subset):
     """All that one member more, less, or another makes of a subset."""
-    inside, outside = np.flatnonzero(subset), np.flatnonzero(~subset)
-    moves = [(i,) for i in outside] + [(i,) for i in inside if len(inside) > 1]
-    for move in moves + [(i, j) for i in inside for j in outside]:
-        other = subset.copy()
-        other[list(move)] ^= True
-        yield other
+    return [flip for flip in naive.flips(subset) if flip.any()] + naive.swaps(subset)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -66,16 +61,13 @@ def test_swaps_count_as_evaluations_and_are_those_of_full_counting(make_problem)
     subset = np.arange(9) % 3 == 0
     errors = search.swap_errors(subset)
     assert search.budget.n_evaluations == 18
-    for row, leaving in enumerate(np.flatnonzero(subset)):
-        for column, joining in enumerate(np.flatnonzero(~subset)):
-            other = subset.copy()
-            other[[leaving, joining]] ^= True
-            assert errors[row, column] == naive.errors(other, votes.y_pred, votes.y_true, votes.n_classes)
+    expected = [naive.errors(swap, votes.y_pred, votes.y_true, votes.n_classes) for swap in naive.swaps(subset)]
+    assert errors.ravel().tolist() == expected
     with pytest.raises(SearchOver):
         Evaluator(problem, Budget(17)).swap_errors(subset)
 
 
-def test_a_member_of_a_multiset_votes_as_often_as_he_is_in_it(make_problem):
+def test_a_member_of_a_multiset_votes_as_often_as_it_is_in_it(make_problem):
     problem = make_problem(n_members=7)
     search, votes = Evaluator(problem), problem.search
     multiset = np.array([3, 0, 1, 0, 0, 2, 0])
@@ -90,17 +82,9 @@ def test_a_member_of_a_multiset_votes_as_often_as_he_is_in_it(make_problem):
 
 def test_multisets_are_grown_as_by_hand(make_problem):
     problem = make_problem(n_members=8)
-    votes = problem.search
-    counted = votes.y_pred, votes.y_true, votes.n_classes
-    multiset = np.zeros(8, int)
-    multiset[votes.member_errors.argmin()] = 1
-    judged = [multiset > 0]
-    for _ in range(11):
-        grown = [multiset + (np.arange(8) == member) for member in range(8)]
-        multiset[np.argmin([naive.multiset_errors(each, *counted) for each in grown])] += 1
-        judged.append(multiset > 0)
-    assert multiset.max() > 1  # else replacement was not tested
-    values = Evaluator(problem).evaluate(np.array(judged)).values
+    multisets = np.array(ordering.caruana_multisets(problem.search, rounds=12))
+    assert multisets.max() > 1  # else replacement was not tested
+    values = Evaluator(problem).evaluate(multisets > 0).values
     assert sorted(map(tuple, searched(Caruana(rounds=12), problem).archive.values)) == dominance.non_dominated(values)
 
 

@@ -1,12 +1,12 @@
 """Multisets that are bred, and the archives that they are bred from."""
 
 import contextlib
-import itertools
 import math
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import diversity
 from oracles import votes as naive
 
 from evo_ensyth.pool import Votes
@@ -115,7 +115,7 @@ def test_a_mutation_is_one_vote_more_for_anybody_or_one_less_for_a_voter():
     assert_array_equal(np.unique(_multisets._mutated(np.zeros((40, 1), np.int64), np.random.default_rng(0))), [0, 1])
 
 
-def test_a_child_of_one_parent_always_mutates_and_one_of_two_if_it_is_told_to():
+def test_a_child_of_one_parent_always_mutates_and_one_of_two_at_the_rate_that_is_set():
     parents = np.array([[9, 4]])
     rng = np.random.default_rng(0)
     bred = _multisets._bred(parents, Breeding(crossover_rate=0, mutation=0), {parents.tobytes()}, rng)
@@ -132,16 +132,11 @@ def test_measures_of_diversity_are_those_of_a_loop():
     labels[4] = truth
     pairs = pairwise(Votes(labels, truth, 3, "search"))
     sets = np.array(list(naive.all_subsets(5)))
-    differ = [[np.mean(a != b) for b in labels] for a in labels]
-    wrong = labels != truth
-    correlate = np.zeros((5, 5))
-    correlate[:4, :4] = np.corrcoef(wrong[:4])
-    expected = []
-    for members in map(np.flatnonzero, sets):
-        both = list(itertools.combinations(members, 2))
-        expected.append(
-            [np.mean([m[i][j] for i, j in both]) if both else alone for m, alone in ((differ, 0), (correlate, 1))]
-        )
+    differ, correlate = diversity.pairwise_measures(labels, truth)
+    expected = [
+        [diversity.mean_over_pairs(subset, differ, alone=0), diversity.mean_over_pairs(subset, correlate, alone=1)]
+        for subset in sets
+    ]
     assert_allclose(mean_of_pairs(sets, pairs), expected, atol=1 / GRAIN)
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from oracles import votes as naive
+from oracles import ordering
 
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.evaluator import Evaluator
@@ -48,18 +48,6 @@ def order_of(judged):
     return order
 
 
-def signatures(votes):
-    return [[1 if a == t else -1 for a, t in zip(row, votes.y_true, strict=True)] for row in votes.y_pred]
-
-
-def dot(a, b):
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def errors(votes, members):
-    return naive.errors(np.isin(np.arange(votes.n_members), members), votes.y_pred, votes.y_true, votes.n_classes)
-
-
 def with_labels(problem, labels, truth):
     votes = Votes(np.asarray(labels), np.asarray(truth), 4, "search")
     return replace(problem, pool=Pool(Members(tuple("abcdefgh"[: len(labels)])), votes))
@@ -96,17 +84,8 @@ def test_only_what_is_judged_is_counted(make_problem, selector):
 @pytest.mark.parametrize("seed", range(5))
 def test_members_are_ordered_by_their_angle_to_the_reference(make_problem, seed):
     problem = make_problem(n_members=8, n_samples=60, seed=seed)
-    votes = problem.search
-    c = signatures(votes)
-    c_ens = [Fraction(sum(column), 8) for column in zip(*c, strict=True)]
-    o = [1] * 60
-    slope = -dot(o, c_ens) / dot(c_ens, c_ens)
-    c_ref = [1 + slope * x for x in c_ens]
-    assert dot(c_ref, c_ens) == 0
-    cosines = [dot(row, c_ref) for row in c]  # times the lengths, which are the same for all
-    expected = sorted(range(8), key=lambda i: (-cosines[i], votes.member_errors[i], i))
-    assert order_of(path(OrientationOrdering(cut=False), problem)[0]) == expected
-    below_90_degrees = [i for i in expected if cosines[i] > 0]
+    order, below_90_degrees = ordering.orientation_order(problem.search)
+    assert order_of(path(OrientationOrdering(cut=False), problem)[0]) == order
     assert 0 < len(below_90_degrees) < 8
     assert order_of(path(OrientationOrdering(), problem)[0]) == below_90_degrees
 
@@ -127,27 +106,12 @@ def test_with_a_mean_signature_along_the_diagonal_accuracy_orders_and_nothing_is
 # --- Margin distance minimisation -----------------------------------------------------------------------------------
 
 
-def nearest_first(votes, points):
-    """Join whoever brings the mean nearest to the points, by distances in fractions."""
-    c, m = signatures(votes), votes.n_members
-    order = []
-    while len(order) < m:
-        outside = [i for i in range(m) if i not in order]
-
-        def distance(joining):
-            mean = [Fraction(sum(c[i][n] for i in [*order, joining]), m) for n in range(votes.n_samples)]
-            return sum((p - x) ** 2 for p, x in zip(points, mean, strict=True))
-
-        order.append(min(outside, key=distance))
-    return order
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("point", ["0.075", "0.2", "1"])
 def test_the_member_joins_that_comes_nearest_to_the_point(make_problem, seed, point):
     problem = make_problem(n_members=7, n_samples=40, seed=seed)
     judged, _ = path(MarginDistanceMinimisation(float(point)), problem)
-    assert order_of(judged) == nearest_first(problem.search, [Fraction(point)] * 40)
+    assert order_of(judged) == ordering.margin_distance_order(problem.search, [Fraction(point)] * 40)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,7 +119,7 @@ def test_a_point_may_be_drawn_for_each_sample(make_problem, seed):
     problem = make_problem(n_members=7, n_samples=40, seed=seed)
     drawn = np.random.default_rng(seed).integers(1, 250_000, 40)
     judged, _ = path(MarginDistanceMinimisation(0), problem, seed)
-    assert order_of(judged) == nearest_first(problem.search, [Fraction(int(n), 10**6) for n in drawn])
+    assert order_of(judged) == ordering.margin_distance_order(problem.search, [Fraction(int(n), 10**6) for n in drawn])
 
 
 # --- Complementarity, DREP, reduce-error ----------------------------------------------------------------------------
@@ -164,32 +128,15 @@ def test_a_point_may_be_drawn_for_each_sample(make_problem, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_member_joins_that_is_right_most_often_where_the_ensemble_is_wrong(make_problem, seed):
     problem = make_problem(n_members=8, n_samples=60, seed=seed)
-    votes = problem.search
-    order = []
-    while len(order) < 8:
-        wrong = np.ones(60, bool)
-        if order:
-            wrong = naive.plurality(np.isin(np.arange(8), order), votes.y_pred, 4) != votes.y_true
-        helps = [sum(w and a == t for w, a, t in zip(wrong, row, votes.y_true, strict=True)) for row in votes.y_pred]
-        outside = [i for i in range(8) if i not in order]
-        order.append(min(outside, key=lambda i: (-helps[i], votes.member_errors[i])))
-    assert order_of(path(Complementarity(), problem)[0]) == order
+    assert order_of(path(Complementarity(), problem)[0]) == ordering.complementarity_order(problem.search)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("rho", "looked_at"), [(0.3, 3 + 2 + 2 + 2 + 1 + 1 + 1), (0.5, 4 + 3 + 3 + 2 + 2 + 1 + 1)])
 def test_of_the_most_different_the_best_joins(make_problem, seed, rho, looked_at):
     problem = make_problem(n_members=8, n_samples=60, seed=seed)
-    votes = problem.search
-    order = [int(votes.member_errors.argmin())]
-    while len(order) < 8:
-        answers = naive.plurality(np.isin(np.arange(8), order), votes.y_pred, 4)
-        outside = [i for i in range(8) if i not in order]
-        outside.sort(key=lambda i: (sum(a == b for a, b in zip(votes.y_pred[i], answers, strict=True)), i))
-        different = outside[: int(np.ceil(rho * len(outside)))]
-        order.append(min(sorted(different), key=lambda i: errors(votes, [*order, i])))
     judged, search = path(DREP(rho), problem)
-    assert order_of(judged) == order
+    assert order_of(judged) == ordering.drep_order(problem.search, rho)
     assert search.budget.n_evaluations == looked_at + 8
 
 
@@ -202,23 +149,7 @@ def test_without_restriction_drep_is_the_greedy_walk(make_problem):
 @pytest.mark.parametrize("rounds", [1, 10])
 def test_after_each_addition_places_go_to_the_best(make_problem, seed, rounds):
     problem = make_problem(n_members=8, n_samples=60, seed=seed)
-    votes = problem.search
-    members, settled, looked_at = [], [], 0
-    for size in range(1, 7):
-        outside = [i for i in range(8) if i not in members]
-        members.append(min(outside, key=lambda i: errors(votes, [*members, i])))
-        looked_at += len(outside) if size > 1 else 0
-        for _ in range(rounds if size > 1 else 0):
-            before = list(members)
-            for place in range(size):
-                others = members[:place] + members[place + 1 :]
-                outside = [i for i in range(8) if i not in others]
-                outside.sort(key=lambda i: (errors(votes, [*others, i]), i != members[place], i))
-                members[place] = outside[0]
-                looked_at += len(outside)
-            if members == before:
-                break
-        settled.append(sorted(members))
+    settled, looked_at = ordering.back_fitted(problem.search, max_size=6, rounds=rounds)
     judged, search = path(ReduceError(rounds=rounds, max_size=6), problem)
     last_of_size = {int(subset.sum()): np.flatnonzero(subset).tolist() for subset in judged}
     assert list(last_of_size.values()) == settled
@@ -249,14 +180,6 @@ def test_back_fitting_replaces_somebody(make_problem):
 # --- Medoids --------------------------------------------------------------------------------------------------------
 
 
-def distances(votes):
-    return [[sum(x != y for x, y in zip(a, b, strict=True)) for b in votes.y_pred] for a in votes.y_pred]
-
-
-def total(d, medoids):
-    return sum(min(row[i] for i in medoids) for row in d)
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, seed):
     # members like points on a line, where the best two lie far from the best one
@@ -264,7 +187,7 @@ def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, see
     problem = make_problem(n_members=11, n_samples=150)
     labels = (np.arange(150) < points[:, None]).astype(np.uint8)
     problem = replace(problem, pool=replace(problem.pool, search=replace(problem.search, y_pred=labels), test=None))
-    d = distances(problem.search)
+    d = ordering.label_distances(problem.search)
     assert_array_equal(d, abs(points[:, None] - points))
     judged, search = path(KMedoids(first="diversity"), problem)
     assert [int(subset.sum()) for subset in judged] == list(range(1, 12))
@@ -273,26 +196,21 @@ def test_no_exchange_of_one_medoid_lowers_the_sum_of_distances(make_problem, see
         medoids = np.flatnonzero(subset).tolist()
         for leaving in medoids:
             for joining in np.flatnonzero(~subset):
-                assert total(d, medoids) <= total(d, [joining if i == leaving else i for i in medoids])
+                exchanged = [joining if i == leaving else i for i in medoids]
+                assert ordering.distance_to_medoids(d, medoids) <= ordering.distance_to_medoids(d, exchanged)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_best_of_each_cluster_votes(make_problem, seed):
     problem = make_problem(n_members=9, n_samples=601, seed=seed)
-    d, own = distances(problem.search), problem.search.member_errors
     for medoids, voters in zip(
         path(KMedoids(first="diversity"), problem)[0], path(KMedoids(), problem)[0], strict=True
     ):
-        clusters = {int(i): [] for i in np.flatnonzero(medoids)}
-        for member in range(9):
-            ranked = sorted((d[member][i], i) for i in clusters)
-            assert len(ranked) == 1 or ranked[0][0] < ranked[1][0]  # else which cluster is not said
-            clusters[ranked[0][1]].append(member)
-        expected = sorted(min(members, key=lambda i: own[i]) for members in clusters.values())
+        expected = ordering.best_of_clusters(problem.search, np.flatnonzero(medoids))
         assert np.flatnonzero(voters).tolist() == expected
 
 
-def test_two_kinds_of_members_are_told_apart(make_problem):
+def test_two_kinds_of_members_make_two_clusters(make_problem):
     kinds = [[0, 0, 0, 1, 1, 1], [2, 2, 2, 1, 1, 1]]
     labels = np.array([kinds[i % 2] for i in range(8)])
     labels[2, 3], labels[5, 3] = 3, 3
