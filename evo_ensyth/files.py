@@ -181,7 +181,7 @@ def _read_regular(path: Path) -> bytes:
     """Read a regular file; anything else is refused, as reading a pipe or a device might never end."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path} is no regular file.")
+            raise InputError(f"{path} is not a regular file.")
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.") from None

@@ -73,7 +73,7 @@ def load(folder: str, name: str, what: str) -> Any:
         Unknown plug-in (the message lists all names and the nearest one), or one that cannot be imported.
     """
     if not isinstance(name, str):
-        raise InputError(f"{name!r} is no name of a {what}; there is {', '.join(names(folder))}.")
+        raise InputError(f"{name!r} is not the name of a {what}; there is {', '.join(names(folder))}.")
     if "." in name:
         return imported(name, what)
     places = _places(folder)

@@ -254,7 +254,7 @@ def test_an_objective_of_ones_own_has_a_dotted_name_on_the_command_line(call, np
         ({"objectives": "eror"}, "no objective called 'eror'. Did you mean 'error'?"),
         ({"objectives": ["error", "eror"]}, "no objective called 'eror'. Did you mean 'error'?"),
         ({"objectives": ["error", "wats"]}, "no objective called 'wats'. Did you mean 'watts'?"),
-        ({"objectives": ["error", "error"]}, "objective 'error' stands twice"),
+        ({"objectives": ["error", "error"]}, "objective 'error' is given twice"),
         ({"objectives": []}, "problem 'drawn' has no objective; give it at least one"),
         ({"objectives": [lambda ensembles: ensembles.sizes]}, "objective"),
         ({"objectives": 3}, "objective"),

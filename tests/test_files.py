@@ -114,9 +114,9 @@ def test_what_is_no_file_is_refused_before_it_is_read(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     for name, message in (
         ("none", "does not exist"),
-        (".", "is no regular file"),
-        ("pipe", "is no regular file"),
-        ("endless", "is no regular file"),
+        (".", "is not a regular file"),
+        ("pipe", "is not a regular file"),
+        ("endless", "is not a regular file"),
         ("loop", "cannot be read: Too many levels"),
         ("x" * 300, "cannot be read: File name too long"),
     ):

@@ -145,7 +145,7 @@ def test_the_name_of_a_problem_is_not_mistaken_for_a_file(load, tmp_path):
         ("..x", "there is no file"),
         ("x" * 300, "cannot be looked up: File name too long"),
         ("x" * 300 + ".py", "cannot be looked up: File name too long"),
-        ("/dev/null", "is no regular file"),
+        ("/dev/null", "is not a regular file"),
     ],
 )
 def test_what_is_no_problem_is_refused(load, target, message):

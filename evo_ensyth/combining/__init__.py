@@ -160,9 +160,9 @@ def fit(combiner: Combiner, votes: Votes, subset: np.ndarray) -> Combined:
     members = np.flatnonzero(subset)
     given = np.asarray(combiner.weights(votes.part(members)))
     if given.shape != members.shape or given.dtype.kind not in "iuf" or not ((given >= 0) & (given < np.inf)).all():
-        who = type(combiner).__name__
+        name = type(combiner).__name__
         raise InputError(
-            f"{who} weighs {len(members)} members with {given}; expected {len(members)} finite numbers of at least 0."
+            f"{name} weighs {len(members)} members with {given}; expected {len(members)} finite numbers of at least 0."
         )
     weights = np.zeros(votes.n_members, np.float64 if given.dtype.kind == "f" else np.int64)
     weights[members] = given if given.any() else 1

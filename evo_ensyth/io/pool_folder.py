@@ -179,7 +179,7 @@ def read_pool(folder: Path | str) -> StoredPool:
     manifest = read_manifest(path)
     members = manifest["members"]
     try:
-        who = Members(
+        listed = Members(
             names=tuple(member["name"] for member in members),
             origins=tuple(member["origin"] for member in members),
             costs=_costs(members),
@@ -188,9 +188,9 @@ def read_pool(folder: Path | str) -> StoredPool:
     except InputError as error:
         raise InputError(f"{path}: field 'members': {error}") from error
     votes = {split: _read_votes(folder, manifest, split) for split in SPLITS}
-    parent = _read_parent(folder, manifest, who, votes)
+    parent = _read_parent(folder, manifest, listed, votes)
     source = {"kind": "pool", "name": folder.name}
-    pool = Pool(who, votes["search"], votes["test"], parent, name=manifest["problem"], source=source)
+    pool = Pool(listed, votes["search"], votes["test"], parent, name=manifest["problem"], source=source)
     layers = tuple(member["layers"] for member in members)
     return StoredPool(folder, manifest["problem"], pool, manifest["about"], layers)
 
@@ -248,11 +248,13 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
 
 
 def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Members, votes: Mapping[str, Votes]) -> Parent:
-    told = manifest["about"].get("parent")
+    described = manifest["about"].get("parent")
     costs = {
-        cost: float(told[cost])
+        cost: float(described[cost])
         for cost in pool.costs
-        if isinstance(told, dict) and type(told.get(cost)) in (int, float) and 0 <= told[cost] < LARGEST_COST
+        if isinstance(described, dict)
+        and type(described.get(cost)) in (int, float)
+        and 0 <= described[cost] < LARGEST_COST
     }
     labels = {}
     for split in SPLITS if "parent_labels" in manifest else ():
@@ -296,7 +298,7 @@ def _mapped(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; build the pool again.") from error
     except Exception as error:  # NumPy raises nearly anything for damaged files
-        raise InputError(f"{path} is no whole .npy file: {error}.") from error
+        raise InputError(f"{path} is not a complete .npy file: {error}.") from error
 
 
 def _npy(values: np.ndarray) -> bytes:

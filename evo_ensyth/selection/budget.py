@@ -3,7 +3,7 @@
 import time
 
 
-class SearchOver(Exception):  # noqa: N818 - it is no error
+class SearchOver(Exception):  # noqa: N818 - not an error
     """The budget is spent, the time is up, or the search was stopped. Selectors do not catch it."""
 
 

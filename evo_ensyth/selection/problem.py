@@ -61,7 +61,7 @@ class Problem:
             raise InputError(f"problem '{self.name}' has no objective; give it at least one.")
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
-            raise InputError(f"objective '{max(names, key=names.count)}' stands twice; name each once.")
+            raise InputError(f"objective '{max(names, key=names.count)}' is given twice; name each once.")
 
     def find(self, name: str | Objective) -> Objective:
         """Look up an objective by name among `known`, those of the package, and the pool's costs.

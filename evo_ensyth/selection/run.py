@@ -237,7 +237,7 @@ def _search(evaluator: Evaluator, selector: Selector, seed: int) -> None:
 def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:
     members = ", ".join(problem.pool.names[i] for i in np.flatnonzero(nearest))
     return InputError(
-        f"none of the {evaluator.budget.n_evaluations:,} ensembles that were judged keeps all constraints; the nearest "
+        f"none of the {evaluator.budget.n_evaluations:,} evaluated ensembles keeps all constraints; the nearest "
         f"is {members}: {violated(problem.constraints, problem.on_search(nearest[None]))}."
     )
 

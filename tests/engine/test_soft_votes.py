@@ -282,7 +282,7 @@ def test_files_that_do_not_fit_the_pool_are_refused(pool_folder):
     with pytest.raises(InputError, match=r"pool: search scores hold -1 \(member 2, sample 0, class 0\)"):
         read_scores(stored, "search")
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(InputError, match=r"search.scores.npy is no whole .npy file"):
+    with pytest.raises(InputError, match=r"search.scores.npy is not a complete .npy file"):
         read_scores(stored, "search")
     path.unlink()
     with pytest.raises(InputError, match=r"search.scores.npy does not exist; build the pool again"):

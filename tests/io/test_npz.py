@@ -221,8 +221,11 @@ WRONG: dict[str, tuple[dict, str]] = {
     "a new line": ({**WHOLE, "names": np.array(["x", "y\n", "z"])}, r"'names' calls member 1 'y\\n'"),
     "right to left": ({**WHOLE, "names": np.array(["x", "\u202ey", "z"])}, "'names' calls member 1"),
     "half a character": ({**WHOLE, "names": np.array(["x", "\ud800", "z"])}, "'names' calls member 1"),
-    "no UTF-8": ({**WHOLE, "names": np.array([b"x", b"\xff", b"z"])}, "'names' holds what is no text"),
-    "no Unicode": ({**WHOLE, "names": np.array([1, 2, 0x110000], "<u4").view("<U1")}, "'names' holds what is no text"),
+    "no UTF-8": ({**WHOLE, "names": np.array([b"x", b"\xff", b"z"])}, "'names' holds entries that are not text"),
+    "no Unicode": (
+        {**WHOLE, "names": np.array([1, 2, 0x110000], "<u4").view("<U1")},
+        "'names' holds entries that are not text",
+    ),
     "a short cost": ({**WHOLE, "cost_ms": np.ones(2)}, r"cost 'ms' has shape \(2,\); the pool needs \(3,\)"),
     "a square cost": ({**WHOLE, "cost_ms": np.ones((3, 1))}, r"cost 'ms' has shape \(3, 1\)"),
     "a NaN cost": ({**WHOLE, "cost_ms": np.array([1, np.nan, 1])}, "cost 'ms' is nan for member 1; it must be finite"),
@@ -313,15 +316,15 @@ def test_what_is_no_npz_file_is_refused(npz, tmp_path):
         assert str(path) in str(caught.value)
 
     refused(tmp_path / "none.npz", "does not exist")
-    refused(tmp_path, "is no regular file")
+    refused(tmp_path, "is not a regular file")
     (tmp_path / "text.npz").write_text("labels: 1 2 3\n")
-    refused(tmp_path / "text.npz", "is no whole .npz file")
+    refused(tmp_path / "text.npz", "is not a complete .npz file")
     (tmp_path / "empty.npz").write_bytes(b"")
-    refused(tmp_path / "empty.npz", "is no whole .npz file")
+    refused(tmp_path / "empty.npz", "is not a complete .npz file")
     np.save(tmp_path / "labels.npy", LABELS)
-    refused(tmp_path / "labels.npy", "is no whole .npz file")
+    refused(tmp_path / "labels.npy", "is not a complete .npz file")
     os.mkfifo(tmp_path / "pipe.npz")
-    refused(tmp_path / "pipe.npz", "is no regular file")
+    refused(tmp_path / "pipe.npz", "is not a regular file")
     with zipfile.ZipFile(tmp_path / "texts.npz", "w") as file:
         file.writestr("labels.npy", "no array")
     refused(tmp_path / "texts.npz", "'labels' has no header of an array")

@@ -71,7 +71,7 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
         raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} {'is no regular file' if path.exists() else 'does not exist'}.")
+        raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
     read: Callable[..., Pool] = _format_of(path).read
     return read(path, test_share=test_share, split_seed=split_seed)
 

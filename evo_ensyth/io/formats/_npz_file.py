@@ -43,12 +43,12 @@ def opened(path: Path) -> Iterator["Npz"]:
     """
     try:
         if not path.is_file():
-            raise InputError(f"{path} {'is no regular file' if path.exists() else 'does not exist'}.")
+            raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
         file = zipfile.ZipFile(path)
     except InputError:
         raise
     except Exception as error:  # zipfile raises nearly anything for damaged files
-        raise InputError(f"{path} is no whole .npz file: {error}.") from error
+        raise InputError(f"{path} is not a complete .npz file: {error}.") from error
     with file:
         entries = file.namelist()
         keys = tuple(entry.removesuffix(".npy") for entry in entries)

@@ -168,7 +168,7 @@ class _Reader:
         costs = {key.removeprefix(prefix): self.parent_cost(key) for key in self.file.keys if key.startswith(prefix)}
         if search.parent is None:
             if costs:
-                raise InputError(f"'{prefix}{next(iter(costs))}' tells of a parent whose answers are missing.")
+                raise InputError(f"'{prefix}{next(iter(costs))}' is the cost of a parent whose answers are missing.")
             return None
         splits = {"search": search, "test": test}
         labels = {split: part.parent for split, part in splits.items() if part and part.parent is not None}
@@ -248,7 +248,9 @@ class _Reader:
         keys = [key for key in self.file.keys if key.startswith(prefix)]
         if "shared_members" not in self.file.keys:
             if keys:
-                raise InputError(f"there is '{keys[0]}' but no 'shared_members', so nobody knows who shares it.")
+                raise InputError(
+                    f"there is '{keys[0]}' but no 'shared_members', which lists the members that share it."
+                )
             return ()
         members = self.file.array("shared_members")
         if members.ndim != 2 or members.shape[1] != len(pool) or members.dtype.kind not in "biu":
@@ -289,7 +291,7 @@ class _Reader:
         try:
             names = [str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values.tolist()]
         except (ValueError, SystemError):  # bytes that are not UTF-8, integers that are not Unicode
-            raise InputError("'names' holds what is no text.") from None
+            raise InputError("'names' holds entries that are not text.") from None
         for i, name in enumerate(names):
             if not name.strip() or not name.isprintable():
                 raise InputError(f"'names' calls member {i} {name!r}; use printable text.")

@@ -102,8 +102,8 @@ def metropolis_walk(
             count_slots(words, slot_0 * stride, stride, n_slots[unit], members * WORDS, of_unit, n_bits)
     size = members.size
     _, joining, leaving, level = room_for_tables(first_slot, n_bits)
-    everybody = np.arange(n_members)
-    movers, errors = everybody.copy(), np.empty(n_members, np.int64)
+    all_members = np.arange(n_members)
+    movers, errors = all_members.copy(), np.empty(n_members, np.int64)
     values = np.empty(n_members)
     n = n_members
     counted, deviations = np.int64(0), 0.0
@@ -111,7 +111,7 @@ def metropolis_walk(
         all_move = step % REST == 0
         if all_move:
             n = n_members
-            movers[:] = everybody
+            movers[:] = all_members
         if counted + n > most:
             return step, counted, deviations
         counted += n

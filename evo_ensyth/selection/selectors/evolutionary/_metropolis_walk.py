@@ -106,12 +106,12 @@ def _by_guide(
 ) -> WalkLeg:
     """Walk by any guiding objective: each step computes the values of the neighbours; see `metropolis_walk`."""
     size, counted = int(np.count_nonzero(subset)), 0
-    movers = everybody = np.arange(len(subset))
+    movers = all_members = np.arange(len(subset))
     best: dict[int, tuple[float, np.ndarray]] = {}
     deviations: list[float] = []
     for step, chance in enumerate(chances):
         if step % REST == 0:
-            movers = everybody
+            movers = all_members
         if len(movers) > search.budget.remaining:
             break
         counted += len(movers)
@@ -129,7 +129,7 @@ def _by_guide(
             hopeless |= some & (values > lowest + HOPELESS * temperature)
             if np.isfinite(penalty[size_then]) and (size_then not in best or lowest < best[size_then][0]):
                 mover = movers[some][values[some].argmin()]
-                best[size_then] = float(lowest), np.where(everybody == mover, ~subset, subset)
+                best[size_then] = float(lowest), np.where(all_members == mover, ~subset, subset)
         if step % REST == 0:
             deviations.append(float(values[leaves].std()) if size > 1 else 0.0)
         chosen = kernel.draw_boltzmann(penalised, temperature, chance)

@@ -159,7 +159,7 @@ def moead(start: np.ndarray, evaluated: Evaluated, *, crossover: float, seed: in
         n_neighbors=min(NEIGHBOURS, len(directions)),
         crossover=_UniformCrossover(crossover),
         mutation=_FlipOrSwap(),
-        repair=_NobodyIsNotAnEnsemble(),
+        repair=_FillEmpty(),
     )
     return PymooSteps(algorithm, start, evaluated, seed=seed, constrained=False)
 
@@ -203,7 +203,7 @@ def _mating(selection: Any, crossover: float) -> Mating:
         selection,
         _UniformCrossover(crossover),
         _FlipOrSwap(),
-        repair=_NobodyIsNotAnEnsemble(),
+        repair=_FillEmpty(),
         eliminate_duplicates=_Distinct(),
         n_max_iterations=TRIES,
     )
@@ -269,7 +269,7 @@ class _FlipOrSwap(Mutation):  # type: ignore[misc]
         return np.asarray(subsets ^ flips)
 
 
-class _NobodyIsNotAnEnsemble(Repair):  # type: ignore[misc]
+class _FillEmpty(Repair):  # type: ignore[misc]
     """Adds a random member to empty subsets."""
 
     def _do(self, problem: Any, subsets: np.ndarray, random_state: Any = None, **kwargs: Any) -> np.ndarray:

@@ -96,7 +96,7 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
             subsets = np.zeros((len(block), n_members), bool)
             np.put_along_axis(subsets, np.array(block), True, axis=1)
             search.evaluate(subsets)
-        search.report_progress(f"all of {size} members are judged")
+        search.report_progress(f"all ensembles of {size} members are evaluated")
 
 
 class _Checkpoint:
@@ -123,8 +123,8 @@ class _Checkpoint:
                 best[row, members] = True
             self.search.record(proof.counted, best)
         except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(f"{self.path} is no checkpoint of this search ({error}); remove it.") from error
-        self.search.report_progress(f"going on from {self.path}")
+            raise InputError(f"{self.path} is not a checkpoint of this search ({error}); remove it.") from error
+        self.search.report_progress(f"resuming from {self.path}")
 
     def save_now_and_then(self, proof: Proof) -> None:
         """Write the state of the proof, unless it was written a few seconds ago."""
