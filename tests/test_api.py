@@ -379,7 +379,7 @@ def test_a_built_pool_is_returned(pool_folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(workspace, "build_pool", build)
     seen = []
-    pool = api.build_pool("digits", workers=0, without_failed=True, on_progress=lambda *told: seen.append(told))
+    pool = api.build_pool("digits", workers=0, without_failed=True, on_progress=lambda *progress: seen.append(progress))
     assert (pool.names, calls, seen) == (("a", "b", "c-1", "d_2.x"), [("digits", 0, True)], [(1, 4, "a")])
 
 

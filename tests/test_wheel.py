@@ -144,7 +144,7 @@ def test_what_building_needs_is_what_the_extra_lists():
     assert names == set(BUILD_EXTRA)
 
 
-def test_whoever_cites_it_cites_this_version():
+def test_the_citation_file_names_this_version():
     from evo_ensyth import __version__
 
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()

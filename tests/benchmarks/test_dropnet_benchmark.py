@@ -46,7 +46,7 @@ def test_a_model_has_as_many_units_as_it_says_and_ends_at_a_tenth_of_them(name):
     assert last <= model.n_units / 10 < before[-1]
 
 
-def test_a_small_run_tells_units_and_accuracies_of_every_network(tmp_path):
+def test_a_small_run_reports_units_and_accuracies_of_every_network(tmp_path):
     plan = dropnet.recipe(DIGITS, seed=1, training=SHORT)
     build_pool(plan, tmp_path / "pool", problem="dropnet")
     found = dropnet.results(plan, tmp_path / "pool", DIGITS)

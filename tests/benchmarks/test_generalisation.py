@@ -94,17 +94,17 @@ def test_no_method_sees_the_test_part(everything, name):
     labels[:, hidden.y_true] = 3 - labels[:, hidden.y_true]
     poisoned = unseen.Everything("drawn", everything.pool, Votes(labels, votes.y_true, 4, "search"))
     chosen = ("recommended", "exactly_on_search", "recommended_errors_on_search", "evaluations")
-    told = [unseen.played(pool, 150, 0, unseen.Method(name), budget=2_000, seed=1) for pool in (everything, poisoned)]
-    assert [told[0][what] for what in chosen] == [told[1][what] for what in chosen]
-    assert told[0]["exactly"] != told[1]["exactly"]
+    played = [unseen.played(pool, 150, 0, unseen.Method(name), budget=2_000, seed=1) for pool in (everything, poisoned)]
+    assert [played[0][what] for what in chosen] == [played[1][what] for what in chosen]
+    assert played[0]["exactly"] != played[1]["exactly"]
 
 
-def test_what_is_told_is_what_the_naive_vote_says(everything):
+def test_the_errors_reported_are_those_of_votes_counted_by_hand(everything):
     unseen.check(everything, 150, [unseen.Method(name) for name in METHODS], budget=2_000, seed=1)
     search, test, _ = unseen.draws(everything, 150, 0, 1)
-    told = unseen.played(everything, 150, 0, unseen.Method("backward_elimination"), budget=1, seed=1)
+    played = unseen.played(everything, 150, 0, unseen.Method("backward_elimination"), budget=1, seed=1)
     best_first = np.argsort(search.member_errors, kind="stable")
-    for size, wrong in enumerate(told["exactly"], 1):
+    for size, wrong in enumerate(played["exactly"], 1):
         assert wrong == errors(np.isin(np.arange(25), best_first[:size]), test.y_pred, test.y_true, 4)
 
 

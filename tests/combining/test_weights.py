@@ -98,7 +98,7 @@ def test_samme_lets_a_perfect_member_decide_alone():
     assert_array_equal(weights("samme", Votes(labels, votes.y_true, 3, "search")) > 0, [0, 0, 1, 0])
 
 
-def test_samme_gives_nobody_a_vote_who_is_no_better_than_a_guess():
+def test_samme_gives_no_vote_to_a_member_no_better_than_a_guess():
     for errors in ([4, 5], [5, 6]):
         assert_array_equal(weights("samme", with_errors(errors, 8, 2)), 0)
     assert weights("samme", with_errors([4, 5], 8, 3)).any()

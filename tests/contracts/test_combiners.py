@@ -73,7 +73,7 @@ def test_identical_members_answer_what_one_of_them_does(combiner):
 
 @each_combiner
 @pytest.mark.parametrize("n_members", [1, 2, 3])
-def test_members_who_are_always_wrong_leave_an_ensemble_that_answers(combiner, n_members):
+def test_an_ensemble_answers_where_its_members_are_always_wrong(combiner, n_members):
     truth = drawn().y_true
     labels = np.tile((truth + 1) % 3, (n_members, 1))
     votes = scored(labels, truth, np.eye(3)[labels])
@@ -184,7 +184,7 @@ def test_weights_of_somebody_else_that_are_none_are_refused(given):
         combining.fit(Odd(given), drawn(3), everybody(3))
 
 
-def test_where_nobody_earns_a_weight_all_get_the_same():
+def test_where_no_member_earns_a_weight_all_get_the_same():
     assert_array_equal(combining.fit(Odd((0.0, 0.0, 0.0)), drawn(3), everybody(3)).weights, 1)
 
 
@@ -211,7 +211,7 @@ def test_name_class_and_instance_are_the_same_combiner(name):
     assert combining.load(combiner) is combiner
 
 
-def test_an_unknown_name_or_setting_is_told():
+def test_an_unknown_name_or_setting_is_refused():
     with pytest.raises(InputError, match=r"no combiner called 'plurallity'. Did you mean 'plurality'\?"):
         combining.load("plurallity")
     with pytest.raises(InputError, match=r"combiner 'samme' has no setting 'round'; it has rounds"):

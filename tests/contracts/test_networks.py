@@ -29,7 +29,7 @@ def test_it_describes_itself_in_one_line(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_line_tells_the_number_of_parameters(name):
+def test_its_line_gives_the_number_of_parameters(name):
     first = plugins.load("evo_ensyth.synthesis.networks", name, "network").__doc__.splitlines()[0]
     count = sum(parameter.numel() for parameter in networks.build(name, 10, seed=1).parameters())
     assert f"{count:,} parameters" in first

@@ -64,7 +64,7 @@ def test_tiny_pools_work(name, n_members, make_problem):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("n_members", "limits"), [(2, {"budget": 40}), (5, {}), (14, {"budget": 900})])
-def test_members_who_all_agree_work(name, n_members, limits, make_problem):
+def test_it_works_where_all_members_agree(name, n_members, limits, make_problem):
     problem = make_problem(n_members=n_members)
     same = np.repeat(problem.search.y_pred[:1], n_members, axis=0)
     problem = replace(problem, pool=replace(problem.pool, search=replace(problem.search, y_pred=same)))
@@ -97,7 +97,7 @@ def enumerated():
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("n_members", "seed"), [(6, 0), (8, 1)])
-def test_nobody_claims_more_than_his_ensembles_do_or_beats_the_enumeration(
+def test_no_front_claims_more_than_its_ensembles_do_or_beats_the_enumeration(
     name, n_members, seed, make_problem, enumerated
 ):
     problem = make_problem(n_members=n_members, n_samples=60, seed=seed)

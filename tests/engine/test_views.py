@@ -21,7 +21,7 @@ def votes_with_scores() -> Votes:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_whoever_asks_for_a_view_of_the_same_votes_gets_the_same_one(name):
+def test_a_view_of_the_same_votes_is_made_once(name):
     votes = votes_with_scores()
     view = getattr(views, name)(votes)
     assert isinstance(view, KINDS[name])

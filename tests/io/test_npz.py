@@ -47,7 +47,7 @@ def test_of_scores_the_highest_counts_and_ties_go_to_the_lowest_class(npz, kind,
     assert read.search.y_pred.tolist() == SCORES_SAY
 
 
-def test_scores_bring_classes_that_nobody_names(npz):
+def test_scores_bring_classes_that_no_label_names(npz):
     scores = np.concatenate([SCORES, np.zeros((2, 4, 7))], axis=2)
     assert read_predictions(npz({"search_scores": scores, "search_truth": TRUTH[:4]})).search.n_classes == 10
 
@@ -322,7 +322,7 @@ def test_what_is_no_npz_file_is_refused(npz, tmp_path):
     (tmp_path / "empty.npz").write_bytes(b"")
     refused(tmp_path / "empty.npz", "is not a complete .npz file")
     np.save(tmp_path / "labels.npy", LABELS)
-    refused(tmp_path / "labels.npy", "is not a complete .npz file")
+    refused(tmp_path / "labels.npy", r"has the suffix '\.npy'; files of predictions have \.npz")
     os.mkfifo(tmp_path / "pipe.npz")
     refused(tmp_path / "pipe.npz", "is not a regular file")
     with zipfile.ZipFile(tmp_path / "texts.npz", "w") as file:
@@ -355,11 +355,11 @@ def described(shape: object, kind: str = "|u1", column_major: bool = False) -> s
 
 @pytest.fixture
 def zipped(tmp_path: Path) -> Callable[..., Path]:
-    def zipped(entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> Path:
+    def zipped(arrays: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> Path:
         path = tmp_path / "made.npz"
         with zipfile.ZipFile(path, "w", compression) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # zipfile warns of names that stand twice
-            for name, content in entries:
+            for name, content in arrays:
                 file.writestr(name, content)
         return path
 
@@ -434,9 +434,9 @@ def test_an_array_larger_than_the_memory_is_refused_before_it_is_unpacked(zipped
 @pytest.mark.parametrize("names", [("labels.npy", "labels.npy"), ("labels.npy", "labels"), ("truth", "truth.npy")])
 def test_an_array_that_stands_twice_is_refused(zipped, names):
     content = {"labels": stored(LABELS), "truth": stored(TRUTH)}
-    entries = [(name, content[name.removesuffix(".npy")]) for name in ("labels.npy", "truth.npy", *names)]
+    arrays = [(name, content[name.removesuffix(".npy")]) for name in ("labels.npy", "truth.npy", *names)]
     with pytest.raises(InputError, match=rf"made\.npz holds '{names[0].removesuffix('.npy')}' twice"):
-        read_predictions(zipped(entries))
+        read_predictions(zipped(arrays))
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -453,24 +453,24 @@ def test_a_packing_that_unpacks_without_bounds_is_refused(zipped, compression):
         tracemalloc.stop()
 
 
-def test_entries_that_claim_too_little_are_refused_and_too_much_changes_no_vote(zipped):
+def test_arrays_that_claim_too_few_bytes_are_refused_and_too_many_change_no_vote(zipped):
     path = zipped([("labels.npy", stored(LABELS)), TRUTH_ENTRY])
     content, reference = path.read_bytes(), read_predictions(path)
     central, length = content.index(b"PK\x01\x02"), len(stored(LABELS))
-    for place in (20, 24):  # packed and unpacked size of the first entry in the directory
+    for place in (20, 24):  # packed and unpacked size of the first file in the directory
         for size in (0, 1, 127, length - 1, length + 1, 2**31, 2**32 - 1):
             lie = bytearray(content)
             lie[central + place : central + place + 4] = struct.pack("<I", size)
             path.write_bytes(lie)
             if not same(path, reference):
-                # newer Pythons refuse an entry that claims to be packed into the next one
+                # newer Pythons refuse a file that claims to be packed into the next one
                 assert size < length or place == 20, (place, size)
             else:
                 assert size > length, (place, size)
 
 
 def same(path: Path, reference) -> bool:
-    """Whether a file is read; if so, with the same votes, save for a split that got lost with its entries."""
+    """Whether a file is read; if so, with the same votes, save for a split that got lost with its arrays."""
     try:
         read = read_predictions(path)
     except InputError:
@@ -504,8 +504,8 @@ def test_damage_far_behind_the_header_is_noticed(zipped, compression, key):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 9_000).astype(np.uint8)
     values = rng.integers(0, 256, (2, 9_000, 2)).astype(np.uint8)
-    entry = (f"{key}.npy", stored(values if key == "scores" else values[..., 0]))
-    path = zipped([entry, ("truth.npy", stored(truth))], compression)
+    array = (f"{key}.npy", stored(values if key == "scores" else values[..., 0]))
+    path = zipped([array, ("truth.npy", stored(truth))], compression)
     read_predictions(path)
     content = path.read_bytes()
     for place in rng.integers(6_000, 16_000, 8).tolist():

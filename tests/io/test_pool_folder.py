@@ -290,7 +290,7 @@ def test_answers_of_a_parent_that_do_not_fit_are_refused_even_if_they_are_listed
         read_pool(forged(lambda manifest: manifest["parent_labels"].update(test=digest)))
 
 
-def test_an_unfinished_member_is_told_from_a_broken_one(pool_folder):
+def test_an_unfinished_member_is_not_mistaken_for_a_broken_one(pool_folder):
     path = pool_folder / "members" / "a" / "member.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "name": "b"}))

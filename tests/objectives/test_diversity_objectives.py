@@ -26,7 +26,7 @@ def judged(name, labels, truth, subsets):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_members_who_differ_score_less_than_members_who_are_alike(name):
+def test_members_that_differ_score_less_than_members_that_are_alike(name):
     alike, mixed, different = judged(name, LABELS, TRUTH, [[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 0, 0, 1, 1]])
     assert different < mixed < alike
     assert_allclose(alike, 1, rtol=0, atol=1e-14)

@@ -58,7 +58,7 @@ def test_three_that_agree_may_be_wrong_or_right_by_three_votes(labels, expected)
     assert_allclose(smoothed_error.evaluate(one), [expected], rtol=0, atol=1e-6)
 
 
-def test_a_tie_counts_half_whoever_wins_it():
+def test_a_tie_counts_half_whichever_class_wins_it():
     one = ensembles(np.array([[0, 1], [1, 0]]), np.array([0, 1]), 2, np.ones((1, 2), bool))
     assert smoothed_error.evaluate(one) == [0.5]
 

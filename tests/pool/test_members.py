@@ -132,7 +132,7 @@ def test_members_are_found_by_patterns(patterns, found):
 
 
 @pytest.mark.parametrize("pattern", ["Net_trim*", "net_trim", ""])
-def test_a_pattern_that_matches_nobody_is_refused(pattern):
+def test_a_pattern_that_matches_no_member_is_refused(pattern):
     message = f"no member's name matches '{pattern}'; there are 4, such as 'net_trim-0.1'"
     with pytest.raises(InputError, match=re.escape(message)):
         FOUR.matching(["net_trim-*", pattern])

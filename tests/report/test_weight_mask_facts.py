@@ -29,7 +29,7 @@ def averaged(supports, pairs):
     return (len(pairs), *(np.mean([table[pair] for pair in pairs]) for table in tables))
 
 
-def told(part):
+def numbers_of(part):
     return (part.n_pairs, part.jaccard, part.jaccard_by_chance, part.overlap, part.overlap_by_chance)
 
 
@@ -39,9 +39,9 @@ def test_pairs_are_averaged_method_by_method(supports):
     pairs["a", "b"] = [(0, 1), (0, 4), (1, 2), (2, 4)]
     assert set(facts.between) == set(pairs)
     for methods, where in pairs.items():
-        assert told(facts.between[methods]) == pytest.approx(averaged(supports, where))
+        assert numbers_of(facts.between[methods]) == pytest.approx(averaged(supports, where))
     assert facts.n_left_out == 5
-    assert told(facts.with_others("b")) == pytest.approx(averaged(supports, pairs["a", "b"] + pairs["b", "c"]))
+    assert numbers_of(facts.with_others("b")) == pytest.approx(averaged(supports, pairs["a", "b"] + pairs["b", "c"]))
 
 
 def test_a_method_of_its_own_has_no_others(supports):

@@ -162,7 +162,7 @@ def test_members_of_one_variant_have_one_support_and_other_weights(whole):
             assert not np.array_equal(other[name], first[name])
 
 
-def test_the_report_of_a_member_tells_before_and_after(whole):
+def test_the_report_of_a_member_compares_before_and_after_fine_tuning(whole):
     report = read_member(whole, MEMBERS[3])["report"]
     stored = read_pool(whole)
     assert report["accuracy"]["test"] == 1 - stored.pool.test.member_errors[3] / 500
@@ -174,7 +174,7 @@ def test_the_report_of_a_member_tells_before_and_after(whole):
     assert report["compression"] == {"images": 100}
 
 
-def test_the_manifest_tells_of_parent_recipe_and_controls(whole):
+def test_the_manifest_describes_parent_recipe_and_controls(whole):
     about = read_pool(whole).about
     assert about["dataset"] == "digits"
     assert about["network"] == "small"
@@ -240,7 +240,7 @@ def test_latency_is_measured_once_and_changes_nothing_else(measured):
     assert {name for name in after if contents(folder)[name] != after[name]} <= {"pool.json"}  # the parent's, once more
 
 
-def test_a_member_tells_with_what_its_latency_was_measured(measured):
+def test_a_member_records_how_its_latency_was_measured(measured):
     report = read_member(measured[1], "smallest-0.3-set1")["report"]
     assert report["latency"] == measure.runtime(Latency(batch=2, repeats=3))
     assert report["latency"]["runtime"] == f"torch {torch.__version__}"
@@ -258,10 +258,10 @@ def test_latencies_that_were_measured_are_not_mixed_with_others(measured):
 
 
 def test_a_finished_pool_is_left_alone(whole):
-    before, told = contents(whole), []
-    build_pool(RECIPE, whole, problem="tiny", progress=lambda *what: told.append(what))
+    before, messages = contents(whole), []
+    build_pool(RECIPE, whole, problem="tiny", progress=lambda *what: messages.append(what))
     assert contents(whole) == before
-    assert told == []
+    assert messages == []
 
 
 def test_the_same_recipe_gives_the_same_pool_in_another_folder(whole, tmp_path):
@@ -311,9 +311,9 @@ def test_what_a_recipe_is_added_is_made_and_nothing_else(whole, tmp_path):
         failed={},
         closed=False,
     )
-    told = []
-    build_pool(larger, folder, problem="tiny", progress=lambda *what: told.append(what))
-    assert [what[0] for what in told if what[2] in MEMBERS] == [4, 5, 6, 7, 8, 9]
+    messages = []
+    build_pool(larger, folder, problem="tiny", progress=lambda *what: messages.append(what))
+    assert [what[0] for what in messages if what[2] in MEMBERS] == [4, 5, 6, 7, 8, 9]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert list(read_pool(folder).pool.names)[:6] == MEMBERS
     build_pool(larger, tmp_path / "at-once", problem="tiny")
@@ -394,9 +394,9 @@ def test_a_parent_goes_on_from_its_last_epoch(tmp_path):
 
     with pytest.raises(InterruptionError):
         build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=interrupt)
-    told = []
-    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
-    assert told[0][2].startswith("parent, epoch 3 of 3")
+    messages = []
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: messages.append(what))
+    assert messages[0][2].startswith("parent, epoch 3 of 3")
 
 
 def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
@@ -420,19 +420,19 @@ def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
     assert not list(folder.rglob("*.part"))
 
 
-def test_what_a_method_tells_of_itself_reaches_the_progress(tmp_path):
-    told = []
-    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
-    texts = [text for _, _, text in told]
+def test_messages_of_a_method_reach_the_progress(tmp_path):
+    messages = []
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: messages.append(what))
+    texts = [text for _, _, text in messages]
     assert texts.index("sorting for 0.3") < texts.index("smallest-0.3") < texts.index("sorting for 0.6")
 
 
 def test_progress_counts_members(tmp_path):
-    told = []
-    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: told.append(what))
-    assert told[-1] == (8, 8, "all members")
-    assert [what for what in told if what[2] in MEMBERS] == [(n, 8, name) for n, name in enumerate(MEMBERS)]
-    assert told[0][2].startswith("parent, epoch 1 of 3, loss ")
+    messages = []
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", progress=lambda *what: messages.append(what))
+    assert messages[-1] == (8, 8, "all members")
+    assert [what for what in messages if what[2] in MEMBERS] == [(n, 8, name) for n, name in enumerate(MEMBERS)]
+    assert messages[0][2].startswith("parent, epoch 1 of 3, loss ")
 
 
 # Errors

@@ -33,7 +33,7 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def numbered(n_samples, n_classes=3):
-    """Samples whose image tells their number."""
+    """Samples whose image holds their number."""
     images = np.arange(n_samples, dtype=np.uint8).reshape(-1, 1, 1, 1)
     return Split(images, (np.arange(n_samples) % n_classes).astype(np.uint8))
 

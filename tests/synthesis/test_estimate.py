@@ -66,7 +66,7 @@ def recipe(*routes, **settings):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Makes a step of any training take a second, and all else no time, so that an estimate tells steps."""
+    """Makes a step of any training take a second, and all else no time, so that an estimate counts steps."""
     monkeypatch.setattr(estimating._Clock, "_step", lambda self, parent, settings: 1.0)
     monkeypatch.setattr(estimating._Clock, "_predict", lambda self, parent: 0.0)
     monkeypatch.setattr(estimating._Clock, "_multiplication", lambda self: 0.0)
@@ -144,7 +144,7 @@ def test_a_training_with_patience_is_a_range(counted, tmp_path):
 
 @dataclass(frozen=True)
 class Silent:
-    """A method that does not tell what it does."""
+    """A method that gives no estimate of its work."""
 
     def names(self):
         return ("silent",)
@@ -153,7 +153,7 @@ class Silent:
         raise NotImplementedError
 
 
-def test_of_a_method_that_does_not_tell_the_time_is_unknown(counted, tmp_path):
+def test_the_time_of_a_method_that_gives_no_estimate_is_unknown(counted, tmp_path):
     unknown = recipe(Route(Silent(), (TUNED,), then=(Quantisation((4,)),)), Route(Quantisation((8,))))
     found = estimated(unknown, tmp_path / "pool")
     assert found.unknown == ("silent-tuned",)

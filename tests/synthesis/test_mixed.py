@@ -91,7 +91,7 @@ def test_multiplications_disappear_with_units_and_bytes_with_bits(whole):
     assert dropped == sorted(dropped, reverse=True)
 
 
-def test_a_member_that_is_quantised_keeps_its_zeros_and_tells_where_it_comes_from(whole):
+def test_a_member_that_is_quantised_keeps_its_zeros_and_names_its_origin(whole):
     stored = read_pool(whole)
     origins = dict(zip(stored.pool.names, stored.pool.members.origins, strict=True))
     for name in stored.pool.names:
@@ -127,11 +127,11 @@ CHAINED = replace(RECIPE, compressors=ROUTES)
 
 @pytest.fixture(scope="module")
 def chained(tmp_path_factory):
-    """The pool of the routes above, and how often it told of its progress."""
-    told = []
+    """The pool of the routes above, and how often it reported progress."""
+    messages = []
     folder = tmp_path_factory.mktemp("runs") / "pool"
-    build_pool(CHAINED, folder, problem="tiny", progress=lambda *what: told.append(what))
-    return folder, len(told)
+    build_pool(CHAINED, folder, problem="tiny", progress=lambda *what: messages.append(what))
+    return folder, len(messages)
 
 
 def test_methods_follow_upon_one_another(chained):

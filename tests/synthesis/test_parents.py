@@ -111,18 +111,18 @@ def test_parents_of_one_architecture_differ(stored, folder):
 
 
 def test_a_parent_is_trained_as_it_says(stored, folder):
-    told = stored.about["parents"]
-    assert list(told) == ["second", "flat"]
-    assert told["flat"]["network"] == "mylab.flat"
-    assert told["flat"]["bytes"] == 4 * 650
+    described = stored.about["parents"]
+    assert list(described) == ["second", "flat"]
+    assert described["flat"]["network"] == "mylab.flat"
+    assert described["flat"]["bytes"] == 4 * 650
     (path,) = (folder / "parents").glob("flat-*.safetensors")
     split = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
     network = networks.build("mylab.flat", 10, seed=0)
     network.load_state_dict(load_file(path))
     for name in ("search", "test"):
         right = measure.accuracy(measure.predict(network, split[name]), split[name])
-        assert told["flat"]["accuracy"][name] == right
-    assert told["flat"]["accuracy"]["test"] > 0.5
+        assert described["flat"]["accuracy"][name] == right
+    assert described["flat"]["accuracy"]["test"] > 0.5
 
 
 @pytest.mark.parametrize(("name", "network", "epochs"), [("second", "small", 2), ("flat", "mylab.flat", 3)])
@@ -206,7 +206,7 @@ def test_a_parent_must_see_images_of_the_data_set(tmp_path):
         build_pool(replace(RECIPE, parents=(RECIPE.parents[0], lenet)), tmp_path / "pool", problem="parents")
 
 
-def test_a_manifest_that_does_not_tell_a_parents_network_is_refused(stored):
+def test_a_manifest_without_a_parents_network_is_refused(stored):
     origin = dict(read_member(stored.folder, NAMES[3])["origin"])
     about = {**stored.about, "parents": {"flat": {"network": 3}}}
     assert origin["parent"] == "flat"

@@ -240,11 +240,13 @@ def test_a_training_that_was_interrupted_ends_with_the_same_bits(small, data, tm
 
 
 def test_a_finished_checkpoint_is_not_trained_again(small, data, tmp_path):
-    settings, told = Training(epochs=2), []
+    settings, messages = Training(epochs=2), []
     whole = train(small, data, settings, seed=3, checkpoint=tmp_path / "c")
-    again = train(small, data, settings, seed=3, checkpoint=tmp_path / "c", progress=lambda *what: told.append(what))
+    again = train(
+        small, data, settings, seed=3, checkpoint=tmp_path / "c", progress=lambda *what: messages.append(what)
+    )
     assert equal(whole, again)
-    assert told == []
+    assert messages == []
 
 
 def test_a_checkpoint_of_other_settings_is_refused(small, data, tmp_path):

@@ -88,7 +88,7 @@ def test_a_pool_that_exists_is_searched_by_its_problem(call, pool_folder, tmp_pa
     assert json.loads(out)["problem"] == "mine"
 
 
-def test_the_status_of_a_pool_is_told(call, tmp_path):
+def test_the_status_of_a_pool_is_shown(call, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     status, out, err = call(command("pool", "status", "mine.py", "--json"))
     assert (status, err) == (0, "")

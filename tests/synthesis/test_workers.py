@@ -67,12 +67,12 @@ class Hopeless:
 
 
 def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
-    told = []
-    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, progress=lambda *what: told.append(what))
+    messages = []
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, progress=lambda *what: messages.append(what))
     assert contents(tmp_path / "pool") == contents(whole)
-    assert told[0][2].startswith("parent, epoch 1 of 3, loss ")
-    assert told[-1] == (8, 8, "all members")
-    assert {text for _, _, text in told} >= set(MEMBERS)
+    assert messages[0][2].startswith("parent, epoch 1 of 3, loss ")
+    assert messages[-1] == (8, 8, "all members")
+    assert {text for _, _, text in messages} >= set(MEMBERS)
 
 
 def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(whole, tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(w
 
 @dataclass(frozen=True)
 class Sleepy:
-    """Falls asleep, and tells nothing any more, before its second variant where the environment says so."""
+    """Falls asleep, and reports nothing any more, before its second variant where the environment says so."""
 
     of: Smallest = field(default_factory=Smallest)
 
@@ -122,10 +122,10 @@ SLEEPY = replace(RECIPE, compressors=(Sleepy(),))
 def status(process):
     """What Linux says of a process; nothing if it is gone, or has ended and nobody has asked how."""
     try:
-        told = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+        fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     except FileNotFoundError:
         return {}
-    return {} if told["State"].startswith("Z") else told
+    return {} if fields["State"].startswith("Z") else fields
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
@@ -217,7 +217,7 @@ def test_twenty_random_kills_never_change_the_pool(tmp_path, environment):
 # What cannot be made
 
 
-def test_what_fails_is_told_and_may_be_done_without(tmp_path):
+def test_a_member_that_fails_is_reported_and_may_be_left_out(tmp_path):
     recipe = replace(RECIPE, compressors=(Smallest(), Hopeless()), fine_tunings=REGIMES[:1], controls=())
     with pytest.raises(UnfinishedError, match=r"1 of 4 could not be made: hopeless-0\.7-set1 \(it needs .*: nothing"):
         build_pool(recipe, tmp_path / "pool", problem="tiny")
@@ -250,7 +250,7 @@ def test_a_pool_without_any_member_is_not_finished(tmp_path):
         build_pool(recipe, tmp_path / "pool", problem="tiny", without_failed=True)
 
 
-def test_an_error_that_nobody_foresaw_ends_a_build_in_this_process(tmp_path):
+def test_an_unexpected_error_ends_a_build_in_this_process(tmp_path):
     recipe = replace(RECIPE, compressors=(Hopeless(on_purpose=False),), controls=())
     with pytest.raises(ZeroDivisionError):
         build_pool(recipe, tmp_path / "pool", problem="tiny")

@@ -60,7 +60,7 @@ def test_a_change_in_another_file_is_noticed(copy, monkeypatch):
     assert len(list(copy.rglob("*.nbc"))) == n_files  # overwritten, not piled up
 
 
-def test_machine_code_goes_where_numba_is_told(copy, tmp_path, monkeypatch):
+def test_machine_code_goes_into_the_cache_folder_of_numba(copy, tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
     place = tmp_path / "mine"
     assert answers(copy, NUMBA_CACHE_DIR=str(place)) == (24, 0)

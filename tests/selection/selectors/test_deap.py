@@ -65,7 +65,7 @@ def test_a_budget_outweighs_patience(selector, make_problem):
 
 
 @pytest.mark.parametrize("selector", [Genetic(), Genetic(population=10), NSGA2DEAP()], ids=str)
-def test_a_generation_is_judged_in_one_batch_and_holds_nobody_twice(selector, make_problem, judged):
+def test_a_generation_is_judged_in_one_batch_and_holds_no_subset_twice(selector, make_problem, judged):
     searched(selector, make_problem(n_members=16), budget=3000)
     assert len(judged) < 200
     for batch in judged:

@@ -95,7 +95,7 @@ def test_a_large_pool_leaves_its_worst_members_out_of_large_ensembles(make_probl
         assert {team for team in search.judged if len(team) == size} == expected
 
 
-def test_members_who_never_err_are_pruned_from_the_worst_end(make_problem):
+def test_members_that_never_err_are_pruned_from_the_worst_end(make_problem):
     """All are equally diverse, and equally good: the last pair dies."""
     problem = make_problem(n_members=5)
     perfect = type(problem.search)(np.tile(problem.search.y_true, (5, 1)), problem.search.y_true, 4, "search")

@@ -89,7 +89,7 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
 @pytest.mark.parametrize(
     ("n_members", "n_samples"), [(2, 1), (3, 513), (64, 511), (65, 1_200), (40, 6_000), (1_025, 40)]
 )
-def test_a_leg_tells_the_errors_that_its_subsets_have(make_problem, n_members, n_samples):
+def test_a_leg_reports_the_errors_that_its_subsets_have(make_problem, n_members, n_samples):
     """Also where some samples stay far from a tie for many moves."""
     problem = make_problem(n_members=n_members, n_samples=n_samples)
     here, penalty = np.arange(n_members) % 2 == 0, np.zeros(n_members + 1)
@@ -116,7 +116,7 @@ def test_near_the_whole_pool_some_samples_are_settled(make_problem):
 
 
 @pytest.mark.parametrize("way", [0, 1])
-def test_nobody_leaves_who_is_alone(make_problem, way):
+def test_the_last_member_never_leaves(make_problem, way):
     """No objective is asked about an empty ensemble."""
 
     def of_some(ensembles):

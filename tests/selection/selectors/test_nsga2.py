@@ -51,7 +51,7 @@ def test_no_baseline_has_a_point_that_dominates_the_front(make_problem, seed):
         assert front.hypervolume >= baseline.archive.hypervolume
 
 
-def test_nobody_is_judged_twice_and_nobody_is_empty(make_problem, monkeypatch):
+def test_no_subset_is_judged_twice_or_empty(make_problem, monkeypatch):
     judged = []
     evaluate = Evaluator.evaluate
 

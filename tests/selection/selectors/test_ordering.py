@@ -167,7 +167,7 @@ def test_another_objective_guides(make_problem):
     assert others == [member for member in cheapest if member != first]
 
 
-def test_back_fitting_replaces_somebody(make_problem):
+def test_back_fitting_replaces_members(make_problem):
     replaced = 0
     for seed in range(5):
         problem = make_problem(n_members=10, n_samples=80, seed=seed)
@@ -225,7 +225,7 @@ def test_the_better_one_of_two_is_their_medoid(make_problem):
 
 
 @pytest.mark.parametrize("first", ["accuracy", "diversity"])
-def test_members_who_answer_the_same_are_medoids_of_their_own(make_problem, first):
+def test_members_that_answer_the_same_are_medoids_of_their_own(make_problem, first):
     problem = with_labels(make_problem(), [[1, 2, 3]] * 4, [1, 2, 0])
     judged, _ = path(KMedoids(first=first), problem)
     assert [int(subset.sum()) for subset in judged] == [1, 2, 3, 4]

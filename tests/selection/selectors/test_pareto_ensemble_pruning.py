@@ -124,7 +124,7 @@ def test_without_a_limit_there_are_as_many_children_as_published(make_problem, m
     assert sum(asked) == 17
 
 
-def test_nobody_walks_twice_from_one_subset(make_problem, monkeypatch):
+def test_no_walk_starts_twice_from_one_subset(make_problem, monkeypatch):
     starts = []
     monkeypatch.setattr(
         pareto_ensemble_pruning, "_walk", lambda search, subset, archive: starts.append(subset.tobytes())

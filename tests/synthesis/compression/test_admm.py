@@ -229,7 +229,7 @@ def test_arguments_are_left_as_they_are():
     np.testing.assert_array_equal(state.outputs, outputs)
 
 
-def test_running_out_of_iterations_is_told():
+def test_running_out_of_iterations_is_reported():
     program = relu_program(*random_layer(0))
     solution = solve(program, 0.1 * norm_of_targets(program), max_iterations=3)
     assert not solution.converged
@@ -262,15 +262,15 @@ def test_no_answer_is_further_from_the_optimum_than_the_tolerance(tolerance):
 
 
 def test_progress_hears_of_every_stretch():
-    told = []
+    messages = []
     program = relu_program(*random_layer(0))
     radius = 0.1 * norm_of_targets(program)
     limits = {"tolerance": 1e-12, "max_iterations": 60}
     solver_of(program).solve(
-        radius, progress=lambda iterations, reached: told.append((iterations, reached.gap)), **limits
+        radius, progress=lambda iterations, reached: messages.append((iterations, reached.gap)), **limits
     )
-    assert [iterations for iterations, _ in told] == [25, 50, 60]
-    assert told[-1][1] < told[0][1]
+    assert [iterations for iterations, _ in messages] == [25, 50, 60]
+    assert messages[-1][1] < messages[0][1]
 
 
 def test_inputs_of_very_different_size_are_no_harder():

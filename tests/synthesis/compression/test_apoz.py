@@ -124,7 +124,7 @@ def test_a_network_that_has_lost_units_already_can_lose_more(small, inputs_of):
     assert sum(variant.report["units"].values()) < 77
 
 
-# What is told, and what is refused
+# What is reported, and what is refused
 
 
 def test_the_origin_names_the_settings(small, inputs_of):

@@ -87,7 +87,7 @@ def test_every_layer_has_its_share_of_zeros_and_otherwise_the_parents_weights(sm
         np.testing.assert_array_equal(tensor, before[name])
 
 
-def test_the_report_tells_what_is_shared_and_random_clones_share_what_chance_gives(small, inputs_of):
+def test_the_report_says_what_is_shared_and_random_clones_share_what_chance_gives(small, inputs_of):
     """Of two masks of density d, drawn alike, Jaccard is d / (2 - d)."""
     variants = list(CloneAndPrune(3, 0.6, masks="random").variants(small, inputs_of(small), seed=0))
     for number, variant in enumerate(variants):
@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_f
         assert not np.array_equal(few[0][name], others[0][name])
 
 
-def test_names_tell_masks_sparsity_and_clone(small, inputs_of):
+def test_names_hold_masks_sparsity_and_clone(small, inputs_of):
     assert CloneAndPrune(n_clones=2).names() == ("clone_and_prune-0.5-1", "clone_and_prune-0.5-2")
     (variant,) = CloneAndPrune(1, 0.25, "random").variants(small, inputs_of(small), seed=0)
     assert variant.name == "clone_and_prune-random-0.25-1"

@@ -253,17 +253,17 @@ def test_training_stops_when_held_out_loss_has_not_improved_for_so_many_epochs(d
 
 
 def test_training_that_does_not_improve_ends_early(small, inputs_of):
-    told = []
+    messages = []
     training = Training(epochs=50, batch=30, learning_rate=1e-12)  # Steps too small to change a float.
     list(
         DropNet(n_cycles=1, training=training, patience=3).variants(
-            small, inputs_of(small), seed=0, progress=told.append
+            small, inputs_of(small), seed=0, progress=messages.append
         )
     )
-    assert told[-1].startswith("dropnet-minimum-1, epoch 4 of 50")
+    assert messages[-1].startswith("dropnet-minimum-1, epoch 4 of 50")
 
 
-def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
+def test_samples_that_decide_when_to_stop_are_not_trained_on(digits):
     fitted, held_out = held_out_split(digits, seed=0)
     assert (len(fitted), len(held_out)) == (90, 10)
     images = [image.tobytes() for part in (fitted, held_out) for image in part.images]
@@ -272,10 +272,10 @@ def test_samples_that_tell_when_to_stop_are_not_trained_on(digits):
     assert (np.abs(np.bincount(held_out.y_true, minlength=10) - counts) < 1).all()
 
 
-# What is told, and what is refused
+# What is reported, and what is refused
 
 
-def test_names_tell_metric_start_and_cycle(small, inputs_of):
+def test_names_hold_metric_start_and_cycle(small, inputs_of):
     assert DropNet(n_cycles=2).names() == ("dropnet-minimum-1", "dropnet-minimum-2")
     method = DropNet(metric="maximum_layer", n_cycles=1, start="continue", training=UNTRAINED)
     (variant,) = method.variants(small, inputs_of(small), seed=0)

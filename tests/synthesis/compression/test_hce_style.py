@@ -221,10 +221,10 @@ def test_the_teacher_is_the_parent_and_neither_changes(small, inputs_of, digits)
         np.testing.assert_array_equal(answers[:, 1], together.partner(0)(images))
 
 
-# What is told, and what is refused
+# What is reported, and what is refused
 
 
-def test_names_tell_term_strength_and_partner(small, inputs_of):
+def test_names_hold_term_strength_and_partner(small, inputs_of):
     method = HceStyle(UNTUNED, strengths=(0.03, 0.3))
     partners = ("magnitude-global-0.8", "quantisation-3")
     assert method.names() == tuple(f"hce_style-variance-{s}-{p}" for s in (0.03, 0.3) for p in partners)

@@ -102,9 +102,9 @@ def test_the_schedule_is_the_cubic_one():
 def test_a_gradual_variant_is_pruned_and_tuned_in_turn(small, inputs_of):
     tuning = FineTuning(name="x", epochs=1, batch=25, learning_rate=0.05)
     method = Magnitude((0.8,), gradual=Gradual(tuning, n_steps=3))
-    told = []
-    (variant,) = method.variants(small, inputs_of(small), seed=0, progress=told.append)
-    assert told[1:] == [f"magnitude-global-gradual-0.8, step {step} of 3" for step in (1, 2, 3)]
+    messages = []
+    (variant,) = method.variants(small, inputs_of(small), seed=0, progress=messages.append)
+    assert messages[1:] == [f"magnitude-global-gradual-0.8, step {step} of 3" for step in (1, 2, 3)]
     after = np.concatenate([weight.flatten() for weight in weights(variant.model).values()])
     assert np.count_nonzero(after == 0) == round(0.8 * len(after))
     # Tuned, and therefore not just the largest of the parent's weights.
@@ -144,7 +144,7 @@ def test_an_interrupted_schedule_goes_on_with_the_same_result(small, inputs_of, 
     assert not np.array_equal(weights(other.model)["fc1"], weights(whole.model)["fc1"])
 
 
-def test_names_tell_scope_pace_and_share(small, inputs_of):
+def test_names_hold_scope_pace_and_share(small, inputs_of):
     gradual = Gradual(FineTuning(name="slow", epochs=0), n_steps=2)
     assert Magnitude((0.5, 0.25)).names() == ("magnitude-global-0.5", "magnitude-global-0.25")
     method = Magnitude((0.5,), scope="layer", gradual=gradual)
@@ -177,7 +177,7 @@ def test_a_schedule_without_steps_is_refused():
 # The control
 
 
-def entries(layer):
+def parameters_of(layer):
     return torch.cat([layer.weight.detach().flatten(), layer.bias.detach()])
 
 
@@ -189,8 +189,8 @@ def test_each_control_keeps_the_largest_of_each_layer_and_as_many_as_the_variant
     assert [control.name for control in controls] == [f"magnitude-like-{variant.name}" for variant in variants]
     for variant, control in zip(variants, controls, strict=True):
         for place in ("2", "4"):
-            own, kept = entries(parent.get_submodule(place)), entries(control.model.get_submodule(place))
-            count = int(entries(variant.model.get_submodule(place)).count_nonzero())
+            own, kept = parameters_of(parent.get_submodule(place)), parameters_of(control.model.get_submodule(place))
+            count = int(parameters_of(variant.model.get_submodule(place)).count_nonzero())
             assert int(kept.count_nonzero()) == count
             np.testing.assert_array_equal(kept[kept != 0], own[kept != 0])
             assert kept[kept != 0].abs().min() >= own[kept == 0].abs().max()

@@ -82,12 +82,12 @@ def test_there_is_one_variant_per_epsilon_in_the_order_of_the_grid():
     ]
 
 
-def test_progress_tells_layer_epsilon_and_how_far_it_is():
-    told = []
-    all_variants(NetTrim(epsilons=(0.1, 0.3)), progress=told.append)
-    assert told[0] == "net_trim-0.1, fc1"
-    assert re.fullmatch(r"net_trim-0.1, fc1: 25 iterations, gap [-0-9.]+%, beyond the ball [0-9.]+%", told[1])
-    assert [text for text in told if ":" not in text] == [
+def test_progress_names_layer_epsilon_and_how_far_it_is():
+    messages = []
+    all_variants(NetTrim(epsilons=(0.1, 0.3)), progress=messages.append)
+    assert messages[0] == "net_trim-0.1, fc1"
+    assert re.fullmatch(r"net_trim-0.1, fc1: 25 iterations, gap [-0-9.]+%, beyond the ball [0-9.]+%", messages[1])
+    assert [text for text in messages if ":" not in text] == [
         f"net_trim-{epsilon}, {layer}" for epsilon in ("0.1", "0.3") for layer in ("fc1", "fc2", "fc3")
     ]
 
@@ -110,18 +110,18 @@ def test_the_origin_names_the_settings(scheme):
 
 def test_the_report_counts_what_the_model_holds():
     for variant in all_variants(NetTrim(epsilons=GRID)):
-        for name, told in variant.report["layers"].items():
+        for name, layer in variant.report["layers"].items():
             weights = stacked(variant.model.get_submodule(name))
-            assert told["nonzeros"] == int(weights.count_nonzero())
-            assert told["density"] == told["nonzeros"] / weights.numel()
-            assert told["objective"] == pytest.approx(float(weights.abs().sum()))
-            assert told["lower_bound"] <= told["objective"] * (1 + 1e-4)
-            assert told["neuron_error"]["min"] <= told["neuron_error"]["median"] <= told["neuron_error"]["max"]
+            assert layer["nonzeros"] == int(weights.count_nonzero())
+            assert layer["density"] == layer["nonzeros"] / weights.numel()
+            assert layer["objective"] == pytest.approx(float(weights.abs().sum()))
+            assert layer["lower_bound"] <= layer["objective"] * (1 + 1e-4)
+            assert layer["neuron_error"]["min"] <= layer["neuron_error"]["median"] <= layer["neuron_error"]["max"]
 
 
 def test_non_zeros_fall_along_the_grid():
     counts = [
-        sum(told["nonzeros"] for told in variant.report["layers"].values())
+        sum(layer["nonzeros"] for layer in variant.report["layers"].values())
         for variant in all_variants(NetTrim(epsilons=(0.01, 0.05, 0.1, 0.2, 0.4, 0.7), tolerance=1e-5))
     ]
     assert all(more > fewer for more, fewer in itertools.pairwise(counts))
@@ -130,12 +130,12 @@ def test_non_zeros_fall_along_the_grid():
 def test_every_layer_meets_its_ball_and_costs_no_more_than_the_parents():
     parent = network()
     for variant in all_variants(NetTrim(epsilons=GRID), parent):
-        for name, told in variant.report["layers"].items():
-            assert told["converged"]
-            assert told["gap"] <= 1e-4
-            assert told["ball"] <= 1 + 1e-4
-            assert told["overshoot"] <= 1e-3
-            assert told["objective"] <= float(stacked(parent.get_submodule(name)).abs().sum())
+        for name, layer in variant.report["layers"].items():
+            assert layer["converged"]
+            assert layer["gap"] <= 1e-4
+            assert layer["ball"] <= 1 + 1e-4
+            assert layer["overshoot"] <= 1e-3
+            assert layer["objective"] <= float(stacked(parent.get_submodule(name)).abs().sum())
 
 
 def test_the_radius_is_epsilon_times_the_norm_of_the_layers_outputs():
@@ -173,7 +173,7 @@ def test_a_whole_net_with_unit_layers_misses_no_more_than_the_sum_of_radii():
     for variant in all_variants(NetTrim(epsilons=GRID), parent, calibration):
         with torch.no_grad():
             missed = (variant.model(calibration).double() - parent(calibration).double()).norm()
-        radii = [told["radius"] for told in variant.report["layers"].values()]
+        radii = [layer["radius"] for layer in variant.report["layers"].values()]
         assert float(missed) <= sum(radii) * (1 + 1e-4)
 
 
@@ -199,10 +199,10 @@ def test_in_a_cascade_the_parents_weights_are_feasible_at_every_layer():
                 met = with_ones[1] > 0 if name == "fc2" else torch.ones_like(with_ones[1], dtype=torch.bool)
                 target = with_ones[1].clamp(min=0) if name == "fc2" else with_ones[1]
                 missed = float((with_ones[0] - target)[met].norm())
-                told = variant.report["layers"][name]
-                assert told["radius"] == pytest.approx(math.sqrt(gamma) * missed, rel=1e-5)
-                assert told["objective"] <= float(weights.abs().sum()) * (1 + 1e-4)
-                assert told["ball"] <= 1 + 2e-4
+                layer = variant.report["layers"][name]
+                assert layer["radius"] == pytest.approx(math.sqrt(gamma) * missed, rel=1e-5)
+                assert layer["objective"] <= float(weights.abs().sum()) * (1 + 1e-4)
+                assert layer["ball"] <= 1 + 2e-4
 
 
 def test_a_cascade_starts_with_the_first_pruned_layer_whatever_lies_before():
@@ -302,8 +302,8 @@ def test_a_convolution_is_pruned_like_a_dense_layer_that_sees_what_its_filters_s
         np.testing.assert_array_equal(pruned.weight.detach().flatten(1), reference.weight.detach())
         if bias:
             np.testing.assert_array_equal(pruned.bias.detach(), reference.bias.detach())
-        told = {key: value for key, value in one.report["layers"][name].items() if key != "seconds"}
-        assert told == {key: value for key, value in other.report["layers"]["fc0"].items() if key != "seconds"}
+        report = {key: value for key, value in one.report["layers"][name].items() if key != "seconds"}
+        assert report == {key: value for key, value in other.report["layers"]["fc0"].items() if key != "seconds"}
         for untouched in {"conv1", "conv2", "fc1"} - {name}:
             assert_same_state(state_of(one.model.get_submodule(untouched)), state_of(parent.get_submodule(untouched)))
     assert 0 < int((pruned.weight == 0).sum()) < pruned.weight.numel()
@@ -316,7 +316,7 @@ def test_of_images_with_many_positions_as_many_of_each_are_drawn_and_the_same_ev
     np.testing.assert_array_equal(unfolded(values, layer, 25, rng), everything)
     one, other = (unfolded(values, layer, 4, rng.manual_seed(3)) for _ in range(2))
     np.testing.assert_array_equal(one, other)
-    # All rows differ, so that a row tells its position.
+    # All rows differ, so that a row shows its position.
     places = [
         [position for row in rows for position in range(25) if torch.equal(row, known[position])]
         for rows, known in zip(one.reshape(6, 4, -1), everything.reshape(6, 25, -1), strict=True)
@@ -343,9 +343,9 @@ def test_convolutions_and_dense_layers_are_pruned_together(scheme):
     (variant,) = all_variants(NetTrim(**settings), convolutional())
     assert variant.name == "net_trim-fc1-conv2-conv1-0.2"
     assert list(variant.report["layers"]) == ["conv1", "conv2", "fc1"]
-    for told in variant.report["layers"].values():
-        assert told["ball"] <= 1 + 2e-4
-        assert told["density"] < 1
+    for layer in variant.report["layers"].values():
+        assert layer["ball"] <= 1 + 2e-4
+        assert layer["density"] < 1
 
 
 def test_magnitude_is_its_control_in_convolutions_too():

@@ -195,10 +195,10 @@ def test_density_rises_to_each_capacity_and_never_beyond(small, inputs_of, start
     for variant, capacity in zip(method.variants(small, inputs_of(small), seed=0), method.capacities, strict=True):
         for name in DENSE:
             weight = variant.model.get_submodule(name).weight
-            told = variant.report["layers"][name]
-            assert told["edges"] == max(1, int(capacity * weight.numel()))
-            assert told["density"] == told["edges"] / weight.numel() <= capacity
-            assert 0 < told["nonzeros"] == int(weight.count_nonzero()) <= told["edges"]
+            layer = variant.report["layers"][name]
+            assert layer["edges"] == max(1, int(capacity * weight.numel()))
+            assert layer["density"] == layer["edges"] / weight.numel() <= capacity
+            assert 0 < layer["nonzeros"] == int(weight.count_nonzero()) <= layer["edges"]
         assert not (variant.model.conv2.weight == 0).any()
         counts.append(variant.report["events"])
     assert counts == sorted(set(counts))
@@ -266,7 +266,7 @@ def test_magnitude_can_be_its_control_at_equal_density(small, inputs_of):
         assert counts[0] == counts[1]
 
 
-# What is told, and what is refused
+# What is reported, and what is refused
 
 
 def test_pools_that_were_begun_before_endpoints_could_be_chosen_are_known_again():
@@ -274,7 +274,7 @@ def test_pools_that_were_begun_before_endpoints_could_be_chosen_are_known_again(
     assert as_json(StrategicSynthesis(SHORT, endpoints="strong"))["endpoints"] == "strong"
 
 
-def test_names_tell_growth_start_and_capacity(small, inputs_of):
+def test_names_hold_growth_start_and_capacity(small, inputs_of):
     assert StrategicSynthesis(SHORT, (0.1, 0.25)).names() == (
         "strategic_synthesis-sparse-0.1",
         "strategic_synthesis-sparse-0.25",
