@@ -161,10 +161,17 @@ def search(
         budget=budget,
         seconds=seconds,
         seed=seed,
-        guide=guide if guide is None or isinstance(guide, Objective) else asked.find(guide),
+        guide=None if guide is None else _guide(asked, guide),
         on_progress=on_progress,
         scratch=scratch,
     )
+
+
+def _guide(problem: Problem, guide: str | Objective) -> Objective:
+    try:
+        return problem.find(guide)
+    except InputError as error:
+        raise InputError(f"guide: {error}") from error
 
 
 def compare(runs: Sequence[Run | str | Path]) -> RunComparison:

@@ -218,6 +218,8 @@ def mylab(tmp_path, monkeypatch):
     (package / "__init__.py").touch()
     (package / "tabu.py").write_text(TABU)
     (package / "f1.py").write_text(F1)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mylab"]:
+        monkeypatch.delitem(sys.modules, name)  # another test may have had a package of this name
     monkeypatch.syspath_prepend(tmp_path)
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "mylab"]:

@@ -80,7 +80,7 @@ def search(
         run = api.search(
             problem,
             None if objectives is None else [name.strip() for name in objectives.split(",")],
-            selector=chosen,
+            selector=selector if max_size is None else chosen,
             baselines=baselines,
             budget=budget,
             seconds=seconds,

@@ -193,8 +193,16 @@ def say(console: Console, text: str) -> None:
     console.print(one_line(text), soft_wrap=True)  # the terminal may fold it; we never cut a path in two
 
 
+class _Console(Console):
+    """A console that lets the program see that whoever read its output has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program with status 1."""
+        raise BrokenPipeError
+
+
 def new_console() -> Console:
     """Make a console for standard output that takes every text as it is."""
     # Names are shown as they are: [red] is no colour, and :bug: is no picture.
     # Off a terminal rich would fold at 80 columns; a file has no width.
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    return _Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, emoji=False)

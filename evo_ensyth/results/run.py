@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,9 +234,8 @@ class Run:
         pydantic.ValidationError
             A field is missing or has another type.
         """
-        from pydantic import TypeAdapter  # takes a quarter of a second, and only reading a run needs it
-
-        return TypeAdapter(cls).validate_python(content)
+        read: Run = _adapter().validate_python(content)
+        return read
 
     def plot(self, split: str = "search", ax: "Axes | None" = None) -> "Axes":
         """Draw the fronts on matplotlib axes, on new ones by default, and return them."""
@@ -260,6 +260,13 @@ class Run:
     def _repr_html_(self) -> str:
         text: str = renderer("html").run_as_html(self)
         return text
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter  # takes a quarter of a second, and only reading a run needs it
+
+    return TypeAdapter(Run)
 
 
 def _front(front: Front) -> dict[str, Any]:

@@ -194,10 +194,9 @@ def _named(selector: str | Selector, baselines: Sequence[str | Selector]) -> tup
     main, main_selector = selectors.named(selector)
     found: dict[str, Selector] = {}
     for name, chosen in [*map(selectors.named, baselines), (main, main_selector)]:
-        if name in found and found[name] != chosen:
+        if found.setdefault(name, chosen) != chosen:
             raise InputError(f"selector '{name}' is given with two different settings; compare them in two runs.")
-        found.pop(name, None)
-        found[name] = chosen
+    found[main] = found.pop(main)
     return main, found
 
 

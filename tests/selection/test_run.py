@@ -121,7 +121,6 @@ def test_a_selector_with_settings_is_given_as_an_instance(make_problem):
         make_problem(),
         load("exact", {"max_size": 3}),
         baselines=[load("random", {"draws": 40}), "single_best"],
-        budget=300,
     )
     assert (found.front.selector, found.front.settings["max_size"]) == ("exact", 3)
     assert found.front.proven_sizes == (1, 2, 3)
