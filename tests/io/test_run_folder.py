@@ -254,14 +254,14 @@ def changed_anywhere(whole: str, folder: Path, values: Sequence[object]) -> tupl
 @pytest.mark.slow
 def test_a_run_that_was_changed_anywhere_is_refused_or_can_be_shown(make_problem, tmp_path):
     write_run(run(make_problem(n_members=4, n_samples=20), "nsga2", baselines=["whole_pool"]), tmp_path)
-    refused, shown = changed_anywhere((tmp_path / "run.json").read_text(), tmp_path, (None, -1, "x", []))
-    assert refused > 300
-    assert shown > 20  # free text, and settings
+    refused, shown = changed_anywhere((tmp_path / "run.json").read_text(), tmp_path, (None, "x"))
+    assert refused > 150
+    assert shown > 10  # free text, and settings
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["format-1", "format-2"])
 def test_a_run_of_an_earlier_format_that_was_changed_anywhere_is_refused_or_can_be_shown(version, tmp_path):
-    refused, shown = changed_anywhere((EARLIER / version / "run.json").read_text(), tmp_path, (None, []))
-    assert refused > 200
-    assert shown > 10
+    refused, shown = changed_anywhere((EARLIER / version / "run.json").read_text(), tmp_path, (None,))
+    assert refused > 100
+    assert shown > 5

@@ -30,7 +30,7 @@ def test_it_is_a_collection_of_runs(runs):
 def test_it_is_shown_as_a_table_of_fronts(runs):
     lines = repr(RunComparison(runs)).splitlines()
     assert lines[0].strip() == "drawn: 4 fronts"
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 140
     for front, seed in ((runs[0].front, 1), (runs[0].baselines[0], 1), (runs[1].front, 2), (runs[2].front, 3)):
         (cells,) = [
             cells for line in lines
