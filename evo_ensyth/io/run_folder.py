@@ -60,7 +60,7 @@ def read_run(folder: Path | str) -> Run:
 
 
 def _of_format_2(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate the content of versions before 0.2. Missing fields stay missing, and validation reports them later."""
+    """Translate the content of formats 1 and 2. Missing fields stay missing, and validation reports them later."""
     renamed = {"found": "front", "against": "baselines", "chosen": "recommended_index", "reference": "reference_point"}
     renamed |= {"bounds": "constraints"}
     run = {renamed.get(key, key): value for key, value in content.items()}
