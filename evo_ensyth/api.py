@@ -21,7 +21,7 @@ from evo_ensyth.selection.selectors import Selector
 __all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
 
 
-def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
+def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0, missing: str = "refuse") -> Pool:
     """Load a pool.
 
     Parameters
@@ -32,6 +32,9 @@ def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0) ->
         Share of the samples that become the test split, for a file that does not come split.
     split_seed : int
         Seed of that split.
+    missing : str
+        What to do about missing answers in a file of predictions: ``refuse``, ``abstain``, ``drop-members=0.1`` or
+        ``drop-samples``; see `Pool.from_predictions`.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0) ->
     >>> len(pool), pool.search.n_samples
     (36, 5000)
     """
-    return load_problem(source, test_share=test_share, split_seed=split_seed).pool
+    return load_problem(source, test_share=test_share, split_seed=split_seed, missing=missing).pool
 
 
 def load_problem(
@@ -57,13 +60,14 @@ def load_problem(
     *,
     test_share: float = 0.5,
     split_seed: int = 0,
+    missing: str = "refuse",
     build: Callable[[str], object] | None = None,
 ) -> Problem:
     """Load a problem: a pool with the objectives that its module states, or error and number of members.
 
     Parameters
     ----------
-    source, test_share, split_seed
+    source, test_share, split_seed, missing
         As for `load`; also the path or dotted name of a problem module.
     build : function of a problem's name, optional
         Builds the pool of a problem where it is not there yet, such as `build_pool`.
@@ -73,7 +77,7 @@ def load_problem(
     InputError
         As for `load`.
     """
-    return workspace.load_problem(source, test_share=test_share, split_seed=split_seed, build=build)
+    return workspace.load_problem(source, test_share=test_share, split_seed=split_seed, missing=missing, build=build)
 
 
 def search(

@@ -113,6 +113,7 @@ def load_problem(
     build: Callable[[str], object] | None = None,
     test_share: float = 0.5,
     split_seed: int = 0,
+    missing: str = "refuse",
 ) -> Problem:
     """Find the problem that a user names.
 
@@ -124,6 +125,8 @@ def load_problem(
         Builds its pool; called where a problem module asks for a pool that is not there.
     test_share, split_seed
         For a file of predictions that does not come split; see `io.formats.read_predictions`.
+    missing : str
+        What to do about missing answers in a file of predictions; see `pool.missing.Policy`.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def load_problem(
         pool = (
             read_pool(path).pool
             if path.is_dir()
-            else read_predictions(path, test_share=test_share, split_seed=split_seed)
+            else read_predictions(path, test_share=test_share, split_seed=split_seed, missing=missing)
         )
         return Problem(pool, DEFAULT_OBJECTIVES)
     module = problem_module(target)

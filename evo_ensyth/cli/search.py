@@ -52,6 +52,13 @@ def search(
         float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
     ] = 0.5,
     split_seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
+    missing: Annotated[
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="What to do about missing answers in a file: refuse, abstain, drop-members=0.1 or drop-samples.",
+        ),
+    ] = "refuse",
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -72,7 +79,11 @@ def search(
     if out is not None:
         check_new_folder(out)
     problem = api.load_problem(
-        target, test_share=test_share, split_seed=split_seed, build=lambda name: _build_pool(name, quiet)
+        target,
+        test_share=test_share,
+        split_seed=split_seed,
+        missing=missing,
+        build=lambda name: _build_pool(name, quiet),
     )
     place = out or _free_place(problem, selector, seed)
     check_new_folder(place)

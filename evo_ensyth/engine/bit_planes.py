@@ -8,6 +8,9 @@ The other samples are sorted by how contested they are, and each 512 of them for
 whole pool gives the truth a lead of ten votes over a rival, an ensemble that leaves out fewer than ten members cannot
 lose to that rival. A large ensemble therefore skips the rival's slot. It skips the whole unit if no slot is left or if
 the truth is that far behind. Samples that no member gets right come last, in units that only margins ever read.
+
+A member that does not answer a sample has no bit there, so only those who answer vote. See `kernels.layout` for the
+samples that nobody answers, which are wrong.
 """
 
 import itertools
@@ -17,6 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
+from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
 from evo_ensyth.engine.threads import interleaved, side_by_side, threads
@@ -47,9 +51,11 @@ class BitPlanes:
         Smallest difference in votes between the truth and the strongest rival, in either direction; more than the
         number of members where no member predicts the truth.
     lost : int64, (n_units,)
-        Number of samples of the unit on which a rival leads.
+        Number of samples of the unit on which a rival leads, or that no member gets right.
     order : int64, (n_contested,)
         Index of the sample at each position of the planes. Samples that every member gets right are left out.
+    holes : Holes
+        The samples that members do not answer.
     n_members, n_samples : int
     """
 
@@ -60,6 +66,7 @@ class BitPlanes:
     closest: np.ndarray
     lost: np.ndarray
     order: np.ndarray
+    holes: Holes
     n_members: int
     n_samples: int
 
@@ -79,7 +86,8 @@ class BitPlanes:
         scale = np.searchsorted(4 ** np.arange(1, 8), n_rivals)  # up to 4, 16, 64, ... rivals
         order = np.lexsort((distance, scale, for_truth == 0))
         order = order[n_rivals[order] > 0]
-        lead, distance, n_rivals = lead[order], distance[order], n_rivals[order]
+        distance, n_rivals = distance[order], n_rivals[order]
+        behind = (lead < 0) | (for_truth == 0)
         starts = np.arange(0, len(order), UNIT)
         n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
         first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
@@ -91,8 +99,9 @@ class BitPlanes:
             leads=np.full(first_slot[-1], votes.n_members, np.int64),
             first_slot=first_slot,
             closest=np.minimum.reduceat(distance, starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
-            lost=np.add.reduceat(lead < 0, starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
+            lost=np.add.reduceat(behind[order], starts, dtype=np.int64) if len(order) else np.zeros(0, np.int64),
             order=order,
+            holes=Holes.of(votes),
             n_members=votes.n_members,
             n_samples=votes.n_samples,
         )
@@ -142,6 +151,8 @@ class BitPlanes:
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
         """Count how often each margin occurs: votes for the truth minus votes for its strongest rival.
 
+        Where nobody answers, the margin is -1, as if there were one vote for a rival.
+
         Parameters
         ----------
         subsets : bool, (n_subsets, n_members)
@@ -156,6 +167,10 @@ class BitPlanes:
         counts = self._over_subsets(margins.count_margins, subsets)
         counts[:, self.n_members] -= self._n_unused
         counts[np.arange(len(subsets)), self.n_members + sizes] += self.n_samples - len(self.order)
+        if self.holes:
+            unanswered = self.holes.unanswered(subsets)
+            counts[:, self.n_members] -= unanswered
+            counts[:, self.n_members - 1] += unanswered
         return counts
 
     def margin_losses(self, subsets: np.ndarray, losses: Callable[[int], np.ndarray]) -> np.ndarray:
@@ -183,8 +198,9 @@ class BitPlanes:
         row_of[different] = np.arange(len(different))
         rows = row_of[sizes]
         sums = self._over_subsets(margins.sum_losses, subsets, table, row_of)
-        sums -= self._n_unused * table[rows, self.n_members]
-        sums += (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
+        sums += self._other_losses(table, rows, sizes)
+        if self.holes:
+            sums += self._unanswered_losses(table, rows, subsets)
         return sums
 
     def neighbour_losses(
@@ -216,8 +232,9 @@ class BitPlanes:
         n_threads = self._threads(2 * (len(members) + len(movers)))
         sums = self._summed(lambda part: margins.neighbour_losses(*laid_out, *part, *moved), n_threads)
         table, row = np.stack([joined, left]), leaves.astype(np.int64)
-        sums -= self._n_unused * table[row, self.n_members]
-        sums += (self.n_samples - len(self.order)) * table[row, self.n_members + sizes]
+        sums += self._other_losses(table, row, sizes)
+        if self.holes:
+            sums += self._unanswered_losses(table, row, subset ^ np.eye(self.n_members, dtype=bool)[movers])
         return sums
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
@@ -307,6 +324,16 @@ class BitPlanes:
     def _n_unused(self) -> int:
         """Number of unused sample positions in the units. They have no votes, so their margin is 0."""
         return self._n_units * UNIT - len(self.order)
+
+    def _other_losses(self, table: np.ndarray, rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Losses of samples that every member gets right, less those of unused positions: int64, (n_subsets,)."""
+        right = (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
+        return np.asarray(right - self._n_unused * table[rows, self.n_members])
+
+    def _unanswered_losses(self, table: np.ndarray, rows: np.ndarray, subsets: np.ndarray) -> np.ndarray:
+        """What to add because a sample that nobody answers has margin -1, not 0: int64, (n_subsets,)."""
+        more = table[:, self.n_members - 1] - table[:, self.n_members]
+        return np.asarray(self.holes.unanswered(subsets) * more[rows])
 
     def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """Counts of a kernel for each subset. Threads share the subsets if they outnumber the units, else the units."""

@@ -4,6 +4,9 @@ The definitions are those of Kuncheva and Whitaker, "Measures of Diversity in Cl
 51, 2003, in the form that Wu et al. use for focal diversity ("Hierarchical Pruning of Deep Ensembles with Focal
 Diversity", ACM TIST 15(1), 2024). Samples are counted once for all pairs of the pool. Evaluating an ensemble is then a
 sum of these counts, whatever the number of samples.
+
+A member that does not answer a sample is wrong there. Where labels are compared, no answer is one more label: two
+members that are both silent agree.
 """
 
 from dataclasses import dataclass
@@ -38,17 +41,18 @@ class Diversity:
     ----------
     y_pred : uint8 or uint16, (n_members, n_samples)
     y_true : same type, (n_samples,)
-    n_classes : int
+    n_labels : int
+        All labels are below this.
     """
 
     y_pred: np.ndarray
     y_true: np.ndarray
-    n_classes: int
+    n_labels: int
 
     @classmethod
     def of(cls, votes: Votes) -> "Diversity":
         """Diversity on the votes of a split."""
-        return cls(votes.y_pred, votes.y_true, votes.n_classes)
+        return cls(votes.y_pred, votes.y_true, votes.n_labels)
 
     @property
     def n_samples(self) -> int:
@@ -80,11 +84,11 @@ class Diversity:
 
     @cached_property
     def chance(self) -> np.ndarray:
-        """int64, (n_members, n_members): sum over classes of the product of how often each of the two predicts it.
+        """int64, (n_members, n_members): sum over labels of the product of how often each of the two predicts it.
 
         Divided by n_samples^2, this is how often they would agree by chance.
         """
-        named = np.array([np.bincount(row, minlength=self.n_classes) for row in self.y_pred])
+        named = np.array([np.bincount(row, minlength=self.n_labels) for row in self.y_pred])
         return np.asarray(named @ named.T)
 
     @cached_property
@@ -194,7 +198,7 @@ class Diversity:
         size = n_members * (int(self.errors.sum()) * self.y_pred.itemsize + 8 * n_members**2)
         check_fits(f"what the focal diversity of {n_members} members counts", size)
         wrong = self.y_pred != self.y_true
-        return [Diversity(np.compress(w, self.y_pred, axis=1), self.y_true[w], self.n_classes) for w in wrong]
+        return [Diversity(np.compress(w, self.y_pred, axis=1), self.y_true[w], self.n_labels) for w in wrong]
 
     def _mean(self, table: np.ndarray, subsets: np.ndarray) -> np.ndarray:
         """Mean of a table over the pairs of each subset."""

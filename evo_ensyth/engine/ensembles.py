@@ -94,8 +94,16 @@ class Ensembles:
         return self.errors / self.votes.n_samples
 
     @cached_property
+    def unanswered(self) -> np.ndarray:
+        """int64, (n_ensembles,): number of samples that none of the members answers; they count as errors."""
+        return views.holes(self.votes).unanswered(self.subsets)
+
+    @cached_property
     def predictions(self) -> np.ndarray:
-        """(n_ensembles, n_samples), type of the labels: the plurality vote on each sample, ties to the lowest class."""
+        """(n_ensembles, n_samples), type of the labels: the plurality vote on each sample, ties to the lowest class.
+
+        ``n_classes`` where no member has an answer.
+        """
         predictions = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
         fill_predictions(self.votes.y_pred, self.subsets, self.votes.n_classes, predictions)
         return predictions

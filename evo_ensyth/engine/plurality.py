@@ -11,12 +11,13 @@ def plurality(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     Parameters
     ----------
     y_pred : uint8 or uint16, (n_members, n_samples)
-        Labels below ``n_classes``, one row per member.
+        Labels below ``n_classes``, or ``n_classes`` for no answer, one row per member.
     n_classes : int
 
     Returns
     -------
     same type, (n_samples,)
+        ``n_classes`` where no member has an answer.
     """
     y_pred = np.ascontiguousarray(y_pred).view()  # a view, so that the caller's array stays writable
     y_pred.setflags(write=False)  # the kernel is compiled for read-only labels, as a pool's are

@@ -1,4 +1,4 @@
-"""Views of a split's votes: bit planes, prepared scores, diversity. Each is made once, on first use.
+"""Views of a split's votes: bit planes, prepared scores, diversity, holes. Each is made once, on first use.
 
 A view belongs to its ``Votes`` object: asking again for the view of the same votes returns the same object, which is
 freed together with the votes.
@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
+from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.pool import Votes
 
@@ -58,3 +59,9 @@ def soft_votes(votes: Votes) -> SoftVotes:
 def diversity(votes: Votes) -> Diversity:
     """Counts of how differently the members err and predict."""
     return Diversity.of(votes)
+
+
+@_made_once
+def holes(votes: Votes) -> Holes:
+    """Samples that members do not answer."""
+    return Holes.of(votes)

@@ -65,6 +65,7 @@ class Pool:
         costs: Mapping[str, Any] | None = None,
         names: Sequence[str] | None = None,
         name: str = "pool",
+        missing: str = "refuse",
     ) -> "Pool":
         """Make a pool of predictions in memory.
 
@@ -74,7 +75,8 @@ class Pool:
             Predictions for the search split: a mapping of member name to predictions, a data frame with one column per
             member, or an array. The predictions of a member are class labels, whole numbers (n_samples,), or
             probabilities, (n_samples, n_classes). An array has shape (n_members, n_samples) or
-            (n_members, n_samples, n_classes).
+            (n_members, n_samples, n_classes). Where a member has no answer, give NaN, None, -1, pandas' NA or a masked
+            entry; of probabilities, a whole row of NaN.
         y_true : int, (n_samples,)
             True class of each sample, counted from 0.
         test : (predictions, y_true), optional
@@ -85,14 +87,21 @@ class Pool:
             Names of the members of an array.
         name : str
             Name of the pool.
+        missing : str
+            What to do about missing answers: ``refuse`` them; ``abstain``, so that those who answer vote;
+            ``drop-members=0.1``, without members that leave more than a tenth unanswered; or ``drop-samples``, without
+            samples that some member does not answer. A member is wrong where it abstains, and so is an ensemble where
+            all its members do.
 
         Raises
         ------
         InputError
             Shapes or values are invalid; the message names the argument.
         """
+        from evo_ensyth.pool.missing import Policy, settle
         from evo_ensyth.pool.predictions import read_split
 
+        policy = Policy.of(missing)
         found, search = read_split(predictions, y_true, "search")
         held_out = None
         if test is not None:
@@ -106,7 +115,7 @@ class Pool:
         if names is not None and len(names) != len(found):
             raise InputError(f"names has {len(names)} entries; there are {len(found)} members.")
         members = Members(tuple(names or found), costs=costs or {})
-        return cls(members, search, held_out, name=name, source={"kind": "arrays"})
+        return settle(cls(members, search, held_out, name=name, source={"kind": "arrays"}), policy)
 
     def __len__(self) -> int:
         """Number of members."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER
+from evo_ensyth.pool.missing import absent, absent_rows
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
@@ -41,13 +42,16 @@ def read_split(
     truth = _labels(y_true, f"the {split} y_true")
     labels, scores = [], []
     for name, column in columns.items():
-        values = np.asarray(column)
         what = f"the {split} predictions of '{name}'"
-        if values.ndim not in (1, 2) or values.shape[0] != len(truth):
-            raise InputError(f"{what} have shape {values.shape}; y_true has {len(truth)} samples.")
-        if values.ndim == 2:
+        shape = np.shape(column)
+        if len(shape) not in (1, 2) or shape[0] != len(truth):
+            raise InputError(f"{what} have shape {shape}; y_true has {len(truth)} samples.")
+        if len(shape) == 2:
+            values, holes = _with_holes(column, what)
             scores.append(values)
-        labels.append(values.argmax(axis=1) if values.ndim == 2 else _labels(values, what))
+            labels.append(np.where(holes, NO_ANSWER, values.argmax(axis=1)))
+        else:
+            labels.append(_answers(column, what))
     if scores and len(scores) < len(labels):
         raise InputError(
             f"some members of the {split} predictions give labels and others probabilities; give one kind."
@@ -106,6 +110,26 @@ def _labels(values: Any, what: str) -> np.ndarray:
     if len(shape) != 1 or shape[0] == 0:
         raise InputError(f"{what} have shape {shape}; expected (n_samples,), at least one sample.")
     return whole_labels(values, what)
+
+
+def _answers(values: Any, what: str) -> np.ndarray:
+    """Labels of a member as int64, with -1 where it has no answer: missing values, and -1 itself."""
+    data, holes = np.asarray(np.ma.getdata(values)), absent(values)
+    given = data[~holes]
+    given = np.array(given.tolist()) if data.dtype.kind == "O" else given
+    labels = np.full(data.shape, NO_ANSWER, np.int64)
+    answered = given != NO_ANSWER if given.dtype.kind in "if" else np.ones(len(given), bool)
+    labels[np.flatnonzero(~holes)[answered]] = whole_labels(given[answered], what)
+    return labels
+
+
+def _with_holes(scores: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of a member, (n_samples, n_classes), and where it has no answer, (n_samples,); its scores are 0 there."""
+    holes = absent_rows(scores, what)
+    data = np.asanyarray(np.ma.getdata(scores))
+    if data.dtype.kind == "O":
+        data = np.array(np.where(holes[:, None], 0, data).tolist())
+    return np.where(holes[:, None], 0, data) if holes.any() else data, holes
 
 
 def _scores(columns: list[np.ndarray], truth: np.ndarray, n_classes: int, split: str) -> Scores:

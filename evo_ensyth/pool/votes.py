@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool.labels import MOST_CLASSES, Some, checked_labels
+from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER, Some, checked_labels, signed_labels
 from evo_ensyth.pool.scores import Scores
 
 EVERYTHING = slice(None)
@@ -18,10 +18,13 @@ EVERYTHING = slice(None)
 class Votes:
     """Predictions of the members of a pool on one split, checked on construction. Compares by identity.
 
+    A member may have no answer for some samples: holes. Give -1 there. Those who answer vote; a member is wrong where
+    it has no answer, and an ensemble where none of its members has one.
+
     Attributes
     ----------
     y_pred : uint8 or uint16, (n_members, n_samples)
-        Row i holds the labels that member i predicts.
+        Row i holds the labels that member i predicts, and ``n_classes`` where it has no answer.
     y_true : same type, (n_samples,)
     n_classes : int
         All labels and true classes are below this.
@@ -36,7 +39,7 @@ class Votes:
     ------
     InputError
         Shapes do not match, there are no samples or too many classes, or labels are not whole numbers in
-        [0, n_classes).
+        [0, n_classes), or -1 for no answer.
     """
 
     y_pred: np.ndarray
@@ -54,10 +57,14 @@ class Votes:
             raise InputError(f"{self.split} truth has shape {truth.shape}; the labels need {labels.shape[1:]}.")
         if labels.size == 0:
             raise InputError(f"{self.split} labels have shape {labels.shape}; there is nothing to vote on.")
-        if not 1 <= self.n_classes <= MOST_CLASSES:
-            raise InputError(f"there are {self.n_classes} classes; from 1 to {MOST_CLASSES} fit.")
-        kind = np.uint8 if self.n_classes <= 256 else np.uint16
-        object.__setattr__(self, "y_pred", checked_labels(labels, f"{self.split} labels", self.n_classes, kind))
+        with_holes = labels.dtype.kind == "i" and labels.min() == NO_ANSWER
+        most = MOST_CLASSES - with_holes
+        if not 1 <= self.n_classes <= most:
+            besides = " where answers are missing" if with_holes else ""
+            raise InputError(f"there are {self.n_classes} classes; from 1 to {most} fit{besides}.")
+        kind = np.uint8 if self.n_classes + with_holes <= 256 else np.uint16
+        labels = checked_labels(labels, f"{self.split} labels", self.n_classes, kind, with_holes=with_holes)
+        object.__setattr__(self, "y_pred", labels)
         object.__setattr__(self, "y_true", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
         if self.groups is not None:
             groups = np.asarray(self.groups)
@@ -77,8 +84,28 @@ class Votes:
         return int(self.y_pred.shape[1])
 
     @cached_property
+    def has_holes(self) -> bool:
+        """Whether some member has no answer for some sample."""
+        return bool(self.y_pred.max() == self.n_classes)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """bool, (n_members, n_samples): where each member has an answer."""
+        return np.asarray(self.y_pred != self.n_classes)
+
+    @cached_property
+    def n_answered(self) -> np.ndarray:
+        """int64, (n_members,): number of samples that each member answers."""
+        return np.asarray(np.count_nonzero(self.answered, axis=1))
+
+    @property
+    def n_labels(self) -> int:
+        """Number of values that ``y_pred`` may hold: the classes and, if there are holes, no answer."""
+        return self.n_classes + self.has_holes
+
+    @cached_property
     def member_errors(self) -> np.ndarray:
-        """int64, (n_members,): number of samples that each member gets wrong on its own."""
+        """int64, (n_members,): number of samples that each member gets wrong on its own, or does not answer."""
         return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
 
     @cached_property
@@ -117,6 +144,8 @@ class Votes:
         groups = None if self.groups is None else self.groups[samples]
         read_scores = self.read_scores and (lambda: self.scores.part(members, samples, split))
         labels = self.y_pred[members][:, samples]
+        if self.has_holes:
+            labels = signed_labels(labels, self.n_classes)
         return Votes(labels, self.y_true[samples], self.n_classes, split, read_scores, groups)
 
     @cached_property

@@ -176,7 +176,14 @@ WRONG: dict[str, tuple[dict, str]] = {
     "scores of two": ({"scores": LABELS, "truth": TRUTH}, r"'scores' has shape \(3, 6\).*expected numbers, \(n_memb"),
     "scores as text": ({"scores": SCORES.astype(str), "truth": TRUTH}, "'scores' has shape .* type <U"),
     "no class": ({"scores": SCORES[..., :0], "truth": TRUTH}, "'scores' has 0 classes; from 1 to 65536 fit"),
-    "NaN": ({"scores": SCORES * np.nan, "truth": TRUTH}, "'scores' is nan for member 0, sample 0, class 0: not finite"),
+    "some NaN": (
+        {"scores": np.where(SCORES == 0.8, np.nan, SCORES), "truth": TRUTH},
+        "'scores' of member 0 lack 1 of 3 scores for sample 0; give all of them, or none where there is no answer",
+    ),
+    "NaN": (
+        {"scores": SCORES * np.nan, "truth": TRUTH[:4]},
+        "member 'member-0' has no answer for search sample 1; .* Choose what to do with --missing",
+    ),
     "infinity": (
         {"scores": np.where(SCORES == 0.8, np.inf, SCORES), "truth": TRUTH},
         "'scores' is inf for member 0, sample 0, class 1: not finite",
@@ -190,8 +197,8 @@ WRONG: dict[str, tuple[dict, str]] = {
         r"'labels' has shape \(3, 6\), 'scores' begins with \(2, 4\)",
     ),
     "negative labels": (
-        {**WHOLE, "labels": LABELS - 1},
-        r"'labels' holds -1 \(member 0, sample 0\); labels start at 0",
+        {**WHOLE, "labels": LABELS - 2},
+        r"'labels' holds -2 \(member 0, sample 0\); labels start at 0",
     ),
     "negative truth": ({**WHOLE, "truth": TRUTH - 1}, r"'truth' holds -1 \(sample 0\); labels start at 0"),
     "fractions": ({**WHOLE, "labels": LABELS + 0.5}, r"'labels' holds 0.5 \(member 0, sample 0\); labels are whole"),

@@ -1,4 +1,4 @@
-"""Votes of subsets and multisets, counted sample by sample."""
+"""Votes of subsets and multisets, counted sample by sample; -1 is no answer."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,10 @@ import numpy as np
 
 
 def plurality(subset: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count by hand, sample by sample; argmax takes the lowest class of a tie."""
+    """Count by hand, sample by sample; argmax takes the lowest class of a tie. -1 where nobody answers."""
     chosen = labels[np.asarray(subset, bool)]
-    return np.array([np.bincount(column, minlength=n_classes).argmax() for column in chosen.T])
+    votes = [np.bincount(column[column != -1], minlength=n_classes) for column in chosen.T]
+    return np.array([each.argmax() if each.any() else -1 for each in votes])
 
 
 def wrong(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
@@ -22,11 +23,11 @@ def errors(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes:
 
 
 def margins(subset: np.ndarray, labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
-    """Votes for the truth less those for the strongest other class, sample by sample."""
+    """Votes for the truth less those for the strongest other class, sample by sample; -1 where nobody answers."""
     found = []
     for column, right in zip(labels[np.asarray(subset, bool)].T, truth, strict=True):
-        votes = np.bincount(column, minlength=n_classes)
-        found.append(votes[right] - np.delete(votes, right).max(initial=0))
+        votes = np.bincount(column[column != -1], minlength=n_classes)
+        found.append(votes[right] - np.delete(votes, right).max(initial=0) if votes.any() else -1)
     return np.array(found)
 
 
@@ -60,6 +61,17 @@ def random_votes(rng: np.random.Generator, n_members: int, n_samples: int, n_cla
     guesses = rng.integers(0, n_classes, (n_members, n_samples))
     labels = np.where(rng.random((n_members, n_samples)) < accuracy, truth, guesses)
     return labels.astype(np.uint16), truth.astype(np.uint16)
+
+
+def silenced(rng: np.random.Generator, labels: np.ndarray, share: float) -> np.ndarray:
+    """Labels in which a share of the answers, and all answers to a tenth of the samples, are -1."""
+    silent = (rng.random(labels.shape) < share) | (rng.random(labels.shape[1]) < 0.1)
+    return np.where(silent, -1, labels.astype(np.int64))
+
+
+def unanswered(subset: np.ndarray, labels: np.ndarray) -> int:
+    """Samples that no member of a subset answers."""
+    return int(np.count_nonzero((labels[np.asarray(subset, bool)] == -1).all(axis=0)))
 
 
 def multiset_errors(multiset, labels, truth, n_classes):

@@ -64,7 +64,7 @@ def test_the_fingerprint_knows_labels_truth_shape_and_classes_but_not_the_split(
         (LABELS, TRUTH, 65_537, "there are 65537 classes; from 1 to 65536 fit"),
         (LABELS, TRUTH, 2, "search labels hold 2; with 2 classes they go from 0 to 1"),
         (LABELS, TRUTH + 2, 3, "search truth hold 3; with 3 classes they go from 0 to 2"),
-        (LABELS - 1, TRUTH, 3, "search labels hold -1"),
+        (LABELS - 2, TRUTH, 3, "search labels hold -2"),
         (LABELS + 0.5, TRUTH, 3, "search labels have type float64; they must be whole numbers"),
     ],
 )

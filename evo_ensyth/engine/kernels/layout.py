@@ -1,4 +1,8 @@
-"""Lay out the bit planes of a split: which members vote for the true class of a sample, and which for each rival."""
+"""Lay out the bit planes of a split: which members vote for the true class of a sample, and which for each rival.
+
+Members may have no answer for a sample; their label is then ``n_classes``. For the samples with such holes, one more
+rival is laid out, the weakest: nobody. It has no votes and wins a tie, so that a truth without votes is wrong.
+"""
 
 import numpy as np
 
@@ -28,12 +32,15 @@ def tally(labels, counts, named):
 
 @compiled
 def count_rivals(labels, truth, n_classes):
-    """Per sample: votes for the truth, votes for the strongest rival, number of rivals; int32, (n_samples,) each."""
+    """Per sample: votes for the truth, votes for the strongest rival, number of rivals; int32, (n_samples,) each.
+
+    Nobody counts as a rival where there are holes.
+    """
     n_members, n_samples = labels.shape
     for_truth, for_rival = np.zeros(n_samples, np.int32), np.zeros(n_samples, np.int32)
     n_rivals = np.zeros(n_samples, np.int32)
     columns = np.empty((64, n_members), labels.dtype)
-    counts = np.zeros(n_classes, np.int32)
+    counts = np.zeros(n_classes + 1, np.int32)
     named = np.empty(n_members, np.int64)
     for start in range(0, n_samples, 64):
         samples = np.arange(start, min(start + 64, n_samples))
@@ -45,8 +52,9 @@ def count_rivals(labels, truth, n_classes):
                 if label == truth[sample]:
                     for_truth[sample] = counts[label]
                 else:
-                    for_rival[sample] = max(for_rival[sample], counts[label])
                     n_rivals[sample] += 1
+                    if label < n_classes:
+                        for_rival[sample] = max(for_rival[sample], counts[label])
                 counts[label] = 0
     return for_truth, for_rival, n_rivals
 
@@ -59,9 +67,9 @@ def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes)
     """
     n_members = labels.shape[0]
     columns = np.empty((64, n_members), labels.dtype)
-    counts = np.zeros(n_classes, np.int32)
+    counts = np.zeros(n_classes + 1, np.int32)
     named = np.empty(n_members, np.int64)
-    slot_of = np.empty(n_classes, np.int64)
+    slot_of = np.empty(n_classes + 1, np.int64)
     below = np.empty(n_members + 1, np.int64)
     for start in range(0, order.size, 64):
         samples = order[start : start + 64]
@@ -73,13 +81,14 @@ def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes)
             true_class = truth[samples[i]]
             n = tally(columns[i], counts, named)
             for_truth = counts[true_class]
+            n_silent, counts[n_classes] = counts[n_classes], 0
             # Counting sort: the number of rivals with each number of votes, then the slot where these begin.
             below[:] = 0
             for label in named[:n]:
                 if label != true_class:
                     below[counts[label]] += 1
             slot = first + 1
-            for votes in range(n_members, 0, -1):
+            for votes in range(n_members, -1, -1):
                 begin = slot
                 slot += below[votes]
                 below[votes] = begin
@@ -90,9 +99,11 @@ def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes)
                     below[counts[label]] += 1
                     slot_of[label] = slot
                     leads[slot] = min(leads[slot], for_truth - counts[label])
-                    if label < true_class:  # this rival wins a tie
+                    if label < true_class or label == n_classes:  # this rival wins a tie
                         ties[slot * WORDS + word] |= bit
             for label in named[:n]:
                 counts[label] = 0
             for member in range(n_members):
+                if n_silent and columns[i, member] == n_classes:
+                    continue
                 words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit

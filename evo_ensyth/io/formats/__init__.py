@@ -11,7 +11,8 @@ example, ``csv.py``, for files with one column per member and a column called ``
         members = {name: table[name] for name in table.dtype.names if name != "truth"}
         return Pool.from_predictions(members, table["truth"], name=path.stem)
 
-``read`` raises `InputError`, naming the file, for any invalid content, and never executes anything in the file.
+``read`` raises `InputError`, naming the file, for any invalid content, and never executes anything in the file. Where a
+member has no answer, the label is -1; `read_predictions` then applies the policy for missing answers.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from typing import Any
 from evo_ensyth import plugins
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Pool
+from evo_ensyth.pool.missing import Policy, settle
 
 FOLDER = "evo_ensyth.io.formats"
 
@@ -42,7 +44,9 @@ def suffixes() -> dict[str, ModuleType]:
     return {suffix: found for found in map(module, names()) for suffix in found.SUFFIXES}
 
 
-def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
+def read_predictions(
+    path: Path | str, *, test_share: float = 0.5, split_seed: int = 0, missing: str = "refuse"
+) -> Pool:
     """Read a pool from a file of predictions; the file suffix determines the format.
 
     Parameters
@@ -53,18 +57,21 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
     split_seed : int
         Seed of that split: the first ``round(test_share * n_samples)`` of
         ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
+    missing : str
+        What to do about missing answers; see `pool.missing.Policy`.
 
     Returns
     -------
     Pool
         Its ``source`` records the file's digest and, if the split was created here, ``test_share``, ``split_seed`` and
-        ``test_samples``, the indices of the test samples.
+        ``test_samples``, the indices of the test samples; and what was done about missing answers.
 
     Raises
     ------
     InputError
         Unknown suffix or invalid file. The message names the file and what was expected.
     """
+    policy = Policy.of(missing)
     if not 0 <= test_share < 1:
         raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
     if split_seed < 0:
@@ -73,7 +80,11 @@ def read_predictions(path: Path | str, *, test_share: float = 0.5, split_seed: i
     if not path.is_file():
         raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
     read: Callable[..., Pool] = _format_of(path).read
-    return read(path, test_share=test_share, split_seed=split_seed)
+    found = read(path, test_share=test_share, split_seed=split_seed)
+    try:
+        return settle(found, policy)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def write_predictions(path: Path | str, pool: Pool, **options: Any) -> None:

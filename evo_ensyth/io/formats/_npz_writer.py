@@ -9,6 +9,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.pool.labels import signed_labels
 from evo_ensyth.pool.memory import check_fits
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
@@ -56,7 +57,8 @@ def write(
         arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
     for votes in pool.splits.values():
         # Column-major: predictions of members are similar, and similar neighbouring values compress to half the size.
-        arrays |= {f"{votes.split}_labels": np.asfortranarray(votes.y_pred), f"{votes.split}_truth": votes.y_true}
+        labels = signed_labels(votes.y_pred, votes.n_classes) if votes.has_holes else votes.y_pred
+        arrays |= {f"{votes.split}_labels": np.asfortranarray(labels), f"{votes.split}_truth": votes.y_true}
         if votes.groups is not None:
             arrays[f"{votes.split}_groups"] = votes.groups
         if with_scores:

@@ -23,6 +23,8 @@ key                                        shape                         meaning
 ``parent_cost_NAME``                       ()                            cost of that network
 =========================================  ============================  ===================================
 
+Where a member has no answer, its label is -1 or NaN, and all its scores are NaN.
+
 If both labels and scores are present, the labels vote, and the scores are used by objectives that need them. Nothing in
 the file is ever unpickled.
 """
@@ -40,8 +42,9 @@ import numpy as np
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.formats._npz_file import Npz, check_size, opened
 from evo_ensyth.io.formats._npz_writer import write
-from evo_ensyth.pool.labels import MOST_CLASSES
+from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER
 from evo_ensyth.pool.members import Members, SharedPart
+from evo_ensyth.pool.missing import absent, absent_rows
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
@@ -194,8 +197,13 @@ class _Reader:
             check_size(key, math.prod(shape) * stream.dtype.itemsize)
             labels = np.empty(shape, np.uint16)
             if labels.size:
-                for member, row in enumerate(labels.reshape(-1, shape[-1])):
-                    row[:] = _whole(key, stream.take(row.shape), member if n_dimensions == 2 else None)
+                if n_dimensions == 1:
+                    labels[:] = _whole(key, stream.take(shape), None)
+                for member in range(len(labels) if n_dimensions == 2 else 0):
+                    row = _whole(key, stream.take(shape[1:]), member)
+                    if row.min() == NO_ANSWER and labels.dtype.kind == "u":
+                        labels = labels.astype(np.int32)
+                    labels[member] = row
             stream.finish()
         return labels
 
@@ -212,10 +220,13 @@ class _Reader:
                 raise InputError(f"'{key}' has {n_classes} classes; from 1 to {MOST_CLASSES} fit.")
             if n_samples == 0:
                 raise InputError(f"'{key}' has no sample.")
-            check_size(key, n_members * n_samples * 2)
-            labels = np.empty((n_members, n_samples), np.uint16)
+            check_size(key, n_members * n_samples * 4)
+            labels = np.empty((n_members, n_samples), np.int32)
             for member in range(n_members):
                 scores = stream.take((n_samples, n_classes))
+                holes = absent_rows(scores, f"'{key}' of member {member}")
+                if holes.any():
+                    scores = np.where(holes[:, None], 0, scores)
                 for wrong, what in ((~np.isfinite(scores), "not finite"), (scores < 0, "negative")):
                     if wrong.any():
                         sample, column = np.argwhere(wrong)[0]
@@ -223,7 +234,7 @@ class _Reader:
                             f"'{key}' is {scores[sample, column]:g} for member {member}, sample {sample}, "
                             f"class {column}: {what}; scores are at least 0."
                         )
-                labels[member] = scores.argmax(axis=1)
+                labels[member] = np.where(holes, NO_ANSWER, scores.argmax(axis=1))
             stream.finish()
         return labels, n_classes
 
@@ -345,6 +356,9 @@ def _read_scores(
                 members = []
                 for _ in range(n_members):
                     scores = stream.take((n_rows, n_columns))[samples]
+                    holes = np.isnan(scores).all(axis=1)
+                    if holes.any():
+                        scores = np.where(holes[:, None], 0, scores)
                     if n_columns < n_classes:  # the true labels, or the other split, have more classes
                         scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
                     members.append(scores)
@@ -355,7 +369,15 @@ def _read_scores(
 
 
 def _whole(key: str, values: np.ndarray, member: int | None) -> np.ndarray:
-    """Convert labels (n_samples,) to uint16 after checking that they are integers in range."""
+    """Convert labels (n_samples,) to uint16 after checking that they are integers in range.
+
+    A member may have no answers, -1 or NaN; its labels are then int32, with -1.
+    """
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        holes = (absent(values) | (values == NO_ANSWER)) & (member is not None)
+    if holes.any():
+        labels = _whole(key, np.where(holes, 0, values), member)
+        return np.where(holes, NO_ANSWER, labels.astype(np.int32))
 
     def refuse(wrong: np.ndarray, expected: str) -> None:
         if wrong.any():

@@ -4,6 +4,9 @@ A *pair* is the true class of a sample and one rival class. Its margin, the vote
 rival, starts at -1 if the rival wins ties and at 0 otherwise. A sample is right if no margin of its pairs is below 0.
 When few members are still to be chosen, only the thresholds near zero matter. So a pair takes a handful of bits, 64
 samples form a word, and a vote costs three logic operations per threshold and word.
+
+Where members have no answer for a sample, the truth has one more rival: nobody. It gets no votes, and its margin starts
+at -1, so that a truth without votes is wrong.
 """
 
 from typing import NamedTuple
@@ -62,7 +65,7 @@ class Space(NamedTuple):
 
 @compiled
 def fill_pairs(labels, truth, n_classes, samples, pairs):
-    """Write the pairs of some samples into zeroed arrays whose ``starts`` are set."""
+    """Write the pairs of some samples into zeroed arrays whose ``starts`` are set; nobody has label ``n_classes``."""
     n_members = labels.shape[0]
     seen = np.full(n_classes, -1, np.int64)
     pair_of = np.zeros(n_classes, np.int64)
@@ -71,11 +74,15 @@ def fill_pairs(labels, truth, n_classes, samples, pairs):
         sample = samples[place]
         first = pairs.starts[place]
         end = first
+        has_hole = False
         for member in range(n_members):
             label = labels[member, sample]
             bit = ONE << np.uint64(member % 64)
             if label == truth[sample]:
                 pairs.truths[first, member // 64] |= bit
+                continue
+            if label == n_classes:
+                has_hole = True
                 continue
             if seen[label] != sample:
                 seen[label] = sample
@@ -85,6 +92,10 @@ def fill_pairs(labels, truth, n_classes, samples, pairs):
                 end += 1
             pairs.rivals[pair_of[label], member // 64] |= bit
             votes[pair_of[label] - first] += 1
+        if has_hole:
+            pairs.margins[end] = -1
+            votes[end - first] = 0
+            end += 1
         for pair in range(first + 1, end):
             for w in range(pairs.truths.shape[1]):
                 pairs.truths[pair, w] = pairs.truths[first, w]

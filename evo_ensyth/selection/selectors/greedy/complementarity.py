@@ -25,7 +25,7 @@ class Complementarity:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Evaluate the path."""
         votes = search.votes
-        right = Labels(votes.y_pred == votes.y_true, n_classes=2)
+        right = Labels(votes.y_pred == votes.y_true, n_labels=2)
         ensemble = Growing(votes)
         wrong = np.ones(votes.n_samples, bool)
         while not ensemble.subset.all():

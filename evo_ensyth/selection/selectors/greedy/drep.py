@@ -39,7 +39,7 @@ class DREP:
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Evaluate the path and the candidates along it."""
         votes = search.votes
-        labels = Labels(votes.y_pred, votes.n_classes)
+        labels = Labels(votes.y_pred, votes.n_labels)
         ensemble = Growing(votes)
         ensemble.join(int(votes.member_errors.argmin()))
         search.evaluate(ensemble.subset[None])

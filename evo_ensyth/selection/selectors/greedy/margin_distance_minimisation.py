@@ -47,7 +47,7 @@ class MarginDistanceMinimisation:
         """Evaluate the path."""
         right = search.votes.y_pred == search.votes.y_true
         n_members, n_samples = right.shape
-        signatures = Labels(right, n_classes=2)
+        signatures = Labels(right, n_labels=2)
         point = np.full(n_samples, round(self.point * UNITS), np.int64)
         if self.point == 0:
             point = rng.integers(1, round(FARTHEST_DRAWN * UNITS), n_samples)

@@ -46,7 +46,7 @@ class KMedoids:
         """Evaluate the representatives of one cluster, of two, and so on."""
         votes = search.votes
         best_first = np.argsort(votes.member_errors, kind="stable")  # from here on, the first of equals is the best
-        labels = Labels(votes.y_pred[best_first], votes.n_classes)
+        labels = Labels(votes.y_pred[best_first], votes.n_labels)
         distances = np.array([labels.differences(row) for row in votes.y_pred[best_first]], np.int32)
         medoids = np.zeros(0, np.int64)
         for _ in range(min(self.max_size, votes.n_members)):
