@@ -6,13 +6,15 @@ in its `Votes`; `settle` then applies the policy that the user asked for.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.parent import Parent
-from evo_ensyth.pool.pool import Pool
+
+if TYPE_CHECKING:
+    from evo_ensyth.pool.pool import Pool
 
 REFUSE, ABSTAIN, DROP_MEMBERS, DROP_SAMPLES = "refuse", "abstain", "drop-members", "drop-samples"
 FEWEST_SAMPLES = 2  # that estimate an error
@@ -60,7 +62,7 @@ class Policy:
         return cls(name, most)
 
 
-def settle(pool: Pool, missing: str | Policy = REFUSE) -> Pool:
+def settle(pool: "Pool", missing: str | Policy = REFUSE) -> "Pool":
     """Apply a policy to the missing answers of a pool.
 
     Parameters
@@ -147,7 +149,7 @@ def _is_absent(value: Any) -> bool:
     return value is None or type(value).__name__ in MARKS
 
 
-def _refused(pool: Pool) -> InputError:
+def _refused(pool: "Pool") -> InputError:
     votes = next(votes for votes in pool.splits.values() if votes.has_holes)
     holes = ~votes.answered
     member, sample = (int(place) for place in np.argwhere(holes)[0])
@@ -160,7 +162,7 @@ def _refused(pool: Pool) -> InputError:
     )
 
 
-def _without_members(pool: Pool, most_holes: float) -> tuple[Pool, list[str]]:
+def _without_members(pool: "Pool", most_holes: float) -> tuple["Pool", list[str]]:
     shares = np.max([1 - votes.n_answered / votes.n_samples for votes in pool.splits.values()], axis=0)
     kept = np.flatnonzero(shares <= most_holes)
     if not len(kept):
@@ -172,7 +174,7 @@ def _without_members(pool: Pool, most_holes: float) -> tuple[Pool, list[str]]:
     return pool.part(kept), [pool.names[i] for i in np.flatnonzero(shares > most_holes)]
 
 
-def _without_samples(pool: Pool) -> tuple[Pool, dict[str, list[int]]]:
+def _without_samples(pool: "Pool") -> tuple["Pool", dict[str, list[int]]]:
     splits, dropped, kept = {}, {}, {}
     for split, votes in pool.splits.items():
         complete = votes.answered.all(axis=0)
@@ -197,7 +199,7 @@ def _parent_of(parent: Parent | None, kept: Mapping[str, np.ndarray]) -> Parent 
     return replace(parent, y_pred={split: labels[kept[split]] for split, labels in parent.y_pred.items()})
 
 
-def _places(pool: Pool) -> dict[str, np.ndarray]:
+def _places(pool: "Pool") -> dict[str, np.ndarray]:
     """Index of each sample of a split in what was read: int64, (n_samples,)."""
     everywhere = {split: np.arange(votes.n_samples) for split, votes in pool.splits.items()}
     if "test_samples" in pool.source:  # split on reading
