@@ -55,12 +55,12 @@ def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
     with build_extra():
         import cvxpy  # imported here and in `_log_weights`, because it takes a second
 
-    n = votes.n_members
+    n, answered = votes.n_members, votes.answered
     products = np.empty((n, n))
     for i in range(n):
         for j in range(i + 1):
             if scores is None:
-                product = float(np.count_nonzero(votes.y_pred[i] == votes.y_pred[j]))
+                product = float(np.count_nonzero((votes.y_pred[i] == votes.y_pred[j]) & answered[i]))
             else:
                 one, other = (np.asarray(scores.members[member], np.float64) for member in (i, j))
                 product = float(np.vdot(one, other))

@@ -11,6 +11,7 @@ from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Scores, Votes
+from evo_ensyth.pool.labels import signed_labels
 
 NAMES = objectives.names()
 each_objective = pytest.mark.parametrize("name", NAMES)
@@ -18,17 +19,18 @@ N_MEMBERS, N_CLASSES = 6, 3
 
 
 def drawn(seed=0, n_samples=70):
-    """All subsets of six members that answer with probabilities, in three groups of samples."""
+    """All subsets of six members that answer most samples with probabilities, in three groups of samples."""
     rng = np.random.default_rng(seed)
     labels, truth = naive.random_votes(rng, N_MEMBERS, n_samples, N_CLASSES)
     scores = rng.dirichlet(np.ones(N_CLASSES), (N_MEMBERS, n_samples)) + np.eye(N_CLASSES)[labels]
+    scores[naive.silenced(rng, labels, 0.1) == -1] = 0
     return ensembles_of(np.rint(scores * 2**9) / 2**10, truth, rng.integers(0, 3, n_samples))
 
 
 def ensembles_of(scores, truth, groups, members=slice(None)):
     costs = {name: np.arange(1, N_MEMBERS + 1)[members] for name in ("bytes", "macs", "parameters")}
     pool = Members(tuple("abcdef"), costs=costs)
-    labels = scores.argmax(axis=2).astype(np.uint16)
+    labels = np.where(scores.any(axis=2), scores.argmax(axis=2), -1)
     votes = Votes(labels, truth, N_CLASSES, "search", lambda: Scores(scores, truth, "search"), groups)
     return Ensembles(np.array(list(naive.all_subsets(N_MEMBERS))), pool, votes)
 
@@ -95,7 +97,8 @@ def test_nothing_that_is_handed_in_changes(name):
 def test_labels_alone_do_or_the_message_says_what_is_missing(name):
     ensembles = drawn(5)
     votes = ensembles.votes
-    bare = replace(ensembles, votes=Votes(votes.y_pred, votes.y_true, N_CLASSES, "search"))
+    labels = signed_labels(votes.y_pred, N_CLASSES)
+    bare = replace(ensembles, votes=Votes(labels, votes.y_true, N_CLASSES, "search"))
     try:
         found = values(name, bare)
     except InputError:
@@ -110,7 +113,8 @@ def test_what_it_says_it_counts_is_what_it_counts(name):
     ensembles = drawn(6)
     counts = objectives.find(name, ensembles.pool).counts
     votes = ensembles.votes
-    errors = [naive.errors(subset, votes.y_pred, votes.y_true, N_CLASSES) for subset in ensembles.subsets]
+    labels = signed_labels(votes.y_pred, N_CLASSES)
+    errors = [naive.errors(subset, labels, votes.y_true, N_CLASSES) for subset in ensembles.subsets]
     assert (counts == "errors") == np.array_equal(values(name, ensembles), np.array(errors) / votes.n_samples)
     assert (counts == "members") == np.array_equal(values(name, ensembles), ensembles.subsets.sum(axis=1))
 

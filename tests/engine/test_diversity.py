@@ -75,6 +75,17 @@ def test_sums_over_pairs_are_the_definitions_written_out(measure, seed):
     assert_allclose(some.focal(measure, few), [float(slow.focal(expected, labels[s], truth)) for s in few], **EXACT)
 
 
+@pytest.mark.parametrize("measure", ALL)
+def test_no_answer_is_wrong_and_one_more_label(measure):
+    labels, truth = drawn(5, n_members=6, n_classes=3)
+    labels = naive.silenced(np.random.default_rng(0), labels, 0.4)
+    subsets = np.array([s for s in naive.all_subsets(6) if s.sum() > 1])
+    some, expected = diversity(labels, truth, 3), getattr(slow, measure)
+    assert_allclose(getattr(some, measure)(subsets), [float(expected(labels[s], truth)) for s in subsets], **EXACT)
+    few = subsets[::9]
+    assert_allclose(some.focal(measure, few), [float(slow.focal(expected, labels[s], truth)) for s in few], **EXACT)
+
+
 @pytest.mark.parametrize("size", range(2, 9))
 def test_measures_of_errors_are_bound_to_each_other(size):
     labels, truth = drawn(size, n_members=size)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from evo_ensyth.pool.labels import signed_labels
 from oracles import votes as naive
 
 
@@ -11,7 +12,7 @@ def metropolis_leg(votes, subset, penalty, temperature, chances, *, rest, hopele
     All members move again after ``rest`` steps; until then, who is more than ``hopeless_above`` temperatures above
     the best stays where it is.
     """
-    n = votes.n_samples
+    n, labels = votes.n_samples, signed_labels(votes.y_pred, votes.n_classes)
     best, deviations, counted, hopeless_ever = {}, [], 0, False
     for step, chance in enumerate(chances):
         if step % rest == 0:
@@ -20,7 +21,7 @@ def metropolis_leg(votes, subset, penalty, temperature, chances, *, rest, hopele
         flips = naive.flips(subset)
         neighbours = {i: flips[i] for i in movers}
         errors = {
-            i: naive.errors(one, votes.y_pred, votes.y_true, votes.n_classes) / n if one.any() else np.inf
+            i: naive.errors(one, labels, votes.y_true, votes.n_classes) / n if one.any() else np.inf
             for i, one in neighbours.items()
         }
         for i, one in neighbours.items():

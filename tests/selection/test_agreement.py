@@ -7,6 +7,7 @@ from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes, memory
+from evo_ensyth.pool.labels import signed_labels
 from evo_ensyth.selection.agreement import Growing, Labels
 
 
@@ -33,6 +34,21 @@ def test_a_growing_ensemble_answers_by_plurality(n_classes):
     for member in rng.permutation(9):
         ensemble.join(int(member))
         assert_array_equal(ensemble.answers, naive.plurality(ensemble.subset, labels, n_classes))
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 256])
+def test_members_that_do_not_answer_leave_a_growing_ensemble_as_it_is(n_classes):
+    rng = np.random.default_rng(n_classes)
+    labels, truth = naive.random_votes(rng, 7, 200, n_classes, 0.3)
+    labels = naive.silenced(rng, labels, 0.6)
+    votes = Votes(labels, truth, n_classes, "search")
+    ensemble = Growing(votes)
+    for member in rng.permutation(7):
+        ensemble.join(int(member))
+        by_hand = naive.plurality(ensemble.subset, labels, n_classes)
+        assert_array_equal(signed_labels(ensemble.answers, n_classes), by_hand)
+    expected = [np.count_nonzero(row != labels[0]) for row in labels]
+    assert_array_equal(Labels(votes.y_pred, votes.n_labels).differences(votes.y_pred[0]), expected)
 
 
 def test_counts_that_do_not_fit_are_refused(monkeypatch):

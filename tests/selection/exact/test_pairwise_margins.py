@@ -11,6 +11,7 @@ from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.pool import Votes
+from evo_ensyth.pool.labels import signed_labels
 from evo_ensyth.selection.exact import pairwise_margins
 from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
 
@@ -61,6 +62,30 @@ def test_the_best_of_each_size_is_that_of_enumeration(m, n, c, accuracy, seed, m
             assert limits[size] == expected[size]
             assert found[size].subset.sum() == size
             assert planes.errors(found[size].subset[None]) == expected[size]
+
+
+@pytest.mark.parametrize("truth_is", [None, 0, 3])
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+@pytest.mark.parametrize("n_members", [1, 4, 8, LAST + 1])
+def test_the_best_of_each_size_is_that_of_enumeration_where_members_do_not_answer(n_members, share, truth_is):
+    """A truth without votes is wrong, also the lowest class; all sizes one by one and, of large pools, at once."""
+    rng = np.random.default_rng(n_members)
+    labels, truth = naive.random_votes(rng, n_members, 90, 4, 0.5)
+    if truth_is is not None:
+        labels, truth = np.where(labels == truth, truth_is, labels), np.full(90, truth_is)
+    votes = Votes(naive.silenced(rng, labels, share), truth, 4, "search")
+    expected = fewest_by_size(votes)
+    margins, sizes = PairwiseMargins(votes), range(1, n_members + 1)
+    assert (margins.fewest_errors()[1:] <= expected[1:]).all()
+    if n_members >= LAST:
+        limits, _ = searched(margins, sizes, 2**LAST)
+        assert_array_equal(limits[1:], np.minimum.accumulate(expected[1:]))
+        sizes = range(1, 4)
+    for size in sizes:
+        limits, found = searched(margins, range(size, size + 1), 20)
+        assert limits[size] == expected[size]
+        signed = signed_labels(votes.y_pred, 4)
+        assert naive.errors(found[size].subset, signed, truth, 4) == expected[size]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -73,6 +73,24 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     assert some_hopeless == (temperature < 0.01)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_leg_is_what_its_definition_says_where_members_do_not_answer(make_problem, seed):
+    problem = make_problem(n_members=9, n_samples=140, seed=seed)
+    rng = np.random.default_rng(seed)
+    labels = naive.silenced(rng, problem.search.y_pred, 0.4 + 0.2 * seed)
+    problem = replace(problem, pool=replace(problem.pool, search=Votes(labels, problem.search.y_true, 4, "search")))
+    penalty = np.where(np.arange(10) < 1, np.inf, 0.0)
+    here, chances = np.arange(9) % 3 == 0, rng.random(3 * REST)
+    expected_here, best, _, counted, _ = slow.metropolis_leg(
+        problem.search, here.copy(), penalty, 0.1, chances, rest=REST, hopeless_above=HOPELESS
+    )
+    leg = metropolis_walk(Evaluator(problem), here, penalty, 0.1, chances)
+    assert_array_equal(here, expected_here)
+    assert_array_equal(leg.values, [best[size][0] for size in sorted(best)])
+    assert_array_equal(leg.subsets, [best[size][1] for size in sorted(best)])
+    assert leg.n_neighbours == counted
+
+
 def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     """Nine of twelve name the truth of all samples, a lead of six; where only one of these is left, all are wrong."""
     truth = np.ones(700, np.int64)
