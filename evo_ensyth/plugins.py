@@ -158,7 +158,7 @@ def make(folder: str, wanted: Any, what: str, method: str, settings: Mapping[str
     known = [field.name for field in fields(found)] if is_dataclass(found) else []
     for setting in settings or {}:
         if setting not in known:
-            there = f"it has {', '.join(known) or 'none'}.{_nearest(setting, known)}"
+            there = f"it has {', '.join(known) or 'none'}.{nearest(setting, known)}"
             raise InputError(f"{what} '{name}' has no setting '{setting}'; {there}")
     if missing := [part.name for part in _required(found) if part.name not in (settings or {})]:
         raise InputError(f"{what} '{name}' needs settings: {', '.join(missing)}; use {found.__name__}(...).")
@@ -209,7 +209,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
     """Build the error for an unknown name, with the nearest known name and all of them."""
     known = sorted(known)
     there = ", ".join(known) or "none at all"
-    return InputError(f"no {what} called '{name}'.{_nearest(name, known)} There is {there}.")
+    return InputError(f"no {what} called '{name}'.{nearest(name, known)} There is {there}.")
 
 
 def setting(
@@ -276,9 +276,10 @@ def _expected(wanted: Any, limits: Mapping[str, Any]) -> str:
     return kinds.get(wanted, str(wanted)) + (f", {' and '.join(words)}" if words else "")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Ask whether the nearest known name was meant, as a sentence after others; empty if none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def renderer(name: str) -> ModuleType:

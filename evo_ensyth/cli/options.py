@@ -1,13 +1,14 @@
 """Options and arguments that several commands have, and how limits are written."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, one_line
 
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results. [default: one under runs/]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
@@ -42,3 +43,9 @@ def limits(texts: Sequence[str] | None) -> dict[str, float]:
             raise InputError(f"'{name}' is limited twice; once is enough.")
         found[name] = number
     return found
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Print what to know about how predictions were read, on standard error."""
+    for note in notes:
+        print(f"evo_ensyth: {one_line(note)}", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evo_ensyth.cli.options import AtLeast, AtMost, Json, Out, Quiet, limits
+from evo_ensyth.cli.options import AtLeast, AtMost, Json, Out, Quiet, limits, say_notes
 from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def search(
         missing=missing,
         build=lambda name: _build_pool(name, quiet),
     )
+    say_notes(problem.pool.notes)
     place = out or _free_place(problem, selector, seed)
     check_new_folder(place)
     with progress.search_progress(quiet=quiet) as show:

@@ -109,7 +109,7 @@ class Ensembles:
         return predictions
 
     def total(self, cost: str) -> np.ndarray:
-        """Sum of a cost over the members, counting shared parts once.
+        """Sum of a cost over the members, counting shared parts once; exact where costs are decimal fractions.
 
         Parameters
         ----------
@@ -125,15 +125,17 @@ class Ensembles:
         InputError
             The pool has no such cost.
         """
-        own = self._cost(cost)
+        own, shared, scale = self._cost(cost), self.pool.shared_costs(cost), self.pool.decimal_scale(cost)
+        if scale > 1:  # Tenths add up exactly as whole numbers: three times 0.1 is 0.3.
+            own, shared = np.rint(own * scale), np.rint(shared * scale)
         parts = [part for part in self.pool.shared if cost in part.costs]
-        for part in parts:
-            own = own - part.members * part.costs[cost]
+        for part, value in zip(parts, shared, strict=True):
+            own = own - part.members * value
         # Not subsets @ own: BLAS rounds a row differently from batch to batch.
         total = np.where(self.subsets, own, 0).sum(axis=1)
-        for part in parts:
-            total = total + (self.subsets & part.members).any(axis=1) * part.costs[cost]
-        return np.asarray(total)
+        for part, value in zip(parts, shared, strict=True):
+            total = total + (self.subsets & part.members).any(axis=1) * value
+        return np.asarray(total / scale if scale > 1 else total)
 
     def largest(self, cost: str) -> np.ndarray:
         """Largest cost among the members, such as the latency of members that run in parallel.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.results.comparison import BASELINES, Comparison
 from evo_ensyth.results.run import FORMAT, Run
 
+FORMULA = ("=", "+", "-", "@")
 READABLE = (1, 2, FORMAT)  # 1 had neither costs nor comparisons
 
 
@@ -95,7 +97,9 @@ def _front_table(run: Run) -> bytes:
     goals = run.objectives
     header = ["selector", "size", "recommended", "search_error", "test_error", "test_low", "test_high"]
     compared_by = ("difference", "low", "high", "p", "p_corrected")
-    header += [f"{split}_{goal}" for split in ("search", "test") for goal in goals if goal != "error"]
+    for name in (f"{split}_{goal}" for split in ("search", "test") for goal in goals if goal != "error"):
+        # An objective called 'low' is told apart from the end of the interval.
+        header.append(f"objective_{name}" if name in header else name)
     header += [f"{baseline}_{what}" for baseline in BASELINES for what in compared_by]
     header += ["indices", "members"]
     rows = []
@@ -115,14 +119,17 @@ def _front_table(run: Run) -> bytes:
                     comparison.p_value,
                     comparison.corrected,
                 ]
-            row += [" ".join(map(str, ensemble.indices)), _text(" ".join(ensemble.members))]
+            row += [" ".join(map(str, ensemble.indices)), " ".join(map(_quoted, ensemble.members))]
             rows.append(row)
     return _csv(header, rows)
 
 
-def _text(text: str) -> str:
-    """Prevent spreadsheets from interpreting a name as a formula."""
-    return "'" + text if text[:1] in "=+-@\t\r" else text
+def _quoted(name: str) -> str:
+    """Quote a name as in a shell where it holds more than letters and the like, so that `shlex.split` finds it again.
+
+    So is one that begins like a formula, which a spreadsheet would compute.
+    """
+    return f"'{name}'" if name[:1] in FORMULA and shlex.quote(name) == name else shlex.quote(name)
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:

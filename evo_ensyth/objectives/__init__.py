@@ -21,7 +21,7 @@ only one. They do not measure how good an ensemble is; use them together with ``
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,11 +32,25 @@ from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.pool import Members
 
-__all__ = ["Ensembles", "Objective", "describe", "find", "judge", "names", "objective", "samples_of_class"]
+__all__ = [
+    "Ensembles",
+    "Objective",
+    "check_cost_names",
+    "describe",
+    "find",
+    "judge",
+    "names",
+    "objective",
+    "samples_of_class",
+]
 
 FOLDER = "evo_ensyth.objectives"
 LARGEST = "largest_"
 OF_CLASS = "error_of_class_"
+RECALL = "recall_of_class_"
+ACCURACY = "accuracy"
+# Objectives that are the cost of their name.
+COST_OBJECTIVES = {"bytes", "macs", "parameters"}
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,23 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
         return dotted
     families = (*(LARGEST + cost for cost in pool.costs), f"{OF_CLASS}0")
     raise plugins.unknown("objective", name, {*names(), *pool.costs, *families, *(mine.name for mine in own)})
+
+
+def check_cost_names(costs: Iterable[str]) -> None:
+    """Check that costs do not have the name of something else that is computed from the votes.
+
+    Raises
+    ------
+    InputError
+        One does, so that an objective or a limit of that name would mean the other.
+    """
+    taken = {*names(), ACCURACY} - COST_OBJECTIVES
+    for cost in costs:
+        if cost in taken or cost.startswith((OF_CLASS, RECALL)):
+            raise InputError(
+                f"the cost '{cost}' ('cost_{cost}' in a file) has the name of an objective of the package; call it "
+                f"something else, such as '{cost}_cost'."
+            )
 
 
 def samples_of_class(number: int, ensembles: Ensembles) -> int:

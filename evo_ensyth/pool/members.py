@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from evo_ensyth.errors import InputError
 
 # Sums of integer costs stay exact in int64, and products of a few costs, as in a hypervolume, stay finite.
 LARGEST_TOTAL = {"i": 2.0**62, "f": 1e75}
+# Whole numbers up to this are exact as floats.
+LARGEST_EXACT = 2.0**53
+MOST_DECIMALS = 12
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,24 @@ class Members:
         """Number of members."""
         return len(self.names)
 
+    def shared_costs(self, cost: str) -> np.ndarray:
+        """Costs of the shared parts that have this cost, (n_parts,)."""
+        return np.array([part.costs[cost] for part in self.shared if cost in part.costs])
+
+    def decimal_scale(self, cost: str) -> int:
+        """Power of ten that makes all values of a cost whole numbers; 1 if they are, or if none does.
+
+        Sums of the scaled values are exact, whatever their order.
+        """
+        return self._decimal_scales[cost]
+
+    @cached_property
+    def _decimal_scales(self) -> dict[str, int]:
+        return {
+            name: decimal_scale(np.concatenate([values, self.shared_costs(name)]))
+            for name, values in self.costs.items()
+        }
+
     def with_cost(self, name: str, values: Any) -> "Members":
         """Return the same members with one more cost.
 
@@ -117,6 +139,18 @@ class Members:
             costs={name: values[members] for name, values in self.costs.items()},
             shared=tuple(part for part in shared if part.members.sum() > 1),
         )
+
+
+def decimal_scale(values: np.ndarray) -> int:
+    """Smallest power of ten that makes all values whole numbers with an exact sum; 1 if they are, or if none does."""
+    for digits in range(MOST_DECIMALS + 1):
+        scale = int(10**digits)
+        scaled = np.rint(values * scale)
+        if np.abs(scaled).sum() > LARGEST_EXACT:
+            break
+        if (scaled / scale == values).all():
+            return scale
+    return 1
 
 
 def shared_parts(layers: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[SharedPart, ...]:

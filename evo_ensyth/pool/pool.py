@@ -146,6 +146,11 @@ class Pool:
         """Votes by the name of their split: ``search`` and, if there is one, ``test``."""
         return {votes.split: votes for votes in (self.search, self.test) if votes is not None}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know about how the predictions were read, such as keys of a file that are not used; runs keep it."""
+        return tuple(self.source.get("notes", ()))
+
     def with_cost(self, name: str, values: Any) -> "Pool":
         """Return the same pool with one more cost, numbers (n_members,)."""
         return replace(self, members=self.members.with_cost(name, values))

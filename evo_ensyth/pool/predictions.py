@@ -9,7 +9,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER
 from evo_ensyth.pool.missing import absent, absent_rows
-from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.scores import Scores, with_first_class
 from evo_ensyth.pool.votes import Votes
 
 
@@ -48,6 +48,9 @@ def read_split(
             raise InputError(f"{what} have shape {shape}; y_true has {len(truth)} samples.")
         if len(shape) == 2:
             values, holes = _with_holes(column, what)
+            values = _both_columns(values, what)
+            if holes.any():
+                values = np.where(holes[:, None], 0, values)
             scores.append(values)
             labels.append(np.where(holes, NO_ANSWER, values.argmax(axis=1)))
         else:
@@ -59,6 +62,12 @@ def read_split(
     widths = {values.shape[1] for values in scores}
     if len(widths) > 1:
         raise InputError(f"the {split} probabilities have {min(widths)} to {max(widths)} columns; give one per class.")
+    if scores and truth.max() >= max(widths):
+        sample = int(np.flatnonzero(truth >= max(widths))[0])
+        raise InputError(
+            f"the {split} y_true is {truth[sample]} for sample {sample}, and the probabilities have {max(widths)} "
+            "columns; give one per class."
+        )
     highest = max(int(truth.max()), *(int(row.max()) for row in labels))
     n_classes = max(highest + 1, least_classes, *widths)
     read_scores = partial(_scores, scores, truth, n_classes, split) if scores else None
@@ -130,6 +139,19 @@ def _with_holes(scores: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
     if data.dtype.kind == "O":
         data = np.array(np.where(holes[:, None], 0, data).tolist())
     return np.where(holes[:, None], 0, data) if holes.any() else data, holes
+
+
+def _both_columns(values: np.ndarray, what: str) -> np.ndarray:
+    """Probabilities of both classes where there is one column, the chance of the second."""
+    if values.shape[1] != 1 or values.dtype.kind not in "fiu":
+        return values
+    if not ((values >= 0) & (values <= 1)).all():
+        sample = int(np.flatnonzero(~((values >= 0) & (values <= 1)))[0])
+        raise InputError(
+            f"{what} have one column, the chance of class 1, which is {values[sample, 0]} for sample {sample}; "
+            "chances lie between 0 and 1."
+        )
+    return with_first_class(values)
 
 
 def _scores(columns: list[np.ndarray], truth: np.ndarray, n_classes: int, split: str) -> Scores:

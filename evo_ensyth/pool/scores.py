@@ -111,3 +111,8 @@ class Scores:
                     )
             largest = max(largest, float(high))
         return largest
+
+
+def with_first_class(chances: np.ndarray) -> np.ndarray:
+    """Chances of the second of two classes, (n_samples, 1), with those of the first before them: (n_samples, 2)."""
+    return np.concatenate([1 - chances, chances], axis=1)

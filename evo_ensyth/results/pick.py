@@ -7,6 +7,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.limits import beyond
 from evo_ensyth.results.statistics import knee, smallest_within_one_standard_error
 
 RULES = ("recommended", "knee", "one_standard_error")
@@ -87,7 +88,8 @@ def cheapest_within(front: Front, limits: Mapping[str, float]) -> int:
     for cost in limits:
         if cost not in rows[0]:
             raise unknown("cost in this run", cost, rows[0])
-    excess = np.array([[row[cost] - limit for cost, limit in limits.items()] for row in rows])
+    columns = [beyond(np.array([row[cost] for row in rows]), limit) for cost, limit in limits.items()]
+    excess = np.stack(columns, axis=1)
     fitting = np.flatnonzero((excess <= 0).all(axis=1))
     if not len(fitting):
         # Each cost in units of its least excess over the limit, for they have different ones.

@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import Ensembles, Objective, find, judge, samples_of_class
+from evo_ensyth.objectives import ACCURACY, RECALL, Ensembles, Objective, find, judge, samples_of_class
 from evo_ensyth.pool import Members
+from evo_ensyth.results.limits import beyond
 
 # Larger violations are clipped to this, so that nothing overflows.
 LARGEST_VIOLATION = 1e100
@@ -52,6 +53,8 @@ class Constraint:
     def violations(self, values: np.ndarray) -> np.ndarray:
         """How far each value exceeds the limit, relative to the limit unless that is 0; 0 for allowed values.
 
+        A value that is not whole may exceed the limit by rounding; see `beyond`.
+
         Parameters
         ----------
         values : float64, (n,)
@@ -60,8 +63,8 @@ class Constraint:
         -------
         float64, (n,)
         """
-        beyond = self.limit - values if self.at_least else values - self.limit
-        return np.clip(beyond / (abs(self.limit) or 1.0), 0.0, LARGEST_VIOLATION)
+        excess = beyond(-values, -self.limit) if self.at_least else beyond(values, self.limit)
+        return np.clip(excess / (abs(self.limit) or 1.0), 0.0, LARGEST_VIOLATION)
 
     def __str__(self) -> str:
         return f"{self.measure.name} at {'least' if self.at_least else 'most'} {self.limit:,.6g}"
@@ -154,9 +157,9 @@ def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
     """Look up a measure that may be limited: any objective, or accuracy or recall, which grow as an error falls."""
     if name in pool.costs or any(goal.name == name for goal in own):
         return find(name, pool, own)
-    if name == "accuracy":
+    if name == ACCURACY:
         return Objective(name, _accuracy)
-    if number := re.fullmatch(r"recall_of_class_(\d{1,5})", name):
+    if number := re.fullmatch(rf"{RECALL}(\d{{1,5}})", name):
         return Objective(name, partial(_recall, int(number[1])))
     return find(name, pool, own)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import Ensembles, Objective, find, judge
+from evo_ensyth.objectives import Ensembles, Objective, check_cost_names, find, judge
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.selection.constraints import Constraint
 
@@ -32,7 +32,7 @@ class Problem:
     Raises
     ------
     InputError
-        No objective, or the same one twice.
+        No objective, the same one twice, or a cost with the name of an objective.
     """
 
     pool: Pool
@@ -50,6 +50,7 @@ class Problem:
         known: Sequence[Objective] = (),
     ) -> None:
         set_field = partial(object.__setattr__, self)
+        check_cost_names(pool.costs)
         set_field("pool", pool)
         set_field("constraints", tuple(constraints))
         set_field("name", name or pool.name)

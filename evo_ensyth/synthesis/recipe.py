@@ -13,7 +13,7 @@ from evo_ensyth.synthesis.training import FineTuning, Training
 
 ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
-PARENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,23 @@ class Route:
         Methods applied to each of these members, such as quantisation. Their variants are further members.
     parent : str, optional
         Name of another parent of the recipe to compress; by default the pool's parent.
+    label : str, optional
+        Follows the names of its variants. By default it is empty, or says in which settings the method differs from an
+        earlier route of the recipe with the same method, such as ``share-0.4``.
     """
 
     compressor: Compressor | str
     fine_tunings: tuple[FineTuning, ...] = ()
     then: tuple[Compressor | str, ...] = ()
     parent: str | None = field(default=None, metadata=LATER)
+    label: str | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "compressor", compression.find(self.compressor))
         object.__setattr__(self, "then", tuple(compression.find(later) for later in self.then))
         _check_names(self.fine_tunings)
+        if self.label is not None and not NAME.fullmatch(self.label):
+            raise InputError(f"a route is labelled '{self.label}'; use up to 32 letters, digits, '.', '_' and '-'.")
 
     def members(self) -> "tuple[Planned, ...]":
         """Members, in the order in which they are made."""
@@ -90,15 +96,15 @@ class Route:
                 name = self.name(variant) if fine_tuning is None else f"{self.name(variant)}-{fine_tuning.name}"
                 members.append(Planned(name, variant, compressor, fine_tuning, parent=self.parent))
                 members += [
-                    Planned(f"{name}-{copy}", copy, later, None, of=name, parent=self.parent)
-                    for later in map(compression.find, self.then)
+                    Planned(f"{name}-{_joined(copy, label)}", copy, later, None, of=name, parent=self.parent)
+                    for later, label in _labelled(self.then)
                     for copy in later.names()
                 ]
         return tuple(members)
 
     def name(self, variant: str) -> str:
-        """Name of a variant, unique among those of all parents."""
-        return variant if self.parent is None else f"{self.parent}-{variant}"
+        """Name of a variant, unique among those of all parents and routes."""
+        return _joined(self.parent, variant, self.label)
 
 
 @dataclass(frozen=True)
@@ -240,19 +246,21 @@ class Recipe:
     def _planned(
         self, compressors: Sequence[Compressor | Route | str], fine_tunings: tuple[FineTuning, ...]
     ) -> tuple[Planned, ...]:
-        routes = [part if isinstance(part, Route) else Route(part, fine_tunings) for part in compressors]
+        routes = _told_apart([part if isinstance(part, Route) else Route(part, fine_tunings) for part in compressors])
         variants = [route.name(variant) for route in routes for variant in compression.find(route.compressor).names()]
         members = [member for route in routes for member in route.members()]
         for what, names in (("variants", variants), ("members", [member.name for member in members])):
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
-                raise InputError(f"two {what} are called '{twice}'; compressors must yield names of their own.")
+                raise InputError(
+                    f"two {what} are called '{twice}'; compressors need names of their own, or routes labels."
+                )
         return tuple(members)
 
     def _check_parents(self) -> None:
         names = [parent.name for parent in self.parents]
         for name in names:
-            if not PARENT_NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise InputError(f"a parent is called '{name}'; use up to 32 letters, digits, '.', '_' and '-'.")
             if names.count(name) > 1:
                 raise InputError(f"two parents are called '{name}'; give each a name of its own.")
@@ -290,3 +298,55 @@ def _check_names(fine_tunings: Sequence[FineTuning]) -> None:
     names = [fine_tuning.name for fine_tuning in fine_tunings]
     if len(set(names)) < len(names):
         raise InputError(f"the fine-tunings are called {', '.join(names)}; give each a name of its own.")
+
+
+def _told_apart(routes: Sequence[Route]) -> list[Route]:
+    """Label routes without a label whose method an earlier route has with other settings."""
+    of_parent: dict[str | None, list[int]] = {}
+    for place, route in enumerate(routes):
+        of_parent.setdefault(route.parent, []).append(place)
+    found = list(routes)
+    for places in of_parent.values():
+        labelled = _labelled([routes[place].compressor for place in places])
+        for place, (_, label) in zip(places, labelled, strict=True):
+            if label and routes[place].label is None:
+                found[place] = replace(routes[place], label=label)
+    return found
+
+
+def _labelled(compressors: Sequence[Compressor | str]) -> list[tuple[Compressor, str]]:
+    """Compressors, each with the settings by which it differs from an earlier one that yields one of its names."""
+    found: list[tuple[Compressor, str]] = []
+    for compressor in map(compression.find, compressors):
+        names = set(compressor.names())
+        earlier = next((other for other, _ in found if names & set(other.names())), None)
+        found.append((compressor, "" if earlier is None else _difference(compressor, earlier)))
+    return found
+
+
+def _difference(compressor: Compressor, earlier: Compressor) -> str:
+    """Settings of a compressor that are not those of an earlier one of its class, as part of a name."""
+    if type(compressor) is not type(earlier):
+        return ""
+    names = getattr(compressor, "__dataclass_fields__", ())
+    settings = ((name, getattr(compressor, name)) for name in names)
+    different = [(name, value) for name, value in settings if value != getattr(earlier, name)]
+    if any(_is_list_of_numbers(value) for _, value in different):
+        return ""  # Such a setting has one entry per variant: a variant of one name is the same in both.
+    return "-".join(f"{name}-{_word(value)}" for name, value in different)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_word, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", str(getattr(value, "name", value)))
+
+
+def _is_list_of_numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(entry, int | float) for entry in value)
+
+
+def _joined(*parts: str | None) -> str:
+    return "-".join(part for part in parts if part)

@@ -52,6 +52,18 @@ def test_a_sum_does_not_depend_on_the_batch():
     assert_array_equal(together, alone)
 
 
+def test_decimal_fractions_add_up_exactly():
+    """Three members at 0.1 cost 0.30000000000000004: above a limit of 0.3, and dominated by others at 0.3."""
+    rng = np.random.default_rng(0)
+    cents = rng.integers(1, 1000, 8)
+    trunk = SharedPart("conv1", np.arange(8) < 3, {"euros": 0.01})
+    pool = Members(tuple("abcdefgh"), costs={"euros": cents / 100}, shared=(trunk,))
+    subsets = np.array(list(naive.all_subsets(8)))
+    right = [int(cents[s].sum()) - max(0, int(s[:3].sum()) - 1) for s in subsets]
+    assert_array_equal(ensembles(subsets, pool).total("euros"), np.array(right) / 100)
+    assert ensembles([[1, 1, 1]], Members(("a", "b", "c"), costs={"euros": np.full(3, 0.1)})).total("euros") == [0.3]
+
+
 def test_a_cost_that_the_pool_lacks_is_named_with_those_it_has():
     pool = Members(("a", "b"), costs={"bytes": np.array([1, 2])})
     with pytest.raises(InputError, match=r"no cost of this pool called 'byte'. Did you mean 'bytes'\?"):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from evo_ensyth.report.facts import gather
 from evo_ensyth.report.renderers.markdown import page
 from evo_ensyth.results.run import Run
 from evo_ensyth.selection.constraints import constraints_of
+from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.run import run
 
 EARLIER = ROOT / "tests" / "fixtures" / "runs"
@@ -113,7 +115,31 @@ def test_samples_that_were_set_aside_are_listed(found, tmp_path):
 def test_a_spreadsheet_takes_no_name_for_a_formula(found, tmp_path, start):
     first = replace(found.front[0], members=(f"{start}1+1",))
     write_run(replace(found, front=replace(found.front, ensembles=(first, *found.front.ensembles[1:]))), tmp_path)
-    assert table(tmp_path, "front.csv")[0]["members"] == f"'{start}1+1"
+    written = table(tmp_path, "front.csv")[0]["members"]
+    assert written == f"'{start}1+1'"
+    assert shlex.split(written) == [f"{start}1+1"]
+
+
+def test_members_are_told_apart_whatever_they_are_called(found, tmp_path):
+    """Joined by blanks alone, 'Random Forest' looked like the two members 'Random' and 'Forest'."""
+    names = ("Random Forest", "Random", "Forest", "it's", 'say "x"', "a,b", "k=v", "c[1]", "two\nlines", "", "=1", "ä")
+    first = replace(found.front[0], members=names, indices=tuple(range(len(names))), discordant={})
+    write_run(replace(found, front=replace(found.front, ensembles=(first, *found.front.ensembles[1:]))), tmp_path)
+    assert tuple(shlex.split(table(tmp_path, "front.csv")[0]["members"])) == names
+    assert read_run(tmp_path).front[0].members == names
+
+
+def test_no_column_of_the_fronts_is_there_twice(make_problem, tmp_path):
+    """An objective called 'low' had the column of the interval's lower end."""
+    problem = make_problem()
+    pool = problem.pool.with_cost("low", np.arange(8)).with_cost("high", np.arange(8))
+    write_run(run(Problem(pool, ("error", "low", "high")), "single_best", budget=50), tmp_path)
+    with (tmp_path / "front.csv").open(newline="") as file:
+        header = next(csv.reader(file))
+    assert len(set(header)) == len(header)
+    row = table(tmp_path, "front.csv")[0]
+    assert row["search_low"] == row["objective_test_low"]
+    assert float(row["test_low"]) < 1
 
 
 # --- What earlier versions wrote -------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from evo_ensyth import objectives
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Objective, objective
-from evo_ensyth.pool import Members, Votes
+from evo_ensyth.pool import Members, Pool, Votes
+from evo_ensyth.selection.problem import Problem
 
 
 @pytest.fixture
@@ -44,6 +45,22 @@ def test_values_are_those_worked_out_by_hand(pool, ensembles):
 def test_ones_own_comes_before_that_of_the_package(pool):
     mine = Objective("error", lambda ensembles: ensembles.sizes)
     assert objectives.find("error", pool, [mine]) is mine
+
+
+@pytest.mark.parametrize("name", ["log_loss", "soft_error", "accuracy", "recall_of_class_3", "error_of_class_0"])
+def test_a_cost_with_the_name_of_an_objective_is_refused(name):
+    """`--at-most log_loss=4` meant the log loss of the votes, not the cost of that name."""
+    votes = Votes(np.zeros((2, 3), int), np.zeros(3, int), 2, "search")
+    pool = Pool(Members(("a", "b"), costs={name: np.ones(2)}), votes)
+    with pytest.raises(
+        InputError, match=f"the cost '{name}' \\('cost_{name}' in a file\\) has the name of an objective"
+    ):
+        Problem(pool)
+
+
+def test_a_cost_may_have_the_name_of_the_objective_that_it_is(pool):
+    votes = Votes(np.zeros((3, 3), int), np.zeros(3, int), 2, "search")
+    assert Problem(Pool(pool, votes), ("bytes", "macs", "parameters", "euros")).objectives[0].name == "bytes"
 
 
 def test_a_function_becomes_an_objective_by_its_name():

@@ -72,12 +72,21 @@ def test_members_vote_for_their_most_likely_class(as_mapping):
     np.testing.assert_array_equal(np.array(pool.search.scores.members), scores)
 
 
-def test_there_are_as_many_classes_as_columns_of_probabilities_or_more_if_the_truth_has_more():
+def test_there_are_as_many_classes_as_columns_of_probabilities():
     scores = np.eye(3)[np.zeros((2, 4), int)]
     assert Pool.from_predictions(scores, [0, 0, 0, 0]).search.n_classes == 3
-    pool = Pool.from_predictions(scores, [0, 1, 2, 4])
-    assert pool.search.n_classes == 5
-    assert [member.shape for member in pool.search.scores.members] == [(4, 5), (4, 5)]
+    with pytest.raises(InputError, match="the search y_true is 4 for sample 3, and the probabilities have 3 columns"):
+        Pool.from_predictions(scores, [0, 1, 2, 4])
+
+
+def test_one_column_is_the_chance_of_the_second_of_two_classes():
+    """A network with one sigmoid output was taken for a problem of one class, in which it is always right."""
+    chances = np.array([[[0.2], [0.5], [0.7], [1.0]]])
+    pool = Pool.from_predictions(chances, [0, 1, 1, 0])
+    assert pool.search.y_pred.tolist() == [[0, 0, 1, 1]]
+    np.testing.assert_array_equal(pool.search.scores.members[0], [[0.8, 0.2], [0.5, 0.5], [1 - 0.7, 0.7], [0, 1]])
+    with pytest.raises(InputError, match=r"have one column, the chance of class 1, which is 2.0 for sample 2"):
+        Pool.from_predictions(np.array([[[0.2], [0.5], [2.0], [1.0]]]), [0, 1, 1, 0])
 
 
 def test_labels_have_no_scores():
@@ -96,9 +105,6 @@ def test_the_test_split_is_kept_apart_and_put_in_the_order_of_the_search_split()
 def test_both_splits_have_as_many_classes_as_either_needs():
     pool = Pool.from_predictions([[0, 1]], [0, 1], test=([[0, 3]], [0, 2]))
     assert pool.search.n_classes == pool.test.n_classes == 4
-    pool = Pool.from_predictions(np.eye(3)[[[0, 1]]], [0, 1], test=(np.eye(2)[[[0, 1]]], [0, 4]))
-    assert pool.search.n_classes == pool.test.n_classes == 5
-    assert pool.search.scores.n_classes == pool.test.scores.n_classes == 5
 
 
 def test_costs_belong_to_the_members_in_their_order():

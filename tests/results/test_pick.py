@@ -46,6 +46,11 @@ def test_limits_give_the_best_that_keeps_them(found):
         assert found.front[index].search_errors == min(ensemble.search_errors for ensemble in fitting)
 
 
+def test_a_limit_is_met_within_rounding(found):
+    front = tuple(replace(e, costs={"euros": 0.1 + 0.1 + 0.1 if e.size == 3 else 0.4}) for e in found.front)
+    assert found.front[cheapest_within(replace(found.front, ensembles=front), {"euros": 0.3})].size == 3
+
+
 def test_limits_that_nothing_keeps_are_refused_with_the_nearest(found):
     least = min(cost for _, _, cost in rows(found))
     with pytest.raises(

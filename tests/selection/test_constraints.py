@@ -39,6 +39,22 @@ def kept(problem, subset):
     return problem.pool.costs["bytes"][subset].sum() <= 90 and recall >= 0.7
 
 
+@pytest.mark.parametrize(
+    ("value", "limit", "kept"),
+    [
+        (0.1 + 0.1 + 0.1, 0.3, True),
+        (0.3 * (1 + 1e-8), 0.3, False),
+        (2e9 + 1, 2e9, False),  # whole numbers are exact
+        (1e-12, 0.0, False),
+        (-0.1 - 0.1 - 0.1, -0.3, True),
+    ],
+)
+def test_a_limit_is_met_within_rounding(value, limit, kept):
+    measure = Objective("euros", len)
+    assert (Constraint(measure, limit).violations(np.array([value]))[0] == 0) == kept
+    assert (Constraint(measure, -limit, at_least=True).violations(np.array([-value]))[0] == 0) == kept
+
+
 def test_the_exact_front_is_that_of_the_feasible(make_constrained):
     problem = make_constrained({"bytes": 90}, {"recall_of_class_1": 0.7})
     search = Evaluator(problem)

@@ -13,10 +13,13 @@ from evo_ensyth.files import fingerprint
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import (
+    APoZ,
     DropNet,
     FineTuning,
     Magnitude,
+    NetTrim,
     Quantisation,
+    QuantisationAware,
     Route,
     Training,
     build_pool,
@@ -222,3 +225,30 @@ def test_two_members_of_one_name_are_refused_before_anything_is_made(tmp_path):
 def test_pools_that_were_made_before_are_recognised(problem, digest):
     """A setting with a default, added to a recipe or a method, would make them pools of another recipe."""
     assert fingerprint(as_json(workspace.problem_module(problem).recipe()))[:16] == digest
+
+
+def test_one_method_at_two_settings_gives_members_of_different_names():
+    """Both were called 'dropnet-minimum-1', and the recipe was refused."""
+    cycle = Training(epochs=1, batch=64)
+    a, b = FineTuning(name="a", epochs=1), FineTuning(name="b", epochs=2)
+    pairs = (
+        (DropNet(share=0.2, n_cycles=1, training=cycle), DropNet(share=0.4, n_cycles=1, training=cycle)),
+        (NetTrim((0.1,)), NetTrim((0.1,), scheme="cascade", gamma=2.0)),
+        (QuantisationAware(a, bits=(3,)), QuantisationAware(b, bits=(3,))),
+        (APoZ(a, n_cycles=1), APoZ(a, n_cycles=1, excess=2.5, layers=("fc1", "fc2"))),
+    )
+    recipe = replace(RECIPE, compressors=tuple(Route(method) for pair in pairs for method in pair))
+    assert [member.name for member in recipe.members()] == [
+        "dropnet-minimum-1", "dropnet-minimum-1-share-0.4",
+        "net_trim-0.1", "net_trim-0.1-scheme-cascade-gamma-2",
+        "quantisation_aware-3", "quantisation_aware-3-tuning-b",
+        "apoz-1", "apoz-1-excess-2.5-layers-fc1-fc2",
+    ]  # fmt: skip
+
+
+def test_a_route_may_have_a_label():
+    routes = (Route(Magnitude((0.5,)), label="plain"), Route(Magnitude((0.5,)), then=(Quantisation((4,)),), label="q"))
+    names = [member.name for member in replace(RECIPE, compressors=routes).members()]
+    assert names == ["magnitude-global-0.5-plain", "magnitude-global-0.5-q", "magnitude-global-0.5-q-quantisation-4"]
+    with pytest.raises(InputError, match="a route is labelled 'a/b'"):
+        Route(Magnitude(), label="a/b")

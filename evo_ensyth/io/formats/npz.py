@@ -41,13 +41,14 @@ import numpy as np
 
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.formats._npz_file import Npz, check_size, opened
+from evo_ensyth.io.formats._npz_keys import unused_keys
 from evo_ensyth.io.formats._npz_writer import write
 from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER
 from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.missing import absent, absent_rows
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
-from evo_ensyth.pool.scores import Scores
+from evo_ensyth.pool.scores import Scores, with_first_class
 from evo_ensyth.pool.votes import Votes
 
 __all__ = ["SUFFIXES", "read", "write"]
@@ -64,7 +65,7 @@ def read(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
     """
     with opened(path) as file:
         try:
-            found = _Reader(file, path).pool(test_share, split_seed)
+            found = _Reader(file, path, unused_keys(file.keys)).pool(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
     with path.open("rb") as content:
@@ -78,6 +79,7 @@ class _Reader:
 
     file: Npz
     path: Path
+    notes: list[str]
 
     def pool(self, test_share: float, split_seed: int) -> Pool:
         keys = self.file.keys
@@ -97,6 +99,9 @@ class _Reader:
         else:
             everything, n_classes = self.answers("")
             search, test, test_samples = everything.split(test_share, split_seed)
+        widths = {key: self.n_columns(key) for key in ("search_scores", "test_scores") if key in keys and test}
+        if len(set(widths.values())) > 1:
+            raise InputError(" and ".join(f"'{key}' has {n} columns" for key, n in widths.items()) + "; give the same.")
         if test is not None and len(test.y_pred) != len(search.y_pred):
             raise InputError(f"'test_' holds {len(test.y_pred)} members, 'search_' holds {len(search.y_pred)}.")
         for what in ("groups", "parent"):
@@ -111,6 +116,8 @@ class _Reader:
         source: dict[str, Any] = {}
         if test_samples is not None:
             source = {"test_share": test_share, "split_seed": split_seed, "test_samples": test_samples.tolist()}
+        if self.notes:
+            source["notes"] = list(dict.fromkeys(self.notes))
         return Pool(
             self.members(len(search.y_pred)),
             self.votes(search, n_classes, "search"),
@@ -152,6 +159,9 @@ class _Reader:
             )
         if truth.size == 0:
             raise InputError(f"'{truth_key}' has no sample.")
+        if scored is not None and truth.max() >= n_classes:
+            sample = int(np.flatnonzero(truth >= n_classes)[0])
+            raise InputError(f"'{truth_key}' is {truth[sample]} for sample {sample}; {self.columns_of(scores_key)}.")
         n_classes = max(n_classes, int(labels.max()) + 1, int(truth.max()) + 1)
         groups, parent = (self.beside(truth, f"{prefix}{what}", truth_key) for what in ("groups", "parent"))
         return _Answers(labels, truth, groups, parent, scores_key, slice(None)), n_classes
@@ -207,6 +217,17 @@ class _Reader:
             stream.finish()
         return labels
 
+    def n_columns(self, key: str) -> int:
+        """Scores of a member for one sample."""
+        with self.file.stream(key) as stream:
+            return stream.shape[-1]
+
+    def columns_of(self, key: str) -> str:
+        """Which classes the columns of scores stand for, in words."""
+        if self.n_columns(key) == 1:
+            return f"'{key}' has one column, the chance of class 1 of the classes 0 and 1"
+        return f"'{key}' has {self.n_columns(key)} columns, one per class from 0; give every class a column"
+
     def labels_from_scores(self, key: str) -> tuple[np.ndarray, int]:
         """Read scores one member at a time and keep only the labels, of which scores are a multiple in size."""
         with self.file.stream(key) as stream:
@@ -234,9 +255,22 @@ class _Reader:
                             f"'{key}' is {scores[sample, column]:g} for member {member}, sample {sample}, "
                             f"class {column}: {what}; scores are at least 0."
                         )
-                labels[member] = np.where(holes, NO_ANSWER, scores.argmax(axis=1))
+                labels[member] = np.where(holes, NO_ANSWER, self.both_columns(key, scores, member).argmax(axis=1))
             stream.finish()
-        return labels, n_classes
+        return labels, max(n_classes, 2)
+
+    def both_columns(self, key: str, scores: np.ndarray, member: int) -> np.ndarray:
+        """Scores of both classes where there is one column, the chance of the second."""
+        if scores.shape[1] > 1:
+            return scores
+        if (scores > 1).any():
+            sample = int(np.flatnonzero(scores > 1)[0])
+            raise InputError(
+                f"'{key}' has one column, which is the chance of class 1, and holds {scores[sample, 0]:g} (member "
+                f"{member}, sample {sample}); chances are at most 1."
+            )
+        self.notes.append(f"'{key}' has one column; it is read as the chance of class 1, of two.")
+        return with_first_class(scores)
 
     def members(self, n_members: int) -> Members:
         width = len(str(n_members - 1))
@@ -357,10 +391,12 @@ def _read_scores(
                 for _ in range(n_members):
                     scores = stream.take((n_rows, n_columns))[samples]
                     holes = np.isnan(scores).all(axis=1)
+                    if n_columns == 1:
+                        scores = with_first_class(scores)
                     if holes.any():
                         scores = np.where(holes[:, None], 0, scores)
-                    if n_columns < n_classes:  # the true labels, or the other split, have more classes
-                        scores = np.pad(scores, ((0, 0), (0, n_classes - n_columns)))
+                    if scores.shape[1] < n_classes:  # the labels have more classes
+                        scores = np.pad(scores, ((0, 0), (0, n_classes - scores.shape[1])))
                     members.append(scores)
                 stream.finish()
             return Scores(members, truth, split)

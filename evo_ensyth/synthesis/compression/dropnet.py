@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.shares import rounded_down
 from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
 from evo_ensyth.synthesis.datasets import Split, stratified
 from evo_ensyth.synthesis.reproducibility import derived_seed
@@ -190,7 +191,7 @@ def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.rando
     values = np.concatenate(list(scores.values()))
     drawn = rng.permutation(len(values))
     kept = {name: np.ones(len(values), dtype=bool) for name, values in scores.items()}
-    to_remove = max(1, int(share * len(values)))
+    to_remove = max(1, rounded_down(share, len(values)))
     for place in drawn[np.argsort(values[drawn], kind="stable")]:
         name, unit = units[place]
         if to_remove and kept[name].sum() > 1:

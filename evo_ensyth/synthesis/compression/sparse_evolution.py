@@ -24,6 +24,7 @@ from evo_ensyth.synthesis.training import Training
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.network import Network
+from evo_ensyth.shares import rounded_down
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ def weakest_edges(weights: np.ndarray, mask: np.ndarray, share: float) -> np.nda
     An edge with a weight of zero counts as positive.
     """
     signs = (mask & (weights >= 0), mask & (weights < 0))
-    weakest: np.ndarray = np.any([smallest_edges(weights, sign, int(share * sign.sum())) for sign in signs], axis=0)
+    weakest: np.ndarray = np.any(
+        [smallest_edges(weights, sign, rounded_down(share, int(sign.sum()))) for sign in signs], axis=0
+    )
     return weakest
 
 

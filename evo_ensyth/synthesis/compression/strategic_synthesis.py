@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.shares import rounded_down
 from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
 from evo_ensyth.synthesis.compression._edges import drawn_edges, smallest_edges
 from evo_ensyth.synthesis.reproducibility import derived_seed
@@ -117,7 +118,7 @@ class StrategicSynthesis:
         edges = {name: max(1, round(self.start_density * size)) for name, size in sizes.items()}
         n_events = 0
         for capacity in self.capacities:
-            most = {name: max(1, int(capacity * size)) for name, size in sizes.items()}
+            most = {name: max(1, rounded_down(capacity, size)) for name, size in sizes.items()}
             while any(edges[name] < most[name] for name in edges):
                 n_events += 1
                 changes = {name: self._changes(edges[name], most[name]) for name in edges}
@@ -154,7 +155,7 @@ class StrategicSynthesis:
         progress(f"{self._path()}, start")
         model = trained()
         for name, capacity in zip(self.names(), self.capacities, strict=True):
-            most = {place: max(1, int(capacity * mask.size)) for place, mask in masks.items()}
+            most = {place: max(1, rounded_down(capacity, mask.size)) for place, mask in masks.items()}
             while any(mask.sum() < most[place] for place, mask in masks.items()):
                 event += 1
                 progress(f"{name}, event {event}")
@@ -286,5 +287,5 @@ def _impacts(sizes: np.ndarray, target_share: float) -> np.ndarray:
     """Sum of the targets of each input, (n_inputs,), given magnitudes (n_outputs, n_inputs), zero where none may be."""
     places = np.flatnonzero(sizes)
     ranked = places[np.argsort(-sizes.flat[places], kind="stable")]
-    targets = ranked[: max(1, int(target_share * len(places)))]
+    targets = ranked[: max(1, rounded_down(target_share, len(places)))]
     return np.bincount(targets % sizes.shape[1], weights=sizes.flat[targets], minlength=sizes.shape[1])

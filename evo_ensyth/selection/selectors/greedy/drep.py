@@ -4,7 +4,6 @@ In the style of Li, Yu, Zhou, "Diversity Regularized Ensemble Pruning", ECML PKD
 taken from other accounts of the paper and extended to more than two classes.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.agreement import Growing, Labels
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.shares import rounded_up
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ class DREP:
             differences = labels.differences(ensemble.answers)[outside]
             most_different = outside[np.argsort(-differences, kind="stable")]
             candidates = np.zeros(votes.n_members, bool)
-            candidates[most_different[: math.ceil(self.rho * len(outside))]] = True
+            candidates[most_different[: rounded_up(self.rho, len(outside))]] = True
             ensemble.join(int(search.neighbour_values(ensemble.subset, candidates).argmin()))
             search.evaluate(ensemble.subset[None])

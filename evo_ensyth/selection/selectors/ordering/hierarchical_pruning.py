@@ -13,6 +13,7 @@ from evo_ensyth.engine import views
 from evo_ensyth.engine.diversity import MEASURES
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.shares import rounded_down
 
 # Rounding, because sums taken in different orders may differ for ensembles that are equally diverse.
 DECIMALS = 12
@@ -72,7 +73,7 @@ class HierarchicalPruning:
             subsets = _subsets(best_first[alive], len(search.pool))
             likeness = np.round(diversity.likeness(self.metric, subsets, self.focal), DECIMALS)
             most_diverse_first = np.lexsort((errors[alive].sum(axis=1), likeness))
-            survive = np.sort(most_diverse_first[: len(alive) - int(self.beta * len(alive))])
+            survive = np.sort(most_diverse_first[: len(alive) - rounded_down(self.beta, len(alive))])
             survivors = alive[survive]
             search.evaluate(subsets[survive])
 
