@@ -145,3 +145,21 @@ def room(n):
     words = np.empty((n + 1) * WORDS, np.uint64)
     start = (-(words.ctypes.data // 8)) % WORDS
     return words[start : start + n * WORDS]
+
+
+@compiled
+def largest_step(numbers):
+    """Largest difference from one number to the next, at least 0; numba takes seconds to compile `np.diff`."""
+    largest = 0
+    for i in range(1, numbers.size):
+        largest = max(largest, numbers[i] - numbers[i - 1])
+    return largest
+
+
+@compiled
+def smallest_step(numbers):
+    """Smallest difference from one number to the next, of two at least."""
+    smallest = numbers[1] - numbers[0]
+    for i in range(2, numbers.size):
+        smallest = min(smallest, numbers[i] - numbers[i - 1])
+    return smallest

@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from evo_ensyth.engine.kernels.bits import UNIT, WORDS, bits_set, fetch_plane, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.bits import (
+    UNIT,
+    WORDS,
+    bits_set,
+    fetch_plane,
+    load,
+    popcount,
+    room,
+    smallest_step,
+    store,
+    zero,
+)
 from evo_ensyth.engine.kernels.compiler import compiled
 
 LOW_BITS = 4  # bits of a counter that stay in registers
@@ -190,7 +201,7 @@ def count_errors(words, ties, leads, first_slot, closest, lost, first, last, sub
     start = 0
     while start < n_subsets:
         end = list_group(subsets, start, members, begins)
-        most_left_out = n_members - np.diff(begins[start : end + 1]).min()
+        most_left_out = n_members - smallest_step(begins[start : end + 1])
         for unit in range(first, last):
             slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
             ahead = ahead_end = slot_end * stride
@@ -226,7 +237,7 @@ def count_errors_by(words, ties, leads, first_slot, closest, lost, first, last, 
     start = 0
     while start < n_subsets:
         end = list_group(subsets, start, members, begins)
-        most_left_out = n_members - np.diff(begins[start : end + 1]).min()
+        most_left_out = n_members - smallest_step(begins[start : end + 1])
         for unit in range(first, last):
             slot_0, slot_end = first_slot[unit], first_slot[unit + 1]
             ahead = ahead_end = slot_end * stride

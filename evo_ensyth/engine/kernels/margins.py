@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evo_ensyth.engine.kernels.bits import UNIT, WORDS, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.bits import UNIT, WORDS, largest_step, load, popcount, room, store, zero
 from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.counting import (
     add,
@@ -183,7 +183,7 @@ def neighbour_losses(words, first_slot, first, last, members, movers, leaves, n_
     size = members.size
     n_bits = counter_bits(size)
     stride = n_members * WORDS
-    most_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    most_slots = largest_step(first_slot)
     counters, strongest, alone = room(most_slots * n_bits), room(most_slots), room(most_slots)
     most, digits = room(n_bits), room(n_bits + 1)
     masks, values, counts = room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, room, store, zero
+from evo_ensyth.engine.kernels.bits import WORDS, largest_step, load, popcount, room, store, zero
 from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.counting import beats, count_votes, counter_bits, live_slots
 
@@ -58,7 +58,7 @@ def wrong_with(words, at, stride, n_slots, table, wrong):
 @compiled
 def room_for_tables(first_slot, n_bits):
     """Allocate the counters of a unit and the three tables made from them."""
-    n_slots = np.diff(first_slot).max() if first_slot.size > 1 else 0
+    n_slots = largest_step(first_slot)
     return room(n_slots * n_bits), room(n_slots), room(n_slots), room(n_slots)
 
 

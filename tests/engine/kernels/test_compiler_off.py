@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from oracles import votes as naive
 
-from evo_ensyth.engine import BitPlanes, Diversity, SoftVotes
+from evo_ensyth.engine import Ballots, BitPlanes, Diversity, SoftVotes
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.objectives.brier_score import add_brier_scores
@@ -32,7 +32,11 @@ def answers() -> dict[str, list]:
     subsets[:, 3] = True
     planes = BitPlanes.of(votes)
     values = rng.integers(0, 9, (n_members, 90, n_classes)) / 8
-    soft = SoftVotes.of(Scores(values, y_true, "search"))
+    scores = Scores(values, y_true, "search")
+    soft = SoftVotes.of(scores)
+    half = Votes(y_pred, y_true, n_classes, "search", lambda: scores)
+    ballots = Ballots.of(half, np.full(n_members, 0.5), np.full(n_members, 0.5), np.linspace(1, 3, n_members))
+    flips = subsets[:1] ^ np.eye(n_members, dtype=bool)[:4]
     predictions = np.empty((6, 90), votes.y_pred.dtype)
     fill_predictions(votes.y_pred, subsets, n_classes, predictions)
     found = {
@@ -46,6 +50,17 @@ def answers() -> dict[str, list]:
         "multisets": planes.multiset_errors(2 * subsets + 1),
         "predictions": predictions,
         "pairs": Diversity.of(votes).likeness("kohavi_wolpert", subsets),
+        "ballots": ballots.ballots,
+        "errors of ballots": ballots.errors(subsets),
+        "errors of ballots by class": ballots.errors_by(y_true.astype(np.int64), n_classes, subsets),
+        "predictions of ballots": ballots.predictions(subsets),
+        "smoothed": ballots.smoothed_losses(subsets),
+        "smoothed neighbours": ballots.smoothed_losses(flips, around=subsets[0]),
+        "spherical": ballots.spherical_losses(subsets),
+        "spherical neighbours": ballots.spherical_losses(flips, around=subsets[0]),
+        "Brier of ballots": ballots.brier_losses(subsets),
+        "neighbours of ballots": ballots.neighbour_errors(subsets[0]),
+        "swaps of ballots": ballots.swap_errors(subsets[0]),
         "soft errors": soft.errors(subsets),
         "log losses": soft.totals(add_log_losses, 1, subsets),
         "Brier scores": soft.totals(add_brier_scores, 1, subsets),

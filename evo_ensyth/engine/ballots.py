@@ -1,0 +1,389 @@
+"""The ballots of one split in fixed point, laid out so that those of 16 samples are added at once.
+
+A *ballot* is what a member gives to each class of a sample: a weight for the class of its label, and another weight
+shared among all classes as its scores say. The class with the largest sum over the members wins, and ties go to the
+lowest class.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from evo_ensyth.engine.ballot_products import BallotProducts
+from evo_ensyth.engine.ballot_units import BallotUnits
+from evo_ensyth.engine.fixed_point import FixedPoint, check_sums
+from evo_ensyth.engine.kernels import ballots as kernels
+from evo_ensyth.engine.kernels import moved_ballots as moves
+from evo_ensyth.engine.kernels.lanes import LANES
+from evo_ensyth.engine.kernels.scores import FINE
+from evo_ensyth.engine.threads import side_by_side, threads
+from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import check_fits
+
+# Bytes of ballots that are prepared at once.
+PREPARED_BYTES = 2**25
+# Ballots to add per thread for the thread to be worth starting.
+THREAD_BALLOTS = 1_000_000
+
+# Losses of margins are whole multiples of 2^-20, so that their sums are exact.
+LOSS_STEPS = 2**20
+# Noise on each member's ballot that losses assume, as a share of it: for ballots of scores, and of labels only.
+SCORE_NOISE, LABEL_NOISE = 0.5, 1.0
+# Margins are looked up in steps of 1/1024 of the noise, up to where the loss is 1 or 0 to within half a step.
+NOISE_STEPS, FAR = 1024, 5
+
+
+@dataclass(frozen=True, eq=False)
+class Ballots:
+    """Ballots of a pool on one split.
+
+    Ballots are whole numbers, see `fixed_point`, so their sums are exact and do not depend on the order of addition. A
+    member has no ballot where it has no answer. Where none of an ensemble's members has a ballot, because they have no
+    answers or no weight, the vote is wrong, and its class is ``n_classes``.
+
+    Attributes
+    ----------
+    units : BallotUnits
+        The ballots, laid out for addition.
+    full : int64, (n_members,)
+        Full ballot of each member, label weight plus score weight, in steps.
+    noise : float
+        See `smoothed_losses`: 0.5 where scores are added, 1 for labels only.
+    has_holes : bool
+        Whether some member has no answer for some sample.
+    n_classes, n_members, n_samples : int
+    """
+
+    units: BallotUnits
+    full: np.ndarray
+    noise: float
+    has_holes: bool
+    n_classes: int
+    n_members: int
+    n_samples: int
+
+    @classmethod
+    def of(
+        cls,
+        votes: Votes,
+        label_weights: np.ndarray,
+        score_weights: np.ndarray,
+        temperatures: np.ndarray | None = None,
+        *,
+        prepared_bytes: int = PREPARED_BYTES,
+    ) -> "Ballots":
+        """Lay out the ballots of a split.
+
+        Parameters
+        ----------
+        votes : Votes
+            Scores may be memory-mapped files; they are read once, some samples at a time, and only if a member has a
+            score weight.
+        label_weights, score_weights : float64, (n_members,)
+            What each member gives to the class of its label, and what it shares among all classes.
+        temperatures : float64, (n_members,), optional
+            Shares are p^(1/T), divided by their sum over the classes, where p are the scores divided by theirs, but at
+            least 0.001. Where T is 1, as by default, shares are p as it is. Scores that are all 0 give equal shares.
+        prepared_bytes : int
+            Memory for samples that are prepared at once. Affects time and memory only.
+
+        Raises
+        ------
+        InputError
+            Weights are negative, not finite or all 0; temperatures are not positive; there are no scores though a
+            member has a score weight; or the ballots take more than a quarter of the memory, or their sums more than
+            32 bits.
+        """
+        fixed = FixedPoint.of(votes, label_weights, score_weights, temperatures)
+        units = BallotUnits.of(fixed, prepared_bytes)
+        noise = SCORE_NOISE if fixed.score_weights.any() else LABEL_NOISE
+        return cls(units, fixed.full, noise, votes.has_holes, votes.n_classes, votes.n_members, votes.n_samples)
+
+    def errors(self, subsets: np.ndarray) -> np.ndarray:
+        """Count the samples that each subset gets wrong.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+            Does not depend on the number of threads.
+        """
+        return self._errors(*_lists(subsets))
+
+    def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
+        """Count the samples of each group that each subset gets wrong.
+
+        Parameters
+        ----------
+        groups : int64, (n_samples,)
+            The group of each sample, below ``n_groups``.
+        n_groups : int
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        int64, (n_subsets, n_groups)
+        """
+        members, begins = _lists(subsets)
+        padded = np.zeros(len(self.units) * LANES, np.int64)
+        padded[: self.n_samples] = groups[self.units.order]
+        laid_out, rest = self._with_ties, (self.n_members, members, begins, padded, n_groups)
+        return self._summed(lambda part: kernels.count_errors_by(*laid_out, *part, *rest), len(members))
+
+    def predictions(self, subsets: np.ndarray) -> np.ndarray:
+        """Class with the largest sum for each subset and sample.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+
+        Returns
+        -------
+        uint8 or uint16, (n_subsets, n_samples)
+
+        Raises
+        ------
+        InputError
+            The predictions do not fit in memory.
+        """
+        members, begins = _lists(subsets)
+        kind = np.dtype(np.uint8 if self.n_classes < 256 else np.uint16)
+        size = len(subsets) * self.n_samples * kind.itemsize
+        check_fits(f"what {len(subsets)} subsets answer on {self.n_samples} samples", size)
+        predictions = np.empty((len(subsets), self.n_samples), kind)
+        rest = (self.n_members, members, begins, self.units.classes, self.units.order, self.n_classes, predictions)
+        self._over_units(lambda part: kernels.fill_predictions(*self._without_ties, *part, *rest), len(members))
+        return predictions
+
+    def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+        """Sum over the samples of Phi(-margin / (noise * size)): the probability of an error under added noise.
+
+        The margin is the sum of the truth minus the largest sum of another class, and the size is the square root of
+        the sum of the squares of the members' full ballots. So where all k members have one full ballot of the same
+        weight, a margin of one full ballot counts Phi(-1 / (0.5 sqrt(k))) if scores are added, and Phi(-1 / sqrt(k))
+        if ballots are of labels only.
+
+        Parameters
+        ----------
+        subsets : bool, (n_subsets, n_members)
+            None of them empty.
+        around : bool, (n_members,), optional
+            A subset from which each of them differs by one member, which makes all of them cheaper.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+            In steps of 2^-20. Margins are rounded to 1/1024 of the noise.
+        """
+        spread = self.noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
+        # 2^32 for a margin of one step of the table
+        scales = np.rint(np.divide(2.0**32 * NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))))
+        rest = (self.n_samples, -int(self.full.max()), scales.astype(np.int64), _losses())
+        return self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
+
+    def spherical_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+        """Sum over the samples of 1 minus the cosine between the sums of all classes and the truth.
+
+        Parameters
+        ----------
+        subsets, around
+            As for `smoothed_losses`.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+            In steps of 2^-32.
+        """
+        rest = (self.n_samples, self.n_classes)
+        cosines = self._each(kernels.sum_cosines, moves.neighbour_cosines, subsets, around, rest)
+        return np.asarray(self.n_samples * int(FINE) - cosines)
+
+    def brier_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+        """Sum over the samples of the squared distance of the mean ballot from the truth.
+
+        The mean is over full ballots: sums divided by the sum of the members' full ballots. The squared distance is a
+        quadratic form of the products of members' ballots, which are added over the samples once.
+
+        Parameters
+        ----------
+        subsets, around
+            As for `smoothed_losses`.
+
+        Returns
+        -------
+        int64, (n_subsets,)
+            In steps of 2^-32.
+        """
+        if self.has_holes:  # shares are of those who answer
+            rest = (self.n_samples, self.n_classes)
+            return self._each(kernels.sum_distances, moves.neighbour_distances, subsets, around, rest)
+        if around is None:
+            squared = self._products.of_lists(*_lists(subsets))
+        else:
+            squared = self._products.of_neighbours(around, (subsets ^ around).argmax(axis=1))
+        total = np.asarray(subsets @ self.full, np.float64)
+        some = np.maximum(total, 1)
+        distance = squared / some**2 - 2 * (subsets @ self._products.for_truth) / some + self.n_samples
+        distance[total == 0] = self.n_samples * (1 - 1 / self.n_classes)
+        return np.asarray(np.rint(distance * FINE), np.int64)
+
+    def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
+        """Count the errors after a member joins or leaves a subset, at little more than the cost of its own ballots.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+        movers : int64, (n_movers,), optional
+            The members to flip, one at a time; all of them if not given.
+
+        Returns
+        -------
+        int64, (n_movers,)
+            Entry i belongs to the subset with mover i flipped; the number of samples if that empties the subset.
+        """
+        movers = np.arange(self.n_members) if movers is None else movers
+        members, leaves = np.flatnonzero(subset), subset[movers]
+        errors = self._moved(members, movers, leaves)
+        if len(members) == 1:
+            errors[leaves] = self.n_samples
+        return errors
+
+    def swap_errors(self, subset: np.ndarray) -> np.ndarray:
+        """Count the errors after one member leaves a subset and another joins it.
+
+        Parameters
+        ----------
+        subset : bool, (n_members,)
+
+        Returns
+        -------
+        int64, (size, n_members - size)
+            Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
+        """
+        members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
+        laid_out, rest = self._with_ties, (self.n_members, members, joiners)
+        work = len(members) * (len(joiners) + 2)
+        return self._summed(lambda part: moves.swap_errors(*laid_out, *part, *rest), work)
+
+    def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
+        """Count the errors after a member joins a multiset, in which members may have several ballots.
+
+        Parameters
+        ----------
+        multiset : int64, (n_members,)
+            How often it contains each member.
+        movers : int64, (n_movers,)
+            The members that may join.
+
+        Returns
+        -------
+        int64, (n_movers,)
+            Entry i belongs to the multiset with one more ballot of mover i.
+
+        Raises
+        ------
+        InputError
+            Sums take more than 32 bits.
+        """
+        check_sums(int(multiset @ self.full) + int(self.full.max()))
+        members = np.repeat(np.arange(self.n_members), multiset)
+        return self._moved(members, movers, np.zeros(len(movers), bool))
+
+    def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
+        """Count the samples that each multiset gets wrong; members may have several ballots.
+
+        Parameters
+        ----------
+        multisets : int64, (n_multisets, n_members)
+            How often each contains each member; none of them empty.
+
+        Returns
+        -------
+        int64, (n_multisets,)
+
+        Raises
+        ------
+        InputError
+            Sums take more than 32 bits.
+        """
+        if len(multisets):
+            check_sums(int((multisets @ self.full).max()))
+        rows = np.broadcast_to(np.arange(self.n_members), multisets.shape)
+        members = np.repeat(rows.ravel(), multisets.ravel())
+        return self._errors(members, np.concatenate([[0], np.cumsum(multisets.sum(axis=1), dtype=np.int64)]))
+
+    @cached_property
+    def _products(self) -> BallotProducts:
+        return BallotProducts.of(self.units, self.n_samples * int(self.full.sum()) ** 2)
+
+    def _errors(self, members: np.ndarray, begins: np.ndarray) -> np.ndarray:
+        laid_out, rest = self._with_ties, (self.n_members, members, begins)
+        return self._summed(lambda part: kernels.count_errors(*laid_out, *part, *rest), len(members))
+
+    def _moved(self, members: np.ndarray, movers: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+        laid_out, rest = self._with_ties, (self.n_members, members, movers, leaves)
+        work = len(members) + len(movers)
+        return self._summed(lambda part: moves.neighbour_errors(*laid_out, *part, *rest), work)
+
+    @property
+    def _with_ties(self) -> tuple[np.ndarray, ...]:
+        return self.units.ballots, self.units.ties, self.units.first_slot
+
+    @property
+    def _without_ties(self) -> tuple[np.ndarray, ...]:
+        return self.units.ballots, self.units.first_slot
+
+    def _each(
+        self,
+        kernel: Callable[..., np.ndarray],
+        neighbours: Callable[..., np.ndarray],
+        subsets: np.ndarray,
+        around: np.ndarray | None,
+        rest: tuple[object, ...],
+    ) -> np.ndarray:
+        """Sums of a kernel for each subset, or of the kernel for neighbours of ``around``."""
+        if around is None:
+            members, begins = _lists(subsets)
+            lists = (self.n_members, members, begins)
+            return self._summed(lambda part: kernel(*self._without_ties, *part, *lists, *rest), len(members))
+        members, movers = np.flatnonzero(around), (subsets ^ around).argmax(axis=1)
+        moved = (self.n_members, members, movers, around[movers])
+        return self._summed(
+            lambda part: neighbours(*self._without_ties, *part, *moved, *rest), len(members) + len(movers)
+        )
+
+    def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_ballots: int) -> np.ndarray:
+        return np.asarray(sum(self._over_units(work, n_ballots)))
+
+    def _over_units(self, work: Callable[[tuple[int, int]], np.ndarray], n_ballots: int) -> list[np.ndarray]:
+        """Apply ``work`` to ranges of units (first, last), one per thread, if so many ballots of each are worth it."""
+        n_threads = min(
+            threads(), 1 + n_ballots * int(self.units.first_slot[-1]) * LANES // THREAD_BALLOTS, len(self.units)
+        )
+        ends = [part * len(self.units) // n_threads for part in range(n_threads + 1)]
+        return side_by_side(work, list(itertools.pairwise(ends)))
+
+
+def _lists(subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Members of all subsets, one after another, and where each begins: int64, (n,) and (n_subsets + 1,)."""
+    members = np.nonzero(subsets)[1]
+    sizes = np.count_nonzero(subsets, axis=1)
+    return members, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+@cache
+def _losses() -> np.ndarray:
+    """Phi(-z) for z from -5 to 5 in steps of 1/1024, in steps of 2^-20: int32."""
+    margins = np.arange(-FAR * NOISE_STEPS, FAR * NOISE_STEPS + 1).tolist()
+    scale = 1 / (NOISE_STEPS * math.sqrt(2))
+    return np.array([round(LOSS_STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int32)
