@@ -11,51 +11,68 @@ import pytest
 
 from evo_ensyth.engine.kernels import compiler
 
-# A kernel that calls one of another file: room for tables of three slots, eight words each.
+# Two kernels that lie in a package as ours do, one of which calls the other. They are small, as each is compiled often.
+CALLEE = """
+from evo_ensyth.engine.kernels.compiler import compiled
+
+@compiled
+def slots():
+    return 3
+"""
 CALLER = """
-import numpy as np
-from evo_ensyth.engine.kernels.neighbours import room_for_tables
-print(room_for_tables(np.array([0, 3]), 4)[1].size, sum(room_for_tables.stats.cache_hits.values()))
+from evo_ensyth.engine.kernels.callee import slots
+from evo_ensyth.engine.kernels.compiler import compiled
+
+@compiled
+def words():
+    return 8 * slots()
+"""
+PROGRAM = """
+from evo_ensyth.engine.kernels.caller import words
+print(words(), sum(words.stats.cache_hits.values()))
 """
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the package, which has no machine code yet."""
+    """A package with the module that compiles and two kernels, which has no machine code yet."""
     folder = tmp_path / "copy"
-    shutil.copytree(compiler.PACKAGE, folder / "evo_ensyth", ignore=shutil.ignore_patterns("__pycache__"))
+    kernels = folder / "evo_ensyth/engine/kernels"
+    kernels.mkdir(parents=True)
+    for package in (kernels, kernels.parent, kernels.parents[1]):
+        (package / "__init__.py").touch()
+    shutil.copy(compiler.__file__, kernels)
+    (kernels / "callee.py").write_text(CALLEE)
+    (kernels / "caller.py").write_text(CALLER)
     return folder
 
 
 def answers(folder: Path, **environment: str) -> tuple[int, int]:
     """What the kernel says in a new process, and how many signatures it found on disk."""
     process = subprocess.run(
-        [sys.executable, "-c", CALLER],
+        [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": str(folder), **environment},
         cwd=folder,
         check=True,
         capture_output=True,
         text=True,
     )
-    size, hits = process.stdout.split()
-    return int(size), int(hits)
+    answer, hits = process.stdout.split()
+    return int(answer), int(hits)
 
 
 def test_a_change_in_another_file_is_noticed(copy, monkeypatch):
     """numba's own cache went on answering from the machine code that held the old callee."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
-    callee = copy / "evo_ensyth/engine/kernels/bits.py"
-    whole = callee.read_text()
-    broken = "\n" + whole.replace("start + n * WORDS]", "start + n * WORDS - 1]")
-    assert broken.strip() != whole.strip()
+    callee = copy / "evo_ensyth/engine/kernels/callee.py"
     assert answers(copy) == (24, 0)
     assert answers(copy) == (24, 1)
     n_files = len(list(copy.rglob("*.nbc")))
-    callee.write_text(broken)
-    assert answers(copy) == (23, 0)
-    assert answers(copy) == (23, 1)
-    callee.write_text(whole)
+    callee.write_text("\n" + CALLEE.replace("return 3", "return 4"))
+    assert answers(copy) == (32, 0)
+    assert answers(copy) == (32, 1)
+    callee.write_text(CALLEE)
     assert answers(copy) == (24, 0)
     assert len(list(copy.rglob("*.nbc"))) == n_files  # overwritten, not piled up
 
