@@ -6,10 +6,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from email import message_from_bytes
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 from evo_ensyth.errors import BUILD_EXTRA
 
@@ -36,20 +39,50 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python of a new environment, into which pip installed the wheel without extras and what that asks for."""
+    """Python of a new environment: the wheel without extras and what that asks for, and so on, and nothing else.
+
+    pip installs the wheel. What it asks for is linked to where it lies in this environment, so that nothing is
+    downloaded or copied; pip finds nothing missing.
+    """
+    pytest.importorskip("pip", reason="there is no pip here that could install the wheel")
     folder = tmp_path_factory.mktemp("fresh")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    small = [*pip, "download", "--no-deps", "--dest", folder / "asked", "iniconfig"]
-    if subprocess.run(small, env=_without_path(), capture_output=True, check=False).returncode != 0:
-        pytest.skip("pip reaches no package index here, so nothing can be installed")
-    said = subprocess.run(
-        [*pip, "install", "-c", ROOT / "constraints.txt", wheel],
-        env=_without_path(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert said.returncode == 0, said.stderr
+    place = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        env=_without_path(), capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    with zipfile.ZipFile(wheel) as file:
+        (name,) = (name for name in file.namelist() if name.endswith("METADATA"))
+        asked = message_from_bytes(file.read(name)).get_all("Requires-Dist")
+    for package in _asked_for(asked):
+        _link(package, Path(place))
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    for command in (["install", "--quiet", "--no-deps", "--no-index", "--no-compile", wheel], ["check"]):
+        said = subprocess.run([*pip, *command], env=_without_path(), capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stdout + said.stderr
     return python
+
+
+def _asked_for(lines: list[str]) -> list[Distribution]:
+    """Packages that requirements ask for, and what those ask for in turn, as they are installed here."""
+    found: dict[tuple[str, frozenset[str]], Distribution] = {}
+    waiting = [(Requirement(line), frozenset[str]()) for line in lines]
+    while waiting:
+        asked, of_extras = waiting.pop()
+        key = (asked.name, frozenset(asked.extras))
+        wanted = not asked.marker or any(asked.marker.evaluate({"extra": extra}) for extra in ("", *of_extras))
+        if wanted and key not in found:
+            found[key] = distribution(asked.name)
+            waiting += [(Requirement(line), key[1]) for line in found[key].requires or ()]
+    return list(found.values())
+
+
+def _link(package: Distribution, place: Path) -> None:
+    """Let a folder hold the modules and metadata of a package."""
+    for name in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+        if not (place / name).exists():
+            (place / name).symlink_to(package.locate_file(name))
 
 
 def _without_path() -> dict[str, str]:

@@ -94,7 +94,7 @@ def test_several_sizes_at_once_are_those_of_enumeration(seed, lo, hi):
     rng = np.random.default_rng(seed)
     votes = draw(LAST + seed % 3, int(rng.integers(1, 300)), int(rng.integers(2, 7)), rng.uniform(0.1, 0.9), seed)
     sizes = range(lo, (hi or votes.n_members) + 1)
-    expected = np.minimum.accumulate([fewest_by_size(votes)[size] for size in sizes])
+    expected = np.minimum.accumulate(fewest_by_size(votes)[sizes.start : sizes.stop])
     planes = BitPlanes.of(votes)
     for most in (2**LAST, 2**20):
         limits, found = searched(PairwiseMargins(votes), sizes, most)
