@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,9 @@ def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
 
 def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "TRIES", 2)
+    # Many processes: they are forked from one that has imported torch, which would take most of their time.
+    set_forkserver_preload(["torch._dynamo"])
+    monkeypatch.setattr(workers, "get_context", lambda _: get_context("forkserver"))
     deadly, mortal = Deadly(2), Deadly(1, Smallest((0.5, 0.8), "mortal"))
     recipe = replace(RECIPE, compressors=(deadly, mortal, Smallest()), fine_tunings=REGIMES[:2])
     with pytest.raises(UnfinishedError, match=r"2 of 14 could not be made: deadly-0\.4-set1 \(it needs test_workers"):
@@ -172,6 +176,7 @@ import os, random, signal, sys, time
 from dataclasses import replace
 from pathlib import Path
 import test_build
+import torch._dynamo  # else by each process, for most of its time, when it begins to train
 training = test_build.Training(epochs=2, batch=100)
 recipe = replace(test_build.RECIPE, training=training, fine_tunings=test_build.REGIMES[:1], n_calibration=10)
 
