@@ -33,13 +33,13 @@ from evo_ensyth.synthesis.settings import as_json
 
 
 def shortened(value):
-    """The same recipe with one epoch wherever there are several, and with programs solved roughly."""
+    """The same recipe with one epoch of large batches wherever there are several, and with programs solved roughly."""
     if isinstance(value, tuple):
         return tuple(shortened(part) for part in value)
     if not is_dataclass(value):
         return value
     changes = {field.name: shortened(getattr(value, field.name)) for field in fields(value)}
-    short = {"epochs": 1, "max_iterations": 50}
+    short = {"epochs": 1, "batch": 200, "max_iterations": 50, "growth_share": 0.3}
     return replace(value, **changes | {name: short[name] for name in short.keys() & changes.keys()})
 
 
