@@ -3,6 +3,8 @@
 import io
 import warnings
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from evo_ensyth.errors import one_line
@@ -26,15 +28,17 @@ STYLE = {
 
 def figure_files(figure: Figure, stem: str) -> dict[str, bytes]:
     """Return a figure as ``.png`` and ``.svg``; the same figure gives the same bytes. To be called within `STYLE`."""
-    files = {}
+    png, svg = io.BytesIO(), io.BytesIO()
     with warnings.catch_warnings():
         # The reader sees a box instead of the character; the SVG has the character.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=140, metadata=metadata)
-            files[f"{stem}.{kind}"] = file.getvalue()
-    return files
+        figure.dpi = 140
+        if layout := figure.get_layout_engine():  # once: `savefig` would do it, and draw, twice for each file
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
+    return {f"{stem}.png": png.getvalue(), f"{stem}.svg": svg.getvalue()}
 
 
 def shown_name(text: str) -> str:
