@@ -67,12 +67,12 @@ class BallotUnits:
             block, truth = fixed.ballots(samples), votes.y_true[samples].astype(np.int64)
             by_class, n_slots, lead = _slots(block, truth)
             by_lead = np.lexsort((lead, np.ceil(np.log2(n_slots))))
-            block, by_class, truth = block[:, by_lead], by_class[by_lead], truth[by_lead]
+            by_class, truth = by_class[by_lead], truth[by_lead]
             order[samples] = start + by_lead
             unit, starts = start // LANES, np.arange(0, len(truth), LANES)
             most = np.maximum.reduceat(n_slots[by_lead], starts)
             first_slot[unit + 1 : unit + 1 + len(most)] = first_slot[unit] + np.cumsum(most)
-            fill_ballots(ballots, first_slot, unit, block, by_class)
+            fill_ballots(ballots, first_slot, unit, block, by_lead, by_class)
             for i, at in enumerate(starts.tolist()):
                 here, right = by_class[at : at + LANES, : most[i]].T, truth[at : at + LANES]
                 rows = slice(first_slot[unit + i], first_slot[unit + i + 1])

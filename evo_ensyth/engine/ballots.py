@@ -186,9 +186,8 @@ class Ballots:
             In steps of 2^-20. Margins are rounded to 1/1024 of the noise.
         """
         spread = self.noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
-        # 2^32 for a margin of one step of the table
-        scales = np.rint(np.divide(2.0**32 * NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))))
-        rest = (self.n_samples, -int(self.full.max()), scales.astype(np.int64), _losses())
+        scales = np.divide(NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))).astype(np.float32)
+        rest = (self.n_samples, -int(self.full.max()), scales, _losses())
         return self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
 
     def spherical_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
@@ -202,11 +201,10 @@ class Ballots:
         Returns
         -------
         int64, (n_subsets,)
-            In steps of 2^-32.
+            In steps of 2^-20.
         """
-        rest = (self.n_samples, self.n_classes)
-        cosines = self._each(kernels.sum_cosines, moves.neighbour_cosines, subsets, around, rest)
-        return np.asarray(self.n_samples * int(FINE) - cosines)
+        cosines = self._each(kernels.sum_cosines, moves.neighbour_cosines, subsets, around, ())
+        return np.asarray(self.n_samples * LOSS_STEPS - cosines)
 
     def brier_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of the squared distance of the mean ballot from the truth.
@@ -225,8 +223,7 @@ class Ballots:
             In steps of 2^-32.
         """
         if self.has_holes:  # shares are of those who answer
-            rest = (self.n_samples, self.n_classes)
-            return self._each(kernels.sum_distances, moves.neighbour_distances, subsets, around, rest)
+            return self._each(kernels.sum_distances, moves.neighbour_distances, subsets, around, (self.n_samples,))
         if around is None:
             squared = self._products.of_lists(*_lists(subsets))
         else:
@@ -234,7 +231,6 @@ class Ballots:
         total = np.asarray(subsets @ self.full, np.float64)
         some = np.maximum(total, 1)
         distance = squared / some**2 - 2 * (subsets @ self._products.for_truth) / some + self.n_samples
-        distance[total == 0] = self.n_samples * (1 - 1 / self.n_classes)
         return np.asarray(np.rint(distance * FINE), np.int64)
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
@@ -271,7 +267,7 @@ class Ballots:
             Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
         """
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
-        laid_out, rest = self._with_ties, (self.n_members, members, joiners)
+        laid_out, rest = self._with_ties, (self.n_members, int(self.full.max()), members, joiners)
         work = len(members) * (len(joiners) + 2)
         return self._summed(lambda part: moves.swap_errors(*laid_out, *part, *rest), work)
 
@@ -331,7 +327,7 @@ class Ballots:
         return self._summed(lambda part: kernels.count_errors(*laid_out, *part, *rest), len(members))
 
     def _moved(self, members: np.ndarray, movers: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-        laid_out, rest = self._with_ties, (self.n_members, members, movers, leaves)
+        laid_out, rest = self._with_ties, (self.n_members, int(self.full.max()), members, movers, leaves)
         work = len(members) + len(movers)
         return self._summed(lambda part: moves.neighbour_errors(*laid_out, *part, *rest), work)
 

@@ -114,7 +114,7 @@ def test_answers_equal_those_of_loops(shape, rule, holes):
         # the table's step of 1/1024 is a loss of at most 0.0002
         assert_allclose(said[f"smoothed{name}"] / ballots.LOSS_STEPS, smoothed, atol=2.1e-4 * shape[1])
         spherical = [slow.spherical_loss(given, subset, truth) for subset in chosen]
-        assert_allclose(said[f"spherical{name}"] / 2.0**32, spherical, atol=1e-9 * shape[1])
+        assert_allclose(said[f"spherical{name}"] / ballots.LOSS_STEPS, spherical, atol=1e-6 * shape[1])
         brier = [slow.brier_loss(given, subset, truth, of_full, holes > 0) for subset in chosen]
         assert_allclose(said[f"Brier{name}"] / 2.0**32, brier, atol=1e-9 * shape[1])
 

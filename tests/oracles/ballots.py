@@ -96,16 +96,15 @@ def smoothed_loss(ballots, subset, truth, of_full, noise):
 
 
 def spherical_loss(ballots, subset, truth):
-    """Sum of 1 - cosine between the sums and the truth; equal shares where there are no ballots."""
+    """Sum of 1 - cosine between the sums and the truth; the cosine is 0 where there are no ballots."""
     total = 0.0
     for row, right in zip(sums(ballots, subset), truth, strict=True):
-        row = row if any(row) else [1] * len(row)
-        total += 1 - row[right] / math.sqrt(sum(value**2 for value in row))
+        total += 1 - row[right] / math.sqrt(max(sum(value**2 for value in row), 1))
     return total
 
 
 def brier_loss(ballots, subset, truth, of_full, has_holes):
-    """Sum of squared distances of the mean ballot from the truth; equal shares where there are no ballots.
+    """Sum of squared distances of the mean ballot from the truth; the mean is 0 where there are no ballots.
 
     The mean is over the members' full ballots or, if there are holes, over what they give to all classes.
     """
@@ -113,6 +112,6 @@ def brier_loss(ballots, subset, truth, of_full, has_holes):
     total = Fraction(0)
     for row, right in zip(sums(ballots, subset), truth, strict=True):
         there = sum(row) if has_holes else whole
-        mean = [Fraction(value, there) for value in row] if there else [Fraction(1, len(row))] * len(row)
+        mean = [Fraction(value, max(there, 1)) for value in row]
         total += sum((part - (label == right)) ** 2 for label, part in enumerate(mean))
     return float(total)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from evo_ensyth.engine.kernels.bits import intrinsic
@@ -21,6 +22,7 @@ LANES = 16  # samples in one value
 _SHORT = ir.VectorType(ir.IntType(16), LANES)
 _LANES_CODE = ir.VectorType(ir.IntType(32), LANES)
 _WIDE_CODE = ir.VectorType(ir.IntType(64), LANES)
+_REAL_CODE = ir.VectorType(ir.FloatType(), LANES)
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -60,6 +62,17 @@ def _define(operation: Any, instruction: str, numba_type: Any) -> None:
 _define(operator.add, "add", _LANES)
 _define(operator.sub, "sub", _LANES)
 _define(operator.add, "add", _WIDE)
+
+
+def _all_lanes(builder: Any, value: Any, vector: Any) -> Any:
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lanes)
+
+
+def _call(builder: Any, name: str, result: Any, argument: Any) -> Any:
+    kind = ir.FunctionType(result, [argument.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [argument])
 
 
 def _address(context: Any, builder: Any, signature: Any, arguments: Any, vector: Any) -> Any:
@@ -125,6 +138,16 @@ def no_sums(typing_context: Any) -> Any:
     return _LANES(), lambda context, builder, signature, arguments: ir.Constant(_LANES_CODE, [0] * LANES)
 
 
+@intrinsic(lambda value: np.full(LANES, value, np.int32))
+def all_samples(typing_context: Any, value: Any) -> Any:
+    """Return the same number, an int64 that fits in 32 bits, for each sample."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _all_lanes(builder, builder.trunc(arguments[0], ir.IntType(32)), _LANES_CODE)
+
+    return _LANES(types.int64), code
+
+
 @intrinsic(lambda: np.zeros(LANES, np.int64))
 def no_squares(typing_context: Any) -> Any:
     """Return 16 zeros of 64 bits."""
@@ -163,12 +186,64 @@ def above(typing_context: Any, a: Any, b: Any) -> Any:
     return types.int64(_LANES, _LANES), code
 
 
-@intrinsic(lambda a, b: int(np.count_nonzero(a > b)))
-def count_above(typing_context: Any, a: Any, b: Any) -> Any:
-    """Count the samples for which a is larger than b."""
+def _margins(truth: np.ndarray, rival: np.ndarray, unanswered: int) -> np.ndarray:
+    return np.where((truth == 0) & (rival == 0), unanswered, truth - rival).astype(np.int32)
+
+
+@intrinsic(_margins)
+def margins(typing_context: Any, truth: Any, rival: Any, unanswered: Any) -> Any:
+    """Return truth minus rival, or the number ``unanswered`` where both are 0."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        which = builder.bitcast(builder.icmp_signed(">", *arguments), ir.IntType(LANES))
-        return builder.zext(builder.ctpop(which), ir.IntType(64))
+        truth, rival, unanswered = arguments
+        unanswered = _all_lanes(builder, builder.trunc(unanswered, ir.IntType(32)), _LANES_CODE)
+        nothing = builder.icmp_signed("==", builder.or_(truth, rival), ir.Constant(_LANES_CODE, [0] * LANES))
+        return builder.select(nothing, unanswered, builder.sub(truth, rival))
 
-    return types.int64(_LANES, _LANES), code
+    return _LANES(_LANES, _LANES, types.int64), code
+
+
+@intrinsic(lambda a: int(a.sum()))
+def total(typing_context: Any, a: Any) -> Any:
+    """Return the sum over the samples, which must fit in 32 bits."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sext(_call(builder, "llvm.vector.reduce.add.v16i32", ir.IntType(32), *arguments), ir.IntType(64))
+
+    return types.int64(_LANES), code
+
+
+@intrinsic(lambda a, factor, most: np.rint(np.clip(a.astype(np.float32) * factor, -most, most)).astype(np.int32))
+def scaled(typing_context: Any, a: Any, factor: Any, most: Any) -> Any:
+    """Return each number times a float32, cut off at plus and minus another, and rounded, halves to even."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers, factor, most = arguments
+        product = builder.fmul(builder.sitofp(numbers, _REAL_CODE), _all_lanes(builder, factor, _REAL_CODE))
+        highest = _all_lanes(builder, most, _REAL_CODE)
+        lowest = _all_lanes(builder, builder.fneg(most), _REAL_CODE)
+        product = builder.select(builder.fcmp_ordered("<", product, highest), product, highest)
+        product = builder.select(builder.fcmp_ordered(">", product, lowest), product, lowest)
+        return builder.fptosi(_call(builder, "llvm.rint.v16f32", _REAL_CODE, product), _LANES_CODE)
+
+    return _LANES(_LANES, types.float32, types.float32), code
+
+
+def _cosines(truth: np.ndarray, norms: np.ndarray, steps: np.float32) -> np.ndarray:
+    length = np.sqrt(np.where(norms == 0, 1, norms).astype(np.float32))
+    return np.rint(steps * (truth.astype(np.float32) / length)).astype(np.int32)
+
+
+@intrinsic(_cosines)
+def cosines(typing_context: Any, truth: Any, norms: Any, steps: Any) -> Any:
+    """Return truth / sqrt(norm) in steps of a float32, rounded, halves to even; 0 where the norm is 0."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        truth, norms, steps = arguments
+        nothing = builder.icmp_signed("==", norms, ir.Constant(_WIDE_CODE, [0] * LANES))
+        norms = builder.sitofp(builder.select(nothing, ir.Constant(_WIDE_CODE, [1] * LANES), norms), _REAL_CODE)
+        cosine = builder.fdiv(builder.sitofp(truth, _REAL_CODE), _call(builder, "llvm.sqrt.v16f32", _REAL_CODE, norms))
+        cosine = builder.fmul(_all_lanes(builder, steps, _REAL_CODE), cosine)
+        return builder.fptosi(_call(builder, "llvm.rint.v16f32", _REAL_CODE, cosine), _LANES_CODE)
+
+    return _LANES(_LANES, _WIDE, types.float32), code
