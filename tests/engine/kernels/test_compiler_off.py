@@ -50,7 +50,7 @@ def answers() -> dict[str, list]:
         "multisets": planes.multiset_errors(2 * subsets + 1),
         "predictions": predictions,
         "pairs": Diversity.of(votes).likeness("kohavi_wolpert", subsets),
-        "ballots": ballots.ballots,
+        "ballots": ballots.units.ballots,
         "errors of ballots": ballots.errors(subsets),
         "errors of ballots by class": ballots.errors_by(y_true.astype(np.int64), n_classes, subsets),
         "predictions of ballots": ballots.predictions(subsets),
