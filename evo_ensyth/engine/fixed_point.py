@@ -14,6 +14,7 @@ import numpy as np
 from evo_ensyth.engine.threads import side_by_side, threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import give_back
 
 # Largest ballot, in steps.
 LARGEST = 2**16 - 1
@@ -97,6 +98,7 @@ class FixedPoint:
                 scores = np.asarray(self.votes.scores.members[i][samples])
                 shares = tempered(scores, float(self.temperatures[i]))
                 np.multiply(shares, self.score_weights[i] * self.steps_per_unit, out=ballot)
+                give_back(self.votes.scores.members[i])
                 if len(answered) < len(labels):
                     ballot[labels == self.votes.n_classes] = 0
             ballot[answered, labels[answered]] += self.label_weights[i] * self.steps_per_unit

@@ -7,6 +7,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.labels import MOST_CLASSES, Some, checked_labels
+from evo_ensyth.pool.memory import give_back
 
 # Number of scores to check at once.
 CHECKED = 2**20
@@ -110,6 +111,7 @@ class Scores:
                         "they are finite and at least 0."
                     )
             largest = max(largest, float(high))
+        give_back(self.members[i])
         return largest
 
 
