@@ -20,6 +20,14 @@ from evo_ensyth.selection.problem import Problem
 
 ROOT = Path(__file__).parents[1]
 
+# Where the tests begin. These take long, and one of them at the end would keep one worker busy while the other has
+# nothing to do. They need hardly any kernels, which the other worker compiles meanwhile, so that not both do.
+FIRST = [ROOT / "tests" / place for place in ("synthesis", "test_wheel.py", "engine/kernels/test_compiler.py")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in FIRST))
+
 
 @dataclass(frozen=True)
 class Said:

