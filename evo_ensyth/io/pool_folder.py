@@ -239,6 +239,8 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
             raise InputError(
                 f"{path} has shape {rows[-1].shape} and type {rows[-1].dtype}; expected whole numbers, {truth.shape}."
             )
+        if rows[-1].min(initial=0) < 0:
+            raise InputError(f"{path} holds {rows[-1].min()}; labels start at 0.")
     names = [member["name"] for member in manifest["members"]]
     scores = partial(_mapped_scores, folder, names, truth, n_classes, split)
     try:

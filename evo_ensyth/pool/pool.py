@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.votes import Votes
@@ -66,6 +67,8 @@ class Pool:
         names: Sequence[str] | None = None,
         name: str = "pool",
         missing: str = "refuse",
+        groups: Any = None,
+        test_groups: Any = None,
     ) -> "Pool":
         """Make a pool of predictions in memory.
 
@@ -92,6 +95,8 @@ class Pool:
             ``drop-members=0.1``, without members that leave more than a tenth unanswered; or ``drop-samples``, without
             samples that some member does not answer. A member is wrong where it abstains, and so is an ensemble where
             all its members do.
+        groups, test_groups : (n_samples,) numbers, text or dates, optional
+            Which samples of each split belong together, such as the scans of one patient.
 
         Raises
         ------
@@ -102,20 +107,34 @@ class Pool:
         from evo_ensyth.pool.predictions import read_split
 
         policy = Policy.of(missing)
-        found, search = read_split(predictions, y_true, "search")
+        codes = cls._codes(groups, test_groups, test is not None)
+        found, search = read_split(predictions, y_true, "search", groups=codes.get("groups"))
         held_out = None
         if test is not None:
             if not isinstance(test, tuple) or len(test) != 2:
                 raise InputError(f"test is a {type(test).__name__}; expected a pair (predictions, y_true).")
-            test_names, held_out = read_split(*test, "test", order=found, least_classes=search.n_classes)
+            test_names, held_out = read_split(
+                *test, "test", order=found, least_classes=search.n_classes, groups=codes.get("test_groups")
+            )
             if test_names != found:
                 raise InputError(f"test has the members {', '.join(test_names)}; the search split {', '.join(found)}.")
             if held_out.n_classes > search.n_classes:
-                search = read_split(predictions, y_true, "search", least_classes=held_out.n_classes)[1]
+                search = read_split(
+                    predictions, y_true, "search", least_classes=held_out.n_classes, groups=search.groups
+                )[1]
         if names is not None and len(names) != len(found):
             raise InputError(f"names has {len(names)} entries; there are {len(found)} members.")
         members = Members(tuple(names or found), costs=costs or {})
         return settle(cls(members, search, held_out, name=name, source={"kind": "arrays"}), policy)
+
+    @staticmethod
+    def _codes(groups: Any, test_groups: Any, tested: bool) -> dict[str, np.ndarray]:
+        """Codes of the groups that are given, by the name of the argument."""
+        given = {"groups": groups, "test_groups": test_groups}
+        given = {name: values for name, values in given.items() if values is not None}
+        if (given and len(given) < 1 + tested) or ("test_groups" in given and not tested):
+            raise InputError("give groups for both splits, as groups and test_groups, or for none.")
+        return coded_groups(given)
 
     def __len__(self) -> int:
         """Number of members."""

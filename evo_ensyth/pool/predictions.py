@@ -14,7 +14,13 @@ from evo_ensyth.pool.votes import Votes
 
 
 def read_split(
-    predictions: Any, y_true: Any, split: str, *, order: Sequence[str] | None = None, least_classes: int = 1
+    predictions: Any,
+    y_true: Any,
+    split: str,
+    *,
+    order: Sequence[str] | None = None,
+    least_classes: int = 1,
+    groups: np.ndarray | None = None,
 ) -> tuple[tuple[str, ...], Votes]:
     """Return the names of the members and their votes on one split.
 
@@ -28,6 +34,8 @@ def read_split(
         Put the members in this order if these are their names.
     least_classes : int
         Minimum number of classes; labels or columns may imply more.
+    groups : int64, (n_samples,), optional
+        Codes of the groups that the samples belong to.
 
     Raises
     ------
@@ -71,7 +79,7 @@ def read_split(
     highest = max(int(truth.max()), *(int(row.max()) for row in labels))
     n_classes = max(highest + 1, least_classes, *widths)
     read_scores = partial(_scores, scores, truth, n_classes, split) if scores else None
-    return tuple(columns), Votes(np.array(labels), truth, n_classes, split, read_scores)
+    return tuple(columns), Votes(np.array(labels), truth, n_classes, split, read_scores, groups)
 
 
 def columns_of(predictions: Any, what: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER, Some, checked_labels, signed_labels
 from evo_ensyth.pool.scores import Scores
 
@@ -32,14 +33,14 @@ class Votes:
         ``search`` or ``test``.
     read_scores : function to Scores, optional
         Reads the members' scores for every class, if there are any; called when scores are first used.
-    groups : uint16, (n_samples,), optional
-        Group of each sample, such as the hospital it comes from.
+    groups : int64, (n_samples,), optional
+        Group of each sample, such as the hospital it comes from: codes for whatever values are given.
 
     Raises
     ------
     InputError
-        Shapes do not match, there are no samples or too many classes, or labels are not whole numbers in
-        [0, n_classes), or -1 for no answer.
+        Shapes do not match, there are no samples or too many classes, labels are not whole numbers in [0, n_classes) or
+        -1 for no answer, or a sample has no group.
     """
 
     y_pred: np.ndarray
@@ -67,10 +68,11 @@ class Votes:
         object.__setattr__(self, "y_pred", labels)
         object.__setattr__(self, "y_true", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
         if self.groups is not None:
-            groups = np.asarray(self.groups)
-            if groups.shape != truth.shape:
-                raise InputError(f"{self.split} groups have shape {groups.shape}; the truth has {truth.shape}.")
-            groups = checked_labels(groups, f"{self.split} groups", MOST_CLASSES, np.uint16)
+            shape = np.shape(self.groups)
+            if shape != truth.shape:
+                raise InputError(f"{self.split} groups have shape {shape}; the truth has {truth.shape}.")
+            (groups,) = coded_groups({f"{self.split} groups": self.groups}).values()
+            groups.setflags(write=False)
             object.__setattr__(self, "groups", groups)
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import dominance
+from oracles import dominance, splitting
 from oracles import votes as naive
 
 RUN_KEYS = [
@@ -33,10 +33,8 @@ def splits_of(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Sp
         arrays.setdefault(key.replace("scores", "labels"), arrays[key].argmax(axis=2))
     if "search_truth" in arrays:
         return {s: (arrays[f"{s}_labels"], arrays[f"{s}_truth"]) for s in ("search", "test") if f"{s}_truth" in arrays}
-    n = len(arrays["truth"])
-    order = np.random.default_rng(split_seed).permutation(n)
-    n_test = round(test_share * n)
-    parts = {"search": order[n_test:], "test": order[:n_test]}
+    test = splitting.stratified(arrays["truth"], test_share, split_seed)
+    parts = {"search": np.delete(np.arange(len(arrays["truth"])), test), "test": np.array(test, np.int64)}
     return {s: (arrays["labels"][:, part], arrays["truth"][part]) for s, part in parts.items() if len(part)}
 
 

@@ -16,19 +16,6 @@ def _no_progress(monkeypatch) -> None:
 
 
 @pytest.fixture
-def pictures() -> None:
-    """Ask for pictures that are drawn."""
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(request, monkeypatch) -> None:
-    """Write empty pictures where a test asks for none: to draw them takes longer than to search a small pool."""
-    if "pictures" not in request.fixturenames:
-        empty = {"front.png": b"", "front.svg": b""}
-        monkeypatch.setattr("evo_ensyth.report.renderers.plots.render", lambda facts: empty)
-
-
-@pytest.fixture
 def refused(call, tree) -> Callable[..., str]:
     """Call with wrong input, which must give one line on standard error, status 2, and nothing new on disk."""
 

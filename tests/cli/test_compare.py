@@ -2,12 +2,9 @@
 
 import json
 
-import pytest
-
 from cli.by_hand import RUN_KEYS
 
 
-@pytest.mark.usefixtures("pictures")
 def test_runs_of_one_problem_are_compared(call, npz, arrays, tmp_path):
     path = npz(arrays)
     for seed, selector in ((1, "nsga2"), (2, "random"), (3, "random")):

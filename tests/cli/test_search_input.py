@@ -141,7 +141,6 @@ def test_a_report_that_fails_leaves_nothing(refused, npz, arrays, monkeypatch):
 HOSTILE = ["[red]loud[/red]", ":bug: <b>&amp;", "=HYPERLINK(1)", "$x_{1}$ 100 $", "模型🦀" + "long " * 60 + "end"]
 
 
-@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize(
     "name", ["[bold]$y^{2}$ :bug:.npz", "=1+1.npz", "\x1b[31mred.npz", "模型🦀\u0378.npz", "x" * 240 + ".npz"]
 )

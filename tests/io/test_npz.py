@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles import splitting
 
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
@@ -74,8 +75,7 @@ def test_a_file_without_splits_is_split_by_the_documented_rule(npz, seed, share)
     rng = np.random.default_rng(5)
     labels, truth = rng.integers(0, 4, (3, 41)), rng.integers(0, 4, 41)
     read = read_predictions(npz({"labels": labels, "truth": truth}), test_share=share, split_seed=seed)
-    order = np.random.default_rng(seed).permutation(41)
-    test = sorted(order[: round(share * 41)])
+    test = splitting.stratified(truth, share, seed)
     rest = sorted(set(range(41)) - set(test))
     assert read.source["test_samples"] == test
     assert read.search.y_pred.tolist() == labels[:, rest].tolist()

@@ -10,7 +10,6 @@ from evo_ensyth.io import read_predictions
 @pytest.mark.parametrize(
     ("key", "told"),
     [
-        ("sample_weight", "'sample_weight' is no key of a file of predictions and is not used."),
         ("test_label", "'test_label' is no key of a file of predictions and is not used. Did you mean 'test_labels'?"),
         ("name", "Did you mean 'names'?"),
         ("search_group", "Did you mean 'search_groups'?"),
@@ -28,9 +27,9 @@ def test_a_key_that_is_not_used_is_told(npz, arrays, key, told):
 
 
 def test_what_is_told_stands_on_standard_error_and_in_the_run(call, npz, arrays):
-    said = call("search", npz({**arrays, "weights": np.ones(40)}), "--selector", "single_best", "--json")
-    assert said.err.startswith("evo_ensyth: 'weights' is no key of a file of predictions")
-    assert said.json["source"]["notes"] == ["'weights' is no key of a file of predictions and is not used."]
+    said = call("search", npz({**arrays, "diagnosis_2020": np.ones(40)}), "--selector", "single_best", "--json")
+    assert said.err.startswith("evo_ensyth: 'diagnosis_2020' is no key of a file of predictions")
+    assert said.json["source"]["notes"] == ["'diagnosis_2020' is no key of a file of predictions and is not used."]
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 1)])
@@ -68,3 +67,10 @@ def test_splits_with_columns_of_their_own_are_refused(npz):
     stored = {f"{split}_scores": np.full((2, 3, n), 0.5) for split, n in (("search", 3), ("test", 2))}
     with pytest.raises(InputError, match="'search_scores' has 3 columns and 'test_scores' has 2 columns"):
         read_predictions(npz({**stored, "search_truth": [0, 1, 1], "test_truth": [0, 1, 1]}))
+
+
+@pytest.mark.parametrize("key", ["weights", "sample_weight", "sample_weights", "search_weights", "test_sample_weight"])
+def test_weights_of_samples_are_refused_by_name(npz, arrays, key):
+    path = npz({**arrays, key: np.ones(40)})
+    with pytest.raises(InputError, match=rf"'{key}' gives samples weights, and all samples count alike here"):
+        read_predictions(path)

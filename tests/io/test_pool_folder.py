@@ -265,7 +265,7 @@ def test_a_forged_manifest_is_refused_and_the_field_is_named(forged, what):
         (np.zeros(19, np.uint8), r"search\.labels\.npy has shape \(19,\)"),
         (np.zeros((20, 1), np.uint8), r"search\.labels\.npy has shape \(20, 1\)"),
         (np.zeros(20), r"search\.labels\.npy has shape \(20,\) and type float64; expected whole numbers"),
-        (np.full(20, -1), "search labels hold -1"),
+        (np.full(20, -1), r"search\.labels\.npy holds -1; labels start at 0"),
         (np.full(20, 7), "search labels hold 7"),
         (np.array([{}] * 20), r"search\.labels\.npy cannot be read: Object arrays"),
     ],

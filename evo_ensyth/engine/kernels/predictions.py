@@ -19,10 +19,9 @@ def fill_predictions(y_pred, subsets, n_classes, out):
             for member in range(n_members):
                 if subsets[subset, member]:
                     label = y_pred[member, sample]
-                    if label == n_classes:
-                        continue
                     counts[label] += 1
-                    if counts[label] > most or (counts[label] == most and label < best):
+                    more = counts[label] > most or (counts[label] == most and label < best)
+                    if more and label < n_classes:
                         best, most = np.int64(label), counts[label]
             out[subset, sample] = best
             for member in range(n_members):

@@ -55,16 +55,17 @@ def read_predictions(
     test_share : float
         Share of the samples that become the test split if the file is not split already; 0 for none.
     split_seed : int
-        Seed of that split: the first ``round(test_share * n_samples)`` of
-        ``numpy.random.default_rng(split_seed).permutation(n_samples)`` are the test samples.
+        Seed of that split. Samples of one group stay together; without groups, each class is split in the same
+        proportion; see `pool.splitting`.
     missing : str
         What to do about missing answers; see `pool.missing.Policy`.
 
     Returns
     -------
     Pool
-        Its ``source`` records the file's digest and, if the split was created here, ``test_share``, ``split_seed`` and
-        ``test_samples``, the indices of the test samples; and what was done about missing answers.
+        Its ``source`` records the file's digest and, if the split was created here, ``test_share``, ``split_seed``,
+        ``split`` (how, in words) and ``test_samples``, the indices of the test samples; and what was done about missing
+        answers.
 
     Raises
     ------

@@ -10,8 +10,8 @@ key                                        shape                         meaning
 ``test_labels``/``test_scores``,           likewise                      test split, optional
 ``test_truth``
 ``labels``/``scores``, ``truth``           likewise                      alternative: split on reading, by seed
-``search_groups``, ``test_groups``, or     (n_samples,)                  optional integers: group of each sample,
-``groups``                                                               for worst_group_error
+``search_groups``, ``test_groups``, or     (n_samples,)                  optional numbers, text or dates: which
+``groups``                                                               samples belong together
 ``names``                                  (n_members,)                  optional
 ``cost_NAME``                              (n_members,)                  optional; becomes objective NAME
 ``shared_members``                         (n_parts, n_members)          optional zeros and ones: members that
@@ -31,7 +31,7 @@ the file is ever unpickled.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,14 +41,16 @@ import numpy as np
 
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.formats._npz_file import Npz, check_size, opened
-from evo_ensyth.io.formats._npz_keys import unused_keys
+from evo_ensyth.io.formats._npz_keys import refuse_weights, unused_keys
 from evo_ensyth.io.formats._npz_members import read_members
 from evo_ensyth.io.formats._npz_writer import write
+from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER
 from evo_ensyth.pool.missing import absent, absent_rows
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores, with_first_class
+from evo_ensyth.pool.splitting import test_samples
 from evo_ensyth.pool.votes import Votes
 
 __all__ = ["SUFFIXES", "read", "write"]
@@ -63,6 +65,7 @@ def read(path: Path, *, test_share: float = 0.5, split_seed: int = 0) -> Pool:
     """
     with opened(path) as file:
         try:
+            refuse_weights(file.keys)
             found = _Reader(file, path, unused_keys(file.keys)).pool(test_share, split_seed)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
@@ -89,6 +92,9 @@ class _Reader:
             if has_test:
                 test, n_test_classes = self.answers("test_")
                 n_classes = max(n_classes, n_test_classes)
+                search, test = _with_group_codes({"search_": search, "test_": test})
+            else:
+                (search,) = _with_group_codes({"search_": search})
         elif not {"labels", "scores"} & set(keys):
             found = ", ".join(keys) or "nothing"
             raise InputError(f"no 'search_labels', 'search_scores', 'labels' or 'scores'; found {found}.")
@@ -96,7 +102,8 @@ class _Reader:
             raise InputError("there are 'test_' keys without 'search_' keys; name both splits, or neither.")
         else:
             everything, n_classes = self.answers("")
-            search, test, test_samples = everything.split(test_share, split_seed)
+            (everything,) = _with_group_codes({"": everything})
+            search, test, test_samples, how = everything.split(test_share, split_seed)
         widths = {key: self.n_columns(key) for key in ("search_scores", "test_scores") if key in keys and test}
         if len(set(widths.values())) > 1:
             raise InputError(" and ".join(f"'{key}' has {n} columns" for key, n in widths.items()) + "; give the same.")
@@ -113,7 +120,10 @@ class _Reader:
                 raise InputError(f"n_samples of the {name} split is {n_samples}; at least 2 estimate an error.")
         source: dict[str, Any] = {}
         if test_samples is not None:
-            source = {"test_share": test_share, "split_seed": split_seed, "test_samples": test_samples.tolist()}
+            source = {"test_share": test_share, "split_seed": split_seed, "split": how}
+            source["test_samples"] = test_samples.tolist()
+        elif test is not None and (note := _shared_groups(search, test)):
+            self.notes.append(note)
         if self.notes:
             source["notes"] = list(dict.fromkeys(self.notes))
         return Pool(
@@ -165,10 +175,10 @@ class _Reader:
         return _Answers(labels, truth, groups, parent, scores_key, slice(None)), n_classes
 
     def beside(self, truth: np.ndarray, key: str, truth_key: str) -> np.ndarray | None:
-        """Read an optional array with one label per sample."""
+        """Read an optional array with a label, or for groups any value, for each sample."""
         if key not in self.file.keys:
             return None
-        values = self.labels(key, 1)
+        values = self.file.array(key) if key.endswith("groups") else self.labels(key, 1)
         if values.shape != truth.shape:
             raise InputError(f"'{key}' has shape {values.shape}, '{truth_key}' {truth.shape}.")
         return values
@@ -275,6 +285,8 @@ class _Reader:
 class _Answers:
     """Labels (n_members, n_samples), truth, groups and parent (n_samples,), not yet part of a split.
 
+    Groups are any values at first; see `_with_group_codes`.
+
     Their scores, if any, are those of ``samples`` under ``scores_key``.
     """
 
@@ -285,16 +297,34 @@ class _Answers:
     scores_key: str
     samples: np.ndarray | slice
 
-    def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray]:
-        """Return the search split, the test split if it is not empty, and the indices of its samples."""
-        order = np.random.default_rng(seed).permutation(len(self.y_true))
-        n_test = round(test_share * len(self.y_true))
-        test, rest = np.sort(order[:n_test]), np.sort(order[n_test:])
-        return self.of(rest), self.of(test) if n_test else None, test
+    def split(self, test_share: float, seed: int) -> tuple["_Answers", "_Answers | None", np.ndarray, str]:
+        """Return the search split, the test split if it is not empty, the indices of its samples, and how it came."""
+        test, how = test_samples(self.y_true, self.groups, test_share, seed)
+        rest = np.setdiff1d(np.arange(len(self.y_true)), test)
+        return self.of(rest), self.of(test) if len(test) else None, test, how
 
     def of(self, samples: np.ndarray) -> "_Answers":
         groups, parent = (None if values is None else values[samples] for values in (self.groups, self.parent))
         return _Answers(self.y_pred[:, samples], self.y_true[samples], groups, parent, self.scores_key, samples)
+
+
+def _with_group_codes(splits: Mapping[str, _Answers]) -> list[_Answers]:
+    """Turn the groups of the splits, by the prefix of their keys, into codes that mean the same in both."""
+    codes = coded_groups({f"'{key}groups'": split.groups for key, split in splits.items() if split.groups is not None})
+    return [replace(split, groups=codes.get(f"'{key}groups'")) for key, split in splits.items()]
+
+
+def _shared_groups(search: _Answers, test: _Answers) -> str:
+    """Say how many groups have samples in both splits; nothing if there are none."""
+    if search.groups is None or test.groups is None:
+        return ""
+    shared, n_groups = np.intersect1d(search.groups, test.groups), np.union1d(search.groups, test.groups)
+    if not len(shared):
+        return ""
+    return (
+        f"{len(shared):,} of {len(n_groups):,} groups have samples in both splits, so the test split does not show how "
+        "ensembles do on new groups."
+    )
 
 
 def _read_scores(
