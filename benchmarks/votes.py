@@ -4,7 +4,8 @@
 
 The alternatives are a one-hot matrix product, a compiled loop and, for a pool too large for one-hot tables, bincounts
 in pieces that stay in the cache. All judge the same subsets on one thread and must count the same errors before a time
-is printed. The pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one
+is printed. Soft and half votes, sums of probabilities, are compared with Caruana's selection as AutoGluon does it. The
+pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one
 of two similar classes, as with real networks.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
+from ballots import small_pool as soft_and_half
 from output import Output, Sheet, Value, arguments
 
 from evo_ensyth.engine import BitPlanes
@@ -27,6 +29,7 @@ from evo_ensyth.pool import Votes
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 LARGE_POOL = (1_000, 50_000, 100)
 LARGE_SIZES = (20, 500)
+SOFT_POOL = (64, 1_000, 10)
 PIECE = 512  # samples: with 100 classes, their counts take 400 kB
 REPEATS = 7
 
@@ -125,6 +128,7 @@ def main() -> None:
         for shape in POOLS:
             out.show(small_pool(*shape))
         out.show(large_pool(*LARGE_POOL))
+        out.show(soft_and_half(*SOFT_POOL))
 
 
 def small_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:

@@ -187,8 +187,12 @@ class Ballots:
         """
         spread = self.noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
         scales = np.divide(NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))).astype(np.float32)
-        rest = (self.n_samples, -int(self.full.max()), scales, _losses())
-        return self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
+        unanswered, losses = -int(self.full.max()), _losses()
+        rest = (unanswered, scales, losses)
+        found = self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
+        middle, n_unused = len(losses) // 2, len(self.units) * LANES - self.n_samples
+        step = np.rint(np.maximum(np.float32(unanswered) * scales, np.float32(-middle))).astype(np.int64)
+        return np.asarray(found - n_unused * losses[middle + step])
 
     def spherical_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of 1 minus the cosine between the sums of all classes and the truth.

@@ -102,6 +102,15 @@ def strongest(sums, n_slots, least):
 
 
 @compiled
+def sum_of_slots(sums, n_slots):
+    """Return the sum of all slots."""
+    found = no_sums()
+    for slot in range(0, n_slots * LANES, LANES):
+        found = found + load_sums(sums, slot)
+    return found
+
+
+@compiled
 def squares(sums, n_slots):
     """Return the sum of the squares of all slots."""
     found = no_squares()
@@ -111,16 +120,16 @@ def squares(sums, n_slots):
 
 
 @compiled
-def sum_of_losses(margin, scale, losses, steps, n_samples):
-    """Sum of the losses of the first margins; margin m has loss ``losses[middle + m * scale]``, cut off at both ends.
+def sum_of_losses(margin, scale, losses, steps):
+    """Sum of the losses of 16 margins; margin m has loss ``losses[middle + m * scale]``, cut off at both ends.
 
     ``steps`` is working memory for 16 numbers.
     """
     middle = losses.size // 2
     store_sums(steps, 0, scaled(margin, scale, np.float32(middle)))
     found = 0
-    for lane in range(n_samples):
-        found += losses[middle + steps[lane]]
+    for lane in range(LANES):
+        found += losses[np.uint64(middle + steps[lane])]
     return found
 
 
@@ -207,11 +216,11 @@ def fill_predictions(ballots, first_slot, first, last, n_members, members, begin
 
 @compiled
 def sum_smoothed(
-    ballots, first_slot, first, last, n_members, members, begins, n_samples, unanswered, scales, losses
+    ballots, first_slot, first, last, n_members, members, begins, unanswered, scales, losses
 ):  # fmt: skip
     """Sum of the losses of each list's margins, see `sum_of_losses`: int64, (n_lists,).
 
-    Where nobody has a ballot, the margin is ``unanswered``.
+    Where nobody has a ballot, as at positions without a sample, the margin is ``unanswered``.
     """
     found = np.zeros(begins.size - 1, np.int64)
     sums, steps = room_for_sums(first_slot), np.empty(LANES, np.int32)
@@ -220,7 +229,7 @@ def sum_smoothed(
         for i in range(found.size):
             sum_unit(ballots, at, n_slots, members, begins[i], begins[i + 1], sums)
             margin = margins(load_sums(sums, 0), strongest(sums, n_slots, no_sums()), unanswered)
-            found[i] += sum_of_losses(margin, scales[i], losses, steps, samples_in(unit, n_samples))
+            found[i] += sum_of_losses(margin, scales[i], losses, steps)
     return found
 
 
@@ -246,10 +255,7 @@ def sum_distances(ballots, first_slot, first, last, n_members, members, begins, 
         at, n_slots = first_slot[unit] * n_members * LANES, first_slot[unit + 1] - first_slot[unit]
         for i in range(found.size):
             sum_unit(ballots, at, n_slots, members, begins[i], begins[i + 1], sums)
-            all_classes = no_sums()
-            for slot in range(0, n_slots * LANES, LANES):
-                all_classes = all_classes + load_sums(sums, slot)
-            store_sums(whole, 0, all_classes)
+            store_sums(whole, 0, sum_of_slots(sums, n_slots))
             store_wide(norms, 0, squares(sums, n_slots))
             found[i] += sum_of_distances(sums, norms, whole, samples_in(unit, n_samples))
     return found

@@ -8,9 +8,11 @@ from evo_ensyth.engine.kernels.ballots import (
     count,
     room_for_sums,
     samples_in,
+    squares,
     strongest,
     sum_of_distances,
     sum_of_losses,
+    sum_of_slots,
     sum_unit,
 )
 from evo_ensyth.engine.kernels.compiler import compiled
@@ -33,34 +35,48 @@ from evo_ensyth.engine.kernels.lanes import (
 
 
 @compiled
-def moved_sum(sums, slot, ballots, at, leaves):
-    """Return the sums of a slot after the ballots at ``at`` are added, or taken away."""
-    before, moved = load_sums(sums, slot), load_ballots(ballots, at + slot)
-    return before - moved if leaves else before + moved
+def joined(sums, slot, ballots, at):
+    """Return the sums of a slot after the ballots at ``at`` are added."""
+    return load_sums(sums, slot) + load_ballots(ballots, at + slot)
 
 
 @compiled
-def moved_strongest(sums, slots, ballots, at, leaves, least):
-    """Return the largest sum after a move in any of the slots, at least ``least``."""
-    if leaves:
-        for slot in slots:
-            least = larger(least, moved_sum(sums, slot, ballots, at, True))
-    else:
-        for slot in slots:
-            least = larger(least, moved_sum(sums, slot, ballots, at, False))
+def left(sums, slot, ballots, at):
+    """Return the sums of a slot after the ballots at ``at`` are taken away."""
+    return load_sums(sums, slot) - load_ballots(ballots, at + slot)
+
+
+@compiled
+def strongest_joined(sums, slots, n, ballots, at, least):
+    """Return the largest sum in the first ``n`` slots after ballots are added, at least ``least``."""
+    for i in range(n):
+        least = larger(least, joined(sums, slots[i], ballots, at))
     return least
 
 
 @compiled
-def moved_squares(sums, n_slots, ballots, at, leaves):
-    """Return the sum of the squares of all slots after a move."""
+def strongest_left(sums, slots, n, ballots, at, least):
+    """Return the largest sum in the first ``n`` slots after ballots are taken away, at least ``least``."""
+    for i in range(n):
+        least = larger(least, left(sums, slots[i], ballots, at))
+    return least
+
+
+@compiled
+def squares_joined(sums, n_slots, ballots, at):
+    """Return the sum of the squares of all slots after ballots are added."""
     found = no_squares()
-    if leaves:
-        for slot in range(0, n_slots * LANES, LANES):
-            found = found + square(moved_sum(sums, slot, ballots, at, True))
-    else:
-        for slot in range(0, n_slots * LANES, LANES):
-            found = found + square(moved_sum(sums, slot, ballots, at, False))
+    for slot in range(0, n_slots * LANES, LANES):
+        found = found + square(joined(sums, slot, ballots, at))
+    return found
+
+
+@compiled
+def squares_left(sums, n_slots, ballots, at):
+    """Return the sum of the squares of all slots after ballots are taken away."""
+    found = no_squares()
+    for slot in range(0, n_slots * LANES, LANES):
+        found = found + square(left(sums, slot, ballots, at))
     return found
 
 
@@ -84,16 +100,9 @@ def list_contested(sums, n_slots, least, largest, slots):
 
 
 @compiled
-def moved_errors(sums, slots, ballots, at, leaves, least, contested):
-    """Count the contested samples that are wrong after a move."""
-    rival = moved_strongest(sums, slots, ballots, at, leaves, least)
-    return count(above(rival, moved_sum(sums, 0, ballots, at, leaves)) & contested)
-
-
-@compiled
 def neighbour_errors(ballots, ties, first_slot, first, last, n_members, largest, members, movers, leaves):
     """Errors in units ``first`` to ``last - 1`` after each mover joins ``members``, or leaves them: (n_movers,)."""
-    errors = np.zeros(movers.size, np.int64)
+    errors, always_lost = np.zeros(movers.size, np.int64), 0
     sums = room_for_sums(first_slot)
     slots = np.empty(sums.size // LANES, np.int64)
     for unit in range(first, last):
@@ -103,11 +112,18 @@ def neighbour_errors(ballots, ties, first_slot, first, last, n_members, largest,
         break_ties(sums, ties, slot_0, n_slots)
         least = load_sums(ties, slot_0 * LANES)
         n, lost, contested = list_contested(sums, n_slots, least, largest, slots)
-        errors += lost
+        always_lost += lost
         if contested:
             for i in range(movers.size):
                 own = at + movers[i] * n_slots * LANES
-                errors[i] += moved_errors(sums, slots[:n], ballots, own, leaves[i], least, contested)
+                if leaves[i]:
+                    rival = strongest_left(sums, slots, n, ballots, own, least)
+                    errors[i] += count(above(rival, left(sums, 0, ballots, own)) & contested)
+                else:
+                    rival = strongest_joined(sums, slots, n, ballots, own, least)
+                    errors[i] += count(above(rival, joined(sums, 0, ballots, own)) & contested)
+    for i in range(movers.size):
+        errors[i] += always_lost
     return errors
 
 
@@ -125,24 +141,22 @@ def swap_errors(ballots, ties, first_slot, first, last, n_members, largest, memb
         least = load_sums(ties, slot_0 * LANES)
         for i in range(members.size):
             for slot in range(0, n_slots * LANES, LANES):
-                store_sums(fewer, slot, moved_sum(sums, slot, ballots, at + members[i] * n_slots * LANES, True))
+                store_sums(fewer, slot, left(sums, slot, ballots, at + members[i] * n_slots * LANES))
             n, lost, contested = list_contested(fewer, n_slots, least, largest, slots)
-            errors[i] += lost
-            if contested:
-                for j in range(joiners.size):
+            for j in range(joiners.size):
+                errors[i, j] += lost
+                if contested:
                     own = at + joiners[j] * n_slots * LANES
-                    errors[i, j] += moved_errors(fewer, slots[:n], ballots, own, False, least, contested)
+                    rival = strongest_joined(fewer, slots, n, ballots, own, least)
+                    errors[i, j] += count(above(rival, joined(fewer, 0, ballots, own)) & contested)
     return errors
 
 
 @compiled
 def neighbour_smoothed(
-    ballots, first_slot, first, last, n_members, members, movers, leaves, n_samples, unanswered, scales, losses
+    ballots, first_slot, first, last, n_members, members, movers, leaves, unanswered, scales, losses
 ):
-    """Sum of the losses of the margins after each move, see `sum_of_losses`: int64, (n_movers,).
-
-    Where nobody has a ballot, the margin is ``unanswered``.
-    """
+    """Sum of the losses of the margins after each move, see `sum_smoothed`: int64, (n_movers,)."""
     found = np.zeros(movers.size, np.int64)
     sums, steps = room_for_sums(first_slot), np.empty(LANES, np.int32)
     slots = np.arange(LANES, sums.size, LANES)
@@ -152,9 +166,13 @@ def neighbour_smoothed(
         sum_unit(ballots, at, n_slots, members, 0, members.size, sums)
         for i in range(movers.size):
             own = at + movers[i] * n_slots * LANES
-            rival = moved_strongest(sums, slots[: n_slots - 1], ballots, own, leaves[i], no_sums())
-            margin = margins(moved_sum(sums, 0, ballots, own, leaves[i]), rival, unanswered)
-            found[i] += sum_of_losses(margin, scales[i], losses, steps, samples_in(unit, n_samples))
+            if leaves[i]:
+                rival = strongest_left(sums, slots, n_slots - 1, ballots, own, no_sums())
+                margin = margins(left(sums, 0, ballots, own), rival, unanswered)
+            else:
+                rival = strongest_joined(sums, slots, n_slots - 1, ballots, own, no_sums())
+                margin = margins(joined(sums, 0, ballots, own), rival, unanswered)
+            found[i] += sum_of_losses(margin, scales[i], losses, steps)
     return found
 
 
@@ -169,8 +187,12 @@ def neighbour_cosines(ballots, first_slot, first, last, n_members, members, move
         sum_unit(ballots, at, n_slots, members, 0, members.size, sums)
         for i in range(movers.size):
             own = at + movers[i] * n_slots * LANES
-            norms = moved_squares(sums, n_slots, ballots, own, leaves[i])
-            found[i] += total(cosines(moved_sum(sums, 0, ballots, own, leaves[i]), norms, STEPS))
+            if leaves[i]:
+                norms = squares_left(sums, n_slots, ballots, own)
+                found[i] += total(cosines(left(sums, 0, ballots, own), norms, STEPS))
+            else:
+                norms = squares_joined(sums, n_slots, ballots, own)
+                found[i] += total(cosines(joined(sums, 0, ballots, own), norms, STEPS))
     return found
 
 
@@ -178,19 +200,20 @@ def neighbour_cosines(ballots, first_slot, first, last, n_members, members, move
 def neighbour_distances(ballots, first_slot, first, last, n_members, members, movers, leaves, n_samples):
     """Sum of the squared distances of shares from the truth after each move, see `sum_of_distances`: (n_movers,)."""
     found = np.zeros(movers.size, np.int64)
-    sums, truth, norms = room_for_sums(first_slot), np.empty(LANES, np.int32), np.empty(LANES, np.int64)
-    whole = np.empty(LANES, np.int32)
+    sums, moved = room_for_sums(first_slot), room_for_sums(first_slot)
+    whole, norms = np.empty(LANES, np.int32), np.empty(LANES, np.int64)
     for unit in range(first, last):
         n_slots = first_slot[unit + 1] - first_slot[unit]
         at = first_slot[unit] * n_members * LANES
         sum_unit(ballots, at, n_slots, members, 0, members.size, sums)
         for i in range(movers.size):
             own = at + movers[i] * n_slots * LANES
-            all_classes = no_sums()
             for slot in range(0, n_slots * LANES, LANES):
-                all_classes = all_classes + moved_sum(sums, slot, ballots, own, leaves[i])
-            store_sums(whole, 0, all_classes)
-            store_sums(truth, 0, moved_sum(sums, 0, ballots, own, leaves[i]))
-            store_wide(norms, 0, moved_squares(sums, n_slots, ballots, own, leaves[i]))
-            found[i] += sum_of_distances(truth, norms, whole, samples_in(unit, n_samples))
+                if leaves[i]:
+                    store_sums(moved, slot, left(sums, slot, ballots, own))
+                else:
+                    store_sums(moved, slot, joined(sums, slot, ballots, own))
+            store_sums(whole, 0, sum_of_slots(moved, n_slots))
+            store_wide(norms, 0, squares(moved, n_slots))
+            found[i] += sum_of_distances(moved, norms, whole, samples_in(unit, n_samples))
     return found
