@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evo_ensyth import objectives
+    from evo_ensyth import objectives, voting
     from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search
     from evo_ensyth.engine.ensembles import Ensembles
     from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
@@ -58,7 +58,7 @@ _PLACES = {
     "search": "api",
     "write_predictions": "io",
 }
-_MODULES = {"objectives": "objectives", "selectors": "selection.selectors"}
+_MODULES = {"objectives": "objectives", "selectors": "selection.selectors", "voting": "voting"}
 
 __all__ = [
     "Constraint",
@@ -84,6 +84,7 @@ __all__ = [
     "read_run",
     "search",
     "selectors",
+    "voting",
     "write_predictions",
 ]
 

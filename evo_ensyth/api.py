@@ -13,10 +13,14 @@ from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import Pool
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
+from evo_ensyth.selection import selectors
 from evo_ensyth.selection.constraints import constraints_of
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.recommendation import FOLDS
 from evo_ensyth.selection.run import Progress, run
 from evo_ensyth.selection.selectors import Selector
+from evo_ensyth.voting import VoteRule
+from evo_ensyth.voting.plurality import Plurality
 
 __all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
 
@@ -63,7 +67,7 @@ def load_problem(
     missing: str = "refuse",
     build: Callable[[str], object] | None = None,
 ) -> Problem:
-    """Load a problem: a pool with the objectives that its module states, or error and number of members.
+    """Load a problem: a pool with the objectives and the vote rule that its module states.
 
     Parameters
     ----------
@@ -92,7 +96,9 @@ def search(
     members: str | Sequence[str] | None = None,
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
-    guide: str | Objective | None = None,
+    vote: str | VoteRule | None = None,
+    recommend: str = "size_rule",
+    n_folds: int = FOLDS,
     on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | None = None,
 ) -> Run:
@@ -104,7 +110,8 @@ def search(
         What to search; text is loaded as by `load_problem`.
     objectives : names or Objective, optional
         What to minimise: names of the package's objectives, of the pool's costs, dotted names such as
-        ``"mylab.latency"``, or `Objective` instances. By default those of the problem.
+        ``"mylab.latency"``, or `Objective` instances. By default those of the problem; one that names none minimises
+        the criterion of its vote rule, such as ``smoothed_error``, and ``n_members``.
     selector : str or Selector
         How to choose, by name or as an instance such as ``selectors.NSGA2(population=50)``.
     baselines : str, or sequence of str or Selector
@@ -119,8 +126,13 @@ def search(
         Only members whose names match one of these patterns, such as ``"net_trim-*"``.
     at_most, at_least : mapping of names to limits, optional
         Constraints on the search split, such as ``{"bytes": 2e6}`` or ``{"accuracy": 0.9}``.
-    guide : str or Objective, optional
-        The objective that guides the search instead of the error.
+    vote : str or VoteRule, optional
+        How the members decide together, by name or as an instance such as ``voting.Plurality(ties="lowest")``. By
+        default that of the problem: plurality. The run is searched, judged and recommended by it.
+    recommend : str
+        ``size_rule`` for the smallest ensemble with nearly all of the gain, or ``lowest_error`` on the search split.
+    n_folds : int
+        Folds of the nested estimate of the recommended ensemble's error; 0 for none.
     on_progress : function of Progress, optional
         Called after each batch of ensembles.
     scratch : Path, optional
@@ -154,6 +166,13 @@ def search(
         raise InputError(f"problem is a {type(problem).__name__}; expected a Pool, a Problem, or the name of one.")
     if members is not None:
         asked = asked.among([members] if isinstance(members, str) else members)
+    chosen = selectors.load(selector)
+    if vote is not None:
+        asked = asked.voting_by(vote)
+    elif asked.vote == Plurality() and hasattr(chosen, "vote"):
+        asked = asked.voting_by(chosen.vote)
+    if objectives is None and asked.has_default_objectives:
+        objectives = getattr(chosen, "objectives", None)
     if objectives is not None:
         asked = asked.with_objectives(objectives)
     constraints = constraints_of(at_most or {}, at_least or {}, asked.pool.members, asked.known)
@@ -165,17 +184,11 @@ def search(
         budget=budget,
         seconds=seconds,
         seed=seed,
-        guide=None if guide is None else _guide(asked, guide),
+        recommend_by=recommend,
+        n_folds=n_folds,
         on_progress=on_progress,
         scratch=scratch,
     )
-
-
-def _guide(problem: Problem, guide: str | Objective) -> Objective:
-    try:
-        return problem.find(guide)
-    except InputError as error:
-        raise InputError(f"guide: {error}") from error
 
 
 def compare(runs: Sequence[Run | str | Path]) -> RunComparison:

@@ -15,13 +15,13 @@ from evo_ensyth.io import StoredPool, read_pool, read_predictions
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.voting import VoteRule
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis import BuildFolder, BuildStatus, Recipe
     from evo_ensyth.synthesis.estimate import Estimate
 
 __all__ = [
-    "DEFAULT_OBJECTIVES",
     "PoolMissingError",
     "Problem",
     "build_pool",
@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 RUNS = Path("runs")
-DEFAULT_OBJECTIVES = ("error", "n_members")
 
 
 class PoolMissingError(InputError):
@@ -102,9 +101,11 @@ def named_pool(target: str) -> StoredPool:
     return stored_pool(target)
 
 
-def stored_problem(problem: str, objectives: tuple[str | Objective, ...] = DEFAULT_OBJECTIVES) -> Problem:
+def stored_problem(
+    problem: str, objectives: tuple[str | Objective, ...] | None = None, *, vote: str | VoteRule = "plurality"
+) -> Problem:
     """Return the problem about the pool that `stored_pool` reads."""
-    return Problem(stored_pool(problem).pool, objectives, name=problem_name(problem))
+    return Problem(stored_pool(problem).pool, objectives, name=problem_name(problem), vote=vote)
 
 
 def load_problem(
@@ -146,7 +147,7 @@ def load_problem(
             if path.is_dir()
             else read_predictions(path, test_share=test_share, split_seed=split_seed, missing=missing)
         )
-        return Problem(pool, DEFAULT_OBJECTIVES)
+        return Problem(pool)
     module = problem_module(target)
     if not callable(getattr(module, "problem", None)):
         raise InputError(f"{target} has no function 'problem'; a problem module needs one.")

@@ -5,7 +5,7 @@ The latency of every member for one image is measured on this machine when the p
 the same seed gives the same front.
 
     python -m evo_ensyth search digits_latency
-    python -m evo_ensyth search digits_latency --objectives error,latency_sequential
+    python -m evo_ensyth search digits_latency --objectives smoothed_error,latency_sequential
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from evo_ensyth.files import read_json, write_json
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.objectives.error import error
+from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.workspace import Problem, problem_name, results_folder, stored_pool
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def problem() -> Problem:
     """Trade the error off against the latency of members side by side."""
     stored = stored_pool("digits")
     pool = stored.pool.with_cost("latency_ms", _latencies(stored))
-    return Problem(pool, (error, latency_parallel))
+    return Problem(pool, (smoothed_error, latency_parallel))
 
 
 def _latencies(stored: StoredPool) -> list[float]:

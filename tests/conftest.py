@@ -17,6 +17,7 @@ from evo_ensyth.cli import main as cli
 from evo_ensyth.io.pool_folder import Answers, write_manifest, write_member, write_parent_labels, write_truth
 from evo_ensyth.pool import Members, Parent, Pool, Votes
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.voting import Plurality
 
 ROOT = Path(__file__).parents[1]
 
@@ -156,8 +157,9 @@ def make_problem():
     """A function that draws a problem; the same arguments give the same one."""
 
     def make(
-        n_members=8, n_samples=120, n_classes=4, seed=0, goals=("error", "n_members"), with_test=True, with_parent=False
-    ):
+        n_members=8, n_samples=120, n_classes=4, seed=0, goals=("error", "n_members"), with_test=True,
+        with_parent=False, ties="lowest",
+    ):  # fmt: skip
         rng = np.random.default_rng(seed)
         labels, truth = naive.random_votes(rng, n_members, 2 * n_samples, n_classes, 0.65)
         costs = {name: rng.integers(1, 50, n_members) for name in ("bytes", "parameters", "macs")}
@@ -169,7 +171,7 @@ def make_problem():
             answers = np.where(rng.random(2 * n_samples) < 0.3, truth, labels[0])
             parent = Parent({"bytes": 90.0}, {"search": answers[:n_samples], "test": answers[n_samples:]})
         pool = Pool(members, search, test, parent, name="drawn")
-        return Problem(pool, goals)
+        return Problem(pool, goals, vote=Plurality(ties=ties))
 
     return make
 

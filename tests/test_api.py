@@ -12,7 +12,7 @@ import pytest
 from oracles import votes as naive
 
 import evo_ensyth
-from evo_ensyth import api, workspace
+from evo_ensyth import api, voting, workspace
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.io.run_folder import read_run
 from evo_ensyth.objectives import objective
@@ -168,12 +168,10 @@ def test_constraints_of_the_problem_stay(pool):
     assert run.constraints["at_most"] == {"n_members": 2.0, "watts": 6.0}
 
 
-def test_a_guide_may_be_a_name_or_an_objective(pool):
-    from evo_ensyth.objectives.smoothed_error import smoothed_error
-
-    by_name = api.search(pool, budget=200, guide="smoothed_error", baselines=())
-    by_instance = api.search(pool, budget=200, guide=smoothed_error, baselines=())
-    assert by_name.front.guide == "smoothed_error"
+def test_a_vote_may_be_a_name_or_an_instance(pool):
+    by_name = api.search(pool, budget=200, vote="log_odds", baselines=())
+    by_instance = api.search(pool, budget=200, vote=voting.LogOdds(), baselines=())
+    assert by_name.vote == "log_odds"
     assert front(by_name) == front(by_instance)
 
 
@@ -233,7 +231,7 @@ def test_a_selector_of_ones_own_has_a_dotted_name(pool, mylab):
 
 
 def test_an_objective_of_ones_own_has_a_dotted_name(pool, mylab):
-    run = api.search(pool, ["error", "mylab.f1"], selector="forward_greedy", baselines=(), guide="error")
+    run = api.search(pool, ["error", "mylab.f1"], selector="forward_greedy", baselines=())
     assert run.objectives == ("error", "f1")
     assert run.units[1] == "points"
     assert all(ensemble.search["f1"] == 2 * ensemble.size for ensemble in run.front)
@@ -261,12 +259,11 @@ def test_an_objective_of_ones_own_has_a_dotted_name_on_the_command_line(call, np
         ({"objectives": [lambda ensembles: ensembles.sizes]}, "objective"),
         ({"objectives": 3}, "objective"),
         ({"objectives": [3]}, "objective"),
-        ({"guide": "eror"}, "no objective called 'eror'. Did you mean 'error'?"),
-        ({"guide": 3}, "guide"),
-        (
-            {"objectives": ["watts"], "guide": "error"},
-            "guide 'error' replaces the objective 'error'; ask for that, too",
-        ),
+        ({"vote": "plurallity"}, "no vote called 'plurallity'. Did you mean 'plurality'?"),
+        ({"vote": 3}, "3 is no vote"),
+        ({"vote": "soft"}, "the search split of this pool has labels only"),
+        ({"recommend": "lowest"}, "no rule called 'lowest'"),
+        ({"n_folds": 1}, "n_folds is 1; it must be 2 or more"),
         ({"members": ["net*"]}, "no member's name matches 'net*'; there are 8, such as 'member-0'"),
         ({"at_most": {"wats": 3}}, "no objective called 'wats'. Did you mean 'watts'?"),
         ({"at_most": {"watts": float("nan")}}, "watts"),

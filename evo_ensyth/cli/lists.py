@@ -14,7 +14,7 @@ class Kind(StrEnum):
 
     SELECTORS = "selectors"
     OBJECTIVES = "objectives"
-    COMBINERS = "combiners"
+    VOTES = "votes"
     COMPRESSORS = "compressors"
     DATASETS = "datasets"
     NETWORKS = "networks"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 FOLDERS = {
     Kind.SELECTORS: "evo_ensyth.selection.selectors",
     Kind.OBJECTIVES: "evo_ensyth.objectives",
-    Kind.COMBINERS: "evo_ensyth.combining",
+    Kind.VOTES: "evo_ensyth.voting",
     Kind.COMPRESSORS: "evo_ensyth.synthesis.compression",
     Kind.DATASETS: "evo_ensyth.synthesis.datasets",
     Kind.NETWORKS: "evo_ensyth.synthesis.networks",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 COMMANDS = {"report": "compare"}
 OPTIONS = {"--against": "--baseline", "--criterion": "--guide"}
 POOL_COMMANDS = {"make": "build"}
+LISTS = {"combiners": "votes"}
 
 
 def with_new_names(arguments: list[str], is_problem: Callable[[str], bool], hint: Callable[[str], None]) -> list[str]:
@@ -32,6 +33,8 @@ def with_new_names(arguments: list[str], is_problem: Callable[[str], bool], hint
     if arguments[0] == "search":
         for place in range(1, len(arguments)):
             rename(place, OPTIONS)
+    if arguments[0] == "list" and len(arguments) > 1:
+        rename(1, LISTS)
     if arguments[0] == "pool" and len(arguments) > 1:
         rename(1, POOL_COMMANDS)
         if is_problem(arguments[1]):

@@ -1,6 +1,7 @@
 """The commands about runs: ``search``, ``compare``, ``pick``."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
     from evo_ensyth.selection.problem import Problem
+    from evo_ensyth.voting import VoteRule
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -34,14 +36,28 @@ def search(
         typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
     ] = None,
     objectives: Annotated[
-        str | None, typer.Option(help="What to minimise, separated by commas. [default: error,n_members]")
+        str | None, typer.Option(help="What to minimise, separated by commas. [default: smoothed_error,n_members]")
     ] = None,
     at_most: AtMost = None,
     at_least: AtLeast = None,
-    guide: Annotated[
-        str | None,
-        typer.Option(help="What guides the search instead of the error. [default: shrunk_error for nsga2, else error]"),
+    vote: Annotated[
+        str | None, typer.Option(help="How the members decide; 'list votes' shows what there is. [default: plurality]")
     ] = None,
+    ties: Annotated[
+        str | None,
+        typer.Option(metavar="RULE", help="What breaks ties of plurality: scores, log_odds or lowest. [default: auto]"),
+    ] = None,
+    temper: Annotated[
+        bool | None,
+        typer.Option("--temper/--no-temper", help="Temper probabilities before they are added. [default: temper]"),
+    ] = None,
+    recommend: Annotated[
+        str, typer.Option(metavar="RULE", help="size-rule, or lowest-error on the search split.")
+    ] = "size-rule",
+    folds: Annotated[
+        int, typer.Option(min=0, help="Folds of the nested estimate of the error on unseen samples; 0 for none.")
+    ] = 10,
+    guide: Annotated[str | None, typer.Option(hidden=True)] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may judge.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
     max_size: Annotated[
@@ -75,7 +91,11 @@ def search(
     baselines = ["backward_elimination"] if baseline is None else baseline
     for name in baselines:
         selectors.load(name)
+    rule = _vote(vote, ties=ties, temper=temper)
     most, least = limits(at_most), limits(at_least)
+    goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
+    if guide is not None:
+        goals = _without_guide(guide, goals)
     if out is not None:
         check_new_folder(out)
     problem = api.load_problem(
@@ -91,7 +111,7 @@ def search(
     with progress.search_progress(quiet=quiet) as show:
         run = api.search(
             problem,
-            None if objectives is None else [name.strip() for name in objectives.split(",")],
+            goals,
             selector=selector if max_size is None else chosen,
             baselines=baselines,
             budget=budget,
@@ -100,7 +120,9 @@ def search(
             members=members,
             at_most=most,
             at_least=least,
-            guide=guide,
+            vote=rule,
+            recommend=recommend.replace("-", "_"),
+            n_folds=folds,
             on_progress=show,
             scratch=workspace.results_folder(problem.name) / "unfinished",
         )
@@ -169,7 +191,7 @@ def pick(
         picked_by = f"the best with at most {', '.join(at_most or ())}"
     if as_json:
         about = {"problem": run.problem, "selector": run.front.selector, "seed": run.seed}
-        print(json.dumps({**about, "rule": picked_by, "vote": run.vote, **ensemble.to_dict()}, allow_nan=False))
+        print(json.dumps({**about, "rule": picked_by, **ensemble.to_dict(), "vote": run.vote}, allow_nan=False))
     else:
         console.print_pick(run, ensemble, picked_by)
 
@@ -179,6 +201,21 @@ def _free_place(problem: "Problem", selector: str, seed: int) -> Path:
     from evo_ensyth.files import next_free
 
     return next_free(workspace.results_folder(problem.name) / f"{selector}-seed{seed}")
+
+
+def _vote(vote: str | None, **settings: str | bool | None) -> "VoteRule | None":
+    from evo_ensyth import voting
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    return None if vote is None and not given else voting.load(vote or "plurality", given)
+
+
+def _without_guide(guide: str, objectives: list[str] | None) -> list[str]:
+    """Objectives that do what the old option ``--guide`` did: it stands for the error."""
+    wanted = [guide if name == "error" else name for name in objectives or ["error", "n_members"]]
+    hint = f"'--guide {guide}' is now '--objectives {','.join(wanted)}'; the old option will be removed."
+    print(hint, file=sys.stderr)
+    return wanted
 
 
 def _build_pool(name: str, quiet: bool) -> None:

@@ -16,13 +16,13 @@ samples that nobody answers, which are wrong.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
+from evo_ensyth.engine.smoothing import smoothed
 from evo_ensyth.engine.threads import interleaved, side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
@@ -142,12 +142,6 @@ class BitPlanes:
         """
         return self._each(counting.count_errors_by, subsets, groups[self.order], n_groups)
 
-    @cached_property
-    def lost_by_all(self) -> np.ndarray:
-        """int64, (n_samples,): 1 where the vote of the whole pool is wrong, 0 where it is right."""
-        samples = np.arange(self.n_samples)
-        return np.asarray(self.errors_by(samples, self.n_samples, np.ones((1, self.n_members), bool))[0])
-
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
         """Count how often each margin occurs: votes for the truth minus votes for its strongest rival.
 
@@ -202,6 +196,16 @@ class BitPlanes:
         if self.holes:
             sums += self._unanswered_losses(table, rows, subsets)
         return sums
+
+    def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+        """Sum of the smoothed losses of all samples' margins; see `Tally.smoothed_losses`."""
+
+        def losses(size: int) -> np.ndarray:
+            return smoothed(size, self.n_members)
+
+        if around is None:
+            return self.margin_losses(subsets, losses)
+        return self.neighbour_losses(around, (subsets ^ around).argmax(axis=1), losses)
 
     def neighbour_losses(
         self, subset: np.ndarray, movers: np.ndarray, losses: Callable[[int], np.ndarray]

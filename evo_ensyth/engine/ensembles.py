@@ -1,6 +1,5 @@
 """A batch of subsets of one pool, as objectives see them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +8,8 @@ import numpy as np
 from evo_ensyth.engine import views
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
-from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.engine.soft_votes import SoftVotes
+from evo_ensyth.engine.tally import Tally
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Members, Votes
 
@@ -27,18 +26,26 @@ class Ensembles:
     votes : Votes
         The split on which the ensembles are evaluated.
     around : bool, (n_members,), optional
-        A subset from which each ensemble differs by one member. Margin losses of the whole batch then cost little more
-        than those of one ensemble.
+        A subset from which each ensemble differs by one member. Smoothed losses of the whole batch then cost little
+        more than those of one ensemble.
+    counted_by : Tally, optional
+        Counts the votes by the vote rule of the problem; by default plurality votes with ties to the lowest class.
     """
 
     subsets: np.ndarray
     pool: Members
     votes: Votes
     around: np.ndarray | None = None
+    counted_by: Tally | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""
         return len(self.subsets)
+
+    @property
+    def tally(self) -> Tally:
+        """Counts the votes of the ensembles by the vote rule of the problem."""
+        return self.counted_by or views.plurality_votes(self.votes)
 
     @property
     def bit_planes(self) -> BitPlanes:
@@ -68,29 +75,42 @@ class Ensembles:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """int64, (n_ensembles,): number of samples on which the plurality vote is wrong."""
-        return self.bit_planes.errors(self.subsets)
+        """int64, (n_ensembles,): number of samples on which the vote is wrong."""
+        return self.tally.errors(self.subsets)
 
     @cached_property
     def margin_counts(self) -> np.ndarray:
         """int64, (n_ensembles, 2 * n_members + 1): how often each margin occurs; see `BitPlanes.margin_counts`."""
         return self.bit_planes.margin_counts(self.subsets)
 
-    def margin_losses(self, losses: Callable[[int], np.ndarray]) -> np.ndarray:
-        """int64, (n_ensembles,): sum of the losses of all samples' margins; see `BitPlanes.margin_losses`."""
-        if self.around is None:
-            return self.bit_planes.margin_losses(self.subsets, losses)
-        movers = (self.subsets ^ self.around).argmax(axis=1)
-        return self.bit_planes.neighbour_losses(self.around, movers, losses)
+    @cached_property
+    def smoothed_losses(self) -> np.ndarray:
+        """int64, (n_ensembles,): sum of the smoothed losses of all samples' margins; see `Tally.smoothed_losses`."""
+        return self.tally.smoothed_losses(self.subsets, self.around)
+
+    def errors_by(self, groups: np.ndarray, n_groups: int) -> np.ndarray:
+        """Count the samples of each group that the vote gets wrong.
+
+        Parameters
+        ----------
+        groups : int64, (n_samples,)
+            The group of each sample, below ``n_groups``.
+        n_groups : int
+
+        Returns
+        -------
+        int64, (n_ensembles, n_groups)
+        """
+        return self.tally.errors_by(groups, n_groups, self.subsets)
 
     @cached_property
     def errors_by_class(self) -> np.ndarray:
-        """int64, (n_ensembles, n_classes): number of samples of each true class that the plurality vote gets wrong."""
-        return self.bit_planes.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes, self.subsets)
+        """int64, (n_ensembles, n_classes): number of samples of each true class that the vote gets wrong."""
+        return self.errors_by(self.votes.y_true.astype(np.int64), self.votes.n_classes)
 
     @property
     def error_rate(self) -> np.ndarray:
-        """float64, (n_ensembles,): share of samples on which the plurality vote is wrong."""
+        """float64, (n_ensembles,): share of samples on which the vote is wrong."""
         return self.errors / self.votes.n_samples
 
     @cached_property
@@ -100,13 +120,11 @@ class Ensembles:
 
     @cached_property
     def predictions(self) -> np.ndarray:
-        """(n_ensembles, n_samples), type of the labels: the plurality vote on each sample, ties to the lowest class.
+        """(n_ensembles, n_samples), type of the labels: what the vote predicts for each sample.
 
         ``n_classes`` where no member has an answer.
         """
-        predictions = np.empty((len(self), self.votes.n_samples), self.votes.y_pred.dtype)
-        fill_predictions(self.votes.y_pred, self.subsets, self.votes.n_classes, predictions)
-        return predictions
+        return self.tally.predictions(self.subsets)
 
     def total(self, cost: str) -> np.ndarray:
         """Sum of a cost over the members, counting shared parts once; exact where costs are decimal fractions.

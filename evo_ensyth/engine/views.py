@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.holes import Holes
+from evo_ensyth.engine.plurality import PluralityVotes
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.pool import Votes
 
@@ -41,6 +42,12 @@ def bit_planes(votes: Votes) -> BitPlanes:
         The bit planes would take too much memory; see `BitPlanes.of`.
     """
     return BitPlanes.of(votes)
+
+
+@_made_once
+def plurality_votes(votes: Votes) -> PluralityVotes:
+    """Plurality votes, ties to the lowest class."""
+    return PluralityVotes.of(votes, bit_planes(votes))
 
 
 @_made_once

@@ -13,7 +13,7 @@ from evo_ensyth.results.comparison import BASELINES, Comparison
 from evo_ensyth.results.run import FORMAT, Run
 
 FORMULA = ("=", "+", "-", "@")
-READABLE = (1, 2, FORMAT)  # 1 had neither costs nor comparisons
+READABLE = (1, 2, 3, FORMAT)  # 1 had neither costs nor comparisons
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -51,7 +51,7 @@ def read_run(folder: Path | str) -> Run:
         known = ", ".join(map(str, READABLE))
         raise InputError(f"{path}: field 'format' is {version}; this version reads {known}.")
     try:
-        found = Run.from_dict(content if version == FORMAT else _of_format_2(content))
+        found = Run.from_dict(content if version == FORMAT else _of_earlier_format(content))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by one of our own types, which validate themselves
@@ -61,33 +61,33 @@ def read_run(folder: Path | str) -> Run:
     return found
 
 
-def _of_format_2(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate the content of formats 1 and 2. Missing fields stay missing, and validation reports them later."""
+def _of_earlier_format(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate the content of formats 1 to 3. Missing fields stay missing, and validation reports them later."""
     renamed = {"found": "front", "against": "baselines", "chosen": "recommended_index", "reference": "reference_point"}
     renamed |= {"bounds": "constraints"}
     run = {renamed.get(key, key): value for key, value in content.items()}
     marks = run.pop("marks", None)
     if isinstance(marks, dict):
-        run |= {name: _ensemble_of_format_2(mark) for name, mark in marks.items()}
+        run |= {name: _ensemble_of_earlier_format(mark) for name, mark in marks.items()}
     if isinstance(run.get("front"), dict):
-        run["front"] = _front_of_format_2(run["front"])
+        run["front"] = _front_of_earlier_format(run["front"])
     if isinstance(run.get("baselines"), list):
-        run["baselines"] = [_front_of_format_2(front) for front in run["baselines"]]
+        run["baselines"] = [_front_of_earlier_format(front) for front in run["baselines"]]
     return run
 
 
-def _front_of_format_2(front: Any) -> Any:
+def _front_of_earlier_format(front: Any) -> Any:
     if not isinstance(front, dict):
         return front
     renamed = {"evaluations": "n_evaluations", "entries": "ensembles", "certified_sizes": "proven_sizes"}
-    renamed |= {"criterion": "guide"}
+    renamed |= {"criterion": "leading", "guide": "leading"}
     front = {renamed.get(key, key): value for key, value in front.items()}
     if isinstance(front.get("ensembles"), list):
-        front["ensembles"] = [_ensemble_of_format_2(ensemble) for ensemble in front["ensembles"]]
+        front["ensembles"] = [_ensemble_of_earlier_format(ensemble) for ensemble in front["ensembles"]]
     return front
 
 
-def _ensemble_of_format_2(ensemble: Any) -> Any:
+def _ensemble_of_earlier_format(ensemble: Any) -> Any:
     if not isinstance(ensemble, dict):
         return ensemble
     return {"discordant" if key == "versus" else key: value for key, value in ensemble.items()}

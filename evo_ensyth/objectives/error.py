@@ -1,4 +1,4 @@
-"""Share of samples that the plurality vote gets wrong."""
+"""Share of samples that the vote gets wrong."""
 
 import numpy as np
 
@@ -7,5 +7,5 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="share of samples", counts="errors")
 def error(ensembles: Ensembles) -> np.ndarray:
-    """Share of samples on which the plurality vote is wrong."""
+    """Share of samples on which the vote is wrong."""
     return ensembles.error_rate

@@ -22,8 +22,9 @@ def paired_error(ensembles: Ensembles) -> np.ndarray:
 
     No samples are actually drawn: this is the limit that resampling tends to as the number of resamples grows.
     """
-    planes, n_samples = ensembles.bit_planes, ensembles.votes.n_samples
-    alone, together = planes.errors_by(planes.lost_by_all, 2, ensembles.subsets).T
-    spared = planes.lost_by_all.sum() - together
+    tally, n_samples = ensembles.tally, ensembles.votes.n_samples
+    pool = tally.predictions(np.ones((1, tally.n_members), bool))[0] != ensembles.votes.y_true
+    alone, together = ensembles.errors_by(pool.astype(np.int64), 2).T
+    spared = np.count_nonzero(pool) - together
     squared = n_samples * (alone + spared) - (alone - spared) ** 2  # n^3 times the variance: a whole number
     return np.asarray((alone + together + np.sqrt(squared / n_samples)) / n_samples)

@@ -1,9 +1,9 @@
-"""Smoothed error, shrunk towards the members' own errors; guides the default search."""
+"""Smoothed error, shrunk towards the members' own errors."""
 
 import numpy as np
 
+from evo_ensyth.engine.smoothing import STEPS
 from evo_ensyth.objectives import Ensembles, objective
-from evo_ensyth.objectives.smoothed_error import STEPS, smoothed_errors
 
 # The members' own errors carry the weight of this many additional samples of the search split.
 PRIOR_SAMPLES = 300
@@ -22,7 +22,7 @@ def shrunk_error(ensembles: Ensembles) -> np.ndarray:
     Efron, Morris, "Stein's estimation rule and its competitors", JASA 68, 1973, on shrinking many estimates at once.
     """
     votes = ensembles.votes
-    seen = smoothed_errors(ensembles) / STEPS
+    seen = ensembles.smoothed_losses / STEPS
     # einsum adds without a temporary array of int64, which would be eight times as large as the subsets
     own = np.einsum("ij,j->i", ensembles.subsets, votes.member_errors) / (ensembles.sizes * votes.n_samples)
     return np.asarray((seen + PRIOR_SAMPLES * own) / (votes.n_samples + PRIOR_SAMPLES))

@@ -23,5 +23,5 @@ def worst_group_error(ensembles: Ensembles) -> np.ndarray:
         split = ensembles.votes.split
         raise InputError(f"the {split} split of this pool knows no groups; a .npz file gives them as '{split}_groups'.")
     sizes = np.bincount(groups)
-    errors = ensembles.bit_planes.errors_by(groups.astype(np.int64), len(sizes), ensembles.subsets)
+    errors = ensembles.errors_by(groups.astype(np.int64), len(sizes))
     return np.asarray((errors[:, sizes > 0] / sizes[sizes > 0]).max(axis=1))

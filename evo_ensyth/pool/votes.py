@@ -35,6 +35,8 @@ class Votes:
         Reads the members' scores for every class, if there are any; called when scores are first used.
     groups : int64, (n_samples,), optional
         Group of each sample, such as the hospital it comes from: codes for whatever values are given.
+    labels_only : bool
+        Whether ``read_scores`` can only say why there are no scores.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Votes:
     split: str
     read_scores: Callable[[], Scores] | None = field(default=None, repr=False, compare=False)
     groups: np.ndarray | None = None
+    labels_only: bool = False
 
     def __post_init__(self) -> None:
         labels, truth = np.asarray(self.y_pred), np.asarray(self.y_true)
@@ -84,6 +87,11 @@ class Votes:
     def n_samples(self) -> int:
         """Number of samples."""
         return int(self.y_pred.shape[1])
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the members give scores."""
+        return self.read_scores is not None and not self.labels_only
 
     @cached_property
     def has_holes(self) -> bool:
@@ -148,7 +156,7 @@ class Votes:
         labels = self.y_pred[members][:, samples]
         if self.has_holes:
             labels = signed_labels(labels, self.n_classes)
-        return Votes(labels, self.y_true[samples], self.n_classes, split, read_scores, groups)
+        return Votes(labels, self.y_true[samples], self.n_classes, split, read_scores, groups, self.labels_only)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import Facts, gather, guided_by, headline, p_value, ranges
+from evo_ensyth.report.facts import Facts, gather, headline, p_value, ranges, recommended_because
 from evo_ensyth.results.comparison import BASELINES, Comparison
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
@@ -17,7 +17,7 @@ from evo_ensyth.results.run import Run
 MEMBERS_SHOWN = 6
 WIDTH = 140  # where there is no terminal
 REPR_WIDTH = 100
-BASELINE_COLUMNS = {"best_k": "best k", "single_best": "best", "parent": "parent"}
+BASELINE_COLUMNS = {"best_k": "best k", "single_best": "best", "whole_pool": "pool", "parent": "parent"}
 
 
 def print_run(run: Run, folder: Path) -> None:
@@ -41,16 +41,16 @@ def print_run(run: Run, folder: Path) -> None:
     say(console, f"{front.n_evaluations:,} ensembles judged in {front.seconds:.2f} s, {rate:,.0f} a second")
     if front.proven_sizes:
         sizes = ranges(front.proven_sizes)
-        say(console, f"proven (=): no ensemble of {sizes} members has a lower search error than shown up to its size")
+        say(
+            console, f"proven (=): no ensemble of {sizes} members has a lower {front.leading} than shown up to its size"
+        )
     if run.n_test:
         say(console, "minus best k: test error minus that of the k members with the lowest search error, in points")
         say(
             console,
             "p: McNemar's exact test, corrected by Holm for the whole front; intervals are in report.md",
         )
-    say(console, "recommended (*): the lowest error on the search split; of equals, the smallest")
-    if guided_by(run):
-        say(console, guided_by(run))
+    say(console, f"recommended (*): {recommended_because(run)}")
     if run.constraints_in_words:
         say(console, f"all of them keep the constraints on the search split: {run.constraints_in_words}")
     say(console, _written(folder))

@@ -129,15 +129,13 @@ def headline(run: Run, ensemble: Ensemble) -> tuple[str, ...]:
     return (quality, *verdicts, *_costs(run, ensemble))
 
 
-def guided_by(run: Run) -> str:
-    """Say what guided the search, where it was not the error that is shown; else nothing."""
-    guide = run.front.guide
-    if guide == "error" or "error" not in run.objectives:
-        return ""
+def recommended_because(run: Run) -> str:
+    """Say by which rule the recommended ensemble was chosen."""
+    if run.recommend_by == "lowest_error":
+        return "the one with the lowest error on the search split; of equals, the smallest"
     return (
-        f"The search minimised {guide}, an estimate that is less prone to luck than the error on the search split; the "
-        f"table shows the plain error. Each ensemble has the lowest {guide} up to its size, so its error may be above "
-        "that of a smaller one. For the plain front: --guide error."
+        "the smallest that keeps all but a twentieth of what the front gains over its smallest ensemble, by an error "
+        "that counts narrow votes in part"
     )
 
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.engine import Ensembles
-from evo_ensyth.engine.plurality import plurality
-from evo_ensyth.pool import Parent, Votes
+from evo_ensyth.pool import Parent
 from evo_ensyth.results.statistics import LEVEL, holm, mcnemar, paired_interval
 
 # In the order in which they are reported. The k best members, k being the size of the ensemble, are what backward
 # elimination leaves at that size.
-BASELINES = ("best_k", "single_best", "parent")
+BASELINES = ("best_k", "single_best", "whole_pool", "parent")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def baseline_name(baseline: str, size: int) -> str:
     """Name a baseline of an ensemble of some size in words."""
     if baseline == "best_k" and size > 1:
         return f"the best {size} members"
-    return "the parent" if baseline == "parent" else "the best single member"
+    return {"parent": "the parent", "whole_pool": "the whole pool"}.get(baseline, "the best single member")
 
 
 def count_discordant(search: Ensembles, test: Ensembles | None, parent: Parent | None) -> list[dict[str, Discordant]]:
@@ -206,28 +205,22 @@ def _counted(
     votes = ensembles.votes
     best_first = np.argsort(member_errors, kind="stable")
     rank = np.argsort(best_first, kind="stable")
-    single_best = rank < 1
-    wrong_single = _wrong(votes, single_best)
+    sizes = np.unique(ensembles.sizes)
+    simple = {"single_best": rank < 1, "whole_pool": np.ones_like(rank, bool)}
+    rivals = [*simple.values(), *(rank < size for size in sizes)]
+    wrong = ensembles.tally.predictions(np.concatenate([ensembles.subsets, rivals])) != votes.y_true
+    ours, theirs = wrong[: len(ensembles)], wrong[len(ensembles) :]
     wrong_parent = parent.y_pred[votes.split] != votes.y_true if parent else None
-    counts: list[dict[str, tuple[int, int]]] = [{} for _ in range(len(ensembles))]
-    for size in np.unique(ensembles.sizes):
-        best_k = rank < size
-        wrong_best = _wrong(votes, best_k)
-        for row in np.flatnonzero(ensembles.sizes == size):
-            subset = ensembles.subsets[row]
-            ours = _wrong(votes, subset)
-            for baseline, other, theirs in (
-                ("best_k", best_k, wrong_best),
-                ("single_best", single_best, wrong_single),
-                ("parent", None, wrong_parent),
-            ):
-                itself = other is not None and np.array_equal(subset, other)
-                if theirs is not None and not itself:
-                    pair = np.count_nonzero(ours & ~theirs), np.count_nonzero(theirs & ~ours)
-                    counts[row][baseline] = int(pair[0]), int(pair[1])
+    counts: list[dict[str, tuple[int, int]]] = []
+    for row, subset in enumerate(ensembles.subsets):
+        best_k = len(simple) + int(np.searchsorted(sizes, ensembles.sizes[row]))
+        places = {"best_k": best_k, **{name: i for i, name in enumerate(simple)}}
+        others = {name: theirs[place] for name, place in places.items() if not np.array_equal(subset, rivals[place])}
+        if wrong_parent is not None:
+            others["parent"] = wrong_parent
+        pairs = {
+            name: (np.count_nonzero(ours[row] & ~other), np.count_nonzero(other & ~ours[row]))
+            for name, other in others.items()
+        }
+        counts.append({name: (int(first), int(second)) for name, (first, second) in pairs.items()})
     return counts
-
-
-def _wrong(votes: Votes, subset: np.ndarray) -> np.ndarray:
-    """Bool, (n_samples,): where the vote of one subset is wrong."""
-    return np.asarray(plurality(votes.y_pred[subset], votes.n_classes) != votes.y_true)

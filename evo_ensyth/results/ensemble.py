@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from evo_ensyth.engine.plurality import plurality
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
+from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.pool.predictions import columns_of, whole_labels
 from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
 from evo_ensyth.results.statistics import interval
+from evo_ensyth.voting import EnsembleVote, plain_plurality
 
 SPLITS = ("search", "test")
 
@@ -38,6 +40,10 @@ class Ensemble:
         Members of the pool, and samples of both splits.
     comparisons : mapping of baseline to Comparison
         What the discordant samples say.
+    criterion : float, optional
+        What a recommendation weighs against cost: the smoothed error on the search split, or the leading objective.
+    vote : EnsembleVote, optional
+        How the members vote, with everything that was fitted; by default plurality, ties to the lowest class.
     is_single_best : bool
         Whether it is the member with the fewest errors on the search split, alone.
     """
@@ -49,6 +55,8 @@ class Ensemble:
     search_errors: int
     test_errors: int | None
     costs: Mapping[str, float] = field(default_factory=dict)
+    criterion: float | None = None
+    vote: EnsembleVote | None = None
     discordant: Mapping[str, Discordant] = field(default_factory=dict)
     n_pool: int = 0
     n_search: int = 0
@@ -122,12 +130,12 @@ class Ensemble:
         Returns
         -------
         int64, (n_samples,)
-            Most votes win; ties go to the lowest class.
+            By the vote rule of the search.
 
         Raises
         ------
         InputError
-            Members are missing, or their predictions do not fit.
+            Members are missing, or their predictions do not fit; the vote adds probabilities, and these are labels.
         """
         if isinstance(predictions, Mapping) or hasattr(predictions, "columns"):
             columns = columns_of(predictions, "the predictions")
@@ -151,8 +159,13 @@ class Ensemble:
                     f"of the pool, or of the {self.size} of the ensemble."
                 )
         labels = answers.argmax(axis=2) if answers.ndim == 3 else whole_labels(answers, "the predictions")
-        n_classes = int(labels.max(initial=0)) + 1
-        return plurality(labels.astype(np.uint8 if n_classes <= 256 else np.uint16), n_classes).astype(np.int64)
+        vote = self.vote or plain_plurality(self.size)
+        n_classes = answers.shape[2] if answers.ndim == 3 else int(labels.max(initial=0)) + 1
+        if answers.ndim == 2 and vote.needs_scores:
+            raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
+        truth = np.zeros(labels.shape[1], np.int64)  # not used
+        scores = partial(Scores, answers, truth, "new") if answers.ndim == 3 else None
+        return vote.predict(Votes(labels, truth, n_classes, "new", scores)).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything about it as JSON values; see ``docs/formats.md``."""
@@ -166,6 +179,8 @@ class Ensemble:
             "search_interval": self.interval("search"),
             "test_interval": self.interval("test"),
             "optimism": None if self.test_errors is None else self.optimism,
+            "criterion": self.criterion,
+            "vote": None if self.vote is None else self.vote.to_dict(),
             "costs": dict(self.costs),
             "discordant": {name: asdict(counts) for name, counts in self.discordant.items()},
             "comparisons": {name: asdict(comparison) for name, comparison in self.comparisons.items()},

@@ -44,12 +44,12 @@ class Front:
         By the objectives asked for, up to the run's reference point.
     ensembles : tuple of Ensemble
     history : tuple of Milestone
-        One for each batch that moved the front, by the objectives that guided the search.
+        One for each batch that moved the front.
     proven_sizes : tuple of int
-        Sizes of which no ensemble makes fewer errors on the search split than the front does up to that size.
-    guide : str
-        The objective that guided the search; it may have replaced the error. The front is what nothing dominates by
-        it; ensembles and ``hypervolume`` are by the objectives asked for.
+        Sizes of which no ensemble has a lower leading objective on the search split than the front does up to that
+        size.
+    leading : str
+        The objective that led where there can be only one, such as among neighbours.
     """
 
     selector: str
@@ -60,7 +60,7 @@ class Front:
     ensembles: tuple[Ensemble, ...]
     history: tuple[Milestone, ...] = ()
     proven_sizes: tuple[int, ...] = ()
-    guide: str = "error"
+    leading: str = "error"
 
     def __len__(self) -> int:
         """Number of ensembles."""

@@ -10,12 +10,36 @@ from evo_ensyth.results.front import Front
 from evo_ensyth.results.limits import beyond
 from evo_ensyth.results.statistics import knee, smallest_within_one_standard_error
 
-RULES = ("recommended", "knee", "one_standard_error")
+RULES = ("recommended", "knee", "one_standard_error", "lowest_error")
+# Share of the gain over the cheapest ensemble that may be given up for a smaller one.
+GIVEN_UP = 0.05
+
+
+def by_size_rule(criterion: np.ndarray, costs: np.ndarray) -> int:
+    """Index of the cheapest ensemble that has nearly all of the gain over the cheapest one there is.
+
+    It is the cheapest with S <= S_min + 0.05 (S_1 - S_min), where S is the criterion, S_min its lowest value and S_1
+    that of the cheapest ensemble. Of equals, the first with the lowest criterion.
+
+    Parameters
+    ----------
+    criterion, costs : float64, (n,)
+        Of the ensembles of a front; smaller is better.
+    """
+    order = np.lexsort((criterion, costs))
+    cheapest, least = criterion[order[0]], criterion.min()
+    return int(next(i for i in order if criterion[i] <= least + GIVEN_UP * (cheapest - least)))
+
+
+def lowest_error(errors: np.ndarray, sizes: np.ndarray) -> int:
+    """Index of the ensemble with the fewest errors; of equals, the smallest: int64, (n,), both."""
+    return int(np.lexsort((sizes, errors))[0])
 
 
 def pick(
     front: Front,
     objectives: Sequence[str],
+    recommended: int,
     *,
     size: int | None = None,
     at_most: Mapping[str, float] | None = None,
@@ -29,8 +53,11 @@ def pick(
         Not empty.
     objectives : sequence of str
         What was minimised; the knee is that of the error against the first cost among them.
+    recommended : int
+        Index of the recommended ensemble.
     size, at_most, rule
-        One of them, or none: the best of this size, the best that costs no more, or one of `RULES`.
+        One of them, or none: the best of this size, the one that is recommended among those that cost no more, or one
+        of `RULES`.
 
     Raises
     ------
@@ -42,17 +69,14 @@ def pick(
     if size is not None:
         return of_size(front, size)
     if at_most:
-        return cheapest_within(front, at_most)
+        return within_limits(front, objectives, at_most)
     if rule is None or rule == "recommended":
-        return recommended(front)
+        return recommended
     if rule not in RULES:
         raise unknown("rule", rule, RULES)
-    return at_knee(front, objectives) if rule == "knee" else within_one_standard_error(front)
-
-
-def recommended(front: Front) -> int:
-    """Index of the ensemble with the fewest errors on the search split; of equals, the smallest."""
-    return _best(front, list(range(len(front))))
+    if rule == "knee":
+        return at_knee(front, objectives)
+    return _best(front, list(range(len(front)))) if rule == "lowest_error" else within_one_standard_error(front)
 
 
 def of_size(front: Front, size: int) -> int:
@@ -71,12 +95,16 @@ def of_size(front: Front, size: int) -> int:
     return _best(front, [i for i, ensemble in enumerate(front) if ensemble.size == size])
 
 
-def cheapest_within(front: Front, limits: Mapping[str, float]) -> int:
-    """Index of the ensemble with the fewest errors among those that cost no more than they may.
+def within_limits(front: Front, objectives: Sequence[str], limits: Mapping[str, float]) -> int:
+    """Index of the ensemble that `by_size_rule` takes among those that cost no more than they may.
+
+    That is what a search with the same limits recommends, if the limited costs were minimised and all subsets were
+    evaluated.
 
     Parameters
     ----------
     front : Front
+    objectives : sequence of str
     limits : mapping of a cost, or an objective, to the largest value
 
     Raises
@@ -97,7 +125,13 @@ def cheapest_within(front: Front, limits: Mapping[str, float]) -> int:
         nearest = rows[int((np.maximum(excess, 0) / np.where(np.isinf(least), 1, least)).max(axis=1).argmin())]
         told = ", ".join(f"{cost}={nearest[cost]:.12g}" for cost in limits)
         raise InputError(f"no ensemble of this front costs so little; the nearest has {told}.")
-    return _best(front, fitting.tolist())
+    indices = [int(i) for i in fitting]
+    criteria = np.array([front[i].criterion for i in indices], np.float64)
+    if np.isnan(criteria).any():  # a run of an earlier version
+        return _best(front, indices)
+    cost = next((name for name in objectives if name != objectives[0]), "n_members")
+    costs = np.array([rows[i].get(cost, front[i].size) for i in indices])
+    return indices[by_size_rule(criteria, costs)]
 
 
 def at_knee(front: Front, objectives: Sequence[str]) -> int:

@@ -12,15 +12,16 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import renderer
 from evo_ensyth.results.comparison import Caution, compare
 from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.pick import pick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VOTE = "plurality, ties to the lowest class"
+VOTE = "plurality, ties to the lowest class"  # of earlier formats
 CONSTRAINT_SIDES = ("at_most", "at_least")
-FORMAT = 3  # of the JSON form
+FORMAT = 4  # of the JSON form
 SHOWN_ROWS = 18
 
 
@@ -36,8 +37,11 @@ class Run:
     baselines : tuple of Front
         What other selectors found on the same problem, with the same budget and seed.
     recommended_index : int
-        Position of the recommended ensemble in ``front``: the one with the lowest error on the search split; of
-        equals, the smallest.
+        Position of the recommended ensemble in ``front``.
+    recommend_by : str
+        ``size_rule`` or ``lowest_error``; see `evo_ensyth.selection.recommendation.recommend`.
+    estimate : Estimate, optional
+        The error to expect of what is recommended, by nested cross-validation on the search split.
     single_best, whole_pool : Ensemble
         The member with the fewest errors on the search split, and all members together.
     objectives, units : tuple of str
@@ -80,6 +84,8 @@ class Run:
     constraints: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     parent_costs: Mapping[str, float] = field(default_factory=dict)
     vote: str = VOTE
+    recommend_by: str = "lowest_error"
+    estimate: Estimate | None = None
 
     def __post_init__(self) -> None:
         self._check()
@@ -156,7 +162,7 @@ class Run:
 
     @property
     def recommended(self) -> Ensemble:
-        """The ensemble with the lowest error on the search split; of equals, the smallest."""
+        """The ensemble to take unless costs that were not minimised matter; chosen on the search split alone."""
         return self.front[self.recommended_index]
 
     @property
@@ -183,16 +189,18 @@ class Run:
         size : int, optional
             The ensemble of this many members with the fewest errors.
         at_most : mapping of a cost or an objective to its largest value, optional
-            The ensemble with the fewest errors that costs no more.
+            The ensemble that is recommended among those that cost no more.
         rule : str, optional
-            ``recommended``, ``knee`` or ``one_standard_error``; see `pick`.
+            ``recommended``, ``lowest_error``, ``knee`` or ``one_standard_error``; see `pick`.
 
         Raises
         ------
         InputError
             More than one of them is given, or the front has no such ensemble; the message names the nearest.
         """
-        return self.front[pick(self.front, self.objectives, size=size, at_most=at_most, rule=rule)]
+        return self.front[
+            pick(self.front, self.objectives, self.recommended_index, size=size, at_most=at_most, rule=rule)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as JSON values, as ``run.json`` and ``--json`` have it; see ``docs/formats.md``."""
@@ -212,7 +220,9 @@ class Run:
             "n_members": self.n_members,
             "n_search": self.n_search,
             "n_test": self.n_test,
+            "recommend_by": self.recommend_by,
             "recommended_index": self.recommended_index,
+            "estimate": None if self.estimate is None else self.estimate.to_dict(),
             "recommended": self.recommended.to_dict(),
             "front": _front(self.front),
             "baselines": [_front(front) for front in self.baselines],
@@ -273,7 +283,7 @@ def _front(front: Front) -> dict[str, Any]:
     return {
         "selector": front.selector,
         "settings": dict(front.settings),
-        "guide": front.guide,
+        "leading": front.leading,
         "n_evaluations": front.n_evaluations,
         "seconds": front.seconds,
         "hypervolume": front.hypervolume,

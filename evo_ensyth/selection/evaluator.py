@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evo_ensyth.engine import views
+from evo_ensyth.engine import BitPlanes, PluralityVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.results.front import Milestone
@@ -68,8 +68,10 @@ class Evaluator:
     votes : Votes
         The search split.
     objectives : tuple of Objective
-    guide : Objective
-        The objective used to choose among neighbours; see `Problem.guide`.
+    leading : Objective
+        The objective used to choose among neighbours; see `Problem.leading`.
+    tally : Tally
+        Counts votes on the search split by the vote rule of the problem.
     constraints : tuple of Constraint
     budget : Budget
     archive : Archive
@@ -77,7 +79,8 @@ class Evaluator:
     nearest : bool, (n_members,), optional
         With constraints: the first subset with the smallest violation so far.
     proven_sizes : list of int
-        Sizes for which it is proven that no ensemble makes fewer errors than the best of the archive up to that size.
+        Sizes for which it is proven that no ensemble has a lower leading objective than the best of the archive up to
+        that size.
     """
 
     def __init__(
@@ -92,7 +95,8 @@ class Evaluator:
         self.pool = problem.pool.members
         self.votes = problem.search
         self.objectives = problem.objectives
-        self.guide = problem.guide
+        self.leading = problem.leading
+        self.tally = problem.tally
         self.constraints = problem.constraints
         self.archive = Archive(len(problem.pool), problem.reference)
         self.budget = budget or Budget()
@@ -102,6 +106,12 @@ class Evaluator:
         self._least_violation = float("inf")
         self._on_milestone = on_milestone
         self._on_message = on_message
+
+    @property
+    def planes(self) -> BitPlanes | None:
+        """The bit planes, if they alone decide every vote: plurality, ties to the lowest class."""
+        tally = self.tally
+        return tally.planes if isinstance(tally, PluralityVotes) and tally.second is None else None
 
     def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> Evaluated:
         """Evaluate every objective for every subset, on the search split.
@@ -164,11 +174,11 @@ class Evaluator:
         movers = np.flatnonzero(candidates)
         self.budget.spend(len(movers))
         errors = np.full(len(candidates), self.votes.n_samples + 1)
-        errors[movers] = views.bit_planes(self.votes).neighbour_errors(subset, movers)
+        errors[movers] = self.tally.neighbour_errors(subset, movers)
         return errors
 
     def neighbour_values(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """Value of the guiding objective after each of the candidates joins or leaves a subset.
+        """Value of the leading objective after each of the candidates joins or leaves a subset.
 
         Each neighbour counts as one evaluation. They do not enter the archive: call `evaluate` on the one you choose.
 
@@ -186,14 +196,14 @@ class Evaluator:
         """
         values = np.full(len(subset), np.inf)
         movers = np.flatnonzero(candidates)
-        if self.guide.counts == "errors":
+        if self.leading.counts == "errors":
             errors = self.neighbour_errors(subset, candidates)
             values[movers] = errors[movers] / self.votes.n_samples
         else:
             self.budget.spend(len(movers))
             neighbours = np.repeat(subset[None], len(movers), axis=0)
             neighbours[np.arange(len(movers)), movers] ^= True
-            values[movers] = judge((self.guide,), replace(self._ensembles(neighbours), around=subset))[:, 0]
+            values[movers] = judge((self.leading,), replace(self._ensembles(neighbours), around=subset))[:, 0]
         return values
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
@@ -214,7 +224,7 @@ class Evaluator:
         """
         size = int(np.count_nonzero(subset))
         self.budget.spend(size * (len(subset) - size))
-        return views.bit_planes(self.votes).swap_errors(subset)
+        return self.tally.swap_errors(subset)
 
     def joined_errors(self, multiset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Number of errors after each of the candidates joins a multiset, or gets one more vote in it.
@@ -233,7 +243,7 @@ class Evaluator:
         movers = np.flatnonzero(candidates)
         self.budget.spend(len(movers))
         errors = np.full(len(candidates), self.votes.n_samples + 1)
-        errors[movers] = views.bit_planes(self.votes).joined_errors(multiset, movers)
+        errors[movers] = self.tally.joined_errors(multiset, movers)
         return errors
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
@@ -252,7 +262,7 @@ class Evaluator:
         int64, (n_multisets,)
         """
         self.budget.spend(len(multisets))
-        return views.bit_planes(self.votes).multiset_errors(multisets)
+        return self.tally.multiset_errors(multisets)
 
     def record(self, n_evaluations: int, best: np.ndarray) -> None:
         """Count ensembles that were not evaluated by `evaluate`, and offer the best to the archive.
@@ -273,7 +283,7 @@ class Evaluator:
         self._keep(best, values, beyond)
 
     def mark_proven(self, sizes: Sequence[int]) -> None:
-        """Set the sizes for which no ensemble makes fewer errors than the best of the archive up to that size.
+        """Set the proven sizes; see `proven_sizes`.
 
         Parameters
         ----------
@@ -287,7 +297,7 @@ class Evaluator:
         self._on_message(message)
 
     def _ensembles(self, subsets: np.ndarray) -> Ensembles:
-        return Ensembles(subsets, self.pool, self.votes)
+        return Ensembles(subsets, self.pool, self.votes, counted_by=self.tally)
 
     def _violations(self, ensembles: Ensembles) -> np.ndarray:
         beyond = violations(self.constraints, ensembles)

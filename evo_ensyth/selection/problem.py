@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from evo_ensyth import voting
+from evo_ensyth.engine import Tally
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, check_cost_names, find, judge
 from evo_ensyth.pool import Pool, Votes
 from evo_ensyth.selection.constraints import Constraint
+from evo_ensyth.voting import FittedVote, VoteRule
 
 
 @dataclass(frozen=True, init=False)
@@ -21,13 +24,16 @@ class Problem:
     ----------
     pool : Pool
     objectives : tuple of Objective
-        Smaller is better. May be given by name: an objective of the package, a cost of the pool, or a dotted name.
+        Smaller is better. May be given by name: an objective of the package, a cost of the pool, or a dotted name. By
+        default the criterion of the vote rule and the number of members.
     constraints : tuple of Constraint
         Limits that ensembles must keep on the search split; ensembles that violate them are never selected.
     name : str, optional
         Results are stored in ``runs/<name>``. Defaults to the pool's name.
     known : tuple of Objective
         Further objectives that can be looked up by name, such as those of a problem module.
+    vote : VoteRule
+        How the members decide together; may be given by name. Every objective is evaluated by this vote.
 
     Raises
     ------
@@ -40,14 +46,16 @@ class Problem:
     constraints: tuple[Constraint, ...]
     name: str
     known: tuple[Objective, ...]
+    vote: VoteRule
 
     def __init__(
         self,
         pool: Pool,
-        objectives: str | Objective | Sequence[str | Objective] = ("error", "n_members"),
+        objectives: str | Objective | Sequence[str | Objective] | None = None,
         constraints: Sequence[Constraint] = (),
         name: str = "",
         known: Sequence[Objective] = (),
+        vote: str | VoteRule = "plurality",
     ) -> None:
         set_field = partial(object.__setattr__, self)
         check_cost_names(pool.costs)
@@ -55,6 +63,9 @@ class Problem:
         set_field("constraints", tuple(constraints))
         set_field("name", name or pool.name)
         set_field("known", tuple(known))
+        set_field("vote", voting.load(vote))
+        if objectives is None:
+            objectives = (voting.criterion_of(self.vote), "n_members")
         one = isinstance(objectives, str) or not isinstance(objectives, Iterable)
         wanted: Any = (objectives,) if one else objectives
         set_field("objectives", tuple(map(self.find, wanted)))
@@ -86,7 +97,17 @@ class Problem:
 
     def with_objectives(self, objectives: str | Objective | Sequence[str | Objective]) -> "Problem":
         """Return the same problem with other objectives."""
-        return Problem(self.pool, objectives, self.constraints, self.name, self.known)
+        return Problem(self.pool, objectives, self.constraints, self.name, self.known, self.vote)
+
+    def voting_by(self, vote: str | VoteRule) -> "Problem":
+        """Return the same problem with another vote rule and, if it has the default objectives, those of that rule."""
+        objectives = None if self.has_default_objectives else self.objectives
+        return Problem(self.pool, objectives, self.constraints, self.name, self.known, vote)
+
+    @property
+    def has_default_objectives(self) -> bool:
+        """Whether the objectives are those of a problem that names none."""
+        return [goal.name for goal in self.objectives] == [voting.criterion_of(self.vote), "n_members"]
 
     def with_constraints(self, constraints: tuple[Constraint, ...]) -> "Problem":
         """Return the same problem with other constraints."""
@@ -96,30 +117,33 @@ class Problem:
         """Return the same problem restricted to some members; see `Pool.part`."""
         return replace(self, pool=self.pool.part(members))
 
-    @property
-    def asks_for_error(self) -> bool:
-        """Whether one of the objectives is the error of the plurality vote."""
-        return any(goal.counts == "errors" for goal in self.objectives)
+    @cached_property
+    def fitted_vote(self) -> FittedVote:
+        """The vote rule, fitted to the search split."""
+        return voting.fit(self.vote, self.search)
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Counts votes on the search split."""
+        return self.fitted_vote.tally(self.search)
 
     @property
-    def guide(self) -> Objective:
-        """The objective used to choose among neighbours: the error if it is an objective, otherwise the first one."""
-        return next((goal for goal in self.objectives if goal.counts == "errors"), self.objectives[0])
+    def leading(self) -> Objective:
+        """The objective that leads where there can be only one, such as among neighbours or for a recommendation.
 
-    def guided_by(self, guide: Objective) -> "Problem":
-        """Return the same problem with ``guide`` in place of the error, if the error is an objective."""
-        if guide.counts == "errors" or not self.asks_for_error:
-            return self
-        others = (goal for goal in self.objectives if goal.counts != "errors" and goal.name != guide.name)
-        return self.with_objectives((guide, *others))
+        The error or an estimate of it, if that is an objective, otherwise the first one.
+        """
+        return next((goal for goal in self.objectives if goal.counts == "errors" or goal.estimates), self.objectives[0])
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Build ensembles on the search split."""
-        return Ensembles(subsets, self.pool.members, self.search)
+        return Ensembles(subsets, self.pool.members, self.search, counted_by=self.tally)
 
     def on_test(self, subsets: np.ndarray) -> Ensembles | None:
         """Build ensembles on the test split, if there is one. Only for `run`, once selection is over."""
-        return Ensembles(subsets, self.pool.members, self.test) if self.test else None
+        if self.test is None:
+            return None
+        return Ensembles(subsets, self.pool.members, self.test, counted_by=self.fitted_vote.tally(self.test))
 
     @cached_property
     def reference(self) -> np.ndarray:

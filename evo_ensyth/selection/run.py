@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,21 @@ from evo_ensyth.engine import Ensembles
 from evo_ensyth.engine.kernels.compiler import kept_on_disk
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import Objective, judge
+from evo_ensyth.objectives import judge
+from evo_ensyth.plugins import unknown
 from evo_ensyth.results.comparison import count_discordant
 from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Front, Milestone
-from evo_ensyth.results.pick import recommended
 from evo_ensyth.results.run import CONSTRAINT_SIDES, Run
 from evo_ensyth.selection import selectors
-from evo_ensyth.selection.archive import hypervolume, non_dominated
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.constraints import violated
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.selection.interruption import stopped_by_signals
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.recommendation import FOLDS, RULES, criterion, nested_estimate, recommend
 from evo_ensyth.selection.selectors import Selector
 
 # Most that proving small sizes may cost: subsets to settle per evaluated ensemble and, if the search had a time limit,
@@ -79,7 +81,8 @@ def run(
     budget: int | None = None,
     seconds: float | None = None,
     seed: int = 1,
-    guide: Objective | None = None,
+    recommend_by: str = "size_rule",
+    n_folds: int = FOLDS,
     on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | None = None,
 ) -> Run:
@@ -97,9 +100,10 @@ def run(
         Time limit for each selector.
     seed : int
         The same seed gives the same front.
-    guide : Objective, optional
-        The objective that guides ``selector`` in place of the error. Defaults to the selector's own choice; baselines
-        always use their own.
+    recommend_by : str
+        ``size_rule`` or ``lowest_error``; see `recommend`.
+    n_folds : int
+        Folds of the nested estimate of the recommended ensemble's error; 0 for no estimate.
     on_progress : function of Progress, optional
     scratch : Path, optional
         Folder where a long-running selector may store what it needs to resume after an interruption.
@@ -107,8 +111,8 @@ def run(
     Raises
     ------
     InputError
-        Unknown selector or setting, a budget or time that is not positive, a guide although the error is not an
-        objective, an objective that fails, or constraints that no evaluated ensemble keeps.
+        Unknown selector or setting, a budget or time that is not positive, an objective that fails, or constraints that
+        no evaluated ensemble keeps.
     """
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
@@ -116,8 +120,10 @@ def run(
         raise InputError(f"the time limit is {seconds:g} seconds; it must be above 0.")
     if seed < 0:
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
-    if guide is not None and not problem.asks_for_error:
-        raise InputError(f"guide '{guide.name}' replaces the objective 'error'; ask for that, too.")
+    if recommend_by not in RULES:
+        raise unknown("rule", recommend_by, RULES)
+    if n_folds < 0 or n_folds == 1:
+        raise InputError(f"n_folds is {n_folds}; it must be 2 or more, or 0 for no estimate.")
     main, in_order = _named(selector, baselines)
     searched: dict[str, Evaluator] = {}
     budgets: list[Budget] = []
@@ -126,12 +132,10 @@ def run(
     def stop() -> None:
         budgets[-1].stop()
 
+    problem.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
     for name, chosen in in_order.items():
-        own_guide = problem.find(selectors.guide_of(chosen))
-        guided = problem.guided_by(guide if guide and name == main else own_guide)
-        guided.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
         budgets.append(Budget(budget, seconds))
-        evaluator = _evaluator(guided, name, budgets[-1], on_progress, scratch)
+        evaluator = _evaluator(problem, name, budgets[-1], on_progress, scratch)
         with stopped_by_signals(stop):
             _search(evaluator, chosen, seed)
             interrupted |= budgets[-1].stopped
@@ -142,9 +146,14 @@ def run(
             # If stopped while a baseline ran, report the last baseline with a front.
             last = name == main or interrupted
             shown = name if name in searched else next(reversed(searched), None)
-            proof = None
+            proof, estimate = None, None
+            if last and shown is not None:
+                subsets = searched[shown].archive.subsets
+                index = recommend(problem, subsets, recommend_by)
             if last and shown is not None and not interrupted:
                 proof = _prove(problem, searched[shown])
+                if n_folds:
+                    estimate = _estimate(problem, recommend_by, subsets[index], n_folds, searched[shown])
                 interrupted |= budgets[-1].stopped
         if last:
             break
@@ -165,7 +174,10 @@ def run(
         n_test=problem.test.n_samples if problem.test else None,
         front=front,
         baselines=tuple(fronts.values()),
-        recommended_index=recommended(front),
+        recommended_index=index,
+        recommend_by=recommend_by,
+        estimate=estimate,
+        vote=problem.fitted_vote.in_words,
         single_best=single_best,
         whole_pool=whole_pool,
         fingerprints={split: votes.fingerprint for split, votes in problem.pool.splits.items()},
@@ -241,16 +253,28 @@ def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -
     )
 
 
-def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
-    """Prove small sizes, add better ensembles found on the way to the front, and return the proof, if any.
+def _estimate(problem: Problem, rule: str, subset: np.ndarray, n_folds: int, evaluator: Evaluator) -> Estimate | None:
+    """Estimate the error of what is recommended on unseen samples, and report the progress of that."""
 
-    Returns None if compiled code cannot be cached, because compiling the proof would take longer than the search, and
-    with constraints, because the proof would include ensembles that violate them. If an objective other than the error
-    guided the search, nothing is added to the front, and only sizes at which it is as good are marked as proven.
+    def on_fold(done: int, total: int) -> None:
+        evaluator.report_progress(f"estimating the error on unseen samples: fold {done} of {total}")
+
+    stopped = partial(getattr, evaluator.budget, "stopped")
+    size = int(np.count_nonzero(subset))
+    return nested_estimate(problem, rule, size, n_folds=n_folds, on_fold=on_fold, stopped=stopped)
+
+
+def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
+    """Prove small sizes of a front of error and size, and return the proof, if any.
+
+    Nothing is added to the front: better ensembles that the proof meets were not found by the selector. Returns None if
+    compiled code cannot be cached, because compiling the proof would take longer than the search, and with constraints,
+    because the proof would include ensembles that violate them.
     """
     if (
         {goal.counts for goal in problem.objectives} != PROVABLE
         or problem.constraints
+        or evaluator.planes is None
         or not kept_on_disk(count_errors)
     ):
         return None
@@ -267,12 +291,9 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
         in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
         return in_time and not budget.stopped
 
-    proof, better = prove_some(problem.search, limits, most, evaluator.proven_sizes, keep_going=keep_going)
-    by_error = evaluator.guide.counts == "errors"
-    if better and by_error:
-        evaluator.record(0, np.stack(better))
+    proof, _ = prove_some(problem.search, limits, most, evaluator.proven_sizes, keep_going=keep_going)
     if proof:
-        as_low = np.ones(len(limits), bool) if by_error else limits <= proof.limits
+        as_low = limits <= proof.limits
         evaluator.mark_proven([size for size in proof.proven if as_low[size]])
     return proof
 
@@ -290,7 +311,6 @@ def _judged(
     for name, evaluator in searched.items():
         subsets = evaluator.archive.subsets
         own = list(itertools.islice(ensembles, len(subsets)))
-        values = np.array([list(ensemble.search.values()) for ensemble in own])
         if name == main:  # only these ensembles are compared with the simple references
             tested = replace(on_test, subsets=subsets) if on_test else None
             counts = count_discordant(replace(on_search, subsets=subsets), tested, problem.pool.parent)
@@ -300,11 +320,11 @@ def _judged(
             settings=_settings(chosen[name]),
             n_evaluations=evaluator.budget.n_evaluations,
             seconds=evaluator.budget.elapsed,
-            hypervolume=hypervolume(non_dominated(subsets, values)[1], problem.reference),
+            hypervolume=evaluator.archive.hypervolume,
             ensembles=tuple(own),
             history=tuple(evaluator.archive.history),
             proven_sizes=tuple(evaluator.proven_sizes),
-            guide=evaluator.guide.name,
+            leading=evaluator.leading.name,
         )
     return fronts, next(ensembles), next(ensembles)
 
@@ -315,6 +335,7 @@ def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None
     search_values = judge(problem.objectives, on_search)
     test_values = judge(problem.objectives, on_test) if on_test else None
     found = []
+    criteria = criterion(problem, on_search.subsets, search_values)
     for row, subset in enumerate(on_search.subsets):
         indices = tuple(np.flatnonzero(subset).tolist())
         found.append(
@@ -325,6 +346,8 @@ def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None
                 test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
                 search_errors=int(on_search.errors[row]),
                 test_errors=int(on_test.errors[row]) if on_test else None,
+                criterion=float(criteria[row]),
+                vote=problem.fitted_vote.of(subset),
                 costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )

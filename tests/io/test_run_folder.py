@@ -162,8 +162,8 @@ def test_a_run_of_format_1_is_read_without_what_it_lacks():
 
 def test_a_run_of_format_2_is_read():
     back = read_run(EARLIER / "format-2")
-    assert (back.front.selector, back.front.guide, back.front.n_evaluations) == ("nsga2", "shrunk_error", 31)
-    assert [(front.selector, front.guide) for front in back.baselines] == [("backward_elimination", "error")]
+    assert (back.front.selector, back.front.leading, back.front.n_evaluations) == ("nsga2", "shrunk_error", 31)
+    assert [(front.selector, front.leading) for front in back.baselines] == [("backward_elimination", "error")]
     assert back.front.proven_sizes == (1,)
     assert back.lowest_errors == (7, 5, 2, 2, 0)
     assert back.reference_point == (0.4125, 5.5)
@@ -209,7 +209,7 @@ def test_every_number_is_the_one_that_the_earlier_version_wrote(version):
 def test_a_run_of_an_earlier_format_can_be_written_in_this_one(version, tmp_path):
     back = read_run(EARLIER / version)
     folder = back.save(tmp_path / "again")
-    assert json.loads((folder / "run.json").read_text())["format"] == 3
+    assert json.loads((folder / "run.json").read_text())["format"] == 4
     assert read_run(folder) == back
 
 
@@ -220,8 +220,8 @@ def test_a_run_of_an_earlier_format_can_be_written_in_this_one(version, tmp_path
     ("damage", "message"),
     [
         (lambda c: c.pop("front"), "field 'front': Field required; the file was changed or is not whole"),
-        (lambda c: c.update(format=99), "field 'format' is 99; this version reads 1, 2, 3"),
-        (lambda c: c.pop("format"), "field 'format' is None; this version reads 1, 2, 3"),
+        (lambda c: c.update(format=99), "field 'format' is 99; this version reads 1, 2, 3, 4"),
+        (lambda c: c.pop("format"), "field 'format' is None; this version reads 1, 2, 3, 4"),
         (lambda c: c.update(recommended_index=99), "field 'recommended_index' is 99; the front has"),
         (lambda c: c["front"].update(ensembles=[{}]), r"field 'front\.ensembles\.0\.indices': Field required"),
         (lambda c: c.update(single_best=3), "field 'single_best'"),

@@ -110,12 +110,6 @@ def test_resamples_tend_to_the_paired_error():
     assert_allclose(expected, own.mean(), atol=0.002)
 
 
-def test_what_the_whole_pool_gets_wrong_is_known_sample_by_sample():
-    labels, truth = naive.random_votes(np.random.default_rng(5), 6, 1100, 3, 0.5)
-    some = ensembles(labels, truth, 3)
-    assert_array_equal(some.bit_planes.lost_by_all, wrong(some, np.ones(6, bool)))
-
-
 def test_the_worst_group_is_that_of_a_loop():
     labels, truth = naive.random_votes(np.random.default_rng(6), 5, 400, 3, 0.6)
     groups = np.random.default_rng(0).choice([0, 2, 7], 400)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from evo_ensyth.io.run_folder import read_run, write_run
-from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
-from evo_ensyth.report.facts import gather, guided_by
+from evo_ensyth.report.facts import gather
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.run import run
 
@@ -39,7 +38,7 @@ def test_the_first_line_is_the_runs_own_front_and_those_of_the_baselines_follow(
 
 
 def test_values_are_those_of_the_split():
-    facts = gather([run(problem(), "nsga2", baselines=["single_best"], guide=error)])
+    facts = gather([run(problem(), "nsga2", baselines=["single_best"])])
     # the best single one is a, with 1 error to search on and 3 to test on
     assert facts.lines[0].values("search").tolist() == [[0.1, 1.0], [0.0, 3.0]]
     assert facts.lines[0].values("test").tolist() == [[0.3, 1.0], [0.0, 3.0]]
@@ -102,11 +101,3 @@ def test_a_run_that_was_read_back_gives_the_same_facts(tmp_path):
         assert (line.label, line.recommended, line.dominated) == (other.label, other.recommended, other.dominated)
         np.testing.assert_array_equal(line.values("test"), other.values("test"))
     assert json.dumps(found.to_dict()) == json.dumps(read_run(tmp_path).to_dict())
-
-
-def test_the_guide_is_named_where_it_was_not_the_error():
-    text = guided_by(run(problem(), "nsga2"))
-    assert text.startswith("The search minimised shrunk_error,")
-    assert "--guide error" in text
-    assert guided_by(run(problem(), "nsga2", guide=error)) == ""
-    assert guided_by(run(problem(), "backward_elimination")) == ""

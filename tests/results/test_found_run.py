@@ -214,16 +214,16 @@ def test_its_json_form_is_what_was_promised(found):
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(content) == [
         "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives",
-        "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommended_index",
-        "recommended", "front",
+        "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by",
+        "recommended_index", "recommended", "estimate", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source", "versions",
     ]  # fmt: skip
-    assert content["format"] == 3
+    assert content["format"] == 4
     assert [front["selector"] for front in content["baselines"]] == ["backward_elimination", "random"]
     assert content["recommended"] == content["front"]["ensembles"][content["recommended_index"]]
     for front in (content["front"], *content["baselines"]):
         assert list(front) == [
-            "selector", "settings", "guide", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",
+            "selector", "settings", "leading", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",
             "history",
         ]  # fmt: skip
         sizes = [len(ensemble["indices"]) for ensemble in front["ensembles"]]
@@ -231,7 +231,7 @@ def test_its_json_form_is_what_was_promised(found):
         for ensemble in front["ensembles"]:
             assert list(ensemble) == [
                 "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval",
-                "test_interval", "optimism", "costs", "discordant", "comparisons", "warnings",
+                "test_interval", "optimism", "criterion", "vote", "costs", "discordant", "comparisons", "warnings",
             ]  # fmt: skip
 
 
@@ -272,7 +272,9 @@ def test_one_rule_picks_one_ensemble(found):
     limit = sorted(one.costs["bytes"] for one in found.front)[len(found.front) // 2]
     cheap = found.pick(at_most={"bytes": limit})
     assert cheap.costs["bytes"] <= limit
-    assert cheap.search_errors == min(one.search_errors for one in found.front if one.costs["bytes"] <= limit)
+    fitting = [one for one in found.front if one.costs["bytes"] <= limit]
+    least, first = min(one.criterion for one in fitting), min(fitting, key=lambda one: (one.size, one.criterion))
+    assert cheap.criterion <= least + 0.05 * (first.criterion - least)
     assert found.pick(rule="one_standard_error").size <= found.recommended.size
     assert found.pick(rule="knee") in found.front
     assert len(errors) > 2

@@ -140,7 +140,8 @@ class _Reader:
         others = ("test_scores",) if split == "search" and "test_truth" in self.file.keys else ()
         needed = (answers.scores_key, *others)
         scores = partial(_read_scores, self.path, needed, answers.samples, answers.y_true, n_classes, split)
-        return Votes(answers.y_pred, answers.y_true, n_classes, split, scores, answers.groups)
+        labels_only = not set(needed) <= set(self.file.keys)
+        return Votes(answers.y_pred, answers.y_true, n_classes, split, scores, answers.groups, labels_only)
 
     def answers(self, prefix: str) -> tuple["_Answers", int]:
         """Read the labels and true labels of one split, and the number of classes."""

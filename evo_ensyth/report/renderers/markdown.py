@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import Facts, guided_by, headline, p_value, ranges
+from evo_ensyth.report.facts import Facts, headline, p_value, ranges, recommended_because
 from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
@@ -45,7 +45,6 @@ def _question(run: Run) -> str:
         f"Which of the {run.n_members} members, voting together, are best by {', '.join(map(_text, run.objectives))}"
         f"{within}? "
         f"Chosen on {run.n_search:,} samples of the search split, then judged once on {test}."
-        + _text(f" {guided_by(run)}".rstrip())
     )
 
 
@@ -63,7 +62,7 @@ def _references(facts: Facts) -> str:
     run = facts.main
     recommended = run.recommended
     lines = [
-        "The recommended ensemble is the one with the lowest error on the search split; of equals, the smallest.",
+        f"The recommended ensemble is {_text(recommended_because(run))}.",
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",
@@ -94,7 +93,7 @@ def _proven(run: Run) -> str:
         return ""
     return (
         f"\n\nProven, by going through all subsets of {ranges(run.front.proven_sizes)} members: none of them has a "
-        "lower error on the search split than the ensembles shown up to its size."
+        f"lower {run.front.leading} on the search split than the ensembles shown up to its size."
     )
 
 

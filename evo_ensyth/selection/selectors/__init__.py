@@ -21,9 +21,10 @@ source of randomness. For example::
                 search.evaluate(subset)
 
 `Evaluator` documents what a selector may call: ``evaluate`` returns values and constraint violations,
-``neighbour_values`` the value of the guiding objective after each possible step; ``budget`` and ``archive`` describe
-the state of the search. Settings declare their limits with `evo_ensyth.plugins.setting`. A selector may be guided by an
-objective other than the error: ``guide: ClassVar[str]`` names it, and the user may choose another.
+``neighbour_values`` the value of the leading objective after each possible step; ``budget`` and ``archive`` describe
+the state of the search. Settings declare their limits with `evo_ensyth.plugins.setting`. A selector that is made for
+certain objectives or a certain vote rule names them in the class variables ``objectives`` and ``vote``, which apply
+where the user names none.
 
 A selector is named after its file: ``nsga2``. Its class is an attribute of this package:
 ``selectors.NSGA2(population=50)``. A dotted name such as ``mylab.tabu`` is imported from anywhere.
@@ -88,11 +89,6 @@ def named(wanted: "str | Selector | type[Selector]") -> tuple[str, Selector]:
     """Name and instance of a selector; parameters and errors as for `load`."""
     selector = load(wanted)
     return wanted if isinstance(wanted, str) else name_of(selector), selector
-
-
-def guide_of(selector: Selector) -> str:
-    """Name of the objective that guides a selector, unless the user chooses another; the error by default."""
-    return getattr(selector, "guide", "error")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from evo_ensyth.objectives.error import error
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.renderers.markdown import page
@@ -130,19 +129,19 @@ def test_the_first_lines_say_where_no_search_was_needed():
 
 
 def test_each_ensemble_is_compared_with_the_baselines():
-    found = searched(["ant", "bee", "cow", "dog", "eel"], guide=error)
+    found = searched(["ant", "bee", "cow", "dog", "eel"])
     text = page(gather([found])).split("## Is it worth the search?")[1].split("##")[0]
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(found.front)
     for row, ensemble in zip(rows, found.front, strict=True):
         cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
-        for baseline, cell in zip(("best_k", "single_best"), cells, strict=True):
+        for baseline, cell in zip(("best_k", "single_best", "whole_pool"), cells, strict=True):
             comparison = ensemble.comparisons.get(baseline)
             assert cell.startswith(str(comparison) if comparison else "the same")
 
 
 def test_every_table_has_as_many_cells_in_each_row():
-    text = page(gather([searched(HOSTILE[:6], "a | b", guide=error)]))
+    text = page(gather([searched(HOSTILE[:6], "a | b")]))
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert html.count("<table>") == 4
     for table in html.split("<table>")[1:]:

@@ -102,6 +102,7 @@ def enumerated(search: Evaluator, population: int, most: int) -> bool:
         return False
     codes = np.arange(1, n_subsets + 1)
     search.evaluate(np.asarray((codes[:, None] >> np.arange(len(search.pool)) & 1).astype(bool)))
+    search.mark_proven(range(1, len(search.pool) + 1))
     return True
 
 

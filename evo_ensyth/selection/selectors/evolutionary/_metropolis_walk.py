@@ -1,4 +1,4 @@
-"""Metropolis walks: the next member to join or leave is drawn by its effect on the guiding objective.
+"""Metropolis walks: the next member to join or leave is drawn by its effect on the leading objective.
 
 A draw among all neighbours, as in Bortz, Kalos, Lebowitz, "A new algorithm for Monte Carlo simulation of Ising spin
 systems", Journal of Computational Physics 17, 1975; sizes are levelled as in Torrie, Valleau, "Nonphysical sampling
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine import views
+from evo_ensyth.engine import BitPlanes
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _metropolis_kernel as kernel
 from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import HOPELESS, REST
@@ -18,7 +18,7 @@ from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import HOPEL
 # Temperatures are drawn between these, as shares of the standard deviation among neighbours with one member less. At
 # the lower, a walk leaves the best subset now and then; at the higher, it still comes near good ones.
 WARMTHS = 0.4, 0.6
-# A size that is off by this share costs one standard deviation, unless the guiding objective alone decides; sizes off
+# A size that is off by this share costs one standard deviation, unless the leading objective alone decides; sizes off
 # by more than FARTHEST times that are barred.
 WIDTH = 1 / 3
 FARTHEST = 2
@@ -57,7 +57,7 @@ class WalkLeg:
 def metropolis_walk(
     search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
 ) -> WalkLeg:
-    """Walk from neighbour to neighbour; each move is drawn by its effect on the guiding objective.
+    """Walk from neighbour to neighbour; each move is drawn by its effect on the leading objective.
 
     Parameters
     ----------
@@ -66,10 +66,10 @@ def metropolis_walk(
     subset : bool, (n_members,)
         Start of the walk; not empty. Updated in place to its end.
     penalty : float64, (n_members + 1,)
-        Added to the guiding objective, by size; finite for a range of sizes from 1 up that includes the size of the
+        Added to the leading objective, by size; finite for a range of sizes from 1 up that includes the size of the
         start.
     temperature : float
-        Temperature of the Boltzmann distribution, in units of the guiding objective; above 0.
+        Temperature of the Boltzmann distribution, in units of the leading objective; above 0.
     chances : float64, (n_steps,)
         Drawn uniformly from [0, 1).
 
@@ -78,17 +78,21 @@ def metropolis_walk(
     WalkLeg
         The neighbours met. None of them has been evaluated.
     """
-    if search.guide.counts == "errors":
-        return _by_error(search, subset, penalty, temperature, chances)
-    return _by_guide(search, subset, penalty, temperature, chances)
+    if search.leading.counts == "errors" and search.planes is not None:
+        return _by_error(search, search.planes, subset, penalty, temperature, chances)
+    return _by_objective(search, subset, penalty, temperature, chances)
 
 
 def _by_error(
-    search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
+    search: Evaluator,
+    planes: BitPlanes,
+    subset: np.ndarray,
+    penalty: np.ndarray,
+    temperature: float,
+    chances: np.ndarray,
 ) -> WalkLeg:
     """Walk on the bit planes, on one thread; see `metropolis_walk`."""
     search.budget.raise_if_done()
-    planes = views.bit_planes(search.votes)
     within = np.flatnonzero(np.isfinite(penalty))
     lowest = np.full(len(within), planes.n_samples + 1)
     reached = np.zeros((len(within), planes.n_members), bool)
@@ -101,10 +105,10 @@ def _by_error(
     return WalkLeg(within[met], lowest[met] / planes.n_samples, reached[met], deviation, n_steps, n_neighbours)
 
 
-def _by_guide(
+def _by_objective(
     search: Evaluator, subset: np.ndarray, penalty: np.ndarray, temperature: float, chances: np.ndarray
 ) -> WalkLeg:
-    """Walk by any guiding objective: each step computes the values of the neighbours; see `metropolis_walk`."""
+    """Walk by any leading objective: each step computes the values of the neighbours; see `metropolis_walk`."""
     size, counted = int(np.count_nonzero(subset)), 0
     movers = all_members = np.arange(len(subset))
     best: dict[int, tuple[float, np.ndarray]] = {}
@@ -183,8 +187,8 @@ class Walk:
         search : Evaluator
         n_steps : int
         level : float64, (n_members + 1,), optional
-            Subtracted from the guiding objective, by size: with the best known values, all sizes are equally
-            attractive. By default, sizes that are not barred have no penalty, and the walk follows the guiding
+            Subtracted from the leading objective, by size: with the best known values, all sizes are equally
+            attractive. By default, sizes that are not barred have no penalty, and the walk follows the leading
             objective.
         rng : numpy.random.Generator
 
@@ -204,7 +208,7 @@ class Walk:
 
 
 class MetropolisWalks:
-    """A walk around the best subset, guided by the objective alone, and walks at all sizes up to beyond its size.
+    """A walk around the best subset, by the objective alone, and walks at all sizes up to beyond its size.
 
     Attributes
     ----------
@@ -225,7 +229,7 @@ class MetropolisWalks:
             The best neighbour met at each size. They have not been evaluated.
         """
         sizes = np.count_nonzero(search.archive.subsets, axis=1)
-        values = search.archive.values[:, search.objectives.index(search.guide)]
+        values = search.archive.values[:, search.objectives.index(search.leading)]
         size = int(sizes[values.argmin()])
         leads = bool(rng.random() < LEADING)
         level = None

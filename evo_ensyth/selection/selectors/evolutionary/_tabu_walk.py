@@ -15,7 +15,7 @@ DRIFT = 0.5
 
 
 def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Walk from a subset; each step adds, or removes, the member that gives the best value of the guiding objective.
+    """Walk from a subset; each step adds, or removes, the member that gives the best value of the leading objective.
 
     It escapes local optima because members may not move back at once: Glover, "Tabu search, part I", ORSA Journal on
     Computing 1(3), 1989.

@@ -57,7 +57,7 @@ class Genetic:
         )
 
         n_members = len(search.pool)
-        goal = search.objectives.index(search.guide)
+        goal = search.objectives.index(search.leading)
         dice = _deap.Dice(int(rng.integers(2**31)))
 
         def begin(size: int) -> _deap.OneSize:

@@ -5,7 +5,6 @@ Evolutionary Computation 6(2), 2002. `nsga2_pymoo` is the same algorithm as pymo
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -37,7 +36,6 @@ class NSGA2(EvolutionarySelector):
     """
 
     walk: int = setting(100, at_least=0)
-    guide: ClassVar[str] = "shrunk_error"
 
     def _start_algorithm(self, start: np.ndarray, evaluated: Evaluated, rng: np.random.Generator) -> ArrayNSGA2:
         return _Assisted(start, evaluated, crossover=self.crossover, seed=int(rng.integers(2**31)))
@@ -77,12 +75,12 @@ class _Assisted(ArrayNSGA2):
 def _start(search: Evaluator, steps: ArrayNSGA2, rng: np.random.Generator) -> np.ndarray:
     """Draw the start of a walk, bool (n_members,), from one of three sources with equal probability.
 
-    The best subset by the guiding objective stands on the front for all larger sizes too, so it matters most, and large
+    The best subset by the leading objective stands on the front for all larger sizes too, so it matters most, and large
     ensembles leave most to find. The whole front adds small ensembles. The better half of the population adds subsets
     off the front, from which other local optima are reached.
     """
     front = search.archive
-    column = search.objectives.index(search.guide)
+    column = search.objectives.index(search.leading)
     kind = rng.integers(3)
     if kind == 0:
         return np.asarray(front.subsets[front.values[:, column].argmin()])

@@ -34,7 +34,7 @@ class ParetoEnsemblePruning:
     -----
     The archive holds the front of the problem's own objectives; for error and n_members these are the published ones. A
     child is rejected if a subset of the archive dominates it. Otherwise it replaces all subsets that are no better in
-    any objective, including equal ones, so that the archive drifts among equals. A walk minimises the guiding objective
+    any objective, including equal ones, so that the archive drifts among equals. A walk minimises the leading objective
     and flips every member once: m (m + 1) / 2 neighbours, all of which count.
 
     Differences from the paper: no walk starts twice from the same subset, since it would be the same walk, and a child

@@ -6,6 +6,7 @@ Enumeration with bounds on bit-sliced margins, see `evo_ensyth.selection.exact.p
 import itertools
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, largest_
 from evo_ensyth.selection.selectors.baselines.backward_elimination import BackwardElimination
 from evo_ensyth.selection.selectors.greedy.backward_wrapper import BackwardWrapper
 from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
+from evo_ensyth.voting import VoteRule
+from evo_ensyth.voting.plurality import Plurality
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 FORMAT = 2
@@ -38,10 +41,13 @@ class Exact:
     If the evaluator has a scratch folder, an interrupted search resumes from there, with the same result as an
     uninterrupted one. With a budget, a size is started only if the budget covers all of its subsets.
 
-    Bounds apply only to the objectives error and n_members, without constraints. Otherwise every subset is evaluated
-    one by one, which is many times slower and proves nothing about sizes.
+    Bounds apply only to the objectives error and n_members of plurality votes with ties to the lowest class, without
+    constraints; this is what it searches unless the user asks for something else. Otherwise every subset is evaluated
+    one by one, which is many times slower.
     """
 
+    objectives: ClassVar[tuple[str, ...]] = ("error", "n_members")
+    vote: ClassVar[VoteRule] = Plurality(ties="lowest")
     max_size: int | None = setting(None, at_least=1)
 
     def __post_init__(self) -> None:
@@ -51,7 +57,7 @@ class Exact:
         """Evaluate all subsets, from small to large."""
         counts = [objective.counts for objective in search.objectives]
         max_size = largest_size(self.max_size, len(search.pool))
-        if set(counts) != PROVABLE or search.constraints:
+        if set(counts) != PROVABLE or search.constraints or search.planes is None:
             _judge_all(search, max_size)
             return
         proof = Proof(search.votes, max_size)
@@ -96,6 +102,7 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
             subsets = np.zeros((len(block), n_members), bool)
             np.put_along_axis(subsets, np.array(block), True, axis=1)
             search.evaluate(subsets)
+        search.mark_proven(range(1, size + 1))
         search.report_progress(f"all ensembles of {size} members are evaluated")
 
 

@@ -27,7 +27,7 @@ class DREP:
     Notes
     -----
     The paper stops when no candidate lowers the error. Here all sizes are evaluated: two voters seldom beat one, and a
-    front covers every size. The best candidate minimises the guiding objective, by default the error. Ties in
+    front covers every size. The best candidate minimises the leading objective, by default the error. Ties in
     difference and in value go to the first member.
     """
 

@@ -25,7 +25,7 @@ class ReduceError:
 
     Notes
     -----
-    Each member in turn, in the order of joining, is replaced by the member that minimises the guiding objective (by
+    Each member in turn, in the order of joining, is replaced by the member that minimises the leading objective (by
     default the error), but only if that is an improvement. Ties go to the first.
     """
 

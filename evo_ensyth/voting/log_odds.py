@@ -26,6 +26,7 @@ class LogOdds:
     """
 
     adds: ClassVar[str] = "labels"
+    alone: ClassVar[bool] = True
 
     def weights(self, votes: Votes) -> np.ndarray:
         """Weight each member by its own errors."""

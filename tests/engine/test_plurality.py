@@ -1,0 +1,93 @@
+"""Plurality votes whose ties a second sum breaks, against plain loops over all subsets."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from oracles import votes as naive
+from oracles.vote_rules import plurality_with_ties
+
+from evo_ensyth.engine import BitPlanes, PluralityVotes
+from evo_ensyth.engine import plurality as module
+from evo_ensyth.engine.plurality import SecondSum
+from evo_ensyth.pool import Votes
+
+N_MEMBERS, N_CLASSES = 6, 4
+
+
+def drawn(seed, *, holes=0.0, n_samples=90, accuracy=0.3):
+    rng = np.random.default_rng(seed)
+    y_pred, y_true = naive.random_votes(rng, N_MEMBERS, n_samples, N_CLASSES, accuracy)
+    y_pred = np.where(rng.random(y_pred.shape) < holes, -1, y_pred)
+    return y_pred, y_true, rng
+
+
+def tally(y_pred, y_true, label_weights, score_weights, shares=None):
+    votes = Votes(y_pred, y_true, N_CLASSES, "search")
+
+    def second(samples):
+        of_samples = np.zeros((0, N_MEMBERS, N_CLASSES), np.uint16) if shares is None else shares[:, samples]
+        of_samples = np.ascontiguousarray(of_samples.swapaxes(0, 1)) if shares is not None else of_samples
+        return SecondSum(np.array(label_weights), np.array(score_weights), of_samples)
+
+    return PluralityVotes.of(votes, BitPlanes.of(votes), second)
+
+
+def cases(kind, rng, n_samples=90):
+    """Weights of the second sum, few enough values for sums to tie as well."""
+    if kind == "labels":
+        return rng.integers(0, 3, N_MEMBERS).tolist(), [0] * N_MEMBERS, None
+    shares = rng.integers(0, 4, (N_MEMBERS, n_samples, N_CLASSES)).astype(np.uint16)
+    return [0] * N_MEMBERS, [1] * N_MEMBERS, shares
+
+
+@pytest.mark.parametrize("kind", ["labels", "scores"])
+@pytest.mark.parametrize("holes", [0.0, 0.4])
+@pytest.mark.parametrize("seed", range(3))
+def test_all_subsets_vote_as_plain_loops_do(kind, holes, seed):
+    y_pred, y_true, rng = drawn(seed, holes=holes)
+    label_weights, score_weights, shares = cases(kind, rng)
+    counted = tally(y_pred, y_true, label_weights, score_weights, shares)
+    subsets = np.array(list(naive.all_subsets(N_MEMBERS)))
+    expected = np.array(
+        [plurality_with_ties(s, y_pred, N_CLASSES, label_weights, score_weights, shares) for s in subsets]
+    )
+    wrong = expected != y_true
+    assert_array_equal(counted.errors(subsets), wrong.sum(axis=1))
+    assert_array_equal(counted.predictions(subsets), np.where(expected == -1, N_CLASSES, expected))
+    by_class = [[np.count_nonzero(row & (y_true == c)) for c in range(N_CLASSES)] for row in wrong]
+    assert_array_equal(counted.errors_by(y_true.astype(np.int64), N_CLASSES, subsets), by_class)
+    plain = [naive.errors(subset, y_pred, y_true, N_CLASSES) for subset in subsets]
+    assert (counted.errors(subsets) != plain).any()  # ties are broken otherwise than by the lowest class
+
+
+def test_neighbours_and_swaps_are_those_counted_one_by_one():
+    y_pred, y_true, rng = drawn(5)
+    weights = cases("labels", rng)
+    counted = tally(y_pred, y_true, *weights)
+    for subset in ([1, 0, 0, 0, 0, 0], [1, 1, 0, 1, 0, 0], [1, 1, 1, 1, 1, 0]):
+        subset = np.array(subset, bool)
+        flips = naive.flips(subset)
+        expected = [counted.errors(flip[None])[0] if flip.any() else 90 for flip in flips]
+        assert_array_equal(counted.neighbour_errors(subset), expected)
+        assert_array_equal(counted.neighbour_errors(subset, np.array([4, 2])), [expected[4], expected[2]])
+        swaps = [counted.errors(swap[None])[0] for swap in naive.swaps(subset)]
+        assert_array_equal(counted.swap_errors(subset).ravel(), swaps)
+
+
+def test_many_subsets_of_many_samples_do_not_depend_on_threads(monkeypatch):
+    y_pred, y_true, rng = drawn(2, n_samples=1300)
+    counted = tally(y_pred, y_true, *cases("scores", rng, 1300))
+    subsets = np.tile(np.array(list(naive.all_subsets(N_MEMBERS))), (3, 1))
+    alone = counted.errors(subsets)
+    monkeypatch.setattr(module, "THREAD_PLANES", 1)
+    monkeypatch.setattr(module, "threads", lambda: 3)
+    assert_array_equal(counted.errors(subsets), alone)
+
+
+def test_without_a_second_sum_the_lowest_class_wins():
+    y_pred, y_true, _ = drawn(1)
+    votes = Votes(y_pred, y_true, N_CLASSES, "search")
+    plain = PluralityVotes.of(votes, BitPlanes.of(votes))
+    subsets = np.array(list(naive.all_subsets(N_MEMBERS)))
+    assert_array_equal(plain.errors(subsets), [naive.errors(s, y_pred, y_true, N_CLASSES) for s in subsets])
+    assert_array_equal(plain.predictions(subsets), [naive.plurality(s, y_pred, N_CLASSES) for s in subsets])
