@@ -159,6 +159,8 @@ class Ensemble:
                     f"of the pool, or of the {self.size} of the ensemble."
                 )
         labels = answers.argmax(axis=2) if answers.ndim == 3 else whole_labels(answers, "the predictions")
+        if labels.shape[1] == 0:
+            return np.zeros(0, np.int64)
         vote = self.vote or plain_plurality(self.size)
         n_classes = answers.shape[2] if answers.ndim == 3 else int(labels.max(initial=0)) + 1
         if answers.ndim == 2 and vote.needs_scores:

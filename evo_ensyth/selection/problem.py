@@ -131,9 +131,14 @@ class Problem:
     def leading(self) -> Objective:
         """The objective that leads where there can be only one, such as among neighbours or for a recommendation.
 
-        The error or an estimate of it, if that is an objective, otherwise the first one.
+        The error, an estimate of it, or the criterion of the vote rule, if that is an objective; otherwise the first.
         """
-        return next((goal for goal in self.objectives if goal.counts == "errors" or goal.estimates), self.objectives[0])
+        return next(filter(self.is_about_errors, self.objectives), self.objectives[0])
+
+    def is_about_errors(self, objective: Objective) -> bool:
+        """Whether an objective is the error, an estimate of it, or the criterion of the vote rule."""
+        criterion = voting.criterion_of(self.vote)
+        return objective.counts == "errors" or bool(objective.estimates) or objective.name == criterion
 
     def on_search(self, subsets: np.ndarray) -> Ensembles:
         """Build ensembles on the search split."""

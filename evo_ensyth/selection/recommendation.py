@@ -33,7 +33,7 @@ def criterion(problem: Problem, subsets: np.ndarray, values: np.ndarray) -> np.n
     values : float64, (n, n_objectives)
     """
     leading = problem.leading
-    if leading.counts == "errors" or leading.estimates:
+    if problem.is_about_errors(leading):
         return problem.on_search(subsets).smoothed_losses / (STEPS * problem.search.n_samples)
     return np.asarray(values[:, problem.objectives.index(leading)])
 
@@ -52,7 +52,8 @@ def recommend(problem: Problem, subsets: np.ndarray, rule: str = "size_rule") ->
 
     Notes
     -----
-    The size rule passes over ensembles that are clearly worse than the best single member, as many of the best members,
+    Where all ensembles predict the same on the search split, the cheapest is recommended: unanimous members lower the
+    smoothed error without changing a prediction. The size rule passes over ensembles that are clearly worse than the best single member, as many of the best members,
     or the whole pool: more errors on the search split, by McNemar's test. If no other is left, the ensemble with the
     fewest errors is recommended.
     """
@@ -60,9 +61,12 @@ def recommend(problem: Problem, subsets: np.ndarray, rule: str = "size_rule") ->
     sizes = ensembles.sizes
     if rule == "lowest_error":
         return lowest_error(ensembles.errors, sizes)
+    alike = ensembles.errors.min() == ensembles.errors.max() and np.ptp(ensembles.predictions, axis=0).max() == 0
     values = judge(problem.objectives, ensembles)
     others = [i for i, goal in enumerate(problem.objectives) if goal is not problem.leading]
     costs = values[:, others[0]] if others else sizes.astype(np.float64)
+    if alike:
+        return int(np.lexsort((sizes, costs))[0])
     of_front = criterion(problem, subsets, values)
     candidates = np.arange(len(subsets))
     while len(candidates):

@@ -291,7 +291,7 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
         in_time = budget.seconds is None or time.perf_counter() - start < PROVEN_TIME * budget.elapsed
         return in_time and not budget.stopped
 
-    proof, _ = prove_some(problem.search, limits, most, evaluator.proven_sizes, keep_going=keep_going)
+    proof = prove_some(problem.search, limits, most, evaluator.proven_sizes, keep_going=keep_going)
     if proof:
         as_low = limits <= proof.limits
         evaluator.mark_proven([size for size in proof.proven if as_low[size]])

@@ -204,7 +204,7 @@ def fitted_to(rule: "VoteRule", votes: Votes) -> EnsembleVote:
     none, ones = (0,) * n, (1.0,) * n
     if rule.adds == "labels":
         return EnsembleVote(Weights(whole, none, ones))
-    found = tuple(temperatures(votes.scores).tolist()) if getattr(rule, "temper", False) else ones
+    found = tuple(temperatures(votes).tolist()) if getattr(rule, "temper", False) else ones
     return EnsembleVote(Weights(whole if rule.adds == "both" else none, whole, found))
 
 
@@ -215,7 +215,7 @@ def _tie_weights(rule: "VoteRule", ties: str, search: Votes) -> Weights:
     if ties == "log_odds":
         return Weights(_whole(LogOdds().weights(search)), (0,) * n, (1.0,) * n)
     temper = getattr(rule, "temper", False)
-    return Weights((0,) * n, (1,) * n, tuple(temperatures(search.scores).tolist()) if temper else (1.0,) * n)
+    return Weights((0,) * n, (1,) * n, tuple(temperatures(search).tolist()) if temper else (1.0,) * n)
 
 
 def _whole(weights: np.ndarray) -> tuple[int, ...]:
@@ -230,4 +230,4 @@ def _second_sum(votes: Votes, ties: Weights, samples: np.ndarray) -> SecondSum:
     """What breaks ties on some samples."""
     factors = np.array(ties.label, np.int64), np.array(ties.score, np.int64)
     none = np.empty((0, votes.n_members, votes.n_classes), np.uint16)
-    return SecondSum(*factors, shares(votes.scores, ties.temperatures, samples) if ties.adds_scores else none)
+    return SecondSum(*factors, shares(votes, ties.temperatures, samples) if ties.adds_scores else none)

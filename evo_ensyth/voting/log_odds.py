@@ -19,7 +19,7 @@ class LogOdds:
 
     Notes
     -----
-    With K classes the weight is log(p / (1 - p)) + log(K - 1). This follows from Bayes' rule if the errors of a member
+    With K classes among the samples the weight is log(p / (1 - p)) + log(K - 1). This follows from Bayes' rule if the errors of a member
     are spread evenly over the K - 1 wrong classes; for two classes it is the weight of Shapley and Grofman. The share p
     of correct predictions among the n samples that a member answers is smoothed, (right + 1) / (n + 2), so that all
     weights are finite. Members that are no better than a guess, p <= 1/K, get weight 0 rather than a negative one.
@@ -30,7 +30,7 @@ class LogOdds:
 
     def weights(self, votes: Votes) -> np.ndarray:
         """Weight each member by its own errors."""
-        wrong_classes = max(1, votes.n_classes - 1)
+        wrong_classes = max(1, np.count_nonzero(votes.class_sizes) - 1)
         right = (votes.n_samples - votes.member_errors).tolist()
         odds = [(n_right + 1) / (n - n_right + 1) for n_right, n in zip(right, votes.n_answered.tolist(), strict=True)]
         return np.array([max(0.0, math.log(each * wrong_classes)) for each in odds])

@@ -37,7 +37,7 @@ class SAMME:
     def weights(self, votes: Votes) -> np.ndarray:
         """Sum of the votes that each member gets, round by round."""
         wrong = votes.y_pred != votes.y_true
-        wrong_classes = max(1, votes.n_classes - 1)
+        wrong_classes = max(1, int(np.count_nonzero(votes.class_sizes)) - 1)
         heaviness = np.full(votes.n_samples, 1 / votes.n_samples)
         weights = np.zeros(votes.n_members)
         for _ in range(self.rounds):

@@ -1,34 +1,42 @@
-"""What holds for every combiner there is: a new file is tested by being there."""
+"""What holds for every vote rule there is: a new file is tested by being there."""
 
+import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from oracles import votes as naive
+from oracles.vote_rules import sums, winner
 from settings import refused
 
-from evo_ensyth import combining
+from evo_ensyth import objectives, voting
+from evo_ensyth.engine.fixed_point import tempered
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Members, Scores, Votes
 
-NAMES = combining.names()
-COMBINERS = [combining.load(name) for name in NAMES] + [
-    combining.load("stacking", {"adds": adds, "loss": loss})
-    for adds, loss in (("scores", "brier"), ("labels", "log"), ("scores", "log"))
+NAMES = voting.names()
+RULES = [voting.load(name) for name in NAMES] + [
+    voting.load("plurality", {"ties": ties}) for ties in ("scores", "log_odds", "lowest")
 ]
-each_combiner = pytest.mark.parametrize("combiner", COMBINERS, ids=repr)
+RULES += [voting.load(name, {"temper": False}) for name in ("plurality", "soft", "half")]
+RULES += [voting.load("stacking", {"adds": adds, "loss": loss}) for adds, loss in (("scores", "brier"), ("labels", "log"))]  # fmt: skip
+each_rule = pytest.mark.parametrize("rule", RULES, ids=repr)
+EVERYBODY = np.ones(6, bool)
 
 
-def drawn(n_members=6, n_samples=90, n_classes=3, *, seed=0, split="search"):
-    """Votes, and probabilities whose largest is the vote."""
+def drawn(n_members=6, n_samples=90, n_classes=3, *, seed=0, split="search", holes=0.0):
+    """Votes, and probabilities in steps of 1/64 whose largest is the vote."""
     rng = np.random.default_rng(seed)
     labels, truth = naive.random_votes(rng, n_members, n_samples, n_classes, 0.6)
-    scores = rng.dirichlet(np.ones(n_classes), (n_members, n_samples)) + np.eye(n_classes)[labels]
-    return scored(labels, truth, scores / 2, split)
+    scores = (
+        rng.multinomial(31, rng.dirichlet(np.ones(n_classes), (n_members, n_samples))) + 33 * np.eye(n_classes)[labels]
+    )
+    labels = np.where(rng.random(labels.shape) < holes, -1, labels.astype(np.int64))
+    return scored(labels, truth, scores / 64, split)
 
 
 def scored(labels, truth, scores, split="search"):
@@ -36,123 +44,179 @@ def scored(labels, truth, scores, split="search"):
     return Votes(labels, truth, scores.shape[-1], split, lambda: Scores(scores, truth, split))
 
 
-def everybody(n):
-    return np.ones(n, bool)
+def by_hand(vote, votes, members):
+    """Label of each sample by sums in plain loops: the rounded ballots, and -1 where nobody answers."""
+    labels = np.where(votes.answered, votes.y_pred.astype(np.int64), -1)[members]
+
+    def ballots(weights):
+        shares = [
+            np.rint(tempered(votes.scores.members[i], temperature) * 2.0**16) / 2.0**16
+            for i, temperature in zip(members, weights.temperatures, strict=True)
+        ]
+        every = range(len(members))
+        return [sums(every, weights.label, weights.score, labels, shares, s, 3) for s in range(votes.n_samples)]
+
+    first = ballots(vote.weights)
+    second = [None] * votes.n_samples if vote.ties is None else ballots(vote.ties)
+    answered = (labels != -1).any(axis=0)
+    return np.array([winner(*both) if there else -1 for *both, there in zip(first, second, answered, strict=True)])
 
 
-@each_combiner
-def test_it_answers_what_a_loop_over_its_weights_answers(combiner):
-    votes, test_votes = drawn(), drawn(seed=1, split="test")
-    subset = np.array([1, 0, 1, 1, 1, 0], bool)
-    fitted = combining.fit(combiner, votes, subset)
-    assert (fitted.weights >= 0).all()
-    assert fitted.weights.any()
-    assert not fitted.weights[~subset].any()
-    if combiner.adds == "labels":
-        ballots = np.eye(3)[test_votes.y_pred]
-    else:  # as the scores are rounded before they are added
-        ballots = np.rint(np.array(test_votes.scores.members) * 2**16)
-    expected = [
-        int(
-            np.argmax(
-                [sum(w * member[s, c] for w, member in zip(fitted.weights, ballots, strict=True)) for c in range(3)]
-            )
-        )
-        for s in range(test_votes.n_samples)
-    ]
-    assert_array_equal(fitted.answers(test_votes), expected)
-    assert fitted.errors(test_votes) == np.count_nonzero(expected != test_votes.y_true)
+@each_rule
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_the_vote_is_what_loops_over_its_weights_give(rule, holes):
+    votes, test_votes = drawn(holes=holes), drawn(seed=1, split="test", holes=holes)
+    fitted = voting.fit(rule, votes)
+    subset = np.array([1, 0, 1, 1, 0, 1], bool)
+    members = np.flatnonzero(subset)
+    vote = fitted.of(subset)
+    found = vote.predict(test_votes.part(members))
+    expected = by_hand(vote, test_votes, members)
+    # A sum of rounded probabilities may tie where the sum of ballots, rounded once, does not.
+    assert np.count_nonzero(np.where(found == 3, -1, found.astype(int)) != expected) <= 1
 
 
-@each_combiner
-def test_identical_members_answer_what_one_of_them_does(combiner):
+@each_rule
+def test_all_subsets_are_counted_as_they_predict(rule):
+    """The tally, which judges, and the vote that is handed over are one: on the search split, too, unless refitted."""
+    votes, test_votes = drawn(5, 40), drawn(5, 40, seed=1, split="test")
+    fitted = voting.fit(rule, votes)
+    subsets = np.array(list(naive.all_subsets(5)))[::3]
+    for split in (votes, test_votes):
+        tally = fitted.tally(split)
+        predictions = tally.predictions(subsets)
+        wrong = predictions != split.y_true
+        assert_array_equal(tally.errors(subsets), wrong.sum(axis=1))
+        by_class = [[np.count_nonzero(row & (split.y_true == c)) for c in range(3)] for row in wrong]
+        assert_array_equal(tally.errors_by(split.y_true.astype(np.int64), 3, subsets), by_class)
+        if split is votes and fitted.everybody is None:
+            continue  # cross-fitted
+        for subset, predicted in zip(subsets, predictions, strict=True):
+            assert_array_equal(fitted.of(subset).predict(split.part(np.flatnonzero(subset))), predicted)
+
+
+@each_rule
+def test_neighbours_swaps_and_multisets_are_those_counted_one_by_one(rule):
+    votes = drawn(5, 30)
+    tally = voting.fit(rule, votes).tally(votes)
+    for subset in ([1, 0, 0, 0, 0], [1, 1, 0, 1, 0]):
+        subset = np.array(subset, bool)
+        flips = naive.flips(subset)
+        expected = [tally.errors(flip[None])[0] if flip.any() else 30 for flip in flips]
+        assert_array_equal(tally.neighbour_errors(subset), expected)
+        swaps = np.array(naive.swaps(subset))
+        assert_array_equal(tally.swap_errors(subset).ravel(), tally.errors(swaps))
+        filled = np.array([flip for flip in flips if flip.any()])
+        assert_array_equal(tally.smoothed_losses(filled, subset), tally.smoothed_losses(filled))
+    pairs = np.array([[2, 1, 0, 0, 0], [1, 1, 1, 0, 0]])
+    errors = tally.multiset_errors(pairs)
+    assert errors.shape == (2,)
+    assert tally.joined_errors(np.array([1, 1, 0, 0, 0]), np.array([0, 2])).tolist() == errors.tolist()
+
+
+@each_rule
+def test_smoothed_losses_fall_as_margins_grow(rule):
+    truth = np.arange(60) % 3
+    good, bad = np.tile(truth, (3, 1)), np.tile((truth + 1) % 3, (3, 1))
+    labels = np.concatenate([good, bad])
+    votes = scored(labels, truth, np.eye(3)[labels] * 0.8 + 0.2 / 3)
+    tally = voting.fit(rule, votes).tally(votes)
+    losses = tally.smoothed_losses(np.array([[1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]], bool))
+    assert losses[0] <= losses[1] < losses[2]
+    assert losses[0] >= 0
+    assert losses[2] <= 60 * 2**20
+
+
+@each_rule
+def test_a_part_of_a_pool_votes_as_it_does_alone(rule):
+    votes = drawn()
+    subset = np.array([0, 1, 0, 1, 1, 0], bool)
+    alone = voting.fit(rule, votes.part(np.flatnonzero(subset))).of(np.ones(3, bool))
+    vote = voting.fit(rule, votes).of(subset)
+    test_votes = drawn(seed=3, split="test").part(np.flatnonzero(subset))
+    assert_array_equal(vote.predict(test_votes), alone.predict(test_votes))
+
+
+@each_rule
+def test_what_is_handed_over_is_json_values(rule):
+    vote = voting.fit(rule, drawn()).of(EVERYBODY)
+    content = json.loads(json.dumps(vote.to_dict(), allow_nan=False))
+    assert set(content) == {"weights", "ties"}
+    assert len(content["weights"]["label"]) == 6
+
+
+@each_rule
+def test_identical_members_answer_what_one_of_them_does(rule):
     votes = drawn(n_members=1).part(np.zeros(4, int))
-    fitted = combining.fit(combiner, votes, everybody(4))
-    assert_array_equal(fitted.answers(votes), votes.y_pred[0])
+    assert_array_equal(voting.fit(rule, votes).of(np.ones(4, bool)).predict(votes), votes.y_pred[0])
 
 
-@each_combiner
+@each_rule
 @pytest.mark.parametrize("n_members", [1, 2, 3])
-def test_an_ensemble_answers_where_its_members_are_always_wrong(combiner, n_members):
+def test_an_ensemble_answers_where_its_members_are_always_wrong(rule, n_members):
     truth = drawn().y_true
     labels = np.tile((truth + 1) % 3, (n_members, 1))
     votes = scored(labels, truth, np.eye(3)[labels])
-    fitted = combining.fit(combiner, votes, everybody(n_members))
-    assert fitted.errors(votes) == votes.n_samples
+    assert voting.fit(rule, votes).tally(votes).errors(np.ones((1, n_members), bool)).tolist() == [votes.n_samples]
 
 
-@each_combiner
-def test_a_perfect_member_among_useless_ones_is_believed(combiner):
-    truth = drawn().y_true
-    labels = np.array([(truth + 1) % 3, truth])
-    votes = scored(labels, truth, np.eye(3)[labels] * [[[0.9]], [[1.0]]] + [[[0.1 / 3]], [[0.0]]])
-    fitted = combining.fit(combiner, votes, everybody(2))
-    if type(combiner).__name__ == "Plurality":
-        assert_array_equal(fitted.answers(votes), labels.min(axis=0))  # a tie
-    else:
-        assert fitted.errors(votes) == 0
-
-
-@each_combiner
-@pytest.mark.parametrize("n_samples", [1, 5])
-def test_one_class_works(combiner, n_samples):
+@each_rule
+@pytest.mark.parametrize("n_samples", [2, 5])
+def test_one_class_works(rule, n_samples):
     votes = scored(np.zeros((3, n_samples), int), np.zeros(n_samples, int), np.ones((3, n_samples, 1)))
-    assert combining.fit(combiner, votes, everybody(3)).errors(votes) == 0
+    assert voting.fit(rule, votes).tally(votes).errors(np.ones((1, 3), bool)).tolist() == [0]
 
 
-@each_combiner
-def test_ties_go_to_the_lowest_class(combiner):
-    labels = np.array([[2, 1, 2, 1, 2, 1], [1, 2, 1, 2, 1, 2]])
-    votes = scored(labels, np.array([1, 1, 2, 2, 1, 2]), np.eye(3)[labels])  # both are right three times
-    fitted = combining.fit(combiner, votes, everybody(2))
-    if np.ptp(fitted.weights) == 0:  # SAMME takes one first, and need not be even-handed
-        assert_array_equal(fitted.answers(votes), 1)
-
-
-@each_combiner
-def test_the_same_split_gives_the_same_weights_and_nothing_handed_in_changes(combiner):
+@each_rule
+def test_nothing_handed_in_changes(rule):
     votes = drawn()
-    subset, before, first = everybody(6), votes.fingerprint, [member.copy() for member in votes.scores.members]
-    weights = [combining.fit(combiner, votes, subset).weights for _ in range(2)]
-    assert_array_equal(*weights)
-    assert subset.all()
+    before, first = votes.fingerprint, [member.copy() for member in votes.scores.members]
+    weights = [voting.fit(rule, votes).of(EVERYBODY) for _ in range(2)]
+    assert weights[0] == weights[1]
     assert Votes(votes.y_pred, votes.y_true, 3, "search").fingerprint == before
     assert_array_equal(votes.scores.members, first)
 
 
-@each_combiner
-def test_what_the_others_answer_does_not_matter(combiner):
+@each_rule
+def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(rule):
     votes = drawn()
-    subset = np.array([0, 1, 0, 1, 1, 0], bool)
-    theirs = np.array(votes.scores.members)[subset]
-    alone = combining.fit(combiner, scored(votes.y_pred[subset], votes.y_true, theirs), everybody(3))
-    assert_array_equal(combining.fit(combiner, votes, subset).weights[subset], alone.weights)
-
-
-@each_combiner
-def test_cross_fitted_errors_are_those_of_folds_by_hand(combiner):
-    votes = drawn(n_samples=31)
-    subset = np.array([1, 1, 1, 0, 1, 0], bool)
-    members, expected = np.array(votes.scores.members), 0
-    place = {sample: i for i, sample in enumerate(sorted(range(31), key=lambda s: (votes.y_true[s], s)))}
-    for fold in range(3):
-        inside = np.array([place[sample] % 3 == fold for sample in range(31)])
-        parts = [scored(votes.y_pred[:, part], votes.y_true[part], members[:, part]) for part in (~inside, inside)]
-        expected += combining.fit(combiner, parts[0], subset).errors(parts[1])
-    assert combining.cross_fitted_errors(combiner, votes, subset, folds=3) == expected
-
-
-@each_combiner
-def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(combiner):
-    votes = drawn()
-    labels_only = Votes(votes.y_pred, votes.y_true, 3, "search")
-    fitted = combining.fit(combiner, votes, everybody(6))
-    if combiner.adds == "labels":
-        assert_array_equal(combining.fit(combiner, labels_only, everybody(6)).weights, fitted.weights)
-        assert_array_equal(fitted.answers(labels_only), fitted.answers(votes))
+    labels_only = replace(votes, read_scores=None)
+    if rule.adds == "labels" and getattr(rule, "ties", "auto") != "scores":
+        voting.fit(rule, labels_only).tally(labels_only).errors(EVERYBODY[None])
         return
     with pytest.raises(InputError, match="the search split of this pool has labels only; this takes scores"):
-        fitted.answers(labels_only)
+        voting.fit(rule, labels_only).tally(labels_only).errors(EVERYBODY[None])
+
+
+@each_rule
+def test_the_default_criterion_is_an_objective(rule):
+    assert objectives.find(voting.criterion_of(rule), Members(("a",))).name == voting.criterion_of(rule)
+
+
+def test_ties_are_broken_by_scores_if_there_are_any():
+    votes = drawn()
+    assert voting.fit(voting.load("plurality"), votes).in_words == "plurality, ties by probabilities"
+    labels_only = replace(votes, read_scores=None)
+    assert voting.fit(voting.load("plurality"), labels_only).in_words == "plurality, ties by log-odds"
+    lowest = voting.load("plurality", {"ties": "lowest"})
+    assert voting.fit(lowest, votes).in_words == "plurality, ties to the lowest class"
+    assert voting.fit(voting.load("soft"), votes).in_words == "soft, tempered"
+    assert voting.fit(voting.load("soft", {"temper": False}), votes).in_words == "soft"
+
+
+def test_a_rule_that_is_fitted_to_each_ensemble_is_cross_fitted_on_the_search_split():
+    """Five folds by hand: each is judged by weights from the other four."""
+    rule, votes = voting.load("samme"), drawn(n_samples=31)
+    subset = np.array([1, 1, 1, 0, 1, 0], bool)
+    members = np.flatnonzero(subset)
+    place = {sample: i for i, sample in enumerate(sorted(range(31), key=lambda s: (votes.y_true[s], s)))}
+    expected = 0
+    for fold in range(5):
+        inside = np.array([place[sample] % 5 == fold for sample in range(31)])
+        vote = voting.fit(rule, votes.part(samples=~inside)).of(subset)
+        held_out = votes.part(members, inside)
+        expected += np.count_nonzero(vote.predict(held_out) != held_out.y_true)
+    assert voting.fit(rule, votes).tally(votes).errors(subset[None]).tolist() == [expected]
 
 
 @pytest.mark.parametrize(
@@ -160,19 +224,14 @@ def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(combiner):
 )
 def test_what_is_no_subset_is_refused(subset):
     with pytest.raises(InputError, match=r"expected bool, \(6,\), with at least one member"):
-        combining.fit(combining.load("plurality"), drawn(), subset)
-
-
-@pytest.mark.parametrize("folds", [1, 91])
-def test_folds_that_cannot_be_are_refused(folds):
-    with pytest.raises(InputError, match=f"{folds} folds of 90 samples; there are from 2"):
-        combining.cross_fitted_errors(combining.load("plurality"), drawn(), everybody(6), folds)
+        voting.fit(voting.load("plurality"), drawn()).of(subset)
 
 
 @dataclass(frozen=True)
 class Odd:
     given: tuple
-    adds: ClassVar[str] = "labels"
+    adds: str = "labels"
+    alone: ClassVar[bool] = True
 
     def weights(self, votes):
         return np.array(self.given)
@@ -181,48 +240,53 @@ class Odd:
 @pytest.mark.parametrize("given", [(1, 2), (1, 2, -1), (1, 2, np.nan), (1, 2, np.inf), ("a", "b", "c"), (True,) * 3])
 def test_weights_of_somebody_else_that_are_none_are_refused(given):
     with pytest.raises(InputError, match=r"Odd weighs 3 members with .*; expected 3 finite numbers of at least 0"):
-        combining.fit(Odd(given), drawn(3), everybody(3))
+        voting.fit(Odd(given), drawn(3))
+
+
+def test_what_adds_something_else_is_refused():
+    with pytest.raises(InputError, match="Odd adds 'votes'; expected labels, scores or both"):
+        voting.fit(Odd((1, 1, 1), "votes"), drawn(3))
 
 
 def test_where_no_member_earns_a_weight_all_get_the_same():
-    assert_array_equal(combining.fit(Odd((0.0, 0.0, 0.0)), drawn(3), everybody(3)).weights, 1)
+    assert voting.fit(Odd((0.0, 0.0, 0.0)), drawn(3)).of(np.ones(3, bool)).weights.label == (1, 1, 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_is_checked_and_named_when_it_is_refused(name):
-    combiner = type(combining.load(name))
-    for field, value in refused(combiner):
-        with pytest.raises(InputError, match=rf"^{combiner.__name__}: {field} is .*; it must be "):
-            combining.load(name, {field: value})
+    rule = type(voting.load(name))
+    for field, value in refused(rule):
+        with pytest.raises(InputError, match=rf"^{rule.__name__}: {field} is .*; it must be "):
+            voting.load(name, {field: value})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_says_in_one_line_what_it_is(name):
-    line = combining.describe()[name]
+    line = voting.describe()[name]
     assert 20 <= len(line) <= 110
     assert line.endswith(".")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_name_class_and_instance_are_the_same_combiner(name):
-    combiner = combining.load(name)
-    assert getattr(combining, type(combiner).__name__) is type(combiner)
-    assert combining.load(type(combiner)) == combiner
-    assert combining.load(combiner) is combiner
+def test_name_class_and_instance_are_the_same_rule(name):
+    rule = voting.load(name)
+    assert getattr(voting, type(rule).__name__) is type(rule)
+    assert voting.load(type(rule)) == rule
+    assert voting.load(rule) is rule
 
 
 def test_an_unknown_name_or_setting_is_refused():
-    with pytest.raises(InputError, match=r"no combiner called 'plurallity'. Did you mean 'plurality'\?"):
-        combining.load("plurallity")
-    with pytest.raises(InputError, match=r"combiner 'samme' has no setting 'round'; it has rounds"):
-        combining.load("samme", {"round": 2})
+    with pytest.raises(InputError, match=r"no vote called 'plurallity'. Did you mean 'plurality'\?"):
+        voting.load("plurallity")
+    with pytest.raises(InputError, match=r"vote 'samme' has no setting 'round'; it has rounds"):
+        voting.load("samme", {"round": 2})
 
 
 def test_the_solver_is_imported_when_it_is_used():
     program = (
         "import sys\n"
-        "from evo_ensyth import combining\n"
-        "for name in combining.names(): combining.load(name)\n"
+        "from evo_ensyth import voting\n"
+        "for name in voting.names(): voting.load(name)\n"
         "assert 'cvxpy' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

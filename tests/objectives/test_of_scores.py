@@ -16,6 +16,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.voting import Plurality
 from evo_ensyth.selection.run import run
 
 NAMES = ("soft_error", "log_loss", "brier_score", "calibration_error")
@@ -107,7 +108,7 @@ def test_a_problem_prepares_its_scores_once_and_only_when_asked():
         return Scores(votes.scores.members, votes.y_true, "search")
 
     watched = Votes(votes.y_pred, votes.y_true, votes.n_classes, "search", read)
-    problem = Problem(Pool(Members(tuple("abcdef")), watched), "error")
+    problem = Problem(Pool(Members(tuple("abcdef")), watched), "error", vote=Plurality(ties="lowest"))
     run(problem, "forward_greedy")
     assert asked == []
     run(problem.with_objectives((problem.find("log_loss"),)), "random", budget=600)

@@ -251,7 +251,7 @@ def test_as_json_values_it_is_complete():
         ({"costs": {"ms": -float("inf")}}, r"the ensemble \[0, 2, 3, 5\] has a value in 'costs' that is not finite"),
         (
             {"discordant": {"best": Discordant((0, 0), None)}},
-            r"the ensemble \[0, 2, 3, 5\] is compared with best; expected best_k, single_best, parent",
+            r"the ensemble \[0, 2, 3, 5\] is compared with best; expected best_k, single_best, whole_pool, parent",
         ),
     ],
 )

@@ -215,7 +215,7 @@ def test_its_json_form_is_what_was_promised(found):
     assert list(content) == [
         "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives",
         "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by",
-        "recommended_index", "recommended", "estimate", "front",
+        "recommended_index", "estimate", "recommended", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source", "versions",
     ]  # fmt: skip
     assert content["format"] == 4

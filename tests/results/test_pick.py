@@ -76,7 +76,7 @@ def test_the_size_rule_by_hand(criterion, costs, expected):
 
 def test_a_limit_is_met_within_rounding(found):
     front = tuple(replace(e, costs={"euros": 0.1 + 0.1 + 0.1 if e.size == 3 else 0.4}) for e in found.front)
-    assert found.front[cheapest_within(replace(found.front, ensembles=front), {"euros": 0.3})].size == 3
+    assert found.front[within_limits(replace(found.front, ensembles=front), GOALS, {"euros": 0.3})].size == 3
 
 
 def test_limits_that_nothing_keeps_are_refused_with_the_nearest(found):

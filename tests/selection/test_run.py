@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from oracles import dominance
 from oracles import votes as naive
 
-from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import judge
 from evo_ensyth.pool import Votes
@@ -40,10 +39,6 @@ def test_errors_on_both_splits_are_those_counted_by_hand(make_problem, found):
             assert ensemble.members == tuple(f"m{i}" for i in ensemble.indices)
 
 
-def test_what_is_recommended_has_the_fewest_errors_and_then_the_fewest_members(found):
-    assert found.recommended == min(found.front, key=lambda ensemble: (ensemble.search_errors, ensemble.size))
-
-
 def test_the_best_single_member_and_the_whole_pool_are_judged_too(make_problem, found):
     problem = make_problem(n_members=12)
     alone = [naive.errors(np.arange(12) == i, problem.search.y_pred, problem.search.y_true, 4) for i in range(12)]
@@ -65,27 +60,23 @@ def test_the_reference_point_is_a_tenth_beyond_the_worst_of_singles_and_the_whol
     assert_allclose(found.reference_point, [1.1 * worst, 1.1 * 12])
 
 
-def test_nsga2_is_guided_by_the_shrunk_error_and_reported_by_the_error(make_problem, found):
-    problem = make_problem(n_members=12)
-    guided = problem.guided_by(objectives.find("shrunk_error", problem.pool.members))
-    assert found.front.guide == "shrunk_error"
-    assert [front.guide for front in found.baselines] == ["error", "error"]
-    subsets = np.array(list(naive.all_subsets(12)))
-    best = dominance.non_dominated(judge(guided.objectives, guided.on_search(subsets)))
-    shown = np.array([np.isin(np.arange(12), ensemble.indices) for ensemble in found.front])
-    assert sorted(map(tuple, judge(guided.objectives, guided.on_search(shown)))) == best
-    assert all(list(ensemble.search) == ["error", "n_members"] for ensemble in found.front)
+@pytest.mark.parametrize("goals", [("error", "n_members"), None, ("bytes", "smoothed_error", "n_members")])
+def test_a_front_is_what_nothing_dominates_in_the_objectives_that_head_it(make_problem, goals):
+    problem = make_problem(n_members=10, goals=goals)
+    found = run(problem, "nsga2", baselines=["backward_elimination"])
+    for front, subsets in (
+        (found.front, np.array(list(naive.all_subsets(10)))),
+        (found.baselines[0], np.array([np.isin(np.arange(10), one.indices) for one in found.baselines[0]])),
+    ):
+        best = dominance.non_dominated(judge(problem.objectives, problem.on_search(subsets)))
+        assert sorted(tuple(ensemble.search[goal] for goal in found.objectives) for ensemble in front) == best
+    assert found.front.proven_sizes == tuple(range(1, 11))  # all subsets were evaluated
 
 
-@pytest.mark.parametrize("guide", ["error", "smoothed_error", "bytes"])
-def test_any_objective_may_guide(make_problem, guide):
-    problem = make_problem(n_members=10)
-    found = run(problem, "nsga2", guide=problem.find(guide))
-    guided = problem.guided_by(problem.find(guide))
-    best = dominance.non_dominated(judge(guided.objectives, guided.on_search(np.array(list(naive.all_subsets(10))))))
-    shown = np.array([np.isin(np.arange(10), ensemble.indices) for ensemble in found.front])
-    assert found.front.guide == guide
-    assert sorted(map(tuple, judge(guided.objectives, guided.on_search(shown)))) == best
+def test_by_default_the_criterion_of_the_vote_and_the_size_are_minimised(make_problem):
+    found = run(make_problem(goals=None), "forward_greedy")
+    assert found.objectives == ("smoothed_error", "n_members")
+    assert found.front.leading == "smoothed_error"
 
 
 def test_hypervolumes_are_those_of_the_objectives_that_were_asked_for(found):
@@ -95,25 +86,27 @@ def test_hypervolumes_are_those_of_the_objectives_that_were_asked_for(found):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("guide", ["error", "shrunk_error"])
-def test_a_proven_size_has_no_ensemble_below_the_front_up_to_it(make_problem, monkeypatch, seed, guide):
+def test_a_proven_size_has_no_ensemble_below_the_front_up_to_it(make_problem, monkeypatch, seed):
     monkeypatch.setattr("evo_ensyth.selection.run.PROVEN_PER_EVALUATION", 10**6)
     problem = make_problem(n_members=8, n_samples=60, seed=seed)
-    found = run(problem, "nsga2", guide=problem.find(guide), seed=seed)
+    found = run(problem, "forward_greedy", seed=seed)
     errors, sizes = problem.on_search(subsets := np.array(list(naive.all_subsets(8)))).errors, subsets.sum(axis=1)
     for size in range(1, 9):
         lowest = errors[sizes == size].min()
         shown = min(ensemble.search_errors for ensemble in found.front if ensemble.size <= size)
-        assert (size in found.front.proven_sizes) <= (shown <= lowest)
+        assert (size in found.front.proven_sizes) == (shown <= errors[sizes <= size].min())
         assert found.lowest_errors[size - 1] <= lowest
-    assert guide != "error" or len(found.front.proven_sizes) == 8
 
 
-def test_a_guide_needs_an_error_to_replace(make_problem):
-    problem = make_problem(goals=("bytes", "n_members"))
-    with pytest.raises(InputError, match="guide 'smoothed_error' replaces the objective 'error'; ask for that, too"):
-        run(problem, "nsga2", guide=problem.find("smoothed_error"))
-    assert run(problem, "nsga2").front.guide == "bytes"
+@pytest.mark.parametrize("names", [("forward_greedy", "backward_elimination"), ("caruana", "kappa_pruning")])
+def test_what_a_selector_found_does_not_depend_on_its_role(make_problem, monkeypatch, names):
+    """A proof used to add better ensembles to the front of the main selector."""
+    monkeypatch.setattr("evo_ensyth.selection.run.PROVEN_PER_EVALUATION", 10**6)
+    problem = make_problem(n_members=8, n_samples=60)
+    one, other = run(problem, names[0], baselines=[names[1]]), run(problem, names[1], baselines=[names[0]])
+    for first, second in ((one.front, other.baselines[0]), (one.baselines[0], other.front)):
+        assert first.hypervolume == second.hypervolume
+        assert [e.indices for e in first] == [e.indices for e in second]
 
 
 def test_a_selector_with_settings_is_given_as_an_instance(make_problem):
@@ -208,7 +201,9 @@ def test_progress_is_reported_with_what_each_selector_spends(make_problem):
         assert spent[-1] == front.n_evaluations
         assert volumes == sorted(volumes)
         assert front.history[-1].hypervolume == volumes[-1] > 0
-    assert heard[-1].message == "proving small sizes"
+    messages = {progress.message for progress in heard}
+    assert "proving small sizes" in messages
+    assert heard[-1].message == "estimating the error on unseen samples: fold 10 of 10"
     assert heard[0].message == ""
 
 

@@ -10,7 +10,7 @@ from oracles import losses
 from oracles import votes as naive
 from oracles.weights import samme_weights
 
-from evo_ensyth import combining
+from evo_ensyth import voting
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
@@ -29,28 +29,7 @@ def scored(labels, truth, scores):
 
 
 def weights(name, votes, **settings):
-    return combining.load(name, settings).weights(votes)
-
-
-# --- Plurality and soft votes ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_plurality_makes_the_errors_that_planes_count(seed):
-    votes = drawn(7, seed=seed)
-    subset = np.random.default_rng(seed).random(7) < 0.6
-    subset[0] = True
-    fitted = combining.fit(combining.load("plurality"), votes, subset)
-    assert fitted.errors(votes) == BitPlanes.of(votes).errors(subset[None])[0]
-
-
-def test_a_soft_vote_is_the_largest_mean_score():
-    votes = drawn(5)
-    subset = np.array([1, 0, 1, 1, 0], bool)
-    answers = combining.fit(combining.load("soft_vote"), votes, subset).answers(votes)
-    for sample, answer in enumerate(answers):
-        means = [np.mean([votes.scores.members[i][sample, c] for i in (0, 2, 3)]) for c in range(3)]
-        assert means[answer] >= max(means) - 2**-16
+    return voting.load(name, settings).weights(votes)
 
 
 # --- Log-odds -------------------------------------------------------------------------------------------------------
@@ -58,8 +37,17 @@ def test_a_soft_vote_is_the_largest_mean_score():
 
 def with_errors(errors, n_samples, n_classes):
     """Members who make so many errors each."""
-    truth = np.zeros(n_samples, int)
-    return Votes([[1] * wrong + [0] * (n_samples - wrong) for wrong in errors], truth, n_classes, "search")
+    truth = np.arange(n_samples) % n_classes
+    labels = [np.where(np.arange(n_samples) < wrong, (truth + 1) % n_classes, truth) for wrong in errors]
+    return Votes(np.array(labels), truth, n_classes, "search")
+
+
+@pytest.mark.parametrize("name", ["log_odds", "samme"])
+def test_weights_do_not_depend_on_how_classes_are_numbered(name):
+    votes = drawn(4, n_classes=2)
+    codes = np.array([3, 2019])
+    renumbered = Votes(codes[votes.y_pred], codes[votes.y_true], 2020, "search")
+    assert_allclose(weights(name, renumbered), weights(name, votes))
 
 
 def test_log_odds_are_those_of_the_formula():
@@ -73,12 +61,12 @@ def test_of_independent_voters_log_odds_choose_the_likelier_class():
     """Bayes' rule by enumeration: two classes, equally frequent, members who err independently."""
     wrong = [5, 20, 30]
     votes = with_errors(wrong, 98, 2)
-    fitted = combining.fit(combining.load("log_odds"), votes, np.ones(3, bool))
+    vote = voting.fit(voting.load("log_odds"), votes).of(np.ones(3, bool))
     right = [(98 - errors + 1) / 100 for errors in wrong]
     for ballot in itertools.product((0, 1), repeat=3):
         chances = [math.prod(p if said == c else 1 - p for p, said in zip(right, ballot, strict=True)) for c in (0, 1)]
         one = Votes(np.array(ballot)[:, None], [0], 2, "test")
-        assert fitted.answers(one)[0] == np.argmax(chances)
+        assert vote.predict(one)[0] == np.argmax(chances)
 
 
 # --- SAMME ----------------------------------------------------------------------------------------------------------

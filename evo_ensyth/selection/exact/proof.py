@@ -275,7 +275,7 @@ def prove_some(
     proven: Sequence[int] = (),
     *,
     keep_going: Callable[[], bool] = lambda: True,
-) -> tuple["Proof | None", list[np.ndarray]]:
+) -> "Proof | None":
     """Prove sizes from the smallest up, covering at most ``most`` subsets.
 
     Parameters
@@ -293,21 +293,18 @@ def prove_some(
     -------
     Proof, optional
         None if the pairwise margins alone would take too much memory.
-    list of bool, (n_members,)
-        Subsets that are better than those known before.
     """
     if PairwiseMargins.bytes_of(votes) > MOST_BYTES:
-        return None, []
+        return None
     proof = Proof(votes)
     proof.lower_limits(limits)
     proof.proven.extend(proven)
-    better: list[np.ndarray] = []
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
-        for found in proof.rounds(keep_going):
-            better.extend(best.subset for best in found)
+        for _ in proof.rounds(keep_going):
+            pass
         if proof.next_pass == sizes:
             break  # `keep_going` returned False
-    return proof, better
+    return proof
 
 
 def largest_size(max_size: int | None, n_members: int) -> int:
