@@ -27,7 +27,6 @@ from output import Output, Sheet, Value, arguments
 from unseen import Method
 from votes import draw_votes, matrix_product, one_hot
 
-from evo_ensyth import objectives
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.results.statistics import interval, lowest
@@ -66,7 +65,7 @@ class Row:
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
     """Search with one selector until it ends by itself, or stop it at the time limit and record that."""
-    problem = problem.guided_by(objectives.find(method.guide, problem.pool))
+    problem = problem.with_objectives((method.leading, "n_members"))
     problem.reference  # noqa: B018 - computed now, outside the timed part
     evaluator = Evaluator(problem)  # with a time limit some selectors would use all of it
     timer = threading.Timer(seconds, evaluator.budget.stop)
@@ -142,10 +141,9 @@ def thinned(problem: Problem, n_members: int) -> Problem:
 
 
 def every_method(n_members: int) -> list[str]:
-    """All selectors guided by the error, and those with a guiding objective of their own guided by it."""
+    """All selectors by the error, and the default by the smoothed error."""
     names = [name for name in selectors.names() if name != "exact" or n_members <= MOST_FOR_EXACT]
-    own = {name: selectors.guide_of(selectors.load(name)) for name in names}
-    return [*names, *(f"{name}@{guide}" for name, guide in own.items() if guide != "error")]
+    return [*names, "nsga2@smoothed_error"]
 
 
 def main() -> None:

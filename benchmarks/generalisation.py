@@ -11,16 +11,16 @@ what it offers is evaluated on the rest, the test part. Draws depend on the seed
 and the repeat, not on the method: all methods are compared on the same draws.
 
 A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@OBJECTIVE``, which replaces the error by a
-guiding objective. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with its default guiding objective is the default of the
-package; both are always among the methods. (For a selector that only looks at errors, such as ``caruana``, the guiding
-objective only chooses among the ensembles on its path.) ``+COMBINER`` after either says how the selected members vote;
+leading objective. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with its default leading objective is the default of the
+package; both are always among the methods. (For a selector that only looks at errors, such as ``caruana``, the leading
+objective only chooses among the ensembles on its path.) ``+VOTE`` after either says how the selected members vote;
 it is fitted to the search part like everything else.
 
-*Size k*: the best subset by the method's guiding objective on the search part, among all subsets of k members that it
+*Size k*: the best subset by the method's leading objective on the search part, among all subsets of k members that it
 judged; for ``backward_elimination`` these are the k best members. A size that it never judged is filled by the next
 smaller one or, if there is none, by the smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The
 mean of the test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same for at
-most k members. *Recommended*: the ensemble of the front with the lowest error on the search part, whatever guided the
+most k members. *Recommended*: the ensemble of the front with the lowest error on the search part, whatever led the
 search; between equal errors, the smallest.
 
 `paired.py` explains how differences are averaged over pools, and what a win is. *Seconds* are those of the search
@@ -28,7 +28,7 @@ alone; with several jobs the machine is busy.
 
 Each finished search is a line of ``results.jsonl`` in the folder of results, with a key made of all that determines
 it: the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the
-sources of the selector, of its guiding objective with the objectives it uses, and of the rule that recommends. Only
+sources of the selector, of its leading objective with the objectives it uses, and of the rule that recommends. Only
 missing searches are run, and Ctrl-C keeps what is done. After any other change in the package, start a new folder.
 Before anything is measured, one draw of a small pool is recomputed by hand.
 """
@@ -73,11 +73,10 @@ from votes import draw_votes
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, write_json, write_whole
 from evo_ensyth.pool import Members, Scores
-from evo_ensyth.selection import selectors
 
 TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
 REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")
-DEFAULT = f"nsga2@{selectors.guide_of(selectors.load('nsga2'))}"
+DEFAULT = "nsga2@smoothed_error"
 RESULTS = Path("runs") / "benchmark-generalisation"
 
 

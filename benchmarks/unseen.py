@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 
 import evo_ensyth
-from evo_ensyth import combining, objectives, plugins
+from evo_ensyth import objectives, plugins, voting
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
-from evo_ensyth.results import statistics
-from evo_ensyth.selection import selectors
+from evo_ensyth.selection import recommendation, selectors
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.voting import VoteRule
 
 # Increase it whenever the content of `played` changes, so that earlier results are not reused.
 FORMAT = 2
 LARGEST_SIZE = 20
-PLURALITY = "plurality"
+PLURALITY = voting.load("plurality", {"ties": "lowest"})
 # Fewer samples than these say too little; more than these add little.
 FEWEST_TEST = 300
 MOST_TEST = 20_000
@@ -60,12 +60,12 @@ class Everything:
 
 @dataclass(frozen=True)
 class Method:
-    """A selector, its guiding objective, and the combiner of the selected members.
+    """A selector, the objective that leads its search, and the vote rule.
 
     Attributes
     ----------
     name : str
-        ``SELECTOR``, ``SELECTOR@OBJECTIVE``, ``SELECTOR+COMBINER`` or ``SELECTOR@OBJECTIVE+COMBINER``.
+        ``SELECTOR``, ``SELECTOR@OBJECTIVE``, ``SELECTOR+VOTE`` or ``SELECTOR@OBJECTIVE+VOTE``.
     """
 
     name: str
@@ -76,34 +76,35 @@ class Method:
         return self.name.partition("+")[0].partition("@")[0]
 
     @property
-    def guide(self) -> str:
-        """The guiding objective, in addition to the number of members."""
+    def leading(self) -> str:
+        """The leading objective, in addition to the number of members."""
         return self.name.partition("+")[0].partition("@")[2] or "error"
 
     @property
-    def combiner(self) -> str:
-        """How the selected members vote."""
-        return self.name.partition("+")[2] or PLURALITY
+    def vote(self) -> VoteRule:
+        """The vote rule; by default plurality with ties to the lowest class."""
+        name = self.name.partition("+")[2]
+        return voting.load(name) if name else PLURALITY
 
     def about(self, pool: Members) -> dict[str, Any]:
-        """What its result depends on: settings, and the sources of selector, guiding objective and recommending rule.
+        """What its result depends on: settings, and the sources of selector, leading objective and recommending rule.
 
         Raises
         ------
         InputError
-            There is no such selector, objective or combiner.
+            There is no such selector, objective or vote rule.
         """
-        selector, combiner = selectors.load(self.selector), combining.load(self.combiner)
-        objectives.find(self.guide, pool)
-        modules = [statistics, *(sys.modules[type(each).__module__] for each in (selector, combiner))]
-        if self.guide in objectives.names():
-            modules.append(plugins.load(objectives.FOLDER, self.guide, "objective"))
+        selector, vote = selectors.load(self.selector), self.vote
+        objectives.find(self.leading, pool)
+        modules = [recommendation, *(sys.modules[type(each).__module__] for each in (selector, vote))]
+        if self.leading in objectives.names():
+            modules.append(plugins.load(objectives.FOLDER, self.leading, "objective"))
         return {
             "method": self.name,
             "settings": asdict(selector) if is_dataclass(selector) else {},
             "version": evo_ensyth.__version__,
             "sources": _sources(modules),
-            "rule": inspect.getsource(recommended),
+            "vote": repr(vote),
         }
 
 
@@ -142,10 +143,10 @@ class Offer:
     Attributes
     ----------
     exactly : bool, (largest_size, n_members)
-        Row k - 1: the best by the guiding objective among all subsets of k members that were judged. If there are
+        Row k - 1: the best by the leading objective among all subsets of k members that were judged. If there are
         none, the row of the next smaller size; if there is no smaller one, the row of the smallest size.
     up_to : bool, (largest_size, n_members)
-        Row k - 1: the best by the guiding objective with at most k members; between equals, the smallest.
+        Row k - 1: the best by the leading objective with at most k members; between equals, the smallest.
     recommended : bool, (n_members,)
     evaluations : int
     seconds : float
@@ -231,7 +232,7 @@ def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarr
 def recommended(problem: Problem, search: Recorder) -> np.ndarray:
     """The ensemble that a method recommends from its front, by the rule of the package: bool, (n_members,)."""
     front = problem.on_search(search.archive.subsets)
-    return front.subsets[statistics.lowest(front.errors, front.sizes)]
+    return front.subsets[recommendation.recommend(problem, front.subsets)]
 
 
 def played(
@@ -248,11 +249,10 @@ def played(
     search, test, rng = draws(everything, n_search, repeat, seed)
     problem = problem_of(everything.pool, search, method)
     offer = searched(problem, method, budget, rng)
-    vote = combining.load(method.combiner)
 
     def errors(subsets: np.ndarray, part: Votes) -> list[int]:
-        """Errors on one part of the samples, with the combiner fitted to the search part."""
-        return [combining.fit(vote, search, subset).errors(part) for subset in subsets]
+        """Errors on one part of the samples, with the vote fitted to the search part."""
+        return [int(n) for n in problem.fitted_vote.tally(part).errors(subsets)]
 
     one = offer.recommended[None]
     return {
@@ -269,8 +269,8 @@ def played(
 
 
 def problem_of(pool: Members, search: Votes, method: Method) -> Problem:
-    """The problem of a method: its guiding objective against the number of members, without a test split."""
-    return Problem(Pool(pool, search, name="unseen"), (method.guide, "n_members"))
+    """The problem of a method: its leading objective against the number of members, without a test split."""
+    return Problem(Pool(pool, search, name="unseen"), (method.leading, "n_members"), vote=method.vote)
 
 
 def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
@@ -292,7 +292,7 @@ def check(everything: Everything, n_search: int, methods: Sequence[Method], *, b
     search, test, _ = draws(everything, n_search, 0, seed)
     best_first = sorted(range(len(everything.pool)), key=lambda m: wrong_by_hand(search, _only([m], search)))
     for method in methods:
-        if method.combiner != PLURALITY:
+        if method.vote != PLURALITY:
             continue
         _, _, rng = draws(everything, n_search, 0, seed)
         offer = searched(problem_of(everything.pool, search, method), method, budget, rng)
@@ -336,7 +336,7 @@ def _joined(parts: Sequence[Votes]) -> Votes:
         by_member = zip(*(part.scores.members for part in parts), strict=True)
         return Scores([np.concatenate(rows) for rows in by_member], truth, "search")
 
-    scored = all(part.read_scores for part in parts)
+    scored = all(part.has_scores for part in parts)
     groups = [part.groups for part in parts if part.groups is not None]
     joined_groups = np.concatenate(groups) if len(groups) == len(parts) else None
     n_classes = parts[0].n_classes

@@ -53,9 +53,9 @@ def recommend(problem: Problem, subsets: np.ndarray, rule: str = "size_rule") ->
     Notes
     -----
     Where all ensembles predict the same on the search split, the cheapest is recommended: unanimous members lower the
-    smoothed error without changing a prediction. The size rule passes over ensembles that are clearly worse than the best single member, as many of the best members,
-    or the whole pool: more errors on the search split, by McNemar's test. If no other is left, the ensemble with the
-    fewest errors is recommended.
+    smoothed error without changing a prediction. The size rule passes over ensembles that are clearly worse than the
+    best single member, as many of the best members, or the whole pool: more errors on the search split, by McNemar's
+    test. If no other is left, the ensemble with the fewest errors is recommended.
     """
     ensembles = problem.on_search(subsets)
     sizes = ensembles.sizes

@@ -19,10 +19,11 @@ class LogOdds:
 
     Notes
     -----
-    With K classes among the samples the weight is log(p / (1 - p)) + log(K - 1). This follows from Bayes' rule if the errors of a member
-    are spread evenly over the K - 1 wrong classes; for two classes it is the weight of Shapley and Grofman. The share p
-    of correct predictions among the n samples that a member answers is smoothed, (right + 1) / (n + 2), so that all
-    weights are finite. Members that are no better than a guess, p <= 1/K, get weight 0 rather than a negative one.
+    With K classes among the samples the weight is log(p / (1 - p)) + log(K - 1). This follows from Bayes' rule if the
+    errors of a member are spread evenly over the K - 1 wrong classes; for two classes it is the weight of Shapley and
+    Grofman. The share p of correct predictions among the n samples that a member answers is smoothed, (right + 1) /
+    (n + 2), so that all weights are finite. Members that are no better than a guess, p <= 1/K, get weight 0 rather than
+    a negative one.
     """
 
     adds: ClassVar[str] = "labels"

@@ -23,7 +23,9 @@ RULES = [voting.load(name) for name in NAMES] + [
     voting.load("plurality", {"ties": ties}) for ties in ("scores", "log_odds", "lowest")
 ]
 RULES += [voting.load(name, {"temper": False}) for name in ("plurality", "soft", "half")]
-RULES += [voting.load("stacking", {"adds": adds, "loss": loss}) for adds, loss in (("scores", "brier"), ("labels", "log"))]  # fmt: skip
+RULES += [
+    voting.load("stacking", {"adds": adds, "loss": loss}) for adds, loss in (("scores", "brier"), ("labels", "log"))
+]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=repr)
 EVERYBODY = np.ones(6, bool)
 

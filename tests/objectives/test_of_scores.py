@@ -16,8 +16,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.selection.problem import Problem
-from evo_ensyth.voting import Plurality
 from evo_ensyth.selection.run import run
+from evo_ensyth.voting import Plurality
 
 NAMES = ("soft_error", "log_loss", "brier_score", "calibration_error")
 # Each score is rounded by at most 2^-17, so a share is off by about as much.

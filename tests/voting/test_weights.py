@@ -11,7 +11,6 @@ from oracles import votes as naive
 from oracles.weights import samme_weights
 
 from evo_ensyth import voting
-from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Scores, Votes
 

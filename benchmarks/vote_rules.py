@@ -1,13 +1,13 @@
-"""Compare every combiner with plurality, on unseen samples.
+"""Compare every vote rule with plurality, on unseen samples.
 
-    python benchmarks/combiners.py --pools FILES [--search-samples 500] [--repeats 20] [--size 10]
+    python benchmarks/vote_rules.py --pools FILES [--search-samples 500] [--repeats 20] [--size 10]
 
 The samples of each pool are split at random, many times. On the search part, the best ``--size`` members are selected
-by their own errors, and every combiner is fitted to them; the remaining samples evaluate it. Pools smaller than twice
-``--search-samples`` are halved. Combiners of scores are compared if the file holds scores.
+by their own errors, and every vote rule is fitted to them; the remaining samples evaluate it. Pools smaller than twice
+``--search-samples`` are halved. Rules of scores are compared if the file holds scores.
 
 Differences from plurality are paired: same members, same samples. `paired.py` explains their intervals. The last rows
-take the pools as units. On every split, plurality through the combiner must make the errors that `Ensembles` counts.
+take the pools as units. On every split, plurality through the rule must make the errors that `Ensembles` counts.
 """
 
 import sys
@@ -19,68 +19,59 @@ from output import LEFT, Output, Sheet, Value, arguments
 from paired import Difference
 from unseen import Everything, read
 
-from evo_ensyth import combining
-from evo_ensyth.combining import Combiner
+from evo_ensyth import voting
 from evo_ensyth.engine import Ensembles
-from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Votes
+from evo_ensyth.voting import VoteRule
 
 PLURALITY = "plurality"
 COLUMNS = {
     "pool: search + test samples": "",
-    "combiner": LEFT,
+    "vote": LEFT,
     "search": ".3f",
-    "cross-fitted": ".3f",
     "test": ".3f",
     "test - plurality": "",
 }
-COMBINERS: dict[str, Combiner] = {
-    PLURALITY: combining.load("plurality"),
-    "log_odds": combining.load("log_odds"),
-    "samme": combining.load("samme"),
-    "stacking, labels, brier": combining.load("stacking"),
-    "stacking, labels, log": combining.load("stacking", {"loss": "log"}),
-    "soft_vote": combining.load("soft_vote"),
-    "stacking, scores, brier": combining.load("stacking", {"adds": "scores"}),
-    "stacking, scores, log": combining.load("stacking", {"adds": "scores", "loss": "log"}),
+RULES: dict[str, VoteRule] = {
+    PLURALITY: voting.load("plurality", {"ties": "lowest"}),
+    "plurality, ties": voting.load("plurality"),
+    "log_odds": voting.load("log_odds"),
+    "samme": voting.load("samme"),
+    "stacking, labels, brier": voting.load("stacking"),
+    "stacking, labels, log": voting.load("stacking", {"loss": "log"}),
+    "half": voting.load("half"),
+    "soft": voting.load("soft"),
+    "stacking, scores, brier": voting.load("stacking", {"adds": "scores"}),
+    "stacking, scores, log": voting.load("stacking", {"adds": "scores", "loss": "log"}),
 }
 
 
 def one_split(
     everything: Everything, n_search: int, size: int, rng: np.random.Generator
 ) -> dict[str, tuple[float, ...]]:
-    """Error on the search part, cross-fitted error there, and error on the rest, of every combiner, in percent."""
+    """Error on the search part, cross-fitted where the rule is fitted to each ensemble, and on the rest, in percent."""
     votes = everything.votes
     order = rng.permutation(votes.n_samples)
     search, test = votes.part(samples=order[:n_search]), votes.part(samples=order[n_search:], split="test")
     subset = np.zeros(votes.n_members, bool)
     subset[np.argsort(search.member_errors, kind="stable")[:size]] = True
     errors = {}
-    for name, combiner in COMBINERS.items():
-        if combiner.adds == "scores" and not has_scores(votes):
+    for name, rule in RULES.items():
+        if rule.adds != "labels" and not votes.has_scores:
             continue
-        fitted = combining.fit(combiner, search, subset)
-        counts = (fitted.errors(search), combining.cross_fitted_errors(combiner, search, subset))
-        errors[name] = (*(100 * n / n_search for n in counts), 100 * fitted.errors(test) / test.n_samples)
+        fitted = voting.fit(rule, search)
+        counts = [int(fitted.tally(part).errors(subset[None])[0]) for part in (search, test)]
+        errors[name] = (100 * counts[0] / n_search, 100 * counts[1] / test.n_samples)
     check(errors[PLURALITY], subset, everything.pool, search, test)
     return errors
 
 
-def has_scores(votes: Votes) -> bool:
-    """Whether a pool has scores as well as labels."""
-    try:
-        votes.scores  # noqa: B018
-    except InputError:
-        return False
-    return True
-
-
-def check(of_combiner: tuple[float, ...], subset: np.ndarray, pool: Members, search: Votes, test: Votes) -> None:
-    """Stop unless plurality as a combiner is the plurality vote."""
-    for found, votes in ((of_combiner[0], search), (of_combiner[2], test)):
+def check(of_rule: tuple[float, ...], subset: np.ndarray, pool: Members, search: Votes, test: Votes) -> None:
+    """Stop unless plurality as a vote rule is the plurality vote."""
+    for found, votes in ((of_rule[0], search), (of_rule[1], test)):
         counted = Ensembles(subset[None], pool, votes).errors[0]
         if round(found * votes.n_samples / 100) != counted:
-            sys.exit(f"on the {votes.split} part plurality makes {counted} errors, through the combiner {found:g} %")
+            sys.exit(f"on the {votes.split} part plurality makes {counted} errors, through the rule {found:g} %")
 
 
 def main() -> None:
@@ -103,7 +94,7 @@ def main() -> None:
             splits = [one_split(everything, n_search, options.size, rng) for _ in range(options.repeats)]
             for name in splits[0]:
                 errors = np.array([split[name] for split in splits])
-                gain = errors[:, 2] - [split[PLURALITY][2] for split in splits]
+                gain = errors[:, 1] - [split[PLURALITY][1] for split in splits]
                 over_pools[name].append(gain.mean())
                 what = f"{everything.name}: {n_search:,} + {n_samples - n_search:,}"
                 difference = None if name == PLURALITY else Difference.of(gain).text
@@ -111,7 +102,7 @@ def main() -> None:
         del over_pools[PLURALITY]
         for name, gains in over_pools.items():
             difference = Difference.of(np.array(gains)).text
-            rows.append([f"{len(gains)} pool(s) as units", name, None, None, None, difference])
+            rows.append([f"{len(gains)} pool(s) as units", name, None, None, difference])
         title = f"best {options.size} members, {options.repeats} random splits: error in %, and difference to plurality"
         out.show(Sheet(title, COLUMNS, rows))
 
