@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 COMMANDS = {"report": "compare"}
-OPTIONS = {"--against": "--baseline", "--criterion": "--guide"}
+OPTIONS = {"--against": "--baseline"}
+GUIDES = ("--guide", "--criterion")  # an objective that took the place of the error
 POOL_COMMANDS = {"make": "build"}
 LISTS = {"combiners": "votes"}
 
@@ -33,6 +34,7 @@ def with_new_names(arguments: list[str], is_problem: Callable[[str], bool], hint
     if arguments[0] == "search":
         for place in range(1, len(arguments)):
             rename(place, OPTIONS)
+        arguments = _without_guide(arguments, hint)
     if arguments[0] == "list" and len(arguments) > 1:
         rename(1, LISTS)
     if arguments[0] == "pool" and len(arguments) > 1:
@@ -41,3 +43,25 @@ def with_new_names(arguments: list[str], is_problem: Callable[[str], bool], hint
             hint(f"'pool {arguments[1]}' is now 'pool build {arguments[1]}'; the old form will be removed.")
             arguments.insert(1, "build")
     return arguments
+
+
+def _without_guide(arguments: list[str], hint: Callable[[str], None]) -> list[str]:
+    """Name the objective that guided a search among the objectives, in the place of the error."""
+    kept: list[str] = []
+    guide, old, objectives = None, "", "error,n_members"
+    rest = iter(arguments)
+    for argument in rest:
+        option, separator, value = argument.partition("=")
+        if option in (*GUIDES, "--objectives"):
+            value = value if separator else next(rest, "")
+        if option in GUIDES:
+            guide, old = value, option
+        elif option == "--objectives":
+            objectives = value
+        else:
+            kept.append(argument)
+    if guide is None:
+        return arguments
+    wanted = ",".join(guide if name.strip() == "error" else name.strip() for name in objectives.split(","))
+    hint(f"'{old} {guide}' is now '--objectives {wanted}'; the old option will be removed.")
+    return [*kept, f"--objectives={wanted}"]

@@ -1,7 +1,6 @@
 """The commands about runs: ``search``, ``compare``, ``pick``."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +56,6 @@ def search(
     folds: Annotated[
         int, typer.Option(min=0, help="Folds of the nested estimate of the error on unseen samples; 0 for none.")
     ] = 10,
-    guide: Annotated[str | None, typer.Option(hidden=True)] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may judge.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
     max_size: Annotated[
@@ -94,8 +92,6 @@ def search(
     rule = _vote(vote, ties=ties, temper=temper)
     most, least = limits(at_most), limits(at_least)
     goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
-    if guide is not None:
-        goals = _without_guide(guide, goals)
     if out is not None:
         check_new_folder(out)
     problem = api.load_problem(
@@ -191,7 +187,7 @@ def pick(
         picked_by = f"the best with at most {', '.join(at_most or ())}"
     if as_json:
         about = {"problem": run.problem, "selector": run.front.selector, "seed": run.seed}
-        print(json.dumps({**about, "rule": picked_by, **ensemble.to_dict(), "vote": run.vote}, allow_nan=False))
+        print(json.dumps({**about, "rule": picked_by, "vote": run.vote, **ensemble.to_dict()}, allow_nan=False))
     else:
         console.print_pick(run, ensemble, picked_by)
 
@@ -208,14 +204,6 @@ def _vote(vote: str | None, **settings: str | bool | None) -> "VoteRule | None":
 
     given = {name: value for name, value in settings.items() if value is not None}
     return None if vote is None and not given else voting.load(vote or "plurality", given)
-
-
-def _without_guide(guide: str, objectives: list[str] | None) -> list[str]:
-    """Objectives that do what the old option ``--guide`` did: it stands for the error."""
-    wanted = [guide if name == "error" else name for name in objectives or ["error", "n_members"]]
-    hint = f"'--guide {guide}' is now '--objectives {','.join(wanted)}'; the old option will be removed."
-    print(hint, file=sys.stderr)
-    return wanted
 
 
 def _build_pool(name: str, quiet: bool) -> None:

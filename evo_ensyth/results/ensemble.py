@@ -42,7 +42,7 @@ class Ensemble:
         What the discordant samples say.
     criterion : float, optional
         What a recommendation weighs against cost: the smoothed error on the search split, or the leading objective.
-    vote : EnsembleVote, optional
+    voting : EnsembleVote, optional
         How the members vote, with everything that was fitted; by default plurality, ties to the lowest class.
     is_single_best : bool
         Whether it is the member with the fewest errors on the search split, alone.
@@ -56,7 +56,7 @@ class Ensemble:
     test_errors: int | None
     costs: Mapping[str, float] = field(default_factory=dict)
     criterion: float | None = None
-    vote: EnsembleVote | None = None
+    voting: EnsembleVote | None = None
     discordant: Mapping[str, Discordant] = field(default_factory=dict)
     n_pool: int = 0
     n_search: int = 0
@@ -161,7 +161,7 @@ class Ensemble:
         labels = answers.argmax(axis=2) if answers.ndim == 3 else whole_labels(answers, "the predictions")
         if labels.shape[1] == 0:
             return np.zeros(0, np.int64)
-        vote = self.vote or plain_plurality(self.size)
+        vote = self.voting or plain_plurality(self.size)
         n_classes = answers.shape[2] if answers.ndim == 3 else int(labels.max(initial=0)) + 1
         if answers.ndim == 2 and vote.needs_scores:
             raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
@@ -182,7 +182,7 @@ class Ensemble:
             "test_interval": self.interval("test"),
             "optimism": None if self.test_errors is None else self.optimism,
             "criterion": self.criterion,
-            "vote": None if self.vote is None else self.vote.to_dict(),
+            "voting": None if self.voting is None else self.voting.to_dict(),
             "costs": dict(self.costs),
             "discordant": {name: asdict(counts) for name, counts in self.discordant.items()},
             "comparisons": {name: asdict(comparison) for name, comparison in self.comparisons.items()},

@@ -347,7 +347,7 @@ def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None
                 search_errors=int(on_search.errors[row]),
                 test_errors=int(on_test.errors[row]) if on_test else None,
                 criterion=float(criteria[row]),
-                vote=problem.fitted_vote.of(subset),
+                voting=problem.fitted_vote.of(subset),
                 costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )

@@ -36,7 +36,8 @@ import numpy as np
 
 from evo_ensyth import plugins
 from evo_ensyth.pool import Votes
-from evo_ensyth.voting._fitted import EnsembleVote, FittedVote, fit, plain_plurality
+from evo_ensyth.voting._ensemble_vote import EnsembleVote, plain_plurality
+from evo_ensyth.voting._fitted import FittedVote, fit
 
 __all__ = [
     "EnsembleVote",

@@ -8,10 +8,10 @@ import numpy as np
 
 from evo_ensyth.engine import Tally
 from evo_ensyth.pool import Votes
-from evo_ensyth.voting._fitted import fitted_to
+from evo_ensyth.voting._ensemble_vote import fitted_to
 
 if TYPE_CHECKING:
-    from evo_ensyth.voting._fitted import FittedVote
+    from evo_ensyth.voting import VoteRule
 
 FOLDS = 5
 
@@ -25,11 +25,15 @@ class RefittedVotes:
 
     Attributes
     ----------
-    fitted : FittedVote
+    rule : VoteRule
+    search : Votes
+        The search split of the pool.
     votes : Votes
+        The split on which votes are counted.
     """
 
-    fitted: "FittedVote"
+    rule: "VoteRule"
+    search: Votes
     votes: Votes
 
     @property
@@ -105,14 +109,15 @@ class RefittedVotes:
     def _parts(self, subset: np.ndarray) -> Iterator[tuple[Tally, np.ndarray]]:
         """Yield tallies of the subset's members on parts of the split, and the samples, int64, of each part."""
         members = np.flatnonzero(subset)
-        if self.votes is not self.fitted.search:
-            yield self.fitted.of(subset).tally(self.votes.part(members)), np.arange(self.n_samples)
+        if self.votes is not self.search:
+            vote = fitted_to(self.rule, self.search.part(members))
+            yield vote.tally(self.votes.part(members)), np.arange(self.n_samples)
             return
         fold = folds(self.votes, FOLDS)
         for i in range(FOLDS):
             inside = np.flatnonzero(fold == i)
             if len(inside):
-                vote = fitted_to(self.fitted.rule, self.votes.part(members, np.flatnonzero(fold != i)))
+                vote = fitted_to(self.rule, self.votes.part(members, np.flatnonzero(fold != i)))
                 yield vote.tally(self.votes.part(members, inside)), inside
 
 

@@ -1,24 +1,29 @@
 """Every number that ``search --json`` prints, worked out again with numpy alone."""
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from oracles import dominance, splitting
 from oracles import votes as naive
+from oracles.losses import smoothed_error
+from oracles.vote_rules import plurality_with_ties
 
 RUN_KEYS = [
     "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives", "units",
-    "constraints", "reference_point", "n_members", "n_search", "n_test", "recommended_index", "recommended", "front",
-    "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source", "versions",
+    "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by", "recommended_index",
+    "estimate", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
+    "parent_costs", "fingerprints", "source", "versions",
 ]  # fmt: skip
 FRONT_KEYS = [
-    "selector", "settings", "guide", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles", "history",
+    "selector", "settings", "leading", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",
+    "history",
 ]  # fmt: skip
 ENSEMBLE_KEYS = [
     "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval", "test_interval",
-    "optimism", "costs", "discordant", "comparisons", "warnings",
+    "optimism", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 
@@ -89,13 +94,16 @@ def _check_ensemble(run: dict, ensemble: dict, splits: Splits, n_classes: int, c
     for split, (labels, truth) in splits.items():
         values = dict(ensemble[split])
         assert list(values) == run["objectives"]
-        n_errors = naive.errors(subset, labels, truth, n_classes)
+        n_errors = int((predicted(run, subset, labels, splits, n_classes) != truth).sum())
         assert ensemble[f"{split}_errors"] == n_errors
         shares[split] = n_errors / len(truth)
         low, high = ensemble[f"{split}_interval"]
         assert low <= shares[split] <= high
         if "error" in values:
             assert values.pop("error") == pytest.approx(shares[split], abs=1e-12)
+        if "smoothed_error" in values:
+            expected = smoothed_error(subset, labels, truth, n_classes)
+            assert values.pop("smoothed_error") == pytest.approx(expected, abs=1e-6)
         if "n_members" in values:
             assert values.pop("n_members") == len(ensemble["indices"])
         for cost, value in values.items():
@@ -110,12 +118,13 @@ def _check_comparisons(run: dict, splits: Splits, n_classes: int, best_first: np
     """Differences from the best k members and from the best one, and which of them are reported."""
     for ensemble in run["front"]["ensembles"]:
         baselines = {"best_k": best_first[: len(ensemble["indices"])], "single_best": best_first[:1]}
+        baselines["whole_pool"] = best_first
         others = [name for name, members in baselines.items() if sorted(members.tolist()) != ensemble["indices"]]
         assert list(ensemble["comparisons"]) == list(ensemble["discordant"]) == others
         for name, comparison in ensemble["comparisons"].items():
             subsets = [np.isin(np.arange(run["n_members"]), who) for who in (ensemble["indices"], baselines[name])]
             for split, (labels, truth) in splits.items():
-                ours, theirs = (naive.plurality(subset, labels, n_classes) != truth for subset in subsets)
+                ours, theirs = (predicted(run, subset, labels, splits, n_classes) != truth for subset in subsets)
                 counts = [np.count_nonzero(ours & ~theirs), np.count_nonzero(theirs & ~ours)]
                 assert ensemble["discordant"][name][split] == counts
                 assert comparison[f"on_{split}"] == pytest.approx((counts[0] - counts[1]) / len(truth), abs=1e-12)
@@ -128,26 +137,39 @@ def _check_comparisons(run: dict, splits: Splits, n_classes: int, best_first: np
 
 
 def _check_fronts(run: dict) -> None:
-    """Nothing is dominated, hypervolumes are areas, and the ensemble with the lowest error is recommended."""
+    """Nothing is dominated, and hypervolumes are areas."""
     front, goals = run["front"], run["objectives"]
     values = {
         each["selector"]: [[ensemble["search"][goal] for goal in goals] for ensemble in each["ensembles"]]
         for each in (front, *run["baselines"])
     }
     points = values[front["selector"]]
-    if front["guide"] == "error" or "error" not in goals:
-        assert len(dominance.non_dominated(points)) == len(points)
-        for other in (point for baseline in run["baselines"] for point in values[baseline["selector"]]):
-            assert not any(all(a <= b for a, b in zip(other, p, strict=True)) and other != p for p in points)
+    assert len(dominance.non_dominated(points)) == len(points)
+    for other in (point for baseline in run["baselines"] for point in values[baseline["selector"]]):
+        assert not any(all(a <= b for a, b in zip(other, p, strict=True)) and other != p for p in points)
     if goals == ["error", "n_members"]:
         for each in (front, *run["baselines"]):
             assert each["hypervolume"] == pytest.approx(area(values[each["selector"]], run["reference_point"]))
     ensembles = front["ensembles"]
     recommended = ensembles[run["recommended_index"]]
     assert run["recommended"] == recommended
-    assert (recommended["search_errors"], len(recommended["indices"])) == min(
-        (ensemble["search_errors"], len(ensemble["indices"])) for ensemble in ensembles
-    )
+    if run["recommend_by"] == "lowest_error":
+        assert (recommended["search_errors"], len(recommended["indices"])) == min(
+            (ensemble["search_errors"], len(ensemble["indices"])) for ensemble in ensembles
+        )
+
+
+def predicted(run: dict, subset: np.ndarray, labels: np.ndarray, splits: Splits, n_classes: int) -> np.ndarray:
+    """Plurality votes by the tie rule that the run names, which is not to be by probabilities."""
+    if run["vote"] == "plurality, ties to the lowest class":
+        return naive.plurality(subset, labels, n_classes)
+    assert run["vote"] == "plurality, ties by log-odds"
+    of_search, truth = splits["search"]
+    wrong, n, k = (of_search != truth).sum(axis=1), len(truth), len(np.unique(truth))
+    odds = [max(0.0, math.log((n - e + 1) / (e + 1) * max(k - 1, 1))) for e in wrong.tolist()]
+    largest = max(odds) or 1
+    weights = [round(weight / largest * 65_535) for weight in odds]
+    return plurality_with_ties(subset, labels, n_classes, weights, [0] * len(odds))
 
 
 def _best_first(splits: Splits) -> np.ndarray:

@@ -40,7 +40,7 @@ def test_runs_that_cannot_be_compared_are_refused(refused, call, npz, arrays, tm
     assert "one exists already" in refused("compare", "one", "--out", "one")
     assert "RUN..." in refused("compare")
     (tmp_path / "two" / "run.json").write_text("{}")
-    assert "two/run.json: field 'format' is None; this version reads 1, 2, 3" in refused("compare", "two")
+    assert "two/run.json: field 'format' is None; this version reads 1, 2, 3, 4" in refused("compare", "two")
     record = json.loads((tmp_path / "one" / "run.json").read_text())
     (tmp_path / "two" / "run.json").write_text(json.dumps({**record, "problem": "../../elsewhere"}))
     assert "'../../elsewhere' has no folder under runs" in refused("compare", "two")

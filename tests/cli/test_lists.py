@@ -35,7 +35,7 @@ def test_the_names_are_those_that_a_kind_is_known_by(kind):
     expected = {
         Kind.SELECTORS: {"nsga2", "exact", "random", "backward_elimination"},
         Kind.OBJECTIVES: {"error", "n_members", "soft_error"},
-        Kind.COMBINERS: {"plurality", "soft_vote", "stacking"},
+        Kind.VOTES: {"plurality", "soft", "stacking"},
         Kind.COMPRESSORS: {"net_trim", "magnitude"},
         Kind.DATASETS: {"digits", "mnist", "cifar10"},
         Kind.NETWORKS: {"small"},

@@ -58,7 +58,8 @@ def test_old_names_are_not_in_the_help(call):
 def test_the_help_names_every_option_that_is_promised(call):
     text = call("search", "--help").out
     for option in (
-        "selector", "baseline", "members", "objectives", "at-most", "at-least", "guide", "budget", "seconds",
+        "selector", "baseline", "members", "objectives", "at-most", "at-least", "vote", "ties", "temper",
+        "recommend", "folds", "budget", "seconds",
         "max-size", "seed", "test-share", "split-seed", "out", "json", "quiet",
     ):  # fmt: skip
         assert f"--{option}" in text

@@ -33,9 +33,13 @@ from evo_ensyth import workspace
         (["--objectives", "error,error"], "objective 'error' is given twice"),
         (["--objectives", "latenzy"], "Did you mean 'latency'?"),
         (["--objectives", "error,bytes"], "bytes"),
-        (["--guide", "eror"], "no objective called 'eror'. Did you mean 'error'?"),
-        (["--guide", "soft_error"], "no 'search_scores', and labels alone do not say how sure the members are"),
-        (["--objectives", "latency", "--guide", "shrunk_error"], "'shrunk_error' replaces the objective 'error'"),
+        (["--vote", "sofd"], "no vote called 'sofd'. Did you mean 'soft'?"),
+        (["--vote", "soft", "--ties", "lowest"], "vote 'soft' has no setting 'ties'; it has temper"),
+        (["--ties", "highest"], "Plurality: ties is 'highest'; it must be"),
+        (["--recommend", "best"], "no rule called 'best'"),
+        (["--folds", "1"], "n_folds is 1; it must be 2 or more, or 0"),
+        (["--objectives", "eror"], "no objective called 'eror'. Did you mean 'error'?"),
+        (["--vote", "soft"], "no 'search_scores', and labels alone do not say how sure the members are"),
         (["--at-most", "latency"], "'latency' is no limit; write NAME=VALUE, such as n_members=5"),
         (["--at-most", "latency=x"], "'latency=x' is no limit"),
         (["--at-most", "latency=nan"], "'latency=nan' is no limit"),
@@ -147,7 +151,7 @@ HOSTILE = ["[red]loud[/red]", ":bug: <b>&amp;", "=HYPERLINK(1)", "$x_{1}$ 100 $"
 def test_hostile_names_are_shown_as_they_are(call, npz, arrays, name):
     path = npz({**arrays, "names": np.array(HOSTILE)})
     path.rename(name)
-    said = call("search", name, "--guide", "error")
+    said = call("search", name, "--objectives", "error,n_members")
     assert (said.status, said.err) == (0, "")
     assert "\x1b" not in said.out
     flat = "".join(said.out.split()).replace("│", "")

@@ -225,7 +225,7 @@ def test_as_json_values_it_is_complete():
         "test_interval": ensemble().interval("test"),
         "optimism": 6 / 30 - 4 / 40,
         "criterion": None,
-        "vote": None,
+        "voting": None,
         "costs": {"ms": 7.0, "bytes": 90.0},
         "discordant": {"best_k": {"search": (1, 2), "test": (3, 4)}},
         "comparisons": {

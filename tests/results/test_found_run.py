@@ -231,7 +231,7 @@ def test_its_json_form_is_what_was_promised(found):
         for ensemble in front["ensembles"]:
             assert list(ensemble) == [
                 "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval",
-                "test_interval", "optimism", "criterion", "vote", "costs", "discordant", "comparisons", "warnings",
+                "test_interval", "optimism", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
             ]  # fmt: skip
 
 
