@@ -46,7 +46,7 @@ def with_new_names(arguments: list[str], is_problem: Callable[[str], bool], hint
 
 
 def _without_guide(arguments: list[str], hint: Callable[[str], None]) -> list[str]:
-    """Name the objective that guided a search among the objectives, in the place of the error."""
+    """Name the objective that guided a search among the objectives instead of the error."""
     kept: list[str] = []
     guide, old, objectives = None, "", "error,n_members"
     rest = iter(arguments)
