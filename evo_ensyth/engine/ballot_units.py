@@ -29,6 +29,8 @@ class BallotUnits:
         ballots, the truth does not win.
     classes : uint16, (n_slots * 16,)
         Class of each slot and sample.
+    most : uint16, (n_slots * 16,)
+        Largest ballot of any member for the slot.
     first_slot : int64, (n_units + 1,)
         Unit u has the slots from ``first_slot[u]`` to ``first_slot[u + 1] - 1``.
     order : int64, (n_samples,)
@@ -39,6 +41,7 @@ class BallotUnits:
     ballots: np.ndarray
     ties: np.ndarray
     classes: np.ndarray
+    most: np.ndarray
     first_slot: np.ndarray
     order: np.ndarray
     n_members: int
@@ -59,7 +62,8 @@ class BallotUnits:
         check_fits(f"the ballots of the {votes.split} split", most_slots * n_members * LANES * 2)
         # The system provides memory on first use, so slots that are never filled take none.
         ballots = _on_a_line(most_slots * n_members * LANES)
-        classes, ties = np.zeros((most_slots, LANES), np.uint16), np.zeros((most_slots, LANES), np.int32)
+        classes, most = np.zeros((2, most_slots, LANES), np.uint16)
+        ties = np.zeros((most_slots, LANES), np.int32)
         first_slot, order = np.zeros(n_units + 1, np.int64), np.empty(n_samples, np.int64)
         together = max(1, prepared_bytes // (2 * n_members * votes.n_classes * LANES)) * LANES
         for start in range(0, n_samples, together):
@@ -70,18 +74,20 @@ class BallotUnits:
             by_class, truth = by_class[by_lead], truth[by_lead]
             order[samples] = start + by_lead
             unit, starts = start // LANES, np.arange(0, len(truth), LANES)
-            most = np.maximum.reduceat(n_slots[by_lead], starts)
-            first_slot[unit + 1 : unit + 1 + len(most)] = first_slot[unit] + np.cumsum(most)
+            n_slots = np.maximum.reduceat(n_slots[by_lead], starts)
+            first_slot[unit + 1 : unit + 1 + len(n_slots)] = first_slot[unit] + np.cumsum(n_slots)
+            largest = np.take_along_axis(block.max(axis=0)[by_lead], by_class.astype(np.int64), axis=1)
             fill_ballots(ballots, first_slot, unit, block, by_lead, by_class)
             for i, at in enumerate(starts.tolist()):
-                here, right = by_class[at : at + LANES, : most[i]].T, truth[at : at + LANES]
+                here, right = by_class[at : at + LANES, : n_slots[i]].T, truth[at : at + LANES]
                 rows = slice(first_slot[unit + i], first_slot[unit + i + 1])
                 classes[rows, : len(right)] = here
+                most[rows, : len(right)] = largest[at : at + LANES, : n_slots[i]].T
                 ties[rows, : len(right)] = here < right
                 ties[rows.start, : len(right)] = 1
         filled = int(first_slot[-1])
         laid_out = (ballots[: filled * n_members * LANES], ties[:filled].ravel(), classes[:filled].ravel())
-        return cls(*laid_out, first_slot, order, n_members)
+        return cls(*laid_out, most[:filled].ravel(), first_slot, order, n_members)
 
     def __len__(self) -> int:
         """Number of units."""

@@ -188,7 +188,7 @@ class Ballots:
         spread = self.noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
         scales = np.divide(NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))).astype(np.float32)
         unanswered, losses = -int(self.full.max()), _losses()
-        rest = (unanswered, scales, losses)
+        rest = (unanswered, scales, losses) if around is None else (self.units.most, unanswered, scales, losses)
         found = self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
         middle, n_unused = len(losses) // 2, len(self.units) * LANES - self.n_samples
         step = np.rint(np.maximum(np.float32(unanswered) * scales, np.float32(-middle))).astype(np.int64)
@@ -271,7 +271,7 @@ class Ballots:
             Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
         """
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
-        laid_out, rest = self._with_ties, (self.n_members, int(self.full.max()), members, joiners)
+        laid_out, rest = self._with_ties, (self.n_members, self.units.most, members, joiners)
         work = len(members) * (len(joiners) + 2)
         return self._summed(lambda part: moves.swap_errors(*laid_out, *part, *rest), work)
 
@@ -331,7 +331,7 @@ class Ballots:
         return self._summed(lambda part: kernels.count_errors(*laid_out, *part, *rest), len(members))
 
     def _moved(self, members: np.ndarray, movers: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-        laid_out, rest = self._with_ties, (self.n_members, int(self.full.max()), members, movers, leaves)
+        laid_out, rest = self._with_ties, (self.n_members, self.units.most, members, movers, leaves)
         work = len(members) + len(movers)
         return self._summed(lambda part: moves.neighbour_errors(*laid_out, *part, *rest), work)
 

@@ -138,16 +138,6 @@ def no_sums(typing_context: Any) -> Any:
     return _LANES(), lambda context, builder, signature, arguments: ir.Constant(_LANES_CODE, [0] * LANES)
 
 
-@intrinsic(lambda value: np.full(LANES, value, np.int32))
-def all_samples(typing_context: Any, value: Any) -> Any:
-    """Return the same number, an int64 that fits in 32 bits, for each sample."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _all_lanes(builder, builder.trunc(arguments[0], ir.IntType(32)), _LANES_CODE)
-
-    return _LANES(types.int64), code
-
-
 @intrinsic(lambda: np.zeros(LANES, np.int64))
 def no_squares(typing_context: Any) -> Any:
     """Return 16 zeros of 64 bits."""

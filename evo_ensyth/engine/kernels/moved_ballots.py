@@ -19,7 +19,6 @@ from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.lanes import (
     LANES,
     above,
-    all_samples,
     cosines,
     larger,
     load_ballots,
@@ -81,18 +80,22 @@ def squares_left(sums, n_slots, ballots, at):
 
 
 @compiled
-def list_contested(sums, n_slots, least, largest, slots):
+def list_contested(sums, n_slots, least, most, at, slots):
     """Find what a move may decide: how many slots, how many samples are wrong after any move, and the others, as bits.
 
-    A ballot is no more than ``largest``, and so is the change of a margin. ``slots`` gets the rivals that may win a
-    sample that may become right or wrong.
+    A margin changes by no more than the largest ballot for the truth, or for the rival: ``most``, from ``at`` on.
+    ``slots`` gets the rivals that may win a contested sample. ``least`` stands for a rival without ballots.
     """
-    truth, change = load_sums(sums, 0), all_samples(largest)
-    most = strongest(sums, n_slots, least)
-    lost = above(most, truth + change)
-    contested = above(most + change, truth) & ~lost
+    truth, of_truth = load_sums(sums, 0), load_ballots(most, at)
+    lost, contested = above(least - of_truth, truth), above(least + of_truth, truth)
+    for slot in range(LANES, n_slots * LANES, LANES):
+        change = larger(load_ballots(most, at + slot), of_truth)
+        lost |= above(load_sums(sums, slot) - change, truth)
+        contested |= above(load_sums(sums, slot) + change, truth)
+    contested &= ~lost
     n = 0
     for slot in range(LANES, n_slots * LANES, LANES):
+        change = larger(load_ballots(most, at + slot), of_truth)
         if above(load_sums(sums, slot) + change, truth) & contested:
             slots[n] = slot
             n += 1
@@ -100,7 +103,18 @@ def list_contested(sums, n_slots, least, largest, slots):
 
 
 @compiled
-def neighbour_errors(ballots, ties, first_slot, first, last, n_members, largest, members, movers, leaves):
+def list_strong(sums, n_slots, strongest_now, most, at, slots):
+    """List the slots that may have the largest sum after ballots are added; return how many."""
+    n = 0
+    for slot in range(LANES, n_slots * LANES, LANES):
+        if above(load_sums(sums, slot) + load_ballots(most, at + slot), strongest_now):
+            slots[n] = slot
+            n += 1
+    return n
+
+
+@compiled
+def neighbour_errors(ballots, ties, first_slot, first, last, n_members, most, members, movers, leaves):
     """Errors in units ``first`` to ``last - 1`` after each mover joins ``members``, or leaves them: (n_movers,)."""
     errors, always_lost = np.zeros(movers.size, np.int64), 0
     sums = room_for_sums(first_slot)
@@ -111,7 +125,7 @@ def neighbour_errors(ballots, ties, first_slot, first, last, n_members, largest,
         sum_unit(ballots, at, n_slots, members, 0, members.size, sums)
         break_ties(sums, ties, slot_0, n_slots)
         least = load_sums(ties, slot_0 * LANES)
-        n, lost, contested = list_contested(sums, n_slots, least, largest, slots)
+        n, lost, contested = list_contested(sums, n_slots, least, most, slot_0 * LANES, slots)
         always_lost += lost
         if contested:
             for i in range(movers.size):
@@ -128,7 +142,7 @@ def neighbour_errors(ballots, ties, first_slot, first, last, n_members, largest,
 
 
 @compiled
-def swap_errors(ballots, ties, first_slot, first, last, n_members, largest, members, joiners):
+def swap_errors(ballots, ties, first_slot, first, last, n_members, most, members, joiners):
     """Errors in units ``first`` to ``last - 1`` after a joiner replaces a member: (number of members, n_joiners)."""
     errors = np.zeros((members.size, joiners.size), np.int64)
     sums, fewer = room_for_sums(first_slot), room_for_sums(first_slot)
@@ -142,7 +156,7 @@ def swap_errors(ballots, ties, first_slot, first, last, n_members, largest, memb
         for i in range(members.size):
             for slot in range(0, n_slots * LANES, LANES):
                 store_sums(fewer, slot, left(sums, slot, ballots, at + members[i] * n_slots * LANES))
-            n, lost, contested = list_contested(fewer, n_slots, least, largest, slots)
+            n, lost, contested = list_contested(fewer, n_slots, least, most, slot_0 * LANES, slots)
             for j in range(joiners.size):
                 errors[i, j] += lost
                 if contested:
@@ -154,23 +168,26 @@ def swap_errors(ballots, ties, first_slot, first, last, n_members, largest, memb
 
 @compiled
 def neighbour_smoothed(
-    ballots, first_slot, first, last, n_members, members, movers, leaves, unanswered, scales, losses
+    ballots, first_slot, first, last, n_members, members, movers, leaves, most, unanswered, scales, losses
 ):
     """Sum of the losses of the margins after each move, see `sum_smoothed`: int64, (n_movers,)."""
     found = np.zeros(movers.size, np.int64)
     sums, steps = room_for_sums(first_slot), np.empty(LANES, np.int32)
-    slots = np.arange(LANES, sums.size, LANES)
+    all_slots = np.arange(LANES, sums.size, LANES)
+    slots = np.empty(sums.size // LANES, np.int64)
     for unit in range(first, last):
-        n_slots = first_slot[unit + 1] - first_slot[unit]
-        at = first_slot[unit] * n_members * LANES
+        slot_0, n_slots = first_slot[unit], first_slot[unit + 1] - first_slot[unit]
+        at = slot_0 * n_members * LANES
         sum_unit(ballots, at, n_slots, members, 0, members.size, sums)
+        now = strongest(sums, n_slots, no_sums())
+        n = list_strong(sums, n_slots, now, most, slot_0 * LANES, slots)
         for i in range(movers.size):
             own = at + movers[i] * n_slots * LANES
             if leaves[i]:
-                rival = strongest_left(sums, slots, n_slots - 1, ballots, own, no_sums())
+                rival = strongest_left(sums, all_slots, n_slots - 1, ballots, own, no_sums())
                 margin = margins(left(sums, 0, ballots, own), rival, unanswered)
             else:
-                rival = strongest_joined(sums, slots, n_slots - 1, ballots, own, no_sums())
+                rival = strongest_joined(sums, slots, n, ballots, own, now)
                 margin = margins(joined(sums, 0, ballots, own), rival, unanswered)
             found[i] += sum_of_losses(margin, scales[i], losses, steps)
     return found
