@@ -20,6 +20,7 @@ from evo_ensyth.engine.kernels import ballots as kernels
 from evo_ensyth.engine.kernels import moved_ballots as moves
 from evo_ensyth.engine.kernels.lanes import LANES
 from evo_ensyth.engine.kernels.scores import FINE
+from evo_ensyth.engine.smoothing import STEPS
 from evo_ensyth.engine.threads import side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
@@ -29,8 +30,6 @@ PREPARED_BYTES = 2**25
 # Ballots to add per thread for the thread to be worth starting.
 THREAD_BALLOTS = 1_000_000
 
-# Losses of margins are whole multiples of 2^-20, so that their sums are exact.
-LOSS_STEPS = 2**20
 # Noise on each member's ballot that losses assume, as a share of it: for ballots of scores, and of labels only.
 SCORE_NOISE, LABEL_NOISE = 0.5, 1.0
 # Margins are looked up in steps of 1/1024 of the noise, up to where the loss is 1 or 0 to within half a step.
@@ -208,7 +207,7 @@ class Ballots:
             In steps of 2^-20.
         """
         cosines = self._each(kernels.sum_cosines, moves.neighbour_cosines, subsets, around, ())
-        return np.asarray(self.n_samples * LOSS_STEPS - cosines)
+        return np.asarray(self.n_samples * STEPS - cosines)
 
     def brier_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of the squared distance of the mean ballot from the truth.
@@ -386,4 +385,4 @@ def _losses() -> np.ndarray:
     """Phi(-z) for z from -5 to 5 in steps of 1/1024, in steps of 2^-20: int32."""
     margins = np.arange(-FAR * NOISE_STEPS, FAR * NOISE_STEPS + 1).tolist()
     scale = 1 / (NOISE_STEPS * math.sqrt(2))
-    return np.array([round(LOSS_STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int32)
+    return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int32)

@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import ballots as slow
 from oracles import votes as naive
 
-from evo_ensyth.engine import Ballots, BitPlanes, Ensembles, ballots, fixed_point
+from evo_ensyth.engine import Ballots, BitPlanes, ballots, fixed_point
+from evo_ensyth.engine.smoothing import STEPS
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives.smoothed_error import STEPS, smoothed_errors
-from evo_ensyth.pool import Members, Scores, Votes
+from evo_ensyth.pool import Scores, Votes
 
 SHAPES = [(1, 5, 3), (6, 53, 2), (5, 20, 7), (4, 33, 1), (7, 16, 4), (3, 1, 6)]
 RULES = ["soft", "half", "tempered", "mixed", "labels", "silent"]
@@ -112,9 +112,9 @@ def test_answers_equal_those_of_loops(shape, rule, holes):
     for name, chosen in (("", subsets), (" neighbours", [subset for subset in flips if subset.any()])):
         smoothed = [slow.smoothed_loss(given, subset, truth, of_full, noise) for subset in chosen]
         # the table's step of 1/1024 is a loss of at most 0.0002
-        assert_allclose(said[f"smoothed{name}"] / ballots.LOSS_STEPS, smoothed, atol=2.1e-4 * shape[1])
+        assert_allclose(said[f"smoothed{name}"] / STEPS, smoothed, atol=2.1e-4 * shape[1])
         spherical = [slow.spherical_loss(given, subset, truth) for subset in chosen]
-        assert_allclose(said[f"spherical{name}"] / ballots.LOSS_STEPS, spherical, atol=1e-6 * shape[1])
+        assert_allclose(said[f"spherical{name}"] / STEPS, spherical, atol=1e-6 * shape[1])
         brier = [slow.brier_loss(given, subset, truth, of_full, holes > 0) for subset in chosen]
         assert_allclose(said[f"Brier{name}"] / 2.0**32, brier, atol=1e-9 * shape[1])
 
@@ -124,8 +124,8 @@ def test_ballots_of_labels_with_equal_weights_are_plurality():
     found, planes = Ballots.of(votes, np.full(9, 0.3), np.zeros(9)), BitPlanes.of(votes)
     subsets = np.array(list(naive.all_subsets(9)))
     assert_array_equal(found.errors(subsets), planes.errors(subsets))
-    smoothed = smoothed_errors(Ensembles(subsets, Members(tuple("abcdefghi")), votes)) / STEPS
-    assert_allclose(found.smoothed_losses(subsets) / ballots.LOSS_STEPS, smoothed, atol=2e-4 * 500)
+    losses = found.smoothed_losses(subsets) / STEPS
+    assert_allclose(losses, planes.smoothed_losses(subsets) / STEPS, atol=2e-4 * 500)
     assert_array_equal(found.neighbour_errors(subsets[77]), planes.neighbour_errors(subsets[77]))
     assert_array_equal(found.swap_errors(subsets[77]), planes.swap_errors(subsets[77]))
 
