@@ -11,7 +11,8 @@ your own, write a function in a problem module, or in any module that can be imp
         return ensembles.largest("latency_ms")
 
 The name of every cost of a pool is also an objective: the sum of that cost over the members. With the prefix
-``largest_`` it is the largest cost among them. ``error_of_class_3`` is the error on the samples of class 3.
+``largest_`` it is the largest cost among them. ``error_of_class_3`` is the error on the samples of class 3, and
+``sklearn.balanced_accuracy`` is one minus that score, as scikit-learn computes it.
 
 An objective declares its ``unit``; what it ``counts``, if its value is the error or the number of members; and which
 other objective it ``estimates``.
@@ -68,6 +69,9 @@ class Objective:
         of samples on which the plurality vote is wrong, ``members`` if it is the size of the ensemble.
     estimates : str
         Name of the objective that it estimates and replaces in a search; reports show the objective it estimates.
+    resampled : function of Ensembles and int64, (n_resamples, n_samples), to float64, (n_resamples,), optional
+        Values of a single ensemble on resamples, given how often each sample was drawn. Gives the objective an
+        interval; see `results.resampling`.
     """
 
     name: str
@@ -75,13 +79,18 @@ class Objective:
     unit: str = ""
     counts: Literal["", "errors", "members"] = ""
     estimates: str = ""
+    resampled: Callable[[Ensembles, np.ndarray], np.ndarray] | None = None
 
 
 def objective(
-    unit: str = "", *, counts: Literal["", "errors", "members"] = "", estimates: str = ""
+    unit: str = "",
+    *,
+    counts: Literal["", "errors", "members"] = "",
+    estimates: str = "",
+    resampled: Callable[[Ensembles, np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[Callable[[Ensembles], np.ndarray]], Objective]:
     """Turn a function into an objective with the function's name."""
-    return lambda function: Objective(function.__name__, function, unit, counts, estimates)
+    return lambda function: Objective(function.__name__, function, unit, counts, estimates, resampled)
 
 
 def names() -> tuple[str, ...]:
@@ -100,9 +109,9 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
     Parameters
     ----------
     name : str or Objective
-        One of `names`; a cost of the pool, alone or prefixed with ``largest_``; ``error_of_class_3``; the name of one
-        of ``own``; or a dotted name such as ``mylab.f1``, of a module with one objective or of an objective in a
-        module.
+        One of `names`; a cost of the pool, alone or prefixed with ``largest_``; ``error_of_class_3``; a scorer of
+        scikit-learn, such as ``sklearn.f1_macro``; the name of one of ``own``; or a dotted name such as ``mylab.f1``,
+        of a module with one objective or of an objective in a module.
     pool : Members
         Provides the names of the costs.
     own : sequence of Objective
@@ -130,6 +139,8 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
         return Objective(name, lambda ensembles: ensembles.largest(cost))
     if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
         return _error_of_class(int(number[1]))
+    if name.startswith("sklearn."):
+        return _of_scikit_learn(name)
     if "." in name:
         dotted: Objective = plugins.only(plugins.load(FOLDER, name, "objective"), Objective)
         return dotted
@@ -197,6 +208,16 @@ def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
             raise InputError(f"objective '{goal.name}' is {answer[row]} for the ensemble {members}; it must be finite.")
         values[:, column] = answer
     return values
+
+
+def _of_scikit_learn(name: str) -> Objective:
+    """Make the objective for a scorer of scikit-learn: one minus the score or, of a negated loss, the loss."""
+    from evo_ensyth.objectives._scikit_learn import NEGATED, PREFIX, Loss
+
+    short = name.removeprefix(PREFIX)
+    loss = Loss(short)
+    unit = short.removeprefix(NEGATED) if short.startswith(NEGATED) else f"1 - {short}"
+    return Objective(name, loss.evaluate, unit, resampled=loss.resampled)
 
 
 def _error_of_class(number: int) -> Objective:
