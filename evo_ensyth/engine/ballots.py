@@ -20,6 +20,7 @@ from evo_ensyth.engine.kernels import ballots as kernels
 from evo_ensyth.engine.kernels import moved_ballots as moves
 from evo_ensyth.engine.kernels.lanes import LANES
 from evo_ensyth.engine.kernels.scores import FINE
+from evo_ensyth.engine.shares import ballot_sums
 from evo_ensyth.engine.smoothing import STEPS
 from evo_ensyth.engine.threads import side_by_side, threads
 from evo_ensyth.pool import Votes
@@ -163,6 +164,10 @@ class Ballots:
         rest = (self.n_members, members, begins, self.units.classes, self.units.order, self.n_classes, predictions)
         self._over_units(lambda part: kernels.fill_predictions(*self._without_ties, *part, *rest), len(members))
         return predictions
+
+    def sums(self, subset: np.ndarray) -> np.ndarray:
+        """Sum of the ballots of one subset, bool (n_members,), for each class: int64, (n_samples, n_classes)."""
+        return ballot_sums(self.units, subset, self.n_classes)
 
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of Phi(-margin / (noise * size)): the probability of an error under added noise.

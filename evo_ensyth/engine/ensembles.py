@@ -8,7 +8,7 @@ import numpy as np
 from evo_ensyth.engine import views
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
-from evo_ensyth.engine.shares import label_sums, shares_of
+from evo_ensyth.engine.shares import shares_of
 from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.engine.tally import Tally
 from evo_ensyth.plugins import unknown
@@ -132,7 +132,7 @@ class Ensembles:
 
         Classes have equal shares where no member has an answer.
         """
-        return shares_of(label_sums(self.votes.y_pred[self.subsets[row]], self.votes.n_classes))
+        return shares_of(self.tally.sums(self.subsets[row]))
 
     def total(self, cost: str) -> np.ndarray:
         """Sum of a cost over the members, counting shared parts once; exact where costs are decimal fractions.

@@ -10,6 +10,7 @@ import numpy as np
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.engine.kernels.ties import count_settled_errors, fill_settled_predictions
+from evo_ensyth.engine.shares import label_sums
 from evo_ensyth.engine.threads import interleaved, threads
 from evo_ensyth.pool import Votes
 
@@ -107,6 +108,10 @@ class PluralityVotes:
         if self.second is not None:
             fill_settled_predictions(subsets, *self._contested, self.planes.order, predictions)
         return predictions
+
+    def sums(self, subset: np.ndarray) -> np.ndarray:
+        """See `Tally.sums`. What breaks ties is left out."""
+        return label_sums(self.y_pred[subset], self.n_classes)
 
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """See `Tally.smoothed_losses`. Ties do not matter: their margin is 0 whoever wins them."""

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from evo_ensyth.engine.ballot_units import BallotUnits
+from evo_ensyth.engine.kernels.lanes import LANES
+
 
 def label_sums(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     """Count the votes for each class: int64, (n_samples, n_classes).
@@ -16,6 +19,25 @@ def label_sums(y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     places = np.arange(n_samples) * (n_classes + 1) + y_pred
     sums = np.bincount(places.ravel(), minlength=n_samples * (n_classes + 1))
     return sums.reshape(n_samples, n_classes + 1)[:, :n_classes]
+
+
+def ballot_sums(units: BallotUnits, subset: np.ndarray, n_classes: int) -> np.ndarray:
+    """Add up the ballots for each class: int64, (n_samples, n_classes).
+
+    Parameters
+    ----------
+    units : BallotUnits
+    subset : bool, (n_members,)
+    n_classes : int
+    """
+    sums, members = np.zeros((len(units.order), n_classes), np.int64), np.flatnonzero(subset)
+    slots = units.classes.reshape(-1, LANES)
+    for unit, ballots in enumerate(units):
+        samples = units.order[unit * LANES : (unit + 1) * LANES]
+        classes = slots[units.first_slot[unit] : units.first_slot[unit + 1], : len(samples)]
+        total = ballots[members].sum(axis=0, dtype=np.int64).reshape(-1, LANES)
+        sums[samples, classes] = total[:, : len(samples)]
+    return sums
 
 
 def shares_of(sums: np.ndarray) -> np.ndarray:

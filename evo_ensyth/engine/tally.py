@@ -38,6 +38,10 @@ class Tally(Protocol):
         """Label that each subset predicts for each sample: type of the labels, (n_subsets, n_samples)."""
         ...
 
+    def sums(self, subset: np.ndarray) -> np.ndarray:
+        """Sum of the vote for each class, of one subset, bool (n_members,): int64, (n_samples, n_classes)."""
+        ...
+
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of the smoothed loss of the margin, in steps of 2^-20: int64, (n_subsets,).
 

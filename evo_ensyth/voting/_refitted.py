@@ -62,6 +62,13 @@ class RefittedVotes:
                 found[row, samples] = tally.predictions(np.ones((1, tally.n_members), bool))[0]
         return found
 
+    def sums(self, subset: np.ndarray) -> np.ndarray:
+        """See `Tally.sums`."""
+        found = np.zeros((self.n_samples, self.votes.n_classes), np.int64)
+        for tally, samples in self._parts(subset):
+            found[samples] = tally.sums(np.ones(tally.n_members, bool))
+        return found
+
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """See `Tally.smoothed_losses`."""
         return self._sums(subsets, lambda tally, samples, all_in: tally.smoothed_losses(all_in))

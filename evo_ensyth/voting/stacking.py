@@ -44,7 +44,7 @@ class Stacking:
         """Solve the program; members that it does not need get weight 0."""
         scores = votes.scores if self.adds == "scores" else None
         if scores is not None:
-            _check_probabilities(scores)
+            _check_probabilities(scores, votes.answered)
         if self.loss == "log":
             return _log_weights(_chances_of_truth(votes, scores))
         return _brier_weights(votes, scores)
@@ -109,9 +109,9 @@ def _chances_of_truth(votes: Votes, scores: Scores | None) -> np.ndarray:
     return np.array([member[samples, votes.y_true] for member in scores.members], np.float64)
 
 
-def _check_probabilities(scores: Scores) -> None:
+def _check_probabilities(scores: Scores, answered: np.ndarray) -> None:
     for i, member in enumerate(scores.members):
-        sums = np.asarray(member).sum(axis=1, dtype=np.float64)
+        sums = np.where(answered[i], np.asarray(member).sum(axis=1, dtype=np.float64), 1.0)
         if abs(sums - 1).max() > SLACK:
             wrong = int(abs(sums - 1).argmax())
             raise InputError(

@@ -98,6 +98,25 @@ def test_all_subsets_are_counted_as_they_predict(rule):
 
 
 @each_rule
+@pytest.mark.parametrize("holes", [0.0, 0.5])
+def test_the_class_with_the_largest_sum_is_the_one_that_is_predicted(rule, holes):
+    """Also among all subsets of a few members, where ties and unanswered samples are many."""
+    votes, test_votes = drawn(4, 50, holes=holes), drawn(4, 50, seed=1, split="test", holes=holes)
+    fitted = voting.fit(rule, votes)
+    for split in (votes, test_votes):
+        tally = fitted.tally(split)
+        subsets = np.array(list(naive.all_subsets(4)))
+        for subset, predicted in zip(subsets, tally.predictions(subsets), strict=True):
+            sums = tally.sums(subset)
+            assert sums.shape == (50, 3)
+            silent = sums.max(axis=1) == 0
+            assert_array_equal(predicted[silent], np.full(silent.sum(), 3))
+            largest = sums.max(axis=1)
+            assert (sums[np.arange(50), np.minimum(predicted, 2)][~silent] == largest[~silent]).all()
+            assert silent[~split.answered[subset].any(axis=0)].all()
+
+
+@each_rule
 def test_neighbours_swaps_and_multisets_are_those_counted_one_by_one(rule):
     votes = drawn(5, 30)
     tally = voting.fit(rule, votes).tally(votes)

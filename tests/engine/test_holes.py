@@ -6,7 +6,6 @@ from numpy.testing import assert_array_equal
 from oracles import votes as naive
 
 from evo_ensyth.engine import BitPlanes, Ensembles, views
-from evo_ensyth.engine.plurality import plurality
 from evo_ensyth.pool import Members, Votes
 
 N_CLASSES = 4
@@ -72,7 +71,6 @@ def test_errors_by_sample_and_by_group_are_those_counted_by_hand(case):
     assert_array_equal(
         case.planes.errors_by(groups, 3, case.subsets), [np.bincount(groups, each, 3) for each in case.wrong]
     )
-    assert_array_equal(case.planes.lost_by_all, case.wrong[-1])
 
 
 @each_case
@@ -123,7 +121,6 @@ def test_what_an_ensemble_predicts_and_leaves_unanswered_is_as_by_hand(case):
     by_hand = [naive.plurality(subset, case.labels, case.n_classes) for subset in case.subsets]
     expected = np.where(np.array(by_hand) == -1, case.n_classes, by_hand)
     assert_array_equal(ensembles.predictions, expected)
-    assert_array_equal(plurality(case.votes.y_pred[case.subsets[-1]], case.n_classes), expected[-1])
     assert_array_equal(ensembles.unanswered, [naive.unanswered(subset, case.labels) for subset in case.subsets])
 
 
