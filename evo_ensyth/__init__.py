@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evo_ensyth import objectives, voting
     from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search
     from evo_ensyth.engine.ensembles import Ensembles
-    from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
+    from evo_ensyth.errors import EvoEnsythError, InputError, InputWarning, UnfinishedError
     from evo_ensyth.io import write_predictions
     from evo_ensyth.objectives import Objective, objective
     from evo_ensyth.pool import Pool, Votes
@@ -41,6 +41,7 @@ _PLACES = {
     "EvoEnsythError": "errors",
     "Front": "results.front",
     "InputError": "errors",
+    "InputWarning": "errors",
     "Objective": "objectives",
     "Pool": "pool",
     "Problem": "selection.problem",
@@ -67,6 +68,7 @@ __all__ = [
     "EvoEnsythError",
     "Front",
     "InputError",
+    "InputWarning",
     "Objective",
     "Pool",
     "Problem",

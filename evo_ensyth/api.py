@@ -3,14 +3,21 @@
 The command line and Python users call the same functions.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from evo_ensyth import workspace
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, InputWarning
+from evo_ensyth.io.formats import read_table
 from evo_ensyth.io.run_folder import read_run
 from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import Pool
+from evo_ensyth.pool.frames import frame_table, is_frame
+from evo_ensyth.pool.missing import settle
+from evo_ensyth.pool.table_pools import pool_of
+from evo_ensyth.pool.tables import Columns, table_columns
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
 from evo_ensyth.selection import selectors
@@ -25,13 +32,44 @@ from evo_ensyth.voting.plurality import Plurality
 __all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
 
 
-def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0, missing: str = "refuse") -> Pool:
+def load(
+    source: Any,
+    *,
+    truth: str | None = None,
+    members: str | Sequence[str] = (),
+    id: str | None = None,
+    groups: str | None = None,
+    long: Sequence[str] | None = None,
+    scores: str | None = None,
+    test: Any = None,
+    test_from: str | None = None,
+    test_share: float = 0.5,
+    split_seed: int = 0,
+    missing: str = "refuse",
+) -> Pool:
     """Load a pool.
 
     Parameters
     ----------
-    source : str or Path
-        A ``.npz`` file of predictions, a pool folder, or the name of a problem whose pool is built.
+    source : str, Path or data frame
+        A file of predictions, a data frame of pandas, polars, pyarrow or another library that narwhals knows, a pool
+        folder, or the name of a problem whose pool is built. The parameters from ``truth`` to ``test_from`` are for
+        tables, in a file or a data frame; see ``docs/formats.md``.
+    truth : str, optional
+        The column of the true classes; by default ``truth`` or ``y_true``.
+    members : str or sequence of str
+        The columns that are members, or patterns for them such as ``"model_*"``; by default all other columns.
+    id, groups : str, optional
+        The columns that identify a sample and say to which group it belongs; by default ``id``, and ``groups`` or
+        ``group``, where there are such columns.
+    long : (str, str, str), optional
+        The columns of sample, member and label, of a table with a row for each answer.
+    scores : str, optional
+        How columns of scores are called, such as ``"NAME__CLASS"`` or ``"NAME_CLASS"``.
+    test : str, Path or data frame, optional
+        A table of the test split.
+    test_from : str, optional
+        A column and the value that it has on the test split, such as ``"fold=5"``.
     test_share : float
         Share of the samples that become the test split, for a file that does not come split.
     split_seed : int
@@ -56,7 +94,22 @@ def load(source: str | Path, *, test_share: float = 0.5, split_seed: int = 0, mi
     >>> len(pool), pool.search.n_samples
     (36, 5000)
     """
-    return load_problem(source, test_share=test_share, split_seed=split_seed, missing=missing).pool
+    columns = table_columns(
+        truth, [members] if isinstance(members, str) else members, id, groups, long, scores, test_from
+    )
+    if is_frame(source):
+        if test is not None and not is_frame(test):
+            test = read_table(test)
+        held_out = frame_table(test, "the table of the test split") if is_frame(test) else test
+        pool = pool_of(frame_table(source), columns, held_out, test_share=test_share, split_seed=split_seed)
+        pool = settle(pool, missing)
+    else:
+        pool = load_problem(
+            source, test_share=test_share, split_seed=split_seed, missing=missing, columns=columns, test=test
+        ).pool
+    for note in pool.notes:
+        warnings.warn(note, InputWarning, stacklevel=2)
+    return pool
 
 
 def load_problem(
@@ -65,6 +118,8 @@ def load_problem(
     test_share: float = 0.5,
     split_seed: int = 0,
     missing: str = "refuse",
+    columns: Columns | None = None,
+    test: str | Path | None = None,
     build: Callable[[str], object] | None = None,
 ) -> Problem:
     """Load a problem: a pool with the objectives and the vote rule that its module states.
@@ -73,6 +128,10 @@ def load_problem(
     ----------
     source, test_share, split_seed, missing
         As for `load`; also the path or dotted name of a problem module.
+    columns : Columns, optional
+        What the columns of a table mean.
+    test : str or Path, optional
+        A table of the test split.
     build : function of a problem's name, optional
         Builds the pool of a problem where it is not there yet, such as `build_pool`.
 
@@ -81,7 +140,15 @@ def load_problem(
     InputError
         As for `load`.
     """
-    return workspace.load_problem(source, test_share=test_share, split_seed=split_seed, missing=missing, build=build)
+    return workspace.load_problem(
+        source,
+        test_share=test_share,
+        split_seed=split_seed,
+        missing=missing,
+        columns=columns,
+        test=test,
+        build=build,
+    )
 
 
 def search(

@@ -38,6 +38,10 @@ def build_extra() -> Iterator[None]:
         ) from error
 
 
+class InputWarning(UserWarning):
+    """Something to know about how input was read, such as a key of a file that is not used."""
+
+
 def one_line(text: str) -> str:
     """Make untrusted text safe to print: on one line, without control characters that a terminal would interpret.
 

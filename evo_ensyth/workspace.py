@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from evo_ensyth import plugins
 from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
 from evo_ensyth.io import StoredPool, read_pool, read_predictions
+from evo_ensyth.io.formats import suffixes
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
+from evo_ensyth.pool.tables import Columns
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.voting import VoteRule
 
@@ -115,19 +117,23 @@ def load_problem(
     test_share: float = 0.5,
     split_seed: int = 0,
     missing: str = "refuse",
+    columns: Columns | None = None,
+    test: str | Path | None = None,
 ) -> Problem:
     """Find the problem that a user names.
 
     Parameters
     ----------
     target : str or Path
-        Name of a problem, path of a problem module, importable module, pool folder, or ``.npz`` file of predictions.
+        Name of a problem, path of a problem module, importable module, pool folder, or file of predictions.
     build : function of a problem's name, optional
         Builds its pool; called where a problem module asks for a pool that is not there.
     test_share, split_seed
         For a file of predictions that does not come split; see `io.formats.read_predictions`.
     missing : str
         What to do about missing answers in a file of predictions; see `pool.missing.Policy`.
+    columns, test
+        What the columns of a table mean, and a table of the test split.
 
     Returns
     -------
@@ -145,7 +151,9 @@ def load_problem(
         pool = (
             read_pool(path).pool
             if path.is_dir()
-            else read_predictions(path, test_share=test_share, split_seed=split_seed, missing=missing)
+            else read_predictions(
+                path, test_share=test_share, split_seed=split_seed, missing=missing, columns=columns, test=test
+            )
         )
         return Problem(pool)
     module = problem_module(target)
@@ -309,7 +317,7 @@ def _problem_folders() -> list[Path]:
 
 
 def _importable(target: str) -> ModuleType:
-    if "/" in target or Path(target).suffix == ".npz":
+    if "/" in target or Path(target).suffix in suffixes():
         raise InputError(f"{target} does not exist.")
     if "." in target:
         try:

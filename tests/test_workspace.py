@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from oracles import splitting
 
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
@@ -93,7 +94,8 @@ def test_a_file_of_predictions_is_a_problem_that_says_how_it_was_split(load, npz
     problem = load("mine.npz", test_share=0.25, split_seed=3)
     assert problem.name == "mine"
     assert problem.pool.source["name"] == "mine.npz"
-    assert problem.pool.source["test_samples"] == sorted(np.random.default_rng(3).permutation(20)[:5])
+    with np.load(path) as file:
+        assert problem.pool.source["test_samples"] == splitting.stratified(file["truth"], 0.25, 3)
     assert (problem.pool.source["test_share"], problem.pool.source["split_seed"]) == (0.25, 3)
     assert problem.pool.source["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -140,7 +142,8 @@ def test_the_name_of_a_problem_is_not_mistaken_for_a_file(load, tmp_path):
         ("nowhere/votes.npz", r"nowhere/votes\.npz does not exist"),
         ("nowhere/pool", "nowhere/pool does not exist"),
         ("mine.py", r"mine\.py does not exist"),
-        ("answers.csv", r"there is no file answers\.csv, and no problem called .*No module named 'answers'"),
+        ("answers.txt", r"there is no file answers\.txt, and no problem called .*No module named 'answers'"),
+        ("answers.csv", r"answers\.csv does not exist"),
         ("os.path", "os.path has no function 'problem'"),
         ("..x", "there is no file"),
         ("x" * 300, "cannot be looked up: File name too long"),

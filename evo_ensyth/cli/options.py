@@ -13,6 +13,24 @@ from evo_ensyth.errors import InputError, one_line
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results. [default: one under runs/]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table, only the folder of the results.")]
+Truth = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Of a table: the column of the true classes. [default: truth]")
+]
+Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="What identifies a sample. [default: id]")]
+Groups = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Groups of samples. [default: groups, if there is one]")
+]
+Long = Annotated[
+    str | None,
+    typer.Option(metavar="SAMPLE,MEMBER,LABEL", help="Columns of a table with a row for each answer."),
+]
+ScoresAs = Annotated[
+    str | None, typer.Option("--scores", metavar="NAME__CLASS", help="How columns of scores are called.")
+]
+Test = Annotated[Path | None, typer.Option(metavar="FILE", help="A table of the test split.")]
+TestFrom = Annotated[
+    str | None, typer.Option(metavar="COLUMN=VALUE", help="Which rows are the test split, such as fold=5.")
+]
 AtMost = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hard limit, such as bytes=2e6; repeatable.")
 ]

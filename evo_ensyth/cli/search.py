@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evo_ensyth.cli.options import AtLeast, AtMost, Json, Out, Quiet, limits, say_notes
+from evo_ensyth.cli.options import (
+    AtLeast,
+    AtMost,
+    Groups,
+    Id,
+    Json,
+    Long,
+    Out,
+    Quiet,
+    ScoresAs,
+    Test,
+    TestFrom,
+    Truth,
+    limits,
+    say_notes,
+)
 from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +38,7 @@ def search(
         str,
         typer.Argument(
             metavar="[PROBLEM | FOLDER | FILE]",
-            help="A problem, a pool, or a .npz file of predictions.",
+            help="A problem, a pool, or a file of predictions: .npz, .csv, .parquet, ...",
         ),
     ] = "digits",
     selector: Annotated[str, typer.Option(help="How to choose; 'list selectors' shows what there is.")] = "nsga2",
@@ -62,6 +77,13 @@ def search(
         int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
     ] = None,
     seed: Seed = 1,
+    truth: Truth = None,
+    id: Id = None,
+    groups: Groups = None,
+    long: Long = None,
+    scores: ScoresAs = None,
+    test: Test = None,
+    test_from: TestFrom = None,
     test_share: Annotated[
         float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
     ] = 0.5,
@@ -81,6 +103,7 @@ def search(
     from evo_ensyth import api, workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
+    from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import console
     from evo_ensyth.selection import selectors
 
@@ -99,6 +122,8 @@ def search(
         test_share=test_share,
         split_seed=split_seed,
         missing=missing,
+        columns=table_columns(truth, members or (), id, groups, long, scores, test_from),
+        test=test,
         build=lambda name: _build_pool(name, quiet),
     )
     say_notes(problem.pool.notes)

@@ -11,8 +11,8 @@ your own, write a function in a problem module, or in any module that can be imp
         return ensembles.largest("latency_ms")
 
 The name of every cost of a pool is also an objective: the sum of that cost over the members. With the prefix
-``largest_`` it is the largest cost among them. ``error_of_class_3`` is the error on the samples of class 3, and
-``sklearn.balanced_accuracy`` is one minus that score, as scikit-learn computes it.
+``largest_`` it is the largest cost among them. ``error_of_class_NAME`` is the error on the samples of the class NAME,
+and ``sklearn.balanced_accuracy`` is one minus that score, as scikit-learn computes it.
 
 An objective declares its ``unit``; what it ``counts``, if its value is the error or the number of members; and which
 other objective it ``estimates``.
@@ -21,7 +21,6 @@ Measures of diversity are reversed so that they are minimised too: 1 means that 
 only one. They do not measure how good an ensemble is; use them together with ``error``.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +30,7 @@ import numpy as np
 from evo_ensyth import plugins
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.errors import EvoEnsythError, InputError
+from evo_ensyth.plugins import nearest
 from evo_ensyth.pool import Members
 
 __all__ = [
@@ -109,7 +109,7 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
     Parameters
     ----------
     name : str or Objective
-        One of `names`; a cost of the pool, alone or prefixed with ``largest_``; ``error_of_class_3``; a scorer of
+        One of `names`; a cost of the pool, alone or prefixed with ``largest_``; ``error_of_class_NAME``; a scorer of
         scikit-learn, such as ``sklearn.f1_macro``; the name of one of ``own``; or a dotted name such as ``mylab.f1``,
         of a module with one objective or of an objective in a module.
     pool : Members
@@ -137,8 +137,8 @@ def find(name: str | Objective, pool: Members, own: Sequence[Objective] = ()) ->
     cost = name.removeprefix(LARGEST)
     if cost != name and cost in pool.costs:
         return Objective(name, lambda ensembles: ensembles.largest(cost))
-    if number := re.fullmatch(rf"{OF_CLASS}(\d{{1,5}})", name):
-        return _error_of_class(int(number[1]))
+    if name.startswith(OF_CLASS) and name != OF_CLASS:
+        return _error_of_class(name.removeprefix(OF_CLASS))
     if name.startswith("sklearn."):
         return _of_scikit_learn(name)
     if "." in name:
@@ -165,8 +165,8 @@ def check_cost_names(costs: Iterable[str]) -> None:
             )
 
 
-def samples_of_class(number: int, ensembles: Ensembles) -> int:
-    """Number of samples of the split whose true class is ``number``.
+def samples_of_class(name: str, ensembles: Ensembles) -> tuple[int, int]:
+    """Place of the class called ``name``, and the number of samples of the split whose true class it is.
 
     Raises
     ------
@@ -174,11 +174,14 @@ def samples_of_class(number: int, ensembles: Ensembles) -> int:
         The search split has none. A test split may have none, so that the chosen ensembles can still be reported.
     """
     votes = ensembles.votes
-    n_samples = int(votes.class_sizes[number]) if number < votes.n_classes else 0
+    names = list(map(str, votes.classes))
+    place = names.index(name) if name in names else -1
+    n_samples = int(votes.class_sizes[place]) if name in names else 0
     if n_samples == 0 and votes.split == "search":
-        there = ", ".join(map(str, np.flatnonzero(votes.class_sizes)))
-        raise InputError(f"no sample of the search split is of class {number}; there are {there}.")
-    return n_samples
+        true = [names[i] for i in np.flatnonzero(votes.class_sizes)]
+        there = ", ".join(true)
+        raise InputError(f"no sample of the search split is of class {name}; there are {there}.{nearest(name, true)}")
+    return place, n_samples
 
 
 def judge(objectives: Sequence[Objective], ensembles: Ensembles) -> np.ndarray:
@@ -220,15 +223,15 @@ def _of_scikit_learn(name: str) -> Objective:
     return Objective(name, loss.evaluate, unit, resampled=loss.resampled)
 
 
-def _error_of_class(number: int) -> Objective:
+def _error_of_class(name: str) -> Objective:
     """Make the objective for one true class: the share of its samples that the vote gets wrong.
 
     See `samples_of_class` for classes without samples. On a test split without samples of the class it is 0.
     """
 
     def share_wrong(ensembles: Ensembles) -> np.ndarray:
-        n_samples = samples_of_class(number, ensembles)
-        wrong = ensembles.errors_by_class[:, number] if n_samples else np.zeros(len(ensembles))
+        place, n_samples = samples_of_class(name, ensembles)
+        wrong = ensembles.errors_by_class[:, place] if n_samples else np.zeros(len(ensembles))
         return np.asarray(wrong / max(n_samples, 1))
 
-    return Objective(f"{OF_CLASS}{number}", share_wrong, "share of samples")
+    return Objective(f"{OF_CLASS}{name}", share_wrong, "share of samples")

@@ -25,6 +25,8 @@ def checked_labels(
     if values.min() < lowest or values.max() >= n_classes:
         wrong = values[(values < lowest) | (values >= n_classes)][0]
         raise InputError(f"{what} hold {wrong}; with {n_classes} classes they go from 0 to {n_classes - 1}.")
+    if values.dtype == kind and values.flags.c_contiguous and values.flags.owndata and not values.flags.writeable:
+        return values
     checked: np.ndarray = np.array(values, dtype=kind, order="C")  # a copy, so that the checked values cannot change
     if with_holes:
         checked[values == NO_ANSWER] = n_classes

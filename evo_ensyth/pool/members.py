@@ -66,7 +66,10 @@ class Members:
             raise InputError("the pool is empty; give it at least one member.")
         if len(set(self.names)) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise InputError(f"two members are called '{twice}'; give each a name of its own.")
+            first, second = [i for i, name in enumerate(self.names) if name == twice][:2]
+            raise InputError(
+                f"two members are called '{twice}', at positions {first} and {second}; give each a name of its own."
+            )
         if not self.origins:
             object.__setattr__(self, "origins", tuple({} for _ in self.names))
         if len(self.origins) != len(self.names):
@@ -116,7 +119,8 @@ class Members:
         """
         found = np.zeros(len(self), dtype=bool)
         for pattern in patterns:
-            matches = [fnmatchcase(name, pattern) for name in self.names]
+            # An exact name matches itself alone, whatever characters it holds.
+            matches = [name == pattern if pattern in self.names else fnmatchcase(name, pattern) for name in self.names]
             if not any(matches):
                 raise InputError(
                     f"no member's name matches '{pattern}'; there are {len(self)}, such as '{self.names[0]}'."

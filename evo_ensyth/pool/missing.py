@@ -111,7 +111,7 @@ def absent(values: Any) -> np.ndarray:
     elif data.dtype.kind in "mM":
         mask |= np.isnat(data)
     elif data.dtype.kind == "O":
-        mask |= np.array([_is_absent(value) for value in data.ravel()], bool).reshape(data.shape)
+        mask |= np.array([is_absent(value) for value in data.ravel()], bool).reshape(data.shape)
     return mask
 
 
@@ -143,7 +143,8 @@ def absent_rows(scores: Any, what: str) -> np.ndarray:
     return np.asarray(rows)
 
 
-def _is_absent(value: Any) -> bool:
+def is_absent(value: Any) -> bool:
+    """Whether one value is missing; see `absent`."""
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
     return value is None or type(value).__name__ in MARKS

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.classes import Classes, Label, LabelCodes
 from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.members import Members, SharedPart
 from evo_ensyth.pool.parent import Parent
@@ -47,6 +48,8 @@ class Pool:
 
     def __post_init__(self) -> None:
         for votes in self.splits.values():
+            if votes.classes != self.classes:
+                raise InputError(f"the {votes.split} split has other classes than the search split.")
             if votes.n_members != len(self):
                 raise InputError(f"the {votes.split} split holds {votes.n_members} members, the pool {len(self)}.")
             y_pred = self.parent.y_pred.get(votes.split) if self.parent else None
@@ -67,6 +70,7 @@ class Pool:
         names: Sequence[str] | None = None,
         name: str = "pool",
         missing: str = "refuse",
+        classes: Sequence[Label] | None = None,
         groups: Any = None,
         test_groups: Any = None,
     ) -> "Pool":
@@ -76,12 +80,13 @@ class Pool:
         ----------
         predictions : mapping, data frame or array
             Predictions for the search split: a mapping of member name to predictions, a data frame with one column per
-            member, or an array. The predictions of a member are class labels, whole numbers (n_samples,), or
-            probabilities, (n_samples, n_classes). An array has shape (n_members, n_samples) or
+            member, or an array. The predictions of a member are class labels, (n_samples,): whole numbers, booleans or
+            text; or probabilities, (n_samples, n_classes), of which one column is the chance of the second class.
+            An array has shape (n_members, n_samples) or
             (n_members, n_samples, n_classes). Where a member has no answer, give NaN, None, -1, pandas' NA or a masked
             entry; of probabilities, a whole row of NaN.
-        y_true : int, (n_samples,)
-            True class of each sample, counted from 0.
+        y_true : labels, (n_samples,)
+            True class of each sample. If one of them is -1, then -1 is a class everywhere.
         test : (predictions, y_true), optional
             The same for samples that are not used in the search.
         costs : mapping of str to (n_members,) numbers, optional
@@ -95,6 +100,9 @@ class Pool:
             ``drop-members=0.1``, without members that leave more than a tenth unanswered; or ``drop-samples``, without
             samples that some member does not answer. A member is wrong where it abstains, and so is an ensemble where
             all its members do.
+        classes : sequence of labels, optional
+            All classes, in the order of the columns of probabilities. Without it these are 0, 1, ... or, if the true
+            labels are others, these in order.
         groups, test_groups : (n_samples,) numbers, text or dates, optional
             Which samples of each split belong together, such as the scans of one patient.
 
@@ -103,29 +111,31 @@ class Pool:
         InputError
             Shapes or values are invalid; the message names the argument.
         """
+        from evo_ensyth.pool.answers import Part, votes_of
         from evo_ensyth.pool.missing import Policy, settle
         from evo_ensyth.pool.predictions import read_split
 
-        policy = Policy.of(missing)
-        codes = cls._codes(groups, test_groups, test is not None)
-        found, search = read_split(predictions, y_true, "search", groups=codes.get("groups"))
-        held_out = None
+        policy, codes = Policy.of(missing), LabelCodes()
+        group_codes = cls._codes(groups, test_groups, test is not None)
+        found, search, n_columns = read_split(predictions, y_true, "search", codes)
+        parts: dict[str, Part] = {"search": (replace(search, groups=group_codes.get("groups")), slice(None))}
         if test is not None:
             if not isinstance(test, tuple) or len(test) != 2:
                 raise InputError(f"test is a {type(test).__name__}; expected a pair (predictions, y_true).")
-            test_names, held_out = read_split(
-                *test, "test", order=found, least_classes=search.n_classes, groups=codes.get("test_groups")
-            )
+            test_names, held_out, n_test_columns = read_split(*test, "test", codes, order=found)
             if test_names != found:
                 raise InputError(f"test has the members {', '.join(test_names)}; the search split {', '.join(found)}.")
-            if held_out.n_classes > search.n_classes:
-                search = read_split(
-                    predictions, y_true, "search", least_classes=held_out.n_classes, groups=search.groups
-                )[1]
+            if n_test_columns != n_columns:
+                raise InputError(
+                    f"the search split has {n_columns} columns of scores, and the test split {n_test_columns}."
+                )
+            parts["test"] = replace(held_out, groups=group_codes.get("test_groups")), slice(None)
+        votes, _, notes = votes_of(parts, codes, n_columns, classes)
         if names is not None and len(names) != len(found):
             raise InputError(f"names has {len(names)} entries; there are {len(found)} members.")
         members = Members(tuple(names or found), costs=costs or {})
-        return settle(cls(members, search, held_out, name=name, source={"kind": "arrays"}), policy)
+        source = {"kind": "arrays", **({"notes": notes} if notes else {})}
+        return settle(cls(members, votes["search"], votes.get("test"), name=name, source=source), policy)
 
     @staticmethod
     def _codes(groups: Any, test_groups: Any, tested: bool) -> dict[str, np.ndarray]:
@@ -149,6 +159,11 @@ class Pool:
     def names(self) -> tuple[str, ...]:
         """Names of the members."""
         return self.members.names
+
+    @property
+    def classes(self) -> Classes:
+        """What the labels of its votes stand for, by place: whole numbers, booleans or text."""
+        return self.search.classes
 
     @property
     def costs(self) -> Mapping[str, np.ndarray]:

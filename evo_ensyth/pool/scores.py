@@ -115,6 +115,28 @@ class Scores:
         return largest
 
 
-def with_first_class(chances: np.ndarray) -> np.ndarray:
-    """Chances of the second of two classes, (n_samples, 1), with those of the first before them: (n_samples, 2)."""
-    return np.concatenate([1 - chances, chances], axis=1)
+def both_columns(scores: np.ndarray, what: str) -> np.ndarray:
+    """Scores of both classes where there is one column, the chance of the second; other scores as they are.
+
+    Parameters
+    ----------
+    scores : (n_samples, n_columns)
+        NaN where there is no answer.
+    what : str
+        Begins the message.
+
+    Raises
+    ------
+    InputError
+        A chance is above 1 or below 0.
+    """
+    if scores.shape[1] != 1 or scores.dtype.kind not in "fiu":
+        return scores
+    wrong = (scores < 0) | (scores > 1)
+    if wrong.any():
+        sample = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{what} has one column of scores, the chance of the second of two classes, and holds "
+            f"{scores[sample, 0]:g} (sample {sample}); chances lie between 0 and 1."
+        )
+    return np.concatenate([1 - scores, scores], axis=1)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.classes import Classes
 from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER, Some, checked_labels, signed_labels
 from evo_ensyth.pool.scores import Scores
@@ -37,6 +38,8 @@ class Votes:
         Group of each sample, such as the hospital it comes from: codes for whatever values are given.
     labels_only : bool
         Whether ``read_scores`` can only say why there are no scores.
+    classes : tuple of n_classes labels
+        What the labels stand for: whole numbers, booleans or text. By default the numbers themselves.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Votes:
     read_scores: Callable[[], Scores] | None = field(default=None, repr=False, compare=False)
     groups: np.ndarray | None = None
     labels_only: bool = False
+    classes: Classes = ()
 
     def __post_init__(self) -> None:
         labels, truth = np.asarray(self.y_pred), np.asarray(self.y_true)
@@ -70,6 +74,10 @@ class Votes:
         labels = checked_labels(labels, f"{self.split} labels", self.n_classes, kind, with_holes=with_holes)
         object.__setattr__(self, "y_pred", labels)
         object.__setattr__(self, "y_true", checked_labels(truth, f"{self.split} truth", self.n_classes, kind))
+        if not self.classes:
+            object.__setattr__(self, "classes", tuple(range(self.n_classes)))
+        if len(self.classes) != self.n_classes:
+            raise InputError(f"there are {self.n_classes} classes and {len(self.classes)} names of classes.")
         if self.groups is not None:
             shape = np.shape(self.groups)
             if shape != truth.shape:
@@ -156,7 +164,9 @@ class Votes:
         labels = self.y_pred[members][:, samples]
         if self.has_holes:
             labels = signed_labels(labels, self.n_classes)
-        return Votes(labels, self.y_true[samples], self.n_classes, split, read_scores, groups, self.labels_only)
+        return Votes(
+            labels, self.y_true[samples], self.n_classes, split, read_scores, groups, self.labels_only, self.classes
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,6 +1,6 @@
 """One ensemble that a search found: who votes, how well, at what cost, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -10,7 +10,10 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Scores, Votes
-from evo_ensyth.pool.predictions import columns_of, whole_labels
+from evo_ensyth.pool.classes import Classes, LabelCodes, ordered
+from evo_ensyth.pool.frames import is_frame
+from evo_ensyth.pool.labels import NO_ANSWER
+from evo_ensyth.pool.predictions import columns_of
 from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
 from evo_ensyth.results.statistics import interval
 from evo_ensyth.voting import EnsembleVote, plain_plurality
@@ -44,6 +47,8 @@ class Ensemble:
         What a recommendation weighs against cost: the smoothed error on the search split, or the leading objective.
     voting : EnsembleVote, optional
         How the members vote, with everything that was fitted; by default plurality, ties to the lowest class.
+    classes : tuple of labels
+        What the pool calls its classes, by place.
     is_single_best : bool
         Whether it is the member with the fewest errors on the search split, alone.
     """
@@ -63,6 +68,7 @@ class Ensemble:
     n_test: int | None = None
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     is_single_best: bool = False
+    classes: Classes = ()
 
     def __post_init__(self) -> None:
         who = f"the ensemble {list(self.indices)}"
@@ -124,50 +130,63 @@ class Ensemble:
         predictions : array, mapping or data frame
             What the members answer: class labels, or probabilities, of which the most likely class votes. An array is
             (n_members, n_samples) or (n_members, n_samples, n_classes), with a row for each member of the pool or for
-            each member of the ensemble, in their order. A mapping of names to predictions, or a data frame with
+            each member of the ensemble, in their order; columns of probabilities are in the order of the classes, which
+            are sorted. A mapping of names to predictions, or a data frame with
             named columns, may hold further members.
 
         Returns
         -------
-        int64, (n_samples,)
-            By the vote rule of the search.
+        labels, (n_samples,)
+            By the vote rule of the search; classes as the pool calls them: whole numbers, booleans or text. Where no
+            member has an answer, -1 or empty text.
 
         Raises
         ------
         InputError
             Members are missing, or their predictions do not fit; the vote adds probabilities, and these are labels.
         """
-        if isinstance(predictions, Mapping) or hasattr(predictions, "columns"):
+        rows = self._rows(predictions)
+        vote = self.voting or plain_plurality(self.size)
+        if rows[0].ndim == 1 and vote.needs_scores:
+            raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
+        if rows[0].ndim == 1:
+            classes, labels = _labels_of(rows, self.classes)
+        else:
+            n_columns = rows[0].shape[1]
+            classes = self.classes if len(self.classes) == n_columns else tuple(range(n_columns))
+            labels = np.array([scores.argmax(axis=1) for scores in rows])
+        if not labels.shape[1]:
+            return np.array(classes[:0] or [], np.array(classes).dtype if classes else np.int64)
+        truth = np.zeros(labels.shape[1], np.int64)  # not used
+        scores = partial(Scores, rows, truth, "new") if rows[0].ndim == 2 else None
+        places = vote.predict(Votes(labels, truth, len(classes), "new", scores, classes=classes))
+        unanswered = "" if isinstance(classes[0], str) else NO_ANSWER
+        named = np.array([*classes, unanswered] if (places == len(classes)).any() else classes)
+        return np.asarray(named[places])
+
+    def _rows(self, predictions: Any) -> list[np.ndarray]:
+        """Predictions of each member, (n_samples,) or (n_samples, n_classes)."""
+        if isinstance(predictions, Mapping) or is_frame(predictions):
             columns = columns_of(predictions, "the predictions")
             for name in self.members:
                 if name not in columns:
                     raise unknown("member in these predictions", name, columns)
             rows = [np.asarray(columns[name]) for name in self.members]
-            if len({row.shape for row in rows}) > 1 or rows[0].ndim not in (1, 2):
-                raise InputError(
-                    f"the predictions have the shapes {', '.join(str(row.shape) for row in rows)}; expected one of "
-                    "(n_samples,) or (n_samples, n_classes) for all."
-                )
-            answers = np.array(rows)
         else:
-            answers = np.asarray(predictions)
-            if answers.ndim in (2, 3) and len(answers) == self.n_pool:
-                answers = answers[list(self.indices)]
-            if answers.ndim not in (2, 3) or len(answers) != self.size:
+            rows = [np.asarray(row) for row in predictions] if isinstance(predictions, Iterable) else []
+            if len(rows) == self.n_pool:
+                rows = [rows[i] for i in self.indices]
+            if len(rows) != self.size or rows[0].ndim not in (1, 2):
                 raise InputError(
-                    f"the predictions have shape {answers.shape}; expected a row for each of the {self.n_pool} members "
-                    f"of the pool, or of the {self.size} of the ensemble."
+                    f"the predictions have shape {np.shape(predictions)}; expected a row for each of the {self.n_pool} "
+                    f"members of the pool, or of the {self.size} of the ensemble."
                 )
-        labels = answers.argmax(axis=2) if answers.ndim == 3 else whole_labels(answers, "the predictions")
-        if labels.shape[1] == 0:
-            return np.zeros(0, np.int64)
-        vote = self.voting or plain_plurality(self.size)
-        n_classes = answers.shape[2] if answers.ndim == 3 else int(labels.max(initial=0)) + 1
-        if answers.ndim == 2 and vote.needs_scores:
-            raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
-        truth = np.zeros(labels.shape[1], np.int64)  # not used
-        scores = partial(Scores, answers, truth, "new") if answers.ndim == 3 else None
-        return vote.predict(Votes(labels, truth, n_classes, "new", scores)).astype(np.int64)
+        if len({row.shape for row in rows}) > 1 or rows[0].ndim not in (1, 2):
+            raise InputError(
+                f"the predictions have the shapes {', '.join(str(row.shape) for row in rows)}; expected one of "
+                "(n_samples,) or (n_samples, n_classes) for all."
+            )
+        return rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything about it as JSON values; see ``docs/formats.md``."""
@@ -193,3 +212,12 @@ class Ensemble:
         if split not in SPLITS:
             raise unknown("split", split, SPLITS)
         return (self.search_errors, self.n_search) if split == "search" else (self.test_errors, self.n_test)
+
+
+def _labels_of(rows: Sequence[np.ndarray], classes: Classes) -> tuple[Classes, np.ndarray]:
+    """Sort the classes of a pool and those that only new predictions know; places of labels, -1 for no answer."""
+    codes = LabelCodes()
+    known = codes.add(list(classes) or [0], "the classes")
+    answers = np.array([codes.add(row, "the predictions") for row in rows])
+    order = ordered(codes, set(known.tolist()))
+    return order.classes, order.rank[answers]

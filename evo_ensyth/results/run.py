@@ -10,6 +10,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import renderer
+from evo_ensyth.pool.classes import Classes
 from evo_ensyth.results.comparison import Caution, compare
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.estimate import Estimate
@@ -59,6 +60,8 @@ class Run:
         Of the network that the members were made from.
     vote : str
         How the members vote.
+    classes : tuple of labels
+        What the pool calls its classes, by place; empty in runs of earlier versions.
     """
 
     problem: str
@@ -84,6 +87,7 @@ class Run:
     constraints: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     parent_costs: Mapping[str, float] = field(default_factory=dict)
     vote: str = VOTE
+    classes: Classes = ()
     recommend_by: str = "lowest_error"
     estimate: Estimate | None = None
 
@@ -91,6 +95,7 @@ class Run:
         self._check()
         # Every ensemble knows the sizes it needs, and those of the front their comparisons.
         sizes: dict[str, Any] = {"n_pool": self.n_members, "n_search": self.n_search, "n_test": self.n_test}
+        sizes["classes"] = self.classes
         found = compare([ensemble.discordant for ensemble in self.front], self.n_search, self.n_test)
         ensembles = tuple(
             replace(
@@ -232,6 +237,7 @@ class Run:
             "parent_costs": dict(self.parent_costs),
             "fingerprints": dict(self.fingerprints),
             "source": {key: value for key, value in self.source.items() if key != "test_samples"},
+            "classes": list(self.classes),
             "versions": dict(self.versions),
         }
 

@@ -1,7 +1,6 @@
 """Hard constraints: limits that an ensemble must keep on the search split to be selected."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -159,8 +158,8 @@ def _measure(name: str, pool: Members, own: Sequence[Objective]) -> Objective:
         return find(name, pool, own)
     if name == ACCURACY:
         return Objective(name, _accuracy)
-    if number := re.fullmatch(rf"{RECALL}(\d{{1,5}})", name):
-        return Objective(name, partial(_recall, int(number[1])))
+    if name.startswith(RECALL) and name != RECALL:
+        return Objective(name, partial(_recall, name.removeprefix(RECALL)))
     return find(name, pool, own)
 
 
@@ -172,6 +171,6 @@ def _accuracy(ensembles: Ensembles) -> np.ndarray:
     return np.asarray((n_samples - ensembles.errors) / n_samples)
 
 
-def _recall(number: int, ensembles: Ensembles) -> np.ndarray:
-    n_samples = samples_of_class(number, ensembles)
-    return np.asarray((n_samples - ensembles.errors_by_class[:, number]) / n_samples)
+def _recall(name: str, ensembles: Ensembles) -> np.ndarray:
+    place, n_samples = samples_of_class(name, ensembles)
+    return np.asarray((n_samples - ensembles.errors_by_class[:, place]) / n_samples)

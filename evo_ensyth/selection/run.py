@@ -182,6 +182,7 @@ def run(
         whole_pool=whole_pool,
         fingerprints={split: votes.fingerprint for split, votes in problem.pool.splits.items()},
         source=problem.pool.source,
+        classes=problem.pool.classes,
         interrupted=interrupted,
         versions=_versions(),
         lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,

@@ -64,8 +64,8 @@ def test_both_splits_have_the_classes_of_either(npz):
         "test_labels": LABELS[:, 3:] + 300, "test_truth": TRUTH[3:],
     }  # fmt: skip
     read = read_predictions(npz(stored))
-    assert read.search.n_classes == read.test.n_classes == 303
-    assert read.test.y_pred.tolist() == (LABELS[:, 3:] + 300).tolist()
+    assert read.search.classes == read.test.classes == (0, 1, 2, 300, 301, 302)
+    assert read.test.y_pred.tolist() == (LABELS[:, 3:] + 3).tolist()
     assert read.test.split == "test"
 
 
@@ -173,7 +173,7 @@ WRONG: dict[str, tuple[dict, str]] = {
     "labels of one dimension": ({**WHOLE, "labels": TRUTH}, r"'labels' has shape \(6,\); expected \(n_members, n_sam"),
     "truth of two": ({**WHOLE, "truth": LABELS}, r"'truth' has shape \(3, 6\); expected \(n_samples,\)"),
     "short truth": ({**WHOLE, "truth": TRUTH[:5]}, r"'truth' has shape \(5,\); 'labels' answers 6 samples, so \(6,\)"),
-    "scores of two": ({"scores": LABELS, "truth": TRUTH}, r"'scores' has shape \(3, 6\).*expected numbers, \(n_memb"),
+    "scores of two": ({"scores": LABELS, "truth": TRUTH}, "'scores' of member 0 has one column of scores, the chance"),
     "scores as text": ({"scores": SCORES.astype(str), "truth": TRUTH}, "'scores' has shape .* type <U"),
     "no class": ({"scores": SCORES[..., :0], "truth": TRUTH}, "'scores' has 0 classes; from 1 to 65536 fit"),
     "some NaN": (
@@ -196,17 +196,21 @@ WRONG: dict[str, tuple[dict, str]] = {
         {**WHOLE, "scores": SCORES},
         r"'labels' has shape \(3, 6\), 'scores' begins with \(2, 4\)",
     ),
-    "negative labels": (
-        {**WHOLE, "labels": LABELS - 2},
-        r"'labels' holds -2 \(member 0, sample 0\); labels start at 0",
+    "fractions": (
+        {**WHOLE, "labels": LABELS + 0.5},
+        r"'labels' of member 0 holds 0.5 \(sample 0\); class labels are whole numbers, booleans or text",
     ),
-    "negative truth": ({**WHOLE, "truth": TRUTH - 1}, r"'truth' holds -1 \(sample 0\); labels start at 0"),
-    "fractions": ({**WHOLE, "labels": LABELS + 0.5}, r"'labels' holds 0.5 \(member 0, sample 0\); labels are whole"),
-    "NaN labels": ({**WHOLE, "truth": TRUTH * np.nan}, r"'truth' holds nan \(sample 0\); labels are whole"),
-    "too many classes": ({**WHOLE, "labels": LABELS * 65_536}, r"'labels' holds 65536 .*; 65,536 classes fit"),
-    "huge labels": ({**WHOLE, "truth": TRUTH.astype(float) * 1e300}, r"'truth' holds 1e\+300 .*; 65,536 classes fit"),
-    "text": ({**WHOLE, "labels": LABELS.astype(str)}, "'labels' has type <U.*; labels are whole numbers"),
-    "truth values": ({**WHOLE, "labels": LABELS > 1}, "'labels' has type bool; labels are whole numbers"),
+    "NaN labels": ({**WHOLE, "truth": TRUTH * np.nan}, r"'truth' has no value for sample 0; every sample needs one"),
+    "empty labels": ({**WHOLE, "truth": np.array(["a", "", *"abab"])}, "'truth' has no value for sample 1"),
+    "too many classes": (
+        {"labels": np.arange(3 * 30_000).reshape(3, -1), "truth": np.zeros(30_000, int)},
+        "'labels' of member 2 brings the number of classes to 90,000, and 65,536 fit; is it an id",
+    ),
+    "huge labels": ({**WHOLE, "truth": TRUTH.astype(float) * 1e300}, r"'truth' holds 1e\+300 \(sample 1\)"),
+    "dates": (
+        {**WHOLE, "labels": LABELS.astype("M8[D]")},
+        "'labels' of member 0 has type datetime64.*; class labels are",
+    ),
     "no member": ({**WHOLE, "labels": LABELS[:0]}, "'labels' holds no member: the pool is empty"),
     "no scored member": ({"scores": SCORES[:0], "truth": TRUTH[:4]}, "'scores' holds no member: the pool is empty"),
     "no sample": ({"labels": LABELS[:, :0], "truth": TRUTH[:0]}, "'truth' has no sample"),
@@ -258,7 +262,7 @@ WRONG: dict[str, tuple[dict, str]] = {
     "parts beyond all numbers": ({**PARTED, "shared_cost_ms": np.full(2, 2**62)}, "or more than there is"),
     "a short parent": ({**WHOLE, "parent": TRUTH[:5]}, r"'parent' has shape \(5,\), 'truth' \(6,\)"),
     "half a parent": ({**SPLIT, "search_parent": TRUTH}, "one split has parent and the other has none; give 'search_p"),
-    "a parent in words": ({**WHOLE, "parent": TRUTH.astype(str)}, "'parent' has type <U"),
+    "half a parent's labels": ({**WHOLE, "parent": np.array([*"01012", ""])}, "'parent' has no value for sample 5"),
     "a parent without answers": ({**PARTED, "parent_cost_ms": np.array(1)}, "a parent whose answers are missing"),
     "a parent's cost alone": ({**WHOLE, "parent": TRUTH, "parent_cost_ms": np.array(1)}, "but no 'cost_ms'"),
     "a parent of two costs": ({**PARTED, "parent": TRUTH, "parent_cost_ms": np.ones(2)}, "expected one finite number"),
@@ -329,7 +333,7 @@ def test_what_is_no_npz_file_is_refused(npz, tmp_path):
     (tmp_path / "empty.npz").write_bytes(b"")
     refused(tmp_path / "empty.npz", "is not a complete .npz file")
     np.save(tmp_path / "labels.npy", LABELS)
-    refused(tmp_path / "labels.npy", r"has the suffix '\.npy'; files of predictions have \.npz")
+    refused(tmp_path / "labels.npy", r"has the suffix '\.npy'; files of predictions have .*\.npz")
     os.mkfifo(tmp_path / "pipe.npz")
     refused(tmp_path / "pipe.npz", "is not a regular file")
     with zipfile.ZipFile(tmp_path / "texts.npz", "w") as file:
@@ -566,9 +570,8 @@ def test_a_changed_byte_with_a_good_checksum_gives_an_error_or_votes(zipped, see
 
 @pytest.mark.parametrize(("highest", "kind"), [(255, "uint8"), (256, "uint16"), (65_535, "uint16")])
 def test_labels_need_not_fit_into_one_byte(npz, highest, kind):
-    labels = LABELS.copy()
-    labels[0, 0] = highest
-    read = read_predictions(npz({"labels": labels, "truth": TRUTH}), test_share=0)
+    labels = np.tile(np.arange(highest + 1), (2, 1))
+    read = read_predictions(npz({"labels": labels, "truth": labels[0]}), test_share=0)
     assert read.search.n_classes == highest + 1
     assert read.search.y_pred.dtype == kind
     assert read.search.y_pred.tolist() == labels.tolist()
@@ -577,7 +580,8 @@ def test_labels_need_not_fit_into_one_byte(npz, highest, kind):
 def test_a_class_that_only_members_name_is_an_abstention(npz):
     labels = np.where(LABELS == 2, 9, LABELS)
     read = read_predictions(npz({"labels": labels, "truth": np.minimum(TRUTH, 1)}), test_share=0)
-    assert read.search.n_classes == 10
+    assert read.search.classes == (0, 1, 9)
+    assert read.notes == ("Class 9: predicted by some members, and never true.",)
     assert read.search.member_errors.tolist() == [
         int(np.count_nonzero(row != np.minimum(TRUTH, 1))) for row in labels.tolist()
     ]

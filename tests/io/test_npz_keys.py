@@ -32,29 +32,29 @@ def test_what_is_told_stands_on_standard_error_and_in_the_run(call, npz, arrays)
     assert said.json["source"]["notes"] == ["'diagnosis_2020' is no key of a file of predictions and is not used."]
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 1)])
+@pytest.mark.parametrize("shape", [(3, 4, 1), (3, 4)])
 def test_one_column_of_scores_is_the_chance_of_the_second_class(npz, shape):
     chances = np.array([[0.1, 0.9, 0.5, 0.6], [0.4, 0.3, 0.2, 1.0], [0.0, 1.0, 0.51, 0.49]])
     pool = read_predictions(npz({"search_scores": chances.reshape(shape), "search_truth": [0, 1, 1, 0]}))
     assert pool.search.y_pred.tolist() == (chances > 0.5).astype(int).tolist()
     assert pool.search.n_classes == 2
     np.testing.assert_array_equal(np.array(pool.search.scores.members), np.stack([1 - chances, chances], axis=2))
-    assert pool.notes == ("'search_scores' has one column; it is read as the chance of class 1, of two.",)
+    assert pool.notes == ("The scores have one column, read as the chance of class 1, of 0 and 1.",)
 
 
 @pytest.mark.parametrize(
     ("scores", "truth", "message"),
     [
-        (np.full((2, 3, 1), 0.5), [0, 1, 2], "'search_truth' is 2 for sample 2; 'search_scores' has one column"),
+        (np.full((2, 3, 1), 0.5), [0, 1, 2], "the scores have 2 columns and the labels are 0, 1, 2"),
         (
             np.full((2, 3, 1), 1.5),
             [0, 1, 1],
-            "'search_scores' has one column, which is the chance of class 1, and holds",
+            "'search_scores' of member 0 has one column of scores, the",
         ),
         (
             np.full((2, 3, 2), 0.5),
             [0, 1, 2],
-            "'search_truth' is 2 for sample 2; 'search_scores' has 2 columns, one per",
+            "the scores have 2 columns and the labels are 0, 1, 2; give",
         ),
     ],
 )

@@ -120,10 +120,7 @@ def test_predictions_are_left_as_they_were(labels):
         (np.zeros(6, int), r"have shape \(6,\); expected a row for each of the 6"),
         (np.zeros((6, 2, 2, 2)), r"have shape \(6, 2, 2, 2\); expected a row for each of the 6"),
         (3, r"have shape \(\); expected a row for each of the 6"),
-        (np.full((6, 9), 0.5), "have type float64; class labels are whole numbers, counted from 0"),
-        (np.full((6, 9), "cat"), "have type <U3; class labels are whole numbers, counted from 0"),
-        (np.full((6, 9), -1), "hold -1; class labels are counted from 0"),
-        (np.full((6, 9), 2**16), "hold 65536; class labels are counted from 0, and 65536 classes fit"),
+        (np.full((6, 9), 0.5), r"holds 0.5 \(sample 0\); class labels are whole numbers, booleans or text"),
         (
             {key: [0, 1] for key in ("ant", "cow", "dgo", "fox")},
             r"no member in these predictions called 'dog'\. Did you ",
@@ -149,7 +146,7 @@ def test_what_only_looks_like_a_data_frame_is_refused():
     class Columns:
         columns = ("ant",)
 
-    with pytest.raises(InputError, match="the predictions are no data frame that can be read"):
+    with pytest.raises(InputError, match="the predictions: no data frame that can be read"):
         ensemble().predict(Columns())
 
 

@@ -176,7 +176,7 @@ def test_where_nothing_keeps_the_constraints_the_nearest_is_named(make_constrain
         ({"bytes": float("nan")}, "the limit of 'bytes' is nan; it must be a finite number"),
         ({"bytes": float("inf")}, "the limit of 'bytes' is inf; it must be a finite number"),
         ({"byte": 3}, r"no objective called 'byte'. Did you mean 'bytes'\?"),
-        ({"recall_of_class_x": 3}, "no objective called 'recall_of_class_x'"),
+        ({"recall_of_class_": 3}, "no objective called 'recall_of_class_'"),
     ],
 )
 def test_what_is_no_constraint_is_refused(make_problem, limits, message):

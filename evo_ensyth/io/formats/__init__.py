@@ -1,29 +1,35 @@
 """Files of predictions: one module per format, found by file suffix.
 
-A format is a module with ``SUFFIXES``, a function ``read`` and, if the format can be written, a function ``write``. For
-example, ``csv.py``, for files with one column per member and a column called ``truth``::
+A format is a module with ``SUFFIXES`` and one of two functions: ``table``, for a table that knows nothing of members,
+or ``read``, for a file that says itself what it holds. If the format can be written, it has a function ``write`` too.
+For example, ``blanks.py``, for tables whose cells are separated by blanks::
 
-    SUFFIXES = (".csv",)
+    SUFFIXES = (".txt",)
 
-    def read(path, *, test_share, split_seed):
-        # Integers; all samples go to the search split.
-        table = np.genfromtxt(path, delimiter=",", names=True, dtype=int)
-        members = {name: table[name] for name in table.dtype.names if name != "truth"}
-        return Pool.from_predictions(members, table["truth"], name=path.stem)
+    def table(path):
+        header, *rows = path.read_text().splitlines()
+        cells = np.array([row.split() for row in rows], object)
+        columns = dict(zip(header.split(), cells.T))
+        return Table(str(path), tuple(columns), columns.get)
 
-``read`` raises `InputError`, naming the file, for any invalid content, and never executes anything in the file. Where a
-member has no answer, the label is -1; `read_predictions` then applies the policy for missing answers.
+Both raise `InputError`, naming the file, for any invalid content, and never execute anything in the file. A pool comes
+with its missing answers; `read_predictions` then applies the policy for them.
 """
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from evo_ensyth import plugins
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.pool import Pool
 from evo_ensyth.pool.missing import Policy, settle
+from evo_ensyth.pool.table import Table
+from evo_ensyth.pool.table_pools import pool_of
+from evo_ensyth.pool.tables import Columns
 
 FOLDER = "evo_ensyth.io.formats"
 
@@ -45,7 +51,13 @@ def suffixes() -> dict[str, ModuleType]:
 
 
 def read_predictions(
-    path: Path | str, *, test_share: float = 0.5, split_seed: int = 0, missing: str = "refuse"
+    path: Path | str,
+    *,
+    test_share: float = 0.5,
+    split_seed: int = 0,
+    missing: str = "refuse",
+    columns: Columns | None = None,
+    test: Path | str | None = None,
 ) -> Pool:
     """Read a pool from a file of predictions; the file suffix determines the format.
 
@@ -59,6 +71,10 @@ def read_predictions(
         proportion; see `pool.splitting`.
     missing : str
         What to do about missing answers; see `pool.missing.Policy`.
+    columns : Columns, optional
+        What the columns of a table mean.
+    test : Path or str, optional
+        A table of the test split.
 
     Returns
     -------
@@ -77,15 +93,39 @@ def read_predictions(
         raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
     if split_seed < 0:
         raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
-    read: Callable[..., Pool] = _format_of(path).read
-    found = read(path, test_share=test_share, split_seed=split_seed)
+    path = _existing(path)
+    if hasattr(_format_of(path), "table"):
+        held_out = None if test is None else read_table(test)
+        found = pool_of(read_table(path), columns or Columns(), held_out, test_share=test_share, split_seed=split_seed)
+        found = replace(found, name=one_line(path.stem), source={**_source(path), **found.source})
+    elif replace(columns or Columns(), members=()) != Columns() or test is not None:
+        raise InputError(
+            f"{path} says itself what it holds; only tables take names of columns and a file for the test."
+        )
+    else:
+        read: Callable[..., Pool] = _format_of(path).read
+        found = read(path, test_share=test_share, split_seed=split_seed)
     try:
         return settle(found, policy)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def read_table(path: Path | str) -> Table:
+    """Open a file that holds a table.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it holds none.
+    """
+    path = _existing(path)
+    found = _format_of(path)
+    if not hasattr(found, "table"):
+        tables = ", ".join(sorted(suffix for suffix, module in suffixes().items() if hasattr(module, "table")))
+        raise InputError(f"{path} holds no table; files of tables have {tables}.")
+    opened: Table = found.table(path)
+    return opened
 
 
 def write_predictions(path: Path | str, pool: Pool, **options: Any) -> None:
@@ -108,6 +148,19 @@ def write_predictions(path: Path | str, pool: Pool, **options: Any) -> None:
     if write is None:
         raise InputError(f"{path}: files with the suffix '{path.suffix}' can be read, but not written.")
     write(path, pool, **options)
+
+
+def _existing(path: Path | str) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
+    return path
+
+
+def _source(path: Path) -> dict[str, Any]:
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return {"kind": "predictions", "name": path.name, "sha256": digest}
 
 
 def _format_of(path: Path) -> ModuleType:

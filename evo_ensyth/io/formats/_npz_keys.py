@@ -8,7 +8,7 @@ from evo_ensyth.plugins import nearest
 
 SPLITS = ("search", "test")
 BY_SPLIT = ("labels", "scores", "truth", "groups", "parent")
-OTHERS = ("names", "shared_members")
+OTHERS = ("names", "classes", "shared_members")
 WEIGHTS = re.compile(r"((search|test)_)?(samples?_)?weights?")
 WITH_NAME = re.compile(r"(cost|shared_cost|parent_cost)_.+")
 

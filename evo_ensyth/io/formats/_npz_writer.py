@@ -9,6 +9,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.pool.classes import Classes
 from evo_ensyth.pool.labels import signed_labels
 from evo_ensyth.pool.memory import check_fits
 from evo_ensyth.pool.pool import Pool
@@ -45,6 +46,8 @@ def write(
         The path is not writable, or scores are requested but missing or not probabilities.
     """
     arrays: dict[str, np.ndarray] = {"names": np.array(pool.names)}
+    if not _speak_for_themselves(pool):
+        arrays["classes"] = np.array(pool.classes)
     arrays |= {f"cost_{name}": values for name, values in pool.costs.items()}
     if pool.shared:
         arrays["shared_members"] = np.array([part.members for part in pool.shared], np.uint8)
@@ -52,13 +55,14 @@ def write(
         arrays |= {f"shared_cost_{cost}": np.array([part.costs.get(cost, 0) for part in pool.shared]) for cost in costs}
     parent = pool.parent
     if parent is not None and set(pool.splits) <= set(parent.y_pred):
-        arrays |= {f"{split}_parent": labels for split, labels in parent.y_pred.items()}
+        arrays |= {f"{split}_parent": _stored(labels, pool.classes) for split, labels in parent.y_pred.items()}
         known = (name for name in parent.costs if name in pool.costs)
         arrays |= {f"parent_cost_{name}": np.array(parent.costs[name]) for name in known}
     for votes in pool.splits.values():
         # Column-major: predictions of members are similar, and similar neighbouring values compress to half the size.
         labels = signed_labels(votes.y_pred, votes.n_classes) if votes.has_holes else votes.y_pred
-        arrays |= {f"{votes.split}_labels": np.asfortranarray(labels), f"{votes.split}_truth": votes.y_true}
+        arrays[f"{votes.split}_labels"] = np.asfortranarray(_stored(labels, pool.classes))
+        arrays[f"{votes.split}_truth"] = _stored(votes.y_true, pool.classes)
         if votes.groups is not None:
             arrays[f"{votes.split}_groups"] = votes.groups
         if with_scores:
@@ -104,6 +108,25 @@ def rounded(scores: Scores) -> np.ndarray:
         levels[samples, highest] += levels.argmax(axis=1) != highest
         found[member] = LEVELS[levels]
     return found
+
+
+def _speak_for_themselves(pool: Pool) -> bool:
+    """Whether the labels of a pool say what its classes are: whole numbers, of which each occurs."""
+    occurs = np.zeros(len(pool.classes) + 1, bool)
+    for votes in pool.splits.values():
+        occurs[votes.y_true] = True
+        for row in votes.y_pred:
+            occurs[row] = True
+    return all(type(label) is int for label in pool.classes) and bool(occurs[:-1].all())
+
+
+def _stored(places: np.ndarray, classes: Classes) -> np.ndarray:
+    """Labels to store for places among the classes: whole numbers as they are, others as places; -1 for no answer."""
+    if classes == tuple(range(len(classes))) or not all(type(label) is int for label in classes):
+        return places
+    missing = np.nan if -1 in classes else -1
+    values = np.array([*classes, missing] if (places < 0).any() else classes)
+    return np.asarray(values[places])
 
 
 def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
