@@ -16,13 +16,14 @@ samples that nobody answers, which are wrong.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
-from evo_ensyth.engine.smoothing import smoothed
+from evo_ensyth.engine.smoothing import smoothed, tables
 from evo_ensyth.engine.threads import interleaved, side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
@@ -206,6 +207,12 @@ class BitPlanes:
         if around is None:
             return self.margin_losses(subsets, losses)
         return self.neighbour_losses(around, (subsets ^ around).argmax(axis=1), losses)
+
+    @cached_property
+    def smoothed_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Smoothed losses by size and margin, and their sums over samples without planes by size; see `tables`."""
+        losses, sizes = tables(self.n_members), np.arange(self.n_members + 2)
+        return losses, self._other_losses(losses, sizes, np.minimum(sizes, self.n_members))
 
     def neighbour_losses(
         self, subset: np.ndarray, movers: np.ndarray, losses: Callable[[int], np.ndarray]

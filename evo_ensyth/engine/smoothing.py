@@ -12,6 +12,8 @@ FLAT = 3.7  # from here on, erfc is less than half a step
 WIDTH = 1.0
 
 
+# Kernels are compiled for arrays that can be written to; nobody writes to these.
+@lru_cache(maxsize=512)
 def smoothed(size: int, n_members: int) -> np.ndarray:
     """Return the loss for each margin from -n_members to n_members, in steps: int64, (2 * n_members + 1,)."""
     near_zero = _losses_near_zero(size)
@@ -21,6 +23,14 @@ def smoothed(size: int, n_members: int) -> np.ndarray:
     losses[: max(n_members - reach, 0)] = STEPS
     losses[max(n_members - reach, 0) : n_members + reach + 1] = near_zero[cut : len(near_zero) - cut]
     return losses
+
+
+@lru_cache(maxsize=4)
+def tables(n_members: int) -> np.ndarray:
+    """Losses by size and margin: int64, (n_members + 2, 2 * n_members + 1); 0 for sizes that no ensemble has."""
+    none = np.zeros((1, 2 * n_members + 1), np.int64)
+    rows = [smoothed(size, n_members)[None] for size in range(1, n_members + 1)]
+    return np.concatenate([none, *rows, none])
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ import numpy as np
 from evo_ensyth.engine import BitPlanes, PluralityVotes
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective, judge
+from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.results.front import Milestone
 from evo_ensyth.selection.archive import Archive
 from evo_ensyth.selection.budget import Budget, SearchOver
@@ -24,6 +25,8 @@ from evo_ensyth.selection.problem import Problem
 # Most predictions held at once for a block of ensembles, if an objective needs them: 64 MB at one byte each.
 BLOCK_PREDICTIONS = 64_000_000
 LARGEST_BLOCK = 4_096
+# Members of the largest pool for which losses are tabulated by size and margin: 17 MB.
+MOST_IN_TABLES = 1_024
 
 
 class Evaluated(NamedTuple):
@@ -112,6 +115,14 @@ class Evaluator:
         """The bit planes, if they alone decide every vote: plurality, ties to the lowest class."""
         tally = self.tally
         return tally.planes if isinstance(tally, PluralityVotes) and tally.second is None else None
+
+    @property
+    def smoothed_planes(self) -> BitPlanes | None:
+        """The bit planes, if the leading objective is the smoothed error of plurality votes that leave no holes."""
+        tally = self.tally
+        if self.leading is not smoothed_error or not isinstance(tally, PluralityVotes):
+            return None
+        return None if tally.planes.holes or len(self.pool) > MOST_IN_TABLES else tally.planes
 
     def evaluate(self, subsets: np.ndarray, by: Sequence[Objective] = ()) -> Evaluated:
         """Evaluate every objective for every subset, on the search split.

@@ -12,7 +12,8 @@ from oracles import walks as slow
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.engine.kernels.bits import WORDS
 from evo_ensyth.objectives.error import error
-from evo_ensyth.objectives.n_members import n_members
+from evo_ensyth.objectives.n_members import n_members as number_of_members
+from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
@@ -33,6 +34,7 @@ from evo_ensyth.selection.selectors.evolutionary._metropolis_walk import (
     metropolis_walk,
     sizes_in_mind,
 )
+from evo_ensyth.selection.selectors.evolutionary._tabu_walk import tabu_walk
 from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 
 
@@ -91,12 +93,54 @@ def test_a_leg_is_what_its_definition_says_where_members_do_not_answer(make_prob
     assert leg.n_neighbours == counted
 
 
+@pytest.mark.parametrize(("n_members", "seed"), [(2, 0), (3, 1), (11, 2), (20, 3)])
+@pytest.mark.parametrize("temperature", [0.003, 0.3])
+def test_the_compiled_walk_by_the_smoothed_error_is_that_of_any_objective(make_problem, n_members, seed, temperature):
+    problem = make_problem(n_members=n_members, n_samples=700, seed=seed, goals=None)
+    plain = problem.with_objectives((replace(smoothed_error, name="mine", estimates="error"), *problem.objectives[1:]))
+    penalty = 0.001 * np.arange(n_members + 1)
+    penalty[0] = np.inf
+    penalty[9:] = np.inf
+    chances = np.random.default_rng(seed).random(3 * REST)
+    ends, legs, paths = [], [], []
+    for asked in (problem, plain):
+        search, here = Evaluator(asked, Budget(4000)), np.arange(n_members) % 2 == 0
+        assert (search.smoothed_planes is not None) == (asked is problem)
+        legs.append(metropolis_walk(search, here, penalty, temperature, chances))
+        ends.append(here)
+        paths.append(tabu_walk(search, here, 60, np.random.default_rng(seed)))
+    assert_array_equal(*ends)
+    assert_array_equal(*paths)
+    one, other = legs
+    assert_array_equal(one.sizes, other.sizes)
+    assert_array_equal(one.values, other.values)
+    assert_array_equal(one.subsets, other.subsets)
+    assert_allclose(one.deviation, other.deviation, rtol=1e-12)
+    assert (one.n_steps, one.n_neighbours) == (other.n_steps, other.n_neighbours)
+
+
+@pytest.mark.parametrize("most", [0, 3, 40, 41, 400])
+def test_a_compiled_tabu_walk_ends_where_its_budget_does(make_problem, most):
+    problem = make_problem(n_members=9, goals=None)
+    search = Evaluator(problem, Budget(most or 1))
+    if not most:
+        search.budget.spend(1)
+        with pytest.raises(SearchOver):
+            tabu_walk(search, np.arange(9) < 4, 30, np.random.default_rng(0))
+        return
+    path = tabu_walk(search, np.arange(9) < 4, 30, np.random.default_rng(0))
+    assert search.budget.n_evaluations <= most
+    assert len(path) == 30 or search.budget.remaining < 9
+
+
 def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     """Nine of twelve name the truth of all samples, a lead of six; where only one of these is left, all are wrong."""
     truth = np.ones(700, np.int64)
     labels = np.ones((12, 700), np.int64)
     labels[9:] = 0
-    problem = Problem(Pool(Members(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search")), (error, n_members))
+    problem = Problem(
+        Pool(Members(tuple("abcdefghijkl")), Votes(labels, truth, 2, "search")), (error, number_of_members)
+    )
     here = np.array([0] * 8 + [1] * 4, bool)
     penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
     leg = metropolis_walk(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo_ensyth.engine import BitPlanes
+from evo_ensyth.engine.smoothing import STEPS
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.selectors.evolutionary import _metropolis_kernel as kernel
+from evo_ensyth.selection.selectors.evolutionary import _smoothed_walk_kernel as smoothed_kernel
 from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import HOPELESS, REST
 
 # Temperatures are drawn between these, as shares of the standard deviation among neighbours with one member less. At
@@ -80,6 +82,8 @@ def metropolis_walk(
     """
     if search.leading.counts == "errors" and search.planes is not None:
         return _by_error(search, search.planes, subset, penalty, temperature, chances)
+    if search.smoothed_planes is not None:
+        return _by_smoothed_error(search, search.smoothed_planes, subset, penalty, temperature, chances)
     return _by_objective(search, subset, penalty, temperature, chances)
 
 
@@ -103,6 +107,26 @@ def _by_error(
     met = lowest <= planes.n_samples
     deviation = deviations / max(-(-n_steps // REST), 1)
     return WalkLeg(within[met], lowest[met] / planes.n_samples, reached[met], deviation, n_steps, n_neighbours)
+
+
+def _by_smoothed_error(
+    search: Evaluator,
+    planes: BitPlanes,
+    subset: np.ndarray,
+    penalty: np.ndarray,
+    temperature: float,
+    chances: np.ndarray,
+) -> WalkLeg:
+    """Walk by the smoothed error, on one thread; see `metropolis_walk`."""
+    search.budget.raise_if_done()
+    lowest = np.full(len(penalty), np.inf)
+    reached = np.zeros((len(penalty), planes.n_members), bool)
+    walk = (float(STEPS * planes.n_samples), penalty, temperature, chances, float(search.budget.remaining))
+    laid_out = (planes.words, planes.first_slot, subset, *planes.smoothed_tables)
+    n_steps, n_neighbours, deviations = smoothed_kernel.metropolis_walk(*laid_out, *walk, lowest, reached)
+    search.budget.spend(n_neighbours)
+    met = np.flatnonzero(np.isfinite(lowest))
+    return WalkLeg(met, lowest[met], reached[met], deviations / max(-(-n_steps // REST), 1), n_steps, n_neighbours)
 
 
 def _by_objective(

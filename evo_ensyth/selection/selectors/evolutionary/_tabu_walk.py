@@ -7,6 +7,7 @@ evaluating one child, yet chooses among all members.
 import numpy as np
 
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.selectors.evolutionary import _smoothed_walk_kernel as kernel
 
 # Smallest and largest number of steps during which a member that moved may not move again.
 REST = (2, 6)
@@ -39,6 +40,12 @@ def tabu_walk(search: Evaluator, subset: np.ndarray, n_steps: int, rng: np.rando
     repeats = rng.random(n_steps) < DRIFT
     joining = bool(rng.random() < 0.5)
     path = np.empty((n_steps, len(subset)), bool)
+    if search.smoothed_planes is not None:
+        planes, most = search.smoothed_planes, float(search.budget.remaining)
+        laid_out = (planes.words, planes.first_slot, subset, *planes.smoothed_tables)
+        done, n_neighbours = kernel.tabu_walk(*laid_out, rests, repeats, joining, most, path)
+        search.budget.spend(n_neighbours)
+        return path[:done]
     for step in range(n_steps):
         size = int(np.count_nonzero(subset))
         joining = (joining or size == 1) and size < len(subset)
