@@ -87,8 +87,16 @@ def stored_pool(problem: str) -> StoredPool:
     return read_pool(folder)
 
 
-def named_pool(target: str) -> StoredPool:
-    """Read the pool of a problem, or one in a folder.
+def named_pool(
+    target: str, *, columns: Columns | None = None, test: str | Path | None = None, missing: str = "refuse"
+) -> StoredPool:
+    """Read the pool of a problem, or one in a folder or a file of predictions.
+
+    Parameters
+    ----------
+    target : str
+    columns, test, missing
+        For a file of predictions; see `io.formats.read_predictions`.
 
     Raises
     ------
@@ -97,7 +105,8 @@ def named_pool(target: str) -> StoredPool:
     """
     if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
         if Path(target).is_file():
-            raise InputError(f"{target} is a file; expected a pool folder or the name of a problem.")
+            pool = read_predictions(target, columns=columns, test=test, missing=missing)
+            return StoredPool(Path(target), pool.name, pool, {}, tuple(() for _ in pool.names))
         return read_pool(target)
     problem_module(target)  # an unknown name is reported as one
     return stored_pool(target)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from evo_ensyth import __version__
+from evo_ensyth.cli.convert import convert
 from evo_ensyth.cli.lists import list_plugins
 from evo_ensyth.cli.old_names import with_new_names
 from evo_ensyth.cli.pool import POOL_COMMANDS, pool
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.command()(search)
 app.command()(compare)
 app.command()(pick)
+app.command()(convert)
 app.add_typer(pool, name="pool")
 app.command(name="list")(list_plugins)
 

@@ -16,6 +16,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table, 
 Truth = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Of a table: the column of the true classes. [default: truth]")
 ]
+Members = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
+]
 Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="What identifies a sample. [default: id]")]
 Groups = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Groups of samples. [default: groups, if there is one]")

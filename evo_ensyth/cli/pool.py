@@ -7,13 +7,30 @@ from typing import Annotated, Any
 
 import typer
 
-from evo_ensyth.cli.options import Json, Out, Quiet
+from evo_ensyth.cli.options import (
+    Groups,
+    Id,
+    Json,
+    Long,
+    Members,
+    Out,
+    Quiet,
+    ScoresAs,
+    Test,
+    TestFrom,
+    Truth,
+    say_notes,
+)
 from evo_ensyth.errors import InputError, UnfinishedError
 
 POOL_COMMANDS = ("build", "export", "show", "status")
 
 Target = Annotated[
-    str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is built, or a pool's folder.")
+    str,
+    typer.Argument(
+        metavar="PROBLEM | FOLDER | FILE",
+        help="A problem whose pool is built, a pool's folder, or a file of predictions.",
+    ),
 ]
 Problem = Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")]
 
@@ -91,6 +108,15 @@ def status(problem: Problem, as_json: Json = False) -> None:
 def show(
     target: Target,
     cost: Annotated[str | None, typer.Option(help="The cost to draw errors against. [default: bytes]")] = None,
+    truth: Truth = None,
+    members: Members = None,
+    id: Id = None,
+    groups: Groups = None,
+    long: Long = None,
+    scores: ScoresAs = None,
+    test: Test = None,
+    test_from: TestFrom = None,
+    missing: Annotated[str, typer.Option(metavar="POLICY", help="What to do about missing answers.")] = "refuse",
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -98,10 +124,13 @@ def show(
     """Show a pool: its members by method, who disagrees with whom, and what each method offers at what cost."""
     from evo_ensyth import workspace
     from evo_ensyth.files import folder_written_whole, next_free
+    from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import pool_console, write_pool_report
     from evo_ensyth.report.pool_facts import gather_pool
 
-    stored = workspace.named_pool(target)
+    columns = table_columns(truth, members or (), id, groups, long, scores, test_from)
+    stored = workspace.named_pool(target, columns=columns, test=test, missing=missing)
+    say_notes(stored.pool.notes)
     facts = gather_pool(stored, cost)
     place = out or next_free(workspace.results_folder(stored.problem) / "pool-shown")
     with folder_written_whole(place) as folder:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from rich.console import Console
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
@@ -68,6 +70,17 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
     console.print(_members(facts) if len(facts.names) <= MEMBERS_LISTED else _methods(facts))
     for method, curve in facts.curves.items():
         say(console, f"{method}: {len(facts.of_method(method))} members, {_offer(facts, curve)}")
+    for remark in facts.remarks:
+        say(console, remark)
+    if facts.built:
+        _print_making(console, facts)
+    say(console, "all but the test error is from the search split; disagreement is the share of different answers")
+    files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
+    say(console, f"written to {folder}: {files}")
+
+
+def _print_making(console: Console, facts: PoolFacts) -> None:
+    """Print what follows from how the members were made: pairs of kinds, what they share, and their weights."""
     if facts.pairs:
         console.print(_pairs(facts))
     say(console, facts.verdict)
@@ -89,13 +102,10 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
                 f"{facts.supports.n_left_out:,} pairs are left out: their weights have unlike shapes, or are all zero"
             )
             say(console, left_out)
-    say(console, "all but the test error is from the search split; disagreement is the share of different answers")
-    files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
-    say(console, f"written to {folder}: {files}")
 
 
 def _members(facts: PoolFacts) -> Table:
-    title = f"{facts.problem}: {len(facts.names)} members by {len(facts.curves)} methods"
+    title = f"{facts.problem}: {len(facts.names)} members" + f" by {len(facts.curves)} methods" * facts.built
     table = Table(title=one_line(title), title_justify="left")
     for column in ("method", "member"):
         table.add_column(column, overflow="fold")
@@ -104,7 +114,7 @@ def _members(facts: PoolFacts) -> Table:
     mean = facts.mean_disagreement()
     for method in facts.curves:
         for position, i in enumerate(facts.of_method(method)):
-            errors = [f"{100 * facts.errors[split][i]:.2f}" for split in ("search", "test")]
+            errors = [f"{100 * facts.errors[s][i]:.2f}" if s in facts.errors else "-" for s in ("search", "test")]
             costs = [
                 f"{values[i]:,.6g}" if values.dtype.kind == "f" else f"{values[i]:,}" for values in facts.costs.values()
             ]
@@ -124,7 +134,8 @@ def _methods(facts: PoolFacts) -> Table:
     table.add_column("method", overflow="fold")
     for column in ("members", "search error %", "test error %", one_line(facts.cost), "disagrees %"):
         table.add_column(column, justify="right")
-    errors = [100 * facts.errors[split] for split in ("search", "test")]
+    nothing = np.full(len(facts.names), np.nan)
+    errors = [100 * facts.errors.get(split, nothing) for split in ("search", "test")]
     costs, mean = facts.costs[facts.cost], 100 * facts.mean_disagreement()
     for method in facts.curves:
         ours = facts.of_method(method)

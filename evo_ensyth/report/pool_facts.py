@@ -15,6 +15,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
 from evo_ensyth.io.weight_masks import read_supports
 from evo_ensyth.pool import SharedPart
+from evo_ensyth.pool.remarks import remarks
 from evo_ensyth.report.weight_mask_facts import SupportFacts
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
@@ -95,6 +96,10 @@ class PoolFacts:
     n_samples : mapping of split to int
     supports : SupportFacts, optional
         What members share of their weights that are not zero; none where the folder has no weights.
+    built : bool
+        Whether it is known how the members were made.
+    remarks : tuple of str
+        What is odd about members; see `pool.remarks`.
     """
 
     problem: str
@@ -112,6 +117,8 @@ class PoolFacts:
     parent: Mapping[str, float]
     n_samples: Mapping[str, int]
     supports: SupportFacts | None
+    built: bool = True
+    remarks: tuple[str, ...] = ()
 
     def of_method(self, method: str) -> np.ndarray:
         """Positions of a method's members, int64."""
@@ -163,6 +170,7 @@ class PoolFacts:
             ],
             "supports": None if self.supports is None else self.supports.summary(),
             "disagreement": self.disagreement.tolist(),
+            "remarks": list(self.remarks),
         }
 
     def mean_disagreement(self) -> np.ndarray:
@@ -182,15 +190,14 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     Raises
     ------
     InputError
-        The pool has no such cost, or none; or a member's weights are not those that it was written with.
+        The pool has no such cost; or a member's weights are not those that it was written with.
     """
     pool, search, parent = stored.pool, stored.pool.search, stored.pool.parent
-    if not pool.costs:
-        raise InputError(f"{stored.folder} tells no costs of its members; there is nothing to draw errors against.")
+    costs = pool.costs or {"n_members": np.ones(len(pool), np.int64)}
     if cost is None:
-        cost = PREFERRED_COST if PREFERRED_COST in pool.costs else next(iter(pool.costs))
-    if cost not in pool.costs:
-        raise InputError(f"the pool has no cost '{cost}'; there is {', '.join(pool.costs)}.")
+        cost = PREFERRED_COST if PREFERRED_COST in costs else next(iter(costs))
+    if cost not in costs:
+        raise InputError(f"the pool has no cost '{cost}'; there is {', '.join(costs)}.")
     errors = {votes.split: votes.member_errors / votes.n_samples for votes in pool.splits.values()}
     methods = tuple(map(_route, pool.members.origins))
     kinds = tuple(_kind(origin, layers) for origin, layers in zip(pool.members.origins, stored.layers, strict=True))
@@ -209,16 +216,18 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         methods=methods,
         kinds=kinds,
         errors=errors,
-        costs=pool.costs,
+        costs=costs,
         cost=cost,
         disagreement=disagreement,
-        curves={method: _curve(where, pool.costs[cost], errors["search"]) for method, where in positions.items()},
+        curves={method: _curve(where, costs[cost], errors["search"]) for method, where in positions.items()},
         pairs=_pairs(kinds, disagreement, errors["search"]),
         matched=tuple(_matched(kinds, search.y_pred, errors["search"])),
         shared=pool.shared,
         parent={**(parent.costs if parent else {}), **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in pool.splits.values()},
         supports=None if supports is None else SupportFacts.of(supports, methods),
+        built=any(pool.members.origins),
+        remarks=tuple(remarks(pool)),
     )
 
 
