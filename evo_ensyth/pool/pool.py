@@ -137,6 +137,71 @@ class Pool:
         source = {"kind": "arrays", **({"notes": notes} if notes else {})}
         return settle(cls(members, votes["search"], votes.get("test"), name=name, source=source), policy)
 
+    @classmethod
+    def from_estimators(
+        cls, models: Any, X: Any, y_true: Any, *, test: tuple[Any, Any] | None = None, name: str = "pool"
+    ) -> "Pool":
+        """Make a pool of fitted estimators of scikit-learn, or of anything with ``predict``.
+
+        Parameters
+        ----------
+        models : mapping of str to estimator, or sequence of estimators or of (name, estimator)
+            They give probabilities if all of them can, otherwise labels.
+        X, y_true
+            Samples that no model was fitted to, and their true classes.
+        test : (X, y_true), optional
+            The same for the test split.
+        name : str
+            Name of the pool.
+
+        Returns
+        -------
+        Pool
+            With the costs ``ms_per_row``, measured here, and ``bytes``, of the pickled estimators.
+
+        Raises
+        ------
+        InputError
+            A model cannot predict these samples, or models know different classes.
+        """
+        from evo_ensyth.pool.models import estimator_predictions, named_models
+
+        known = named_models(models)
+        predictions, classes, costs = estimator_predictions(known, X)
+        held_out = None if test is None else (estimator_predictions(known, test[0])[0], test[1])
+        return cls.from_predictions(predictions, y_true, test=held_out, costs=costs, name=name, classes=classes)
+
+    @classmethod
+    def from_modules(cls, models: Any, loader: Any, *, test: Any = None, name: str = "pool") -> "Pool":
+        """Make a pool of trained modules of PyTorch that give logits.
+
+        Parameters
+        ----------
+        models : mapping of str to module, or sequence of modules or of (name, module)
+        loader : iterable of (inputs, labels)
+            Batches of samples that no module was trained on, such as a ``DataLoader``. It is read once.
+        test : iterable of (inputs, labels), optional
+            The same for the test split.
+        name : str
+            Name of the pool.
+
+        Returns
+        -------
+        Pool
+            With the costs ``parameters`` and ``bytes``.
+
+        Raises
+        ------
+        InputError
+            The loader gives something else than pairs, or a module something else than logits.
+        """
+        from evo_ensyth.pool.models import module_predictions, named_models
+
+        known = named_models(models)
+        predictions, y_true, costs = module_predictions(known, loader)
+        held_out = None if test is None else module_predictions(known, test)[:2]
+        return cls.from_predictions(predictions, y_true, test=held_out, costs=costs, name=name)
+
     @staticmethod
     def _codes(groups: Any, test_groups: Any, tested: bool) -> dict[str, np.ndarray]:
         """Codes of the groups that are given, by the name of the argument."""
