@@ -216,7 +216,8 @@ def test_its_json_form_is_what_was_promised(found):
         "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives",
         "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by",
         "recommended_index", "estimate", "recommended", "front",
-        "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source", "versions",
+        "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source",
+        "classes", "versions",
     ]  # fmt: skip
     assert content["format"] == 4
     assert [front["selector"] for front in content["baselines"]] == ["backward_elimination", "random"]
