@@ -110,7 +110,8 @@ def caruana_multisets(votes, rounds):
     while len(multisets) < rounds:
         grown = [multiset + (np.arange(votes.n_members) == member) for member in range(votes.n_members)]
         errors = [naive.multiset_errors(each, votes.y_pred, votes.y_true, votes.n_classes) for each in grown]
-        multiset = grown[np.argmin(errors)]
+        own = votes.member_errors
+        multiset = grown[min(range(len(grown)), key=lambda i: (errors[i], multiset[i] > 0, own[i], i))]
         multisets.append(multiset)
     return multisets
 

@@ -88,6 +88,19 @@ def test_multisets_are_grown_as_by_hand(make_problem):
     assert sorted(map(tuple, searched(Caruana(rounds=12), problem).archive.values)) == dominance.non_dominated(values)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_multisets_do_not_depend_on_the_order_of_the_members(make_problem, seed):
+    """The best member used to be taken again and again where it came first: its further votes change nothing."""
+    problem = make_problem(n_members=12, seed=seed)
+    best_first = np.argsort(problem.search.member_errors, kind="stable")
+    fronts = []
+    for order in (best_first, best_first[::-1]):
+        archive = searched(Caruana(rounds=30), problem.among(order)).archive
+        fronts.append((archive.values[:, 0].min(), archive.subsets.sum(axis=1).max()))
+    assert fronts[0][1] > 1
+    assert abs(fronts[0][0] - fronts[1][0]) < 0.02
+
+
 def test_multisets_of_parts_of_the_pool(make_problem):
     problem = make_problem(n_members=12)
     one, several = searched(Caruana(rounds=30), problem), searched(Caruana(rounds=30, bags=5, initial=2), problem)

@@ -30,7 +30,8 @@ class Caruana:
     Notes
     -----
     A front holds sets, in which every member has one vote. After each round the members of the multiset are therefore
-    evaluated without their multiplicities; what the multiplicities gain is not counted.
+    evaluated without their multiplicities; what the multiplicities gain is not counted. Of members that help equally,
+    one that has no vote yet joins, the one with the fewest errors of its own first.
     """
 
     rounds: int = setting(100, at_least=1)
@@ -54,7 +55,9 @@ class Caruana:
             multiset[best_first[allowed[best_first]][: self.initial]] = 1
             search.evaluate((multiset > 0)[None])
             for _ in range(self.rounds - int(multiset.sum())):
-                joining = int(search.joined_errors(multiset, allowed).argmin())
+                # Of equals one that has no vote yet: further votes for the best one alone would change nothing.
+                errors = search.joined_errors(multiset, allowed)
+                joining = int(np.lexsort((search.votes.member_errors, multiset > 0, errors))[0])
                 multiset[joining] += 1
                 if multiset[joining] == 1:
                     search.evaluate((multiset > 0)[None])
