@@ -12,6 +12,7 @@ of both must agree, or there is no table. The first ratio is that of the fastest
 import argparse
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
 import statistics
@@ -30,7 +31,7 @@ import numpy as np
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 # Where things are, and where they were in earlier versions: module, name.
 BIT_PLANES = (("evo_ensyth.engine.bit_planes", "BitPlanes"), ("evo_ensyth.voting.planes", "Planes"))
-SOFT_VOTES = (("evo_ensyth.engine.soft_votes", "SoftVotes"), ("evo_ensyth.voting.soft", "SoftVotes"))
+BALLOTS = (("evo_ensyth.engine.ballots", "Ballots"),)
 DIVERSITY = (("evo_ensyth.engine.diversity", "Diversity"), ("evo_ensyth.voting.diversity", "Diversity"))
 VOTES = (("evo_ensyth.pool", "Votes"),)
 SCORES = (("evo_ensyth.pool", "Scores"),)
@@ -140,7 +141,6 @@ def calls(n_members: int, n_samples: int, n_classes: int) -> Iterator[tuple[str,
     losses = lambda size: np.arange(2 * n_members + 1)[::-1] * size  # noqa: E731
     multiset_errors = getattr(planes, "multiset_errors", None) or planes.bag_errors
     by_shape = f"{n_members} x {n_samples:,}: "
-    soft = first(SOFT_VOTES).of(first(SCORES)(scores(rng, y_pred, n_classes), y_true, "search"))
     diversity = first(DIVERSITY)(y_pred, y_true, n_classes)
     yield by_shape + "lay out", lambda: first(BIT_PLANES).of(votes).words
     yield by_shape + "errors of 256 small subsets", lambda: planes.errors(few)
@@ -153,21 +153,23 @@ def calls(n_members: int, n_samples: int, n_classes: int) -> Iterator[tuple[str,
     yield by_shape + "swaps", lambda: planes.swap_errors(subset)
     yield by_shape + "a member joins a multiset", lambda: planes.joined_errors(multiset, everybody)
     yield by_shape + "multisets", lambda: multiset_errors(np.stack([multiset, multiset + 1]))
-    yield by_shape + "soft votes", lambda: soft.errors(few)
     yield by_shape + "sums over pairs", lambda: diversity.kohavi_wolpert(few)
     if n_members < 64:
         yield by_shape + "all pairs", lambda: first(DIVERSITY)(y_pred, y_true, n_classes).agreements
     predictions = np.empty((16, n_samples), votes_array(votes).dtype)
     fill = first((("evo_ensyth.engine.kernels.predictions", "fill_predictions"), (OLD_KERNELS, "winners")))
     yield by_shape + "predictions", lambda: fill(votes_array(votes), few[:16], n_classes, predictions) or predictions
-    for name, module in (
-        ("add_log_losses", "log_loss"),
-        ("add_brier_scores", "brier_score"),
-        ("add_overconfidence", "calibration_error"),
-    ):
-        add = first(((f"evo_ensyth.objectives.{module}", name), (OLD_KERNELS, name)))
-        n_totals = 15 if name == "add_overconfidence" else 1
-        yield by_shape + name, lambda add=add, n_totals=n_totals: soft.totals(add, n_totals, few[:64])
+    if importlib.util.find_spec(BALLOTS[0][0]):  # not in earlier versions
+        given = first(SCORES)(scores(rng, y_pred, n_classes), y_true, "search")
+        votes = first(VOTES)(y_pred, y_true, n_classes, "search", lambda: given)
+        ballots = first(BALLOTS).of(votes, np.full(n_members, 0.5), np.full(n_members, 0.5))
+        around = subset ^ np.eye(n_members, dtype=bool)[subset.argmin() :]
+        yield by_shape + "ballots: errors", lambda: ballots.errors(few)
+        yield by_shape + "ballots: neighbours", lambda: ballots.neighbour_errors(subset)
+        for loss in ("smoothed", "spherical", "brier"):
+            losses_of = getattr(ballots, f"{loss}_losses")
+            yield by_shape + f"ballots: {loss}", lambda of=losses_of: of(few[:64])
+            yield by_shape + f"ballots: {loss}, neighbours", lambda of=losses_of: of(around, around=subset)
     yield by_shape + "Metropolis walk", lambda: walked(planes, subset.copy())
     margins = first(MARGINS)(votes)
     searched = first(SUBTREE)(0, 0, n_members - (20 if n_members < 64 else 40))

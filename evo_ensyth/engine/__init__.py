@@ -1,8 +1,8 @@
 """Predictions and errors of ensembles, by any vote rule.
 
 Objectives receive ``Ensembles``. A ``Tally`` counts the votes of many subsets on one split: ``PluralityVotes`` on
-``BitPlanes``, or ``Ballots``, which adds up weighted labels and scores. ``SoftVotes`` adds up scores with other weights
-for each subset, and ``Diversity`` measures how differently members err.
+``BitPlanes``, or ``Ballots``, which adds up weighted labels and scores. ``Diversity`` measures how differently members
+err.
 """
 
 from evo_ensyth.engine.ballots import Ballots
@@ -10,7 +10,6 @@ from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.ensembles import Ensembles
 from evo_ensyth.engine.plurality import PluralityVotes
-from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.engine.tally import Tally
 
-__all__ = ["Ballots", "BitPlanes", "Diversity", "Ensembles", "PluralityVotes", "SoftVotes", "Tally"]
+__all__ = ["Ballots", "BitPlanes", "Diversity", "Ensembles", "PluralityVotes", "Tally"]

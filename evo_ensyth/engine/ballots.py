@@ -6,10 +6,9 @@ lowest class.
 """
 
 import itertools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
@@ -18,23 +17,24 @@ from evo_ensyth.engine.ballot_units import BallotUnits
 from evo_ensyth.engine.fixed_point import FixedPoint, check_sums
 from evo_ensyth.engine.kernels import ballots as kernels
 from evo_ensyth.engine.kernels import moved_ballots as moves
+from evo_ensyth.engine.kernels.ballots import FINE
 from evo_ensyth.engine.kernels.lanes import LANES
-from evo_ensyth.engine.kernels.scores import FINE
+from evo_ensyth.engine.outcomes import Outcomes
 from evo_ensyth.engine.shares import ballot_sums
-from evo_ensyth.engine.smoothing import STEPS
+from evo_ensyth.engine.smoothing import NOISE_STEPS, STEPS, smoothed_by_noise
 from evo_ensyth.engine.threads import side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
 # Bytes of ballots that are prepared at once.
 PREPARED_BYTES = 2**25
+# Outcomes at once, subsets times samples: some 50 MB.
+OUTCOMES = 2**22
 # Ballots to add per thread for the thread to be worth starting.
 THREAD_BALLOTS = 1_000_000
 
 # Noise on each member's ballot that losses assume, as a share of it: for ballots of scores, and of labels only.
 SCORE_NOISE, LABEL_NOISE = 0.5, 1.0
-# Margins are looked up in steps of 1/1024 of the noise, up to where the loss is 1 or 0 to within half a step.
-NOISE_STEPS, FAR = 1024, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,8 @@ class Ballots:
         The ballots, laid out for addition.
     full : int64, (n_members,)
         Full ballot of each member, label weight plus score weight, in steps.
-    noise : float
-        See `smoothed_losses`: 0.5 where scores are added, 1 for labels only.
+    adds_scores : bool
+        Whether some member has a score weight.
     has_holes : bool
         Whether some member has no answer for some sample.
     n_classes, n_members, n_samples : int
@@ -60,7 +60,7 @@ class Ballots:
 
     units: BallotUnits
     full: np.ndarray
-    noise: float
+    adds_scores: bool
     has_holes: bool
     n_classes: int
     n_members: int
@@ -100,8 +100,8 @@ class Ballots:
         """
         fixed = FixedPoint.of(votes, label_weights, score_weights, temperatures)
         units = BallotUnits.of(fixed, prepared_bytes)
-        noise = SCORE_NOISE if fixed.score_weights.any() else LABEL_NOISE
-        return cls(units, fixed.full, noise, votes.has_holes, votes.n_classes, votes.n_members, votes.n_samples)
+        adds_scores = bool(fixed.score_weights.any())
+        return cls(units, fixed.full, adds_scores, votes.has_holes, votes.n_classes, votes.n_members, votes.n_samples)
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
         """Count the samples that each subset gets wrong.
@@ -169,6 +169,12 @@ class Ballots:
         """Sum of the ballots of one subset, bool (n_members,), for each class: int64, (n_samples, n_classes)."""
         return ballot_sums(self.units, subset, self.n_classes)
 
+    def outcomes(self, subsets: np.ndarray) -> Iterator[Outcomes]:
+        """How the votes of subsets, bool (n_subsets, n_members), come out, for some of them at a time."""
+        together = max(1, OUTCOMES // self.n_samples)
+        for start in range(0, len(subsets), together):
+            yield self._outcomes(*_lists(subsets[start : start + together]))
+
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
         """Sum over the samples of Phi(-margin / (noise * size)): the probability of an error under added noise.
 
@@ -189,9 +195,10 @@ class Ballots:
         int64, (n_subsets,)
             In steps of 2^-20. Margins are rounded to 1/1024 of the noise.
         """
-        spread = self.noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
+        noise = SCORE_NOISE if self.adds_scores else LABEL_NOISE
+        spread = noise * np.sqrt((subsets @ self.full**2).astype(np.float64))
         scales = np.divide(NOISE_STEPS, spread, where=spread > 0, out=np.zeros(len(spread))).astype(np.float32)
-        unanswered, losses = -int(self.full.max()), _losses()
+        unanswered, losses = -int(self.full.max()), smoothed_by_noise()
         rest = (unanswered, scales, losses) if around is None else (self.units.most, unanswered, scales, losses)
         found = self._each(kernels.sum_smoothed, moves.neighbour_smoothed, subsets, around, rest)
         middle, n_unused = len(losses) // 2, len(self.units) * LANES - self.n_samples
@@ -330,6 +337,13 @@ class Ballots:
     def _products(self) -> BallotProducts:
         return BallotProducts.of(self.units, self.n_samples * int(self.full.sum()) ** 2)
 
+    def _outcomes(self, members: np.ndarray, begins: np.ndarray) -> Outcomes:
+        sums = np.empty((3, len(begins) - 1, self.n_samples), np.int32)
+        right = np.empty(sums.shape[1:], bool)
+        laid_out, rest = self._with_ties, (self.n_members, members, begins, sums, right)
+        self._over_units(lambda part: kernels.fill_outcomes(*laid_out, *part, *rest), len(members))
+        return Outcomes(sums[0], sums[1], sums[2], right)
+
     def _errors(self, members: np.ndarray, begins: np.ndarray) -> np.ndarray:
         laid_out, rest = self._with_ties, (self.n_members, members, begins)
         return self._summed(lambda part: kernels.count_errors(*laid_out, *part, *rest), len(members))
@@ -383,11 +397,3 @@ def _lists(subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     members = np.nonzero(subsets)[1]
     sizes = np.count_nonzero(subsets, axis=1)
     return members, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-
-
-@cache
-def _losses() -> np.ndarray:
-    """Phi(-z) for z from -5 to 5 in steps of 1/1024, in steps of 2^-20: int32."""
-    margins = np.arange(-FAR * NOISE_STEPS, FAR * NOISE_STEPS + 1).tolist()
-    scale = 1 / (NOISE_STEPS * math.sqrt(2))
-    return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int32)

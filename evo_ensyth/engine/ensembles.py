@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from evo_ensyth.engine import views
+from evo_ensyth.engine.ballots import Ballots
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.shares import shares_of
-from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.engine.tally import Tally
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Members, Votes
@@ -54,15 +54,17 @@ class Ensembles:
         return views.bit_planes(self.votes)
 
     @property
-    def soft_votes(self) -> SoftVotes:
-        """Scores of all members, ready to be added up.
+    def ballots(self) -> Ballots:
+        """Ballots of all members: those of the problem's vote if it adds scores, else the scores as they are.
 
         Raises
         ------
         InputError
             The pool has no scores for this split.
         """
-        return views.soft_votes(self.votes)
+        if isinstance(self.counted_by, Ballots) and self.counted_by.adds_scores:
+            return self.counted_by
+        return views.ballots(self.votes)
 
     @property
     def diversity(self) -> Diversity:

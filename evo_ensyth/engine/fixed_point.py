@@ -102,6 +102,9 @@ class FixedPoint:
                 if len(answered) < len(labels):
                     ballot[labels == self.votes.n_classes] = 0
             ballot[answered, labels[answered]] += self.label_weights[i] * self.steps_per_unit
+            # Scores in a file, or in the caller's array, may have changed since they were checked.
+            if not (ballot.min() >= 0 and ballot.max() < LARGEST + 1):  # False for NaN as well
+                raise InputError(f"{self.votes.split} scores of member {i} have changed since they were checked.")
             ballots[i] = np.rint(ballot, out=ballot)
 
 
@@ -116,14 +119,14 @@ def tempered(scores: np.ndarray, temperature: float) -> np.ndarray:
         Above 1 for more equal shares, below 1 for more unequal ones.
     """
     shares = scores.astype(np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         total = shares.sum(axis=1)
-    extreme = ~((total >= np.finfo(np.float64).tiny) & (total < np.inf))
-    if extreme.any():  # no scores at all, or a sum that is no ordinary number
-        most = shares[extreme].max(axis=1, keepdims=True)
-        shares[extreme] = np.where(most > 0, np.ldexp(shares[extreme], -np.frexp(most)[1]), 1)
-        total[extreme] = shares[extreme].sum(axis=1)
-    shares /= total[:, None]
+        extreme = ~((total >= np.finfo(np.float64).tiny) & (total < np.inf))
+        if extreme.any():  # no scores at all, or a sum that is no ordinary number
+            most = shares[extreme].max(axis=1, keepdims=True)
+            shares[extreme] = np.where(most == 0, 1, np.ldexp(shares[extreme], -np.frexp(most)[1]))
+            total[extreme] = shares[extreme].sum(axis=1)
+        shares /= total[:, None]
     if temperature == 1:
         return shares
     np.maximum(shares, LEAST_SHARE, out=shares)

@@ -1,7 +1,7 @@
 """Losses of margins that vary less by chance than errors do: the chance that a vote is wrong under added noise."""
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -10,6 +10,8 @@ STEPS = 2**20
 FLAT = 3.7  # from here on, erfc is less than half a step
 # Width of the curve, in votes, for one member. 0.1 gives the plain error; 2 rewards size alone.
 WIDTH = 1.0
+# For sums of ballots, losses are looked up in steps of 1/1024 of the noise, up to where they are 1 or 0.
+NOISE_STEPS, FAR = 1024, 5
 
 
 # Kernels are compiled for arrays that can be written to; nobody writes to these.
@@ -39,3 +41,11 @@ def _losses_near_zero(size: int) -> np.ndarray:
     scale = 1 / (WIDTH * math.sqrt(2 * size))
     reach = math.ceil(FLAT / scale)
     return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in range(-reach, reach + 1)], np.int64)
+
+
+@cache
+def smoothed_by_noise() -> np.ndarray:
+    """Return Phi(-z) for z from -5 to 5 in steps of 1/1024: int32, (10241,)."""
+    margins = np.arange(-FAR * NOISE_STEPS, FAR * NOISE_STEPS + 1).tolist()
+    scale = 1 / (NOISE_STEPS * math.sqrt(2))
+    return np.array([round(STEPS * 0.5 * math.erfc(margin * scale)) for margin in margins], np.int32)

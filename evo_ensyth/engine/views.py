@@ -1,4 +1,4 @@
-"""Views of a split's votes: bit planes, prepared scores, diversity, holes. Each is made once, on first use.
+"""Views of a split's votes: bit planes, ballots of scores, diversity, holes. Each is made once, on first use.
 
 A view belongs to its ``Votes`` object: asking again for the view of the same votes returns the same object, which is
 freed together with the votes.
@@ -9,11 +9,13 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from evo_ensyth.engine.ballots import Ballots
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.plurality import PluralityVotes
-from evo_ensyth.engine.soft_votes import SoftVotes
 from evo_ensyth.pool import Votes
 
 View = TypeVar("View")
@@ -51,15 +53,15 @@ def plurality_votes(votes: Votes) -> PluralityVotes:
 
 
 @_made_once
-def soft_votes(votes: Votes) -> SoftVotes:
-    """Scores, rounded and ready to be added up.
+def ballots(votes: Votes) -> Ballots:
+    """Scores of the members as they are, one ballot for each.
 
     Raises
     ------
     InputError
-        The votes have no scores, or the scores take too much memory; see `SoftVotes.of`.
+        The votes have no scores, or the ballots take too much memory; see `Ballots.of`.
     """
-    return SoftVotes.of(votes.scores)
+    return Ballots.of(votes, np.zeros(votes.n_members), np.ones(votes.n_members))
 
 
 @_made_once

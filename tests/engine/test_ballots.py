@@ -1,6 +1,7 @@
 """Ballots against an oracle of loops, and the same answer however the work is cut."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -67,6 +68,7 @@ def everything(found, subsets):
         "spherical neighbours": found.spherical_losses(flips, around=first),
         "Brier neighbours": found.brier_losses(flips, around=first),
         "swaps": found.swap_errors(first),
+        "outcomes": np.concatenate([np.array(outcomes).sum(axis=2) for outcomes in found.outcomes(subsets)], axis=1),
         "multisets": found.multiset_errors(multisets),
         "joined": found.joined_errors(multisets[0], np.arange(n_members)[::-1]),
     }
@@ -100,6 +102,10 @@ def test_answers_equal_those_of_loops(shape, rule, holes):
     groups = np.arange(shape[1]) % 3
     by_group = [np.bincount(groups, weights=row, minlength=3) for row in wrong]
     assert_array_equal(said["errors by group"], by_group)
+    sums = [slow.sums(given, subset) for subset in subsets]
+    of_truth = [sum(row[right] for row, right in zip(rows, truth, strict=True)) for rows in sums]
+    most, whole = ([sum(map(combine, rows)) for rows in sums] for combine in (max, sum))
+    assert_array_equal(said["outcomes"], [of_truth, most, whole, shape[1] - said["errors"]])
     multisets = 2 * subsets + (np.arange(shape[0]) == shape[0] - 1)
     assert_array_equal(said["multisets"], [slow.errors(given, multiset, truth) for multiset in multisets])
     joined = [multisets[0] + (np.arange(shape[0]) == mover) for mover in range(shape[0])[::-1]]
@@ -145,6 +151,27 @@ def test_a_common_factor_of_the_scores_does_not_matter(factor):
         assert_array_equal(found.brier_losses(subsets), again.brier_losses(subsets))
 
 
+@pytest.mark.parametrize("value", [-0.1, np.nan, np.inf])
+def test_scores_that_change_after_the_check_are_noticed(value):
+    values, truth = np.ones((3, 4, 2)), np.zeros(4, int)
+    scores = Scores(values, truth, "search")
+    values[1, 3, 1] = value
+    votes = Votes(np.zeros((3, 4), int), truth, 2, "search", lambda: scores)
+    with pytest.raises(InputError, match="search scores of member 1 have changed since they were checked"):
+        Ballots.of(votes, np.zeros(3), np.ones(3))
+
+
+def test_scores_in_files_are_read_and_not_kept(tmp_path):
+    votes = drawn(5, 50, 4, levels=16)
+    for i, member in enumerate(votes.scores.members):
+        np.save(tmp_path / f"{i}.npy", member)
+    mapped = Scores([np.load(tmp_path / f"{i}.npy", mmap_mode="r") for i in range(5)], votes.y_true, "search")
+    in_files = Votes(votes.y_pred, votes.y_true, 4, "search", lambda: mapped)
+    recipe = weights("tempered", 5)
+    assert all(isinstance(member, np.memmap) for member in in_files.scores.members)
+    assert_array_equal(Ballots.of(in_files, *recipe).units.ballots, Ballots.of(votes, *recipe).units.ballots)
+
+
 # --- However the work is cut ----------------------------------------------------------------------------------------
 
 
@@ -155,6 +182,7 @@ def test_blocks_and_threads_do_not_matter(rule, monkeypatch):
     expected = everything(Ballots.of(votes, *recipe), subsets)
     monkeypatch.setattr(ballots, "THREAD_BALLOTS", 1)
     monkeypatch.setattr(fixed_point, "THREAD_BALLOTS", 1)
+    monkeypatch.setattr(ballots, "OUTCOMES", 500)
     for n_threads, prepared_bytes in ((1, 1), (2, 5000), (3, 2**25)):
         for module in (ballots, fixed_point):
             monkeypatch.setattr(module, "threads", lambda n=n_threads: n)
@@ -191,6 +219,16 @@ def test_ballots_of_scores_need_scores():
     votes = drawn(3, 5, 2)
     with pytest.raises(InputError, match="has labels only"):
         Ballots.of(Votes(votes.y_pred, votes.y_true, 2, "search"), np.ones(3), np.ones(3))
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(monkeypatch):
+    votes = drawn(8, 300, 16)
+    found = Ballots.of(votes, np.ones(8), np.ones(8))
+    monkeypatch.setattr(os, "sysconf", lambda name: 512)  # 256 KiB in all
+    with pytest.raises(InputError, match=r"the ballots of the search split would take 0.0 GiB; a quarter of this mach"):
+        Ballots.of(votes, np.ones(8), np.ones(8))
+    with pytest.raises(InputError, match=r"what 300 subsets answer on 300 samples would take 0.0 GiB"):
+        found.predictions(np.ones((300, 8), bool))
 
 
 def test_sums_beyond_32_bits_are_refused():

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from oracles.votes import random_votes
 
-from evo_ensyth.engine import BitPlanes, Diversity, Ensembles, SoftVotes, views
+from evo_ensyth.engine import Ballots, BitPlanes, Diversity, Ensembles, views
 from evo_ensyth.pool import Members, Scores, Votes
 from evo_ensyth.selection.run import run
 
-KINDS = {"bit_planes": BitPlanes, "soft_votes": SoftVotes, "diversity": Diversity}
+KINDS = {"bit_planes": BitPlanes, "ballots": Ballots, "diversity": Diversity}
 
 
 def votes_with_scores() -> Votes:

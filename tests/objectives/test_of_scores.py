@@ -10,18 +10,18 @@ from oracles import scores as slow
 from oracles import votes as naive
 
 from evo_ensyth import objectives
-from evo_ensyth.engine import Ensembles, SoftVotes, views
-from evo_ensyth.engine import soft_votes as soft
+from evo_ensyth.engine import Ballots, Ensembles, views
+from evo_ensyth.engine import ballots as engine_ballots
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.run import run
-from evo_ensyth.voting import Plurality
+from evo_ensyth.voting import Half, Plurality
 
-NAMES = ("soft_error", "log_loss", "brier_score", "calibration_error")
-# Each score is rounded by at most 2^-17, so a share is off by about as much.
-ROUNDING = 2.0**-13
+NAMES = ("soft_error", "log_loss", "brier_score", "spherical_loss", "calibration_error")
+# Each score is rounded by at most 2^-16, so a share is off by about as much.
+ROUNDING = 2.0**-12
 
 
 def drawn(n_members=6, n_samples=150, n_classes=4, seed=0, scale=1.0):
@@ -59,6 +59,7 @@ def test_values_are_those_of_loops_over_samples(scale):
         assert_allclose(found["log_loss"][i], losses.log_loss(share, truth, 2**-16), atol=ROUNDING)
         assert_allclose(found["brier_score"][i], losses.brier_score(share, truth), atol=ROUNDING)
         assert_allclose(found["calibration_error"][i], losses.calibration_error(share, truth), atol=ROUNDING)
+        assert_allclose(found["spherical_loss"][i], losses.spherical_loss(share, truth), atol=ROUNDING)
         assert found["soft_error"][i] == np.mean(share.argmax(axis=1) != truth)
 
 
@@ -69,7 +70,31 @@ def test_values_worked_out_by_hand():
     assert_allclose(value("brier_score", some), [(0.5 + 1.125) / 2, (0.125 + 1.125) / 2], rtol=1e-9)
     # Confident by a half and right, by three quarters and wrong; then by three quarters both times, and right once.
     assert_allclose(value("calibration_error", some), [(0.5 + 0.75) / 2, 0.25], rtol=1e-9)
+    assert_allclose(
+        value("spherical_loss", some), [1 - (0.5**0.5 + 0.1**0.5) / 2, 1 - (0.9**0.5 + 0.1**0.5) / 2], atol=1e-6
+    )
     assert_array_equal(value("soft_error", some), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("factor", [1e-5, 1e5])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_common_factor_of_the_scores_does_not_matter(name, factor):
+    votes = drawn()
+    scaled = of_scores(np.array(votes.scores.members, np.float64) * factor, votes.y_true)
+    assert_allclose(value(name, ensembles(scaled)), value(name, ensembles(votes)), atol=1e-4)
+
+
+def test_values_are_of_the_vote_that_the_problem_adds_up():
+    votes = drawn(n_members=4)
+    pool = Pool(Members(tuple("abcd")), votes)
+    subsets = np.array(list(naive.all_subsets(4)))
+    problem = Problem(pool, "brier_score", vote=Half(temper=False))
+    some, truth = problem.on_search(subsets), votes.y_true
+    onehot = np.eye(4)[votes.y_pred]
+    expected = [
+        losses.brier_score(slow.shares((onehot + votes.scores.members) / 2, subset), truth) for subset in subsets
+    ]
+    assert_allclose(value("brier_score", some), expected, atol=ROUNDING)
 
 
 def test_a_truth_that_nobody_thinks_of_costs_eleven_nats_and_silence_is_no_opinion():
@@ -86,10 +111,11 @@ def test_neither_batch_nor_block_nor_threads_change_a_bit(name, monkeypatch):
     whole = value(name, some)
     alone = [value(name, ensembles(votes, subset[None]))[0] for subset in some.subsets]
     assert_array_equal(alone, whole)
-    monkeypatch.setattr(soft, "THREAD_SUMS", 1)
-    monkeypatch.setattr(soft, "threads", lambda: 3)
-    blocks = SoftVotes.of(votes.scores, kept_bytes=0, block_samples=7)
-    monkeypatch.setattr(views, "soft_votes", lambda votes: blocks)
+    monkeypatch.setattr(engine_ballots, "THREAD_BALLOTS", 1)
+    monkeypatch.setattr(engine_ballots, "threads", lambda: 3)
+    monkeypatch.setattr(engine_ballots, "OUTCOMES", 1)
+    blocks = Ballots.of(votes, np.zeros(5), np.ones(5), prepared_bytes=1)
+    monkeypatch.setattr(views, "ballots", lambda votes: blocks)
     assert_array_equal(value(name, ensembles(votes)), whole)
 
 

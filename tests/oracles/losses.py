@@ -44,6 +44,11 @@ def brier_score(found, truth):
     )
 
 
+def spherical_loss(found, truth):
+    """Mean of 1 minus the cosine of the angle to the truth."""
+    return np.mean([1 - share[label] / math.hypot(*share) for share, label in zip(found, truth, strict=True)])
+
+
 def paired_error(subset, labels, truth, n_classes):
     """Error and the standard error of its difference from that of all members."""
     own = votes.wrong(subset, labels, truth, n_classes)

@@ -1,6 +1,6 @@
 """Compiled functions that count votes: plain contiguous arrays in, a new array out, no checks.
 
-`BitPlanes`, `Ballots`, `SoftVotes` and `Diversity` check the arguments and call them. Kernels count whole numbers or
+`BitPlanes`, `Ballots` and `Diversity` check the arguments and call them. Kernels count whole numbers or
 add in a fixed order, so that results do not depend on the number of threads. There is a module for each thing they
 count:
 
@@ -13,7 +13,6 @@ count:
 - ``lanes``: the types that ballots are added with, 16 samples at once;
 - ``ballots``: sums of ballots for subsets;
 - ``moved_ballots``: sums of ballots after a member joins, leaves, or replaces another;
-- ``scores``: sums of scores;
 - ``pairs``: pairs of members;
 - ``compiler``: how kernels are compiled, and where the machine code is cached.
 

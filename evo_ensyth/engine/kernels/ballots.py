@@ -24,10 +24,10 @@ from evo_ensyth.engine.kernels.lanes import (
     store_wide,
     total,
 )
-from evo_ensyth.engine.kernels.scores import FINE
 
-# Losses are whole multiples of 2^-20.
+# Cosines are whole multiples of 2^-20, and what is said of single ensembles of 2^-32, so that sums are exact.
 STEPS = np.float32(2.0**20)
+FINE = 2.0**32
 
 
 @compiled
@@ -212,6 +212,28 @@ def fill_predictions(ballots, first_slot, first, last, n_members, members, begin
                     if own > most or (own == most and own > 0 and label < winner):
                         most, winner = own, label
                 found[i, order[unit * LANES + lane]] = winner
+
+
+@compiled
+def fill_outcomes(ballots, ties, first_slot, first, last, n_members, members, begins, found, right):
+    """Write for each list and position the truth's sum, the largest, and that of all classes; and whether it is right.
+
+    ``found`` is int32, (3, n_lists, n_samples), and ``right`` bool, (n_lists, n_samples).
+    """
+    sums, rival = room_for_sums(first_slot), np.empty(LANES, np.int32)
+    most, whole = np.empty(LANES, np.int32), np.empty(LANES, np.int32)
+    for unit in range(first, last):
+        slot_0, n_slots = first_slot[unit], first_slot[unit + 1] - first_slot[unit]
+        for i in range(begins.size - 1):
+            sum_unit(ballots, slot_0 * n_members * LANES, n_slots, members, begins[i], begins[i + 1], sums)
+            store_sums(most, 0, strongest(sums, n_slots, load_sums(sums, 0)))
+            store_sums(whole, 0, sum_of_slots(sums, n_slots))
+            break_ties(sums, ties, slot_0, n_slots)
+            store_sums(rival, 0, strongest(sums, n_slots, load_sums(ties, slot_0 * LANES)))
+            for lane in range(samples_in(unit, right.shape[1])):
+                at = unit * LANES + lane
+                found[0, i, at], found[1, i, at], found[2, i, at] = sums[lane], most[lane], whole[lane]
+                right[i, at] = rival[lane] <= sums[lane]
 
 
 @compiled

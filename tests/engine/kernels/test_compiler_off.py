@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 from oracles import votes as naive
 
-from evo_ensyth.engine import Ballots, BitPlanes, Diversity, SoftVotes
+from evo_ensyth.engine import Ballots, BitPlanes, Diversity
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.engine.kernels.predictions import fill_predictions
-from evo_ensyth.objectives.brier_score import add_brier_scores
-from evo_ensyth.objectives.calibration_error import add_overconfidence
-from evo_ensyth.objectives.log_loss import add_log_losses
 from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.selection.dominance import not_covered
 from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
@@ -33,7 +30,6 @@ def answers() -> dict[str, list]:
     planes = BitPlanes.of(votes)
     values = rng.integers(0, 9, (n_members, 90, n_classes)) / 8
     scores = Scores(values, y_true, "search")
-    soft = SoftVotes.of(scores)
     half = Votes(y_pred, y_true, n_classes, "search", lambda: scores)
     ballots = Ballots.of(half, np.full(n_members, 0.5), np.full(n_members, 0.5), np.linspace(1, 3, n_members))
     flips = subsets[:1] ^ np.eye(n_members, dtype=bool)[:4]
@@ -61,10 +57,7 @@ def answers() -> dict[str, list]:
         "Brier of ballots": ballots.brier_losses(subsets),
         "neighbours of ballots": ballots.neighbour_errors(subsets[0]),
         "swaps of ballots": ballots.swap_errors(subsets[0]),
-        "soft errors": soft.errors(subsets),
-        "log losses": soft.totals(add_log_losses, 1, subsets),
-        "Brier scores": soft.totals(add_brier_scores, 1, subsets),
-        "calibration": soft.totals(add_overconfidence, 15, subsets),
+        "outcomes of ballots": np.concatenate([np.array(one) for one in ballots.outcomes(subsets)], axis=1),
         "dominance": not_covered(rng.random((3, 2)), rng.random((9, 2))),
     }
     subset, lowest, reached = subsets[1].copy(), np.full(n_members, 91), np.zeros((n_members, n_members), bool)
