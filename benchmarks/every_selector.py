@@ -7,8 +7,8 @@
     python benchmarks/every_selector.py --methods drep k_medoids     these only
     python benchmarks/every_selector.py --members 10                 ten members, evenly spread over the pool
 
-A method is ``SELECTOR`` or ``SELECTOR@OBJECTIVE``, as in `generalisation.py`: plain NSGA-II is ``nsga2``, and the
-default of the package carries its guiding objective in its name. A simulated pool, and a file that is not split, are
+A method is ``SELECTOR``, led by the error, or ``SELECTOR@OBJECTIVE``: plain NSGA-II is ``nsga2``, and the
+default of the package carries its objective in its name. A simulated pool, and a file that is not split, are
 halved. First, on 10 of the members, no selector may find fewer errors at any size than the enumeration of all 1,023
 ensembles, counted by a matrix product. The recommended ensemble is the one on the front with the fewest errors on the
 search split; between equal errors, the smallest. One split of one pool says little about which selector is best.
@@ -65,7 +65,7 @@ class Row:
 
 def searched(problem: Problem, method: Method, seconds: float) -> tuple[Evaluator, bool]:
     """Search with one selector until it ends by itself, or stop it at the time limit and record that."""
-    problem = problem.with_objectives((method.leading, "n_members"))
+    problem = problem.with_objectives((method.objective or "error", "n_members"))
     problem.reference  # noqa: B018 - computed now, outside the timed part
     evaluator = Evaluator(problem)  # with a time limit some selectors would use all of it
     timer = threading.Timer(seconds, evaluator.budget.stop)

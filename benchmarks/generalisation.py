@@ -1,36 +1,28 @@
-"""Evaluate which way of selecting ensembles holds on unseen samples.
+"""Compare ways of selecting ensembles by what they recommend, on unseen samples.
 
 ::
 
-    python benchmarks/generalisation.py --pools runs/digits/pool more/pools --search-samples 500 1000 --repeats 20
-    python benchmarks/generalisation.py --pools a.npz --methods local_search forward_greedy@shrunk_error
+    python benchmarks/generalisation.py --pools runs/reported-pools --search-samples 200 500 --repeats 20
+    python benchmarks/generalisation.py --pools a.npz --methods nsga2 nsga2+half forward_greedy/lowest_error
+    python benchmarks/generalisation.py --pools a.npz --methods forward_greedy --folds 10 --repeats 100
 
 A pool is a file of predictions, a stored pool (a folder with ``pool.json``), or a folder of files. Its search and test
-samples are joined. Then, many times, a search part is drawn at random, a method selects on the search part alone, and
-what it offers is evaluated on the rest, the test part. Draws depend on the seed, the pool, the size of the search part
-and the repeat, not on the method: all methods are compared on the same draws.
+samples are joined. Then, many times, a search part is drawn at random, a method recommends an ensemble from the search
+part alone, and this is judged on the rest, the test part. All methods are compared on the same draws.
 
-A method is ``SELECTOR``, which searches by error and size, or ``SELECTOR@OBJECTIVE``, which replaces the error by a
-leading objective. So ``nsga2`` is plain NSGA-II, and ``nsga2`` with its default leading objective is the default of the
-package; both are always among the methods. (For a selector that only looks at errors, such as ``caruana``, the leading
-objective only chooses among the ensembles on its path.) ``+VOTE`` after either says how the selected members vote;
-it is fitted to the search part like everything else.
+A method is ``SELECTOR@OBJECTIVE+VOTE:TIES/RULE``. What is left out is as in a search by the package, so that ``nsga2``
+is its default. The methods that it is compared with are plain: they look at the error, by plurality with ties to the
+lowest class, and recommend the lowest error (``:plain`` is short for ``@error+plurality:lowest/lowest_error``). Votes
+that need scores are left out where a pool has none; pools with scores have tables of their own.
 
-*Size k*: the best subset by the method's leading objective on the search part, among all subsets of k members that it
-judged; for ``backward_elimination`` these are the k best members. A size that it never judged is filled by the next
-smaller one or, if there is none, by the smallest: ``single_best`` and ``whole_pool`` have one error for all sizes. The
-mean of the test errors over k = 1 to 20, or to the size of the pool, is the main measure. *Up to k*: the same for at
-most k members. *Recommended*: the ensemble of the front with the lowest error on the search part, whatever led the
-search; between equal errors, the smallest.
+The tables show test errors and sizes of recommended ensembles, differences (`paired.py` explains the intervals), what
+the size rule would recommend with other constants, and with ``--folds`` the nested estimate: its bias, and how often
+its interval covers the error on the test part.
 
-`paired.py` explains how differences are averaged over pools, and what a win is. *Seconds* are those of the search
-alone; with several jobs the machine is busy.
-
-Each finished search is a line of ``results.jsonl`` in the folder of results, with a key made of all that determines
-it: the pool's votes and costs, the draw, the budget, the method with its settings, the package's version, and the
-sources of the selector, of its leading objective with the objectives it uses, and of the rule that recommends. Only
-missing searches are run, and Ctrl-C keeps what is done. After any other change in the package, start a new folder.
-Before anything is measured, one draw of a small pool is recomputed by hand.
+Each finished search is a line of ``results.jsonl`` in the folder of results, with a key made of the pool's votes, the
+draw, the budget, the method and the package's version. Only missing searches are run, and Ctrl-C keeps what is done.
+After a change in the package, start a new folder. Before anything is measured, one draw of a small pool is recounted by
+hand.
 """
 
 import os
@@ -46,43 +38,37 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from output import machine, machine_facts, versions
-from paired import (
-    MEASURES,
-    Cell,
-    Comparison,
-    Record,
-    cell_sheet,
-    grid_sheet,
-    picture,
-    rule_sheet,
-    summary_sheet,
-    versus_sheet,
-)
+from output import Output, arguments
+from paired import Cell, Record, coverage_sheet, error_sheet, estimate_sheet, share_sheet, versus_sheet
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, played, read
 from votes import draw_votes
 
+import evo_ensyth
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import fingerprint, write_json, write_whole
-from evo_ensyth.pool import Members, Scores
+from evo_ensyth.files import fingerprint
+from evo_ensyth.pool import Members
 
-TO_BEAT = ("backward_elimination", "backward_wrapper", "forward_greedy", "nsga2")
-REFERENCES = (*TO_BEAT, "caruana", "single_best", "whole_pool")
-DEFAULT = "nsga2@smoothed_error"
-RESULTS = Path("runs") / "benchmark-generalisation"
+PLAIN = ":plain"
+IN_FULL = "@error+plurality:lowest/lowest_error"
+BASELINES = tuple(
+    name + PLAIN for name in ("backward_elimination", "forward_greedy", "caruana", "single_best", "whole_pool", "nsga2")
+)
+METHODS = (
+    "nsga2", "nsga2+half", "nsga2+plurality:lowest", "nsga2/lowest_error", "nsga2@shrunk_error", "forward_greedy",
+    "forward_greedy+half", "forward_greedy+soft", "forward_greedy+plurality:log_odds", "backward_elimination",
+    "orientation_ordering", *BASELINES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Task:
-    """One requested search; its key is a digest of everything that determines its result."""
+    """One requested search; its key is a digest of what determines its result."""
 
     key: str
     path: Path
@@ -91,49 +77,49 @@ class Task:
     method: str
     budget: int
     seed: int
+    folds: int
 
 
 def main() -> None:
     """Check, run the missing searches, and report."""
     options = parsed()
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    try:
-        methods = [Method(name) for name in dict.fromkeys((*REFERENCES, DEFAULT, *options.methods))]
-        pools = {path: read(path) for path in found(options.pools)}
-        tasks = list(asked(pools, methods, options, console))
-        check(drawn(), 120, methods, budget=2_000, seed=options.seed)
-    except InputError as error:
-        sys.exit(f"generalisation: {error}")
-    console.print(f"{machine()}\none draw of a small pool was recomputed by hand: all methods agree")
-    options.results.mkdir(parents=True, exist_ok=True)
-    done = finished(options.results / "results.jsonl")
-    missing = [task for task in tasks if task.key not in done]
-    console.print(f"{len(tasks) - len(missing):,} searches are there, {len(missing):,} are missing")
-    if not searched_all(missing, done, options):
-        console.print(f"stopped; {sum(task.key in done for task in tasks):,} of {len(tasks):,} searches are kept")
-        sys.exit(130)
-    report(cells_of(tasks, done, pools), options, console)
+    with Output(__doc__, options) as out:
+        try:
+            methods = {name: Method(name.replace(PLAIN, IN_FULL)) for name in dict.fromkeys(options.methods)}
+            pools = {path: read(path) for path in found(options.pools)}
+            tasks = list(asked(pools, methods, options, out))
+            check(drawn(), 120, list(methods.values()), budget=2_000, seed=options.seed)
+        except InputError as error:
+            sys.exit(f"generalisation: {error}")
+        out.note("one draw of a small pool was recounted by hand: all methods agree")
+        options.results.mkdir(parents=True, exist_ok=True)
+        done = finished(options.results / "results.jsonl")
+        missing = [task for task in tasks if task.key not in done]
+        print(f"{len(tasks) - len(missing):,} searches are there, {len(missing):,} are missing", file=sys.stderr)
+        if not searched_all(missing, done, options):
+            print(f"stopped; {sum(task.key in done for task in tasks):,} searches are kept", file=sys.stderr)
+            sys.exit(130)
+        report(cells_of(tasks, done, pools), out, by_estimate=options.folds > 0)
 
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--pools", type=Path, nargs="+", required=True, metavar="PATH")
-    parser.add_argument("--search-samples", type=int, nargs="+", default=[500, 1_000, 5_000], metavar="N")
+    parser.add_argument("--search-samples", type=int, nargs="+", default=[200, 500, 1_000, 5_000], metavar="N")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--methods", nargs="+", default=[], help="besides " + ", ".join((*REFERENCES, DEFAULT)))
-    parser.add_argument("--budget", type=int, default=20_000, help="evaluations; more where the baselines need more")
+    parser.add_argument("--methods", nargs="+", default=METHODS, help="the first is compared with all others")
+    parser.add_argument("--budget", type=int, default=5_000, help="evaluations; more where greedy paths need more")
+    parser.add_argument("--folds", type=int, default=0, help="of the nested estimate; none by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for searches, tables and the picture")
-    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    parser.add_argument("--json", type=Path, help="where everything goes, draw by draw; RESULTS/generalisation.json")
+    parser.add_argument("--results", type=Path, default=Path("runs") / "benchmark-generalisation")
     options = parser.parse_args()
     for name in ("repeats", "budget", "jobs"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} is {getattr(options, name)}; it takes 1 or more")
-    if min(options.search_samples) < 2 or options.seed < 0:
-        parser.error("--search-samples takes 2 or more, and --seed 0 or more")
+    if min(options.search_samples) < 2 or options.seed < 0 or options.folds < 0 or options.folds == 1:
+        parser.error("--search-samples takes 2 or more, --seed 0 or more, and --folds 0, or 2 or more")
     return options
 
 
@@ -155,22 +141,21 @@ def found(paths: Sequence[Path]) -> list[Path]:
 
 
 def asked(
-    pools: dict[Path, Everything], methods: Sequence[Method], options: argparse.Namespace, console: Console
+    pools: dict[Path, Everything], methods: dict[str, Method], options: argparse.Namespace, out: Output
 ) -> Iterator[Task]:
     """Yield all searches, repeat after repeat, so that an interrupted run has covered every pool.
 
     Raises
     ------
     InputError
-        Two pools with one name, an unknown method, or no pool that is large enough.
+        Two pools with one name, an unknown objective, or no pool that is large enough.
     """
     names = [everything.name for everything in pools.values()]
     if len(set(names)) < len(names):
         raise InputError(
             f"two pools are called '{max(names, key=names.count)}'; draws go by name, so judge them apart."
         )
-    keys = {path: _pool_key(everything) for path, everything in pools.items()}
-    about = {(path, method.name): method.about(pools[path].pool) for path in pools for method in methods}
+    suited = {path: [name for name in methods if methods[name].suits(pools[path])] for path in pools}
     pairs = []
     for n_search in sorted(set(options.search_samples)):
         for path, everything in pools.items():
@@ -178,23 +163,22 @@ def asked(
                 pairs.append((n_search, path))
             else:
                 n_samples = everything.votes.n_samples
-                console.print(f"{everything.name} has {n_samples:,} samples: too few for a search part of {n_search:,}")
+                out.note(f"{everything.name} has {n_samples:,} samples: too few for a search part of {n_search:,}")
     if not pairs:
         raise InputError(f"no pool has {FEWEST_TEST} samples more than a search part; ask for smaller ones.")
     for repeat in range(options.repeats):
         for n_search, path in pairs:
-            draw = [n_search, repeat, options.seed, options.budget]
-            for method in methods:
-                key = fingerprint([FORMAT, keys[path], draw, about[path, method.name]])
-                yield Task(key, path, n_search, repeat, method.name, options.budget, options.seed)
+            pool = [pools[path].name, pools[path].votes.fingerprint]
+            how = [n_search, repeat, options.seed, options.budget, options.folds]
+            for name in suited[path]:
+                key = fingerprint([FORMAT, evo_ensyth.__version__, pool, how, methods[name].name])
+                yield Task(key, path, n_search, repeat, name, options.budget, options.seed, options.folds)
 
 
 def drawn() -> Everything:
     """Simulate a small pool to check the arithmetic."""
     votes = draw_votes(24, 500, 4)
-    # Scores that add nothing to the labels, for methods that need some.
-    scored = replace(votes, read_scores=lambda: Scores(np.eye(4)[votes.y_pred], votes.y_true, votes.split))
-    return Everything("check", Members(tuple(f"m{i}" for i in range(votes.n_members))), scored)
+    return Everything("check", Members(tuple(f"m{i}" for i in range(votes.n_members))), votes)
 
 
 def finished(file: Path) -> dict[str, Record]:
@@ -211,13 +195,11 @@ def finished(file: Path) -> dict[str, Record]:
 
 def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argparse.Namespace) -> bool:
     """Run the missing searches in separate processes, and add them to `done` and the file; False if interrupted."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    progress = Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=_stderr())
     executor = ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
     file = options.results / "results.jsonl"
     # A line that was cut short must not absorb the next one.
     torn = file.exists() and not file.read_bytes().endswith(b"\n")
-    with file.open("a") as lines, progress:
+    with file.open("a") as lines, Progress(console=Console(stderr=True)) as progress:
         lines.write("\n" * torn)
         bar = progress.add_task("searching", total=len(missing))
         try:
@@ -238,15 +220,9 @@ def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argp
 
 def search(task: Task) -> Record:
     """One search, in a separate process."""
-    method = Method(task.method)
-    _compiled(method)
-    return played(_read_once(task.path), task.n_search, task.repeat, method, budget=task.budget, seed=task.seed)
-
-
-@functools.cache
-def _compiled(method: Method) -> None:
-    """Let a method search a small pool, so that compiling and importing are not timed."""
-    played(drawn(), 120, 0, method, budget=2_000, seed=0)
+    method = Method(task.method.replace(PLAIN, IN_FULL))
+    how = {"budget": task.budget, "seed": task.seed, "n_folds": task.folds}
+    return played(_read_once(task.path), task.n_search, task.repeat, method, **how)
 
 
 _read_once = functools.cache(read)
@@ -256,15 +232,6 @@ def _leave_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _stderr() -> Console:
-    return Console(stderr=True)
-
-
-def _pool_key(everything: Everything) -> list[Any]:
-    costs = {name: values.tolist() for name, values in everything.pool.costs.items()}
-    return [everything.name, everything.votes.fingerprint, costs]
-
-
 def cells_of(tasks: Sequence[Task], done: dict[str, Record], pools: dict[Path, Everything]) -> list[Cell]:
     """Arrange the records by pool and size of the search part, and within these by method and repeat."""
     records: dict[tuple[Path, int], dict[str, list[Record]]] = {}
@@ -272,74 +239,33 @@ def cells_of(tasks: Sequence[Task], done: dict[str, Record], pools: dict[Path, E
         records.setdefault((task.path, task.n_search), {}).setdefault(task.method, []).append(done[task.key])
     cells = []
     for (path, n_search), by_method in records.items():
+        data = fingerprint([np.sort(pools[path].votes.y_true).tolist()])
         n_test = next(iter(by_method.values()))[0]["n_test"]
-        cells.append(Cell(pools[path].name, len(pools[path].pool), n_search, n_test, by_method))
-    return cells
+        cells.append(Cell(pools[path].name, data, n_search, n_test, by_method))
+    return sorted(cells, key=lambda cell: (cell.pool, cell.n_search))
 
 
-def report(cells: Sequence[Cell], options: argparse.Namespace, console: Console) -> None:
-    """Print the tables, and write the plot, the page and JSON."""
-    scopes = [[cell for cell in cells if cell.n_search == n] for n in sorted({cell.n_search for cell in cells})]
-    scopes += [list(cells)] if len(scopes) > 1 else []
-    sheets = [cell_sheet(cell, REFERENCES[0]) for cell in cells]
-    for scope in scopes:
-        sheets.append(summary_sheet(scope, TO_BEAT))
-        sheets += [versus_sheet(scope, REFERENCES, measure) for measure in MEASURES]
-    sheets += [grid_sheet(cells, measure) for measure in MEASURES]
-    sheets.append(rule_sheet(cells, DEFAULT, TO_BEAT))
-    page = "\n".join(sheet.markdown() for sheet in sheets)
-    if options.markdown:
-        print(page)
-    else:
-        for sheet in sheets:
-            console.print(sheet.rich())
-    everything = options.json or options.results / "generalisation.json"
-    write_json(everything, facts(cells, scopes, options))
-    write_whole(options.results / "generalisation.md", page.encode())
-    write_whole(options.results / "generalisation.png", picture(cells))
-    for file in (everything, options.results / "generalisation.md", options.results / "generalisation.png"):
-        print(f"written: {file}", file=sys.stderr)
-
-
-def facts(cells: Sequence[Cell], scopes: Sequence[Sequence[Cell]], options: argparse.Namespace) -> dict[str, Any]:
-    """Everything, for JSON: records draw by draw, and all comparisons."""
-    methods = list(cells[0].records)
-    return {
-        "format": FORMAT,
-        "machine": machine_facts(),
-        "versions": versions(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "seed": options.seed,
-        "budget": options.budget,
-        "repeats": options.repeats,
-        "cells": [asdict(cell) for cell in cells],
-        "comparisons": [
-            {
-                "search_samples": sorted({cell.n_search for cell in scope}),
-                "measure": measure,
-                "method": method,
-                "baseline": baseline,
-                "these_pools": _points(compared.here),
-                "any_pools": _points(compared.overall),
-                "wins_draws_losses": compared.score,
-                "cells": [
-                    {"pool": cell.pool, "n_search": cell.n_search, **_points(difference)}
-                    for cell, difference in zip(scope, compared.cells, strict=True)
-                ],
-            }
-            for scope in scopes
-            for measure in MEASURES
-            for method in methods
-            for baseline in methods
-            if method != baseline
-            for compared in [Comparison.of(scope, method, baseline, measure)]
-        ],
-    }
-
-
-def _points(difference: Any) -> dict[str, float | None]:
-    """Points of error; a single draw has no interval."""
-    return {name: None if value != value else value for name, value in asdict(difference).items()}
+def report(cells: Sequence[Cell], out: Output, *, by_estimate: bool) -> None:
+    """Show the tables: of all pools, then of those with scores if there are methods that need some."""
+    every = list(max((cell.records for cell in cells), key=len))
+    common = [method for method in every if all(method in cell.records for cell in cells)]
+    with_scores = [cell for cell in cells if len(cell.records) == len(every)]
+    shown = [(list(cells), common)]
+    if len(common) < len(every):
+        shown.append((with_scores, every))
+    for some, methods in shown:
+        others = [method for method in methods if method in BASELINES] or methods[1:]
+        sizes = sorted({cell.n_search for cell in some})
+        scopes = [some, *([cell for cell in some if cell.n_search == n] for n in sizes if len(sizes) > 1)]
+        out.show(error_sheet(some, methods))
+        for scope in scopes if len(methods) > 1 else ():
+            out.show(versus_sheet(scope, methods, others))
+        if len(methods) > len(common):
+            out.show(versus_sheet(some, methods, methods[:3]))
+        out.show(share_sheet(some, methods[0]))
+    if by_estimate:
+        out.show(estimate_sheet(cells, common[0]))
+        out.show(coverage_sheet(cells, common[0]))
 
 
 if __name__ == "__main__":

@@ -1,43 +1,40 @@
-"""Run one method on one draw: it selects on the search part and is evaluated on the test part, which it never sees.
+"""Run one method on one draw: it selects on the search part and is judged on the test part, which it never sees.
 
 `generalisation.py` repeats this. Nothing here knows about tables, processes or files of results.
 """
 
-import contextlib
+import functools
 import hashlib
-import inspect
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-import evo_ensyth
 from evo_ensyth import objectives, plugins, voting
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_pool, read_predictions
 from evo_ensyth.pool import Members, Pool, Scores, Votes
-from evo_ensyth.selection import recommendation, selectors
-from evo_ensyth.selection.budget import Budget, SearchOver
-from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.results.pick import by_size_rule
+from evo_ensyth.selection import selectors
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.recommendation import RULES
+from evo_ensyth.selection.run import run as search_with
 from evo_ensyth.voting import VoteRule
 
 # Increase it whenever the content of `played` changes, so that earlier results are not reused.
-FORMAT = 2
-LARGEST_SIZE = 20
-PLURALITY = voting.load("plurality", {"ties": "lowest"})
+FORMAT = 3
 # Fewer samples than these say too little; more than these add little.
 FEWEST_TEST = 300
 MOST_TEST = 20_000
-FAMILIES = (f"{selectors.FOLDER}.", f"{objectives.FOLDER}.")
+# What the size rule may give up: the share of the package and others.
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Everything:
     """A pool with the samples of all its splits.
 
@@ -52,112 +49,64 @@ class Everything:
     pool: Members
     votes: Votes
 
-    @property
-    def largest_size(self) -> int:
-        """Sizes 1 up to this one are judged."""
-        return min(LARGEST_SIZE, len(self.pool))
-
 
 @dataclass(frozen=True)
 class Method:
-    """A selector, the objective that leads its search, and the vote rule.
+    """A selector, the objective that leads its search, the vote rule, and the rule that recommends.
 
     Attributes
     ----------
     name : str
-        ``SELECTOR``, ``SELECTOR@OBJECTIVE``, ``SELECTOR+VOTE`` or ``SELECTOR@OBJECTIVE+VOTE``.
+        ``SELECTOR@OBJECTIVE+VOTE:TIES/RULE``; all but the selector may be left out and are then those of the package.
     """
 
     name: str
 
+    def __post_init__(self) -> None:
+        selectors.load(self.selector)
+        if self.rule not in RULES:
+            raise plugins.unknown("rule", self.rule, RULES)
+        self.vote  # noqa: B018 - raises where there is no such vote rule
+
+    @functools.cached_property
+    def _parts(self) -> re.Match[str]:
+        form = r"(?P<selector>[^@+/]+)(@(?P<objective>[^+/]+))?(\+(?P<vote>[^:/]+)(:(?P<ties>[^/]+))?)?(/(?P<rule>.+))?"
+        found = re.fullmatch(form, self.name)
+        if not found:
+            raise InputError(f"'{self.name}' is no method; write SELECTOR@OBJECTIVE+VOTE:TIES/RULE.")
+        return found
+
     @property
     def selector(self) -> str:
         """The selector."""
-        return self.name.partition("+")[0].partition("@")[0]
+        return self._parts["selector"]
 
     @property
-    def leading(self) -> str:
-        """The leading objective, in addition to the number of members."""
-        return self.name.partition("+")[0].partition("@")[2] or "error"
+    def objective(self) -> str | None:
+        """The objective that leads the search besides the number of members; that of the vote rule if None."""
+        return self._parts["objective"]
+
+    @property
+    def rule(self) -> str:
+        """How an ensemble is recommended."""
+        return self._parts["rule"] or "size_rule"
 
     @property
     def vote(self) -> VoteRule:
-        """The vote rule; by default plurality with ties to the lowest class."""
-        name = self.name.partition("+")[2]
-        return voting.load(name) if name else PLURALITY
+        """The vote rule."""
+        ties = self._parts["ties"]
+        return voting.load(self._parts["vote"] or "plurality", {"ties": ties} if ties else None)
 
-    def about(self, pool: Members) -> dict[str, Any]:
-        """What its result depends on: settings, and the sources of selector, leading objective and recommending rule.
+    def suits(self, everything: Everything) -> bool:
+        """Whether the pool has the scores that the vote rule adds.
 
         Raises
         ------
         InputError
-            There is no such selector, objective or vote rule.
+            There is no such objective.
         """
-        selector, vote = selectors.load(self.selector), self.vote
-        objectives.find(self.leading, pool)
-        modules = [recommendation, *(sys.modules[type(each).__module__] for each in (selector, vote))]
-        if self.leading in objectives.names():
-            modules.append(plugins.load(objectives.FOLDER, self.leading, "objective"))
-        return {
-            "method": self.name,
-            "settings": asdict(selector) if is_dataclass(selector) else {},
-            "version": evo_ensyth.__version__,
-            "sources": _sources(modules),
-            "vote": repr(vote),
-        }
-
-
-class Recorder(Evaluator):
-    """An evaluator that also keeps the best subset of every size; between equals, the first.
-
-    Attributes
-    ----------
-    best : bool, (n_members, n_members)
-        Row k - 1: the best subset of k members among all that were judged, by the first objective.
-    values : float64, (n_members,)
-        Its value; infinity where no subset of k members was judged.
-    """
-
-    def __init__(self, problem: Problem, budget: int) -> None:
-        super().__init__(problem, Budget(budget))
-        self.best = np.zeros((len(problem.pool), len(problem.pool)), bool)
-        self.values = np.full(len(problem.pool), np.inf)
-
-    # Every judged subset passes through here, including the last batch that the budget cuts short.
-    def _keep(self, subsets: np.ndarray, values: np.ndarray, beyond: np.ndarray) -> None:
-        super()._keep(subsets, values, beyond)
-        sizes = np.count_nonzero(subsets, axis=1)
-        best_first = np.lexsort((values[:, 0], sizes))
-        _, starts = np.unique(sizes[best_first], return_index=True)
-        for row in best_first[starts]:
-            if values[row, 0] < self.values[sizes[row] - 1]:
-                self.values[sizes[row] - 1] = values[row, 0]
-                self.best[sizes[row] - 1] = subsets[row]
-
-
-@dataclass(frozen=True)
-class Offer:
-    """The ensembles that a method offers after its search.
-
-    Attributes
-    ----------
-    exactly : bool, (largest_size, n_members)
-        Row k - 1: the best by the leading objective among all subsets of k members that were judged. If there are
-        none, the row of the next smaller size; if there is no smaller one, the row of the smallest size.
-    up_to : bool, (largest_size, n_members)
-        Row k - 1: the best by the leading objective with at most k members; between equals, the smallest.
-    recommended : bool, (n_members,)
-    evaluations : int
-    seconds : float
-        Of the search alone.
-    """
-
-    exactly: np.ndarray
-    up_to: np.ndarray
-    recommended: np.ndarray
-    evaluations: int
-    seconds: float
+        objectives.find(self.objective or "error", everything.pool)
+        return self.vote.adds == "labels" or everything.votes.has_scores
 
 
 def read(path: Path) -> Everything:
@@ -173,158 +122,106 @@ def read(path: Path) -> Everything:
         return Everything(stored.problem, stored.pool.members, _joined([stored.pool.search, stored.pool.test]))
     predictions = read_predictions(path, test_share=0)
     parts = [predictions.search] if predictions.test is None else [predictions.search, predictions.test]
-    return Everything(path.stem, predictions.members, _joined(parts))
+    name = path.parent.name if path.stem == "predictions" else path.stem
+    return Everything(name, predictions.members, _joined(parts))
 
 
-def draws(everything: Everything, n_search: int, repeat: int, seed: int) -> tuple[Votes, Votes, np.random.Generator]:
-    """Search part, test part, and the randomness for the search: the same for every method.
+@functools.lru_cache(2)  # all methods of a draw come one after the other
+def draw(everything: Everything, n_search: int, repeat: int, seed: int) -> tuple[Votes, Votes]:
+    """Search part and test part, the same for every method.
 
     Returns
     -------
-    Votes, Votes, Generator
+    Votes, Votes
         `n_search` samples drawn without replacement, and of the others `MOST_TEST` at most.
     """
     name = int.from_bytes(hashlib.sha256(everything.name.encode()).digest()[:8])
-    for_parts, for_search = np.random.SeedSequence([seed, name, n_search, repeat]).spawn(2)
-    order = np.random.default_rng(for_parts).permutation(everything.votes.n_samples)
-    search, test = np.sort(order[:n_search]), np.sort(order[n_search : n_search + MOST_TEST])
-    votes = everything.votes
-    return votes.part(samples=search, split="search"), votes.part(samples=test, split="test"), _rng(for_search)
-
-
-def searched(problem: Problem, method: Method, budget: int, rng: np.random.Generator) -> Offer:
-    """Let a method search. The budget always covers the paths from which evolutionary selectors start."""
-    n_members = len(problem.pool)
-    problem.reference  # noqa: B018 - computed now, outside the timed part
-    search = Recorder(problem, max(budget, 2 * n_members * (n_members + 5)))
-    selector = selectors.load(method.selector)
-    started = time.perf_counter()
-    with contextlib.suppress(SearchOver):
-        selector.select(search, rng)
-    seconds = time.perf_counter() - started
-    exactly, up_to = offered(search.values, min(LARGEST_SIZE, n_members))
-    n_evaluations = search.budget.n_evaluations
-    return Offer(search.best[exactly], search.best[up_to], recommended(problem, search), n_evaluations, seconds)
-
-
-def offered(values: np.ndarray, largest_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes that represent sizes 1 up to `largest_size`, exactly and at most; see `Offer`.
-
-    Parameters
-    ----------
-    values : float64, (n_members,)
-        Best value of each size; infinity where there is none.
-
-    Returns
-    -------
-    int64, (largest_size,), twice
-        Rows of `values`.
-    """
-    judged = np.flatnonzero(np.isfinite(values))
-    exactly, up_to = [], []
-    for row in range(largest_size):
-        no_larger = judged[judged <= row] if judged[0] <= row else judged[:1]
-        exactly.append(no_larger[-1])
-        up_to.append(no_larger[values[no_larger].argmin()])
-    return np.array(exactly), np.array(up_to)
-
-
-def recommended(problem: Problem, search: Recorder) -> np.ndarray:
-    """The ensemble that a method recommends from its front, by the rule of the package: bool, (n_members,)."""
-    front = problem.on_search(search.archive.subsets)
-    return front.subsets[recommendation.recommend(problem, front.subsets)]
+    order = np.random.default_rng([seed, name, n_search, repeat]).permutation(everything.votes.n_samples)
+    parts = np.sort(order[:n_search]), np.sort(order[n_search : n_search + MOST_TEST])
+    search, test = (everything.votes.part(samples=part, split="search") for part in parts)
+    return search, test
 
 
 def played(
-    everything: Everything, n_search: int, repeat: int, method: Method, *, budget: int, seed: int
+    everything: Everything, n_search: int, repeat: int, method: Method, *, budget: int, seed: int, n_folds: int = 0
 ) -> dict[str, Any]:
-    """Search on one part, evaluate on the other, and return all results as numbers.
+    """Search on one part, judge what is recommended on the other.
 
     Returns
     -------
     dict
-        ``exactly`` and ``up_to`` hold the numbers of errors on the test part, by size from 1;
-        ``exactly_on_search`` the same on the search part.
+        ``errors`` and ``errors_on_search`` of the ensemble ``recommended``; ``shares``, for each of `SHARES` the errors
+        on the test part and the size of what the size rule would take; ``estimated``, the errors on the held-out
+        samples of the folds, or None; ``seconds`` of the search.
     """
-    search, test, rng = draws(everything, n_search, repeat, seed)
-    problem = problem_of(everything.pool, search, method)
-    offer = searched(problem, method, budget, rng)
-
-    def errors(subsets: np.ndarray, part: Votes) -> list[int]:
-        """Errors on one part of the samples, with the vote fitted to the search part."""
-        return [int(n) for n in problem.fitted_vote.tally(part).errors(subsets)]
-
-    one = offer.recommended[None]
+    search, test = draw(everything, n_search, repeat, seed)
+    goals = None if method.objective is None else (method.objective, "n_members")
+    problem = Problem(Pool(everything.pool, search, name="unseen"), goals, vote=method.vote)
+    run = search_with(
+        problem,
+        method.selector,
+        budget=max(budget, 2 * len(everything.pool) * (len(everything.pool) + 5)),  # covers every greedy path
+        seed=seed + repeat,
+        recommend_by=method.rule,
+        n_folds=n_folds,
+    )
+    criteria = np.array([ensemble.criterion for ensemble in run.front])
+    sizes = np.array([ensemble.size for ensemble in run.front])
+    taken = [run.front[by_size_rule(criteria, sizes, share)] for share in SHARES]
+    subsets = np.zeros((1 + len(taken), len(everything.pool)), bool)
+    for subset, ensemble in zip(subsets, (run.recommended, *taken), strict=True):
+        subset[list(ensemble.indices)] = True
+    errors, *of_shares = problem.fitted_vote.tally(test).errors(subsets).tolist()
     return {
         "n_test": test.n_samples,
-        "exactly": errors(offer.exactly, test),
-        "exactly_on_search": errors(offer.exactly, search),
-        "up_to": errors(offer.up_to, test),
-        "recommended": np.flatnonzero(offer.recommended).tolist(),
-        "recommended_errors": errors(one, test)[0],
-        "recommended_errors_on_search": errors(one, search)[0],
-        "evaluations": offer.evaluations,
-        "seconds": round(offer.seconds, 4),
+        "recommended": list(run.recommended.indices),
+        "errors": errors,
+        "errors_on_search": run.recommended.search_errors,
+        "shares": [[wrong, ensemble.size] for wrong, ensemble in zip(of_shares, taken, strict=True)],
+        "estimated": run.estimate.n_errors if run.estimate else None,
+        "seconds": round(run.front.seconds, 4),
     }
 
 
-def problem_of(pool: Members, search: Votes, method: Method) -> Problem:
-    """The problem of a method: its leading objective against the number of members, without a test split."""
-    return Problem(Pool(pool, search, name="unseen"), (method.leading, "n_members"), vote=method.vote)
-
-
-def wrong_by_hand(votes: Votes, subset: Sequence[bool]) -> int:
-    """Count the slow way, sample by sample: the most votes win, and ties go to the lowest class."""
-    wrong = 0
-    for answers, right in zip(votes.y_pred[np.asarray(subset, bool)].T.tolist(), votes.y_true.tolist(), strict=True):
-        wrong += max(range(votes.n_classes), key=answers.count) != right
-    return wrong
-
-
 def check(everything: Everything, n_search: int, methods: Sequence[Method], *, budget: int, seed: int) -> None:
-    """Recompute one repeat by hand, for every method whose members vote by plurality.
+    """Recount one repeat by hand, for every method whose members vote by plurality; the pool has no scores.
 
     Raises
     ------
     InputError
         Some number differs.
     """
-    search, test, _ = draws(everything, n_search, 0, seed)
-    best_first = sorted(range(len(everything.pool)), key=lambda m: wrong_by_hand(search, _only([m], search)))
+    search, test = draw(everything, n_search, 0, seed)
     for method in methods:
-        if method.vote != PLURALITY:
+        ties = getattr(method.vote, "ties", None)
+        if ties is None:
             continue
-        _, _, rng = draws(everything, n_search, 0, seed)
-        offer = searched(problem_of(everything.pool, search, method), method, budget, rng)
+        odds = log_odds_by_hand(search) if ties in ("auto", "log_odds") else [0.0] * search.n_members
         found = played(everything, n_search, 0, method, budget=budget, seed=seed)
-        by_hand: Mapping[str, Any] = {
-            "exactly": [wrong_by_hand(test, subset) for subset in offer.exactly],
-            "exactly_on_search": [wrong_by_hand(search, subset) for subset in offer.exactly],
-            "up_to": [wrong_by_hand(test, subset) for subset in offer.up_to],
-            "recommended_errors": wrong_by_hand(test, offer.recommended),
-        }
-        if method.name == "backward_elimination":
-            sizes = range(1, everything.largest_size + 1)
-            by_hand = {**by_hand, "exactly": [wrong_by_hand(test, _only(best_first[:k], test)) for k in sizes]}
-        for what, expected in by_hand.items():
-            if found[what] != expected:
-                raise InputError(f"{method.name}: '{what}' is {found[what]}; by hand it is {expected}.")
+        for what, part in (("errors", test), ("errors_on_search", search)):
+            by_hand = wrong_by_hand(part, found["recommended"], odds)
+            if found[what] != by_hand:
+                raise InputError(f"{method.name}: '{what}' is {found[what]}; by hand it is {by_hand}.")
 
 
-def _sources(modules: list[ModuleType]) -> dict[str, str]:
-    """SHA-256 of the source of some modules, and of every selector's and objective's module that they use."""
-    digests: dict[str, str] = {}
-    while modules:
-        module = modules.pop()
-        if module.__name__ not in digests:
-            digests[module.__name__] = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
-            used = {getattr(value, "__module__", None) or "" for value in vars(module).values()}
-            modules += [sys.modules[name] for name in used if name.startswith(FAMILIES)]
-    return digests
+def wrong_by_hand(votes: Votes, members: Sequence[int], odds: Sequence[float]) -> int:
+    """Count the slow way: the most votes win, then the largest sum of the voters' `odds`, then the lowest class."""
+    wrong = 0
+    for sample, right in enumerate(votes.y_true.tolist()):
+        sums = [[0.0, 0.0] for _ in range(votes.n_classes)]
+        for member in members:
+            answer = sums[votes.y_pred[member, sample]]
+            answer[0] += 1
+            answer[1] = round(answer[1] + odds[member], 9)
+        wrong += sums.index(max(sums)) != right
+    return wrong
 
 
-def _only(members: Sequence[int], votes: Votes) -> np.ndarray:
-    return np.isin(np.arange(votes.n_members), members)
+def log_odds_by_hand(votes: Votes) -> list[float]:
+    """What breaks ties without scores: every member's smoothed log-odds of being right, 0 at the least."""
+    wrong_classes = len(set(votes.y_true.tolist())) - 1
+    n_wrong = [sum(row != votes.y_true) for row in votes.y_pred]
+    return [max(0.0, math.log((votes.n_samples - n + 1) / (n + 1) * wrong_classes)) for n in n_wrong]
 
 
 def _joined(parts: Sequence[Votes]) -> Votes:
@@ -341,7 +238,3 @@ def _joined(parts: Sequence[Votes]) -> Votes:
     joined_groups = np.concatenate(groups) if len(groups) == len(parts) else None
     n_classes = parts[0].n_classes
     return Votes(labels, truth, n_classes, "search", read_scores if scored else None, joined_groups)
-
-
-def _rng(seed: np.random.SeedSequence) -> np.random.Generator:
-    return np.random.default_rng(seed)

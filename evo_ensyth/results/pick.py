@@ -15,20 +15,22 @@ RULES = ("recommended", "knee", "one_standard_error", "lowest_error")
 GIVEN_UP = 0.05
 
 
-def by_size_rule(criterion: np.ndarray, costs: np.ndarray) -> int:
+def by_size_rule(criterion: np.ndarray, costs: np.ndarray, given_up: float = GIVEN_UP) -> int:
     """Index of the cheapest ensemble that has nearly all of the gain over the cheapest one there is.
 
-    It is the cheapest with S <= S_min + 0.05 (S_1 - S_min), where S is the criterion, S_min its lowest value and S_1
-    that of the cheapest ensemble. Of equals, the first with the lowest criterion.
+    It is the cheapest with S <= S_min + given_up (S_1 - S_min), where S is the criterion, S_min its lowest value and
+    S_1 that of the cheapest ensemble. Of equals, the first with the lowest criterion.
 
     Parameters
     ----------
     criterion, costs : float64, (n,)
         Of the ensembles of a front; smaller is better.
+    given_up : float
+        The share of the gain, by default 0.05.
     """
     order = np.lexsort((criterion, costs))
     cheapest, least = criterion[order[0]], criterion.min()
-    return int(next(i for i in order if criterion[i] <= least + GIVEN_UP * (cheapest - least)))
+    return int(next(i for i in order if criterion[i] <= least + given_up * (cheapest - least)))
 
 
 def lowest_error(errors: np.ndarray, sizes: np.ndarray) -> int:

@@ -62,11 +62,9 @@ SCRIPTS = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "pytho
 
 @pytest.mark.parametrize("path", [path for path in SCRIPTS if path.name != "figures.py"], ids=lambda path: path.name)
 def test_every_benchmark_takes_json(path):
-    """Two have a form of their own: `generalisation.py`, draw by draw, and `before_after.py`, of two checkouts."""
+    """One has a form of its own: `before_after.py`, of two checkouts."""
     text = path.read_text()
-    assert path.name in ("generalisation.py", "before_after.py") or (
-        "arguments(__doc__)" in text and "Output(__doc__, " in text
-    )
+    assert path.name == "before_after.py" or ("arguments(__doc__)" in text and "Output(__doc__, " in text)
 
 
 def test_the_page_of_the_docs_is_what_the_figures_say():
