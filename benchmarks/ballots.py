@@ -27,6 +27,7 @@ from evo_ensyth.pool import Scores, Votes
 
 STEPS = 2**14
 ROUNDS = 20
+SMALL_POOL = (64, 1_000, 10)
 REPEATS = 5
 LABEL_SHARES = {"soft": 0.0, "half": 0.5}
 
@@ -168,6 +169,9 @@ def large_pool(votes: Votes, rounds: int) -> list[list[Value]]:
         if by_ballots(ballots, 2, few) != reference:
             sys.exit(f"ballots of {rule} votes count other errors")
         rows.append([rule, "one by one as in AutoGluon", took, 2 * few / took])
+        start = time.perf_counter()
+        ballots.brier_losses(np.eye(votes.n_members, dtype=bool)[:1])
+        rows.append([rule, "products of any two members, for the Brier score", time.perf_counter() - start, None])
         for loss in ("errors", "smoothed", "spherical", "brier"):
             start = time.perf_counter()
             judged = grown(ballots, loss, rounds)
@@ -226,6 +230,7 @@ def main() -> None:
         title = f"{options.members:,} members, {options.samples:,} samples, {options.classes:,} classes"
         columns = {"vote": "", "how": "<", "seconds": ",.2f", "candidates per second": ",.0f"}
         out.show(Sheet(f"Selection of {ROUNDS}, {title}", columns, rows))
+        out.show(small_pool(*SMALL_POOL))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,19 @@ from evo_ensyth.files import write_whole
 FOLDER = Path(__file__).parent / "figures"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # First how fast votes are counted, then what searches reach; any other file follows.
-ORDER = ("votes", "generation", "growth", "baselines", "memory", "startup", "exact", "fronts", "fronts_large", "peers")
+ORDER = (
+    "votes",
+    "ballots",
+    "generation",
+    "growth",
+    "baselines",
+    "memory",
+    "startup",
+    "exact",
+    "fronts",
+    "fronts_large",
+    "peers",
+)
 INTRODUCTION = """\
 <!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
 # Benchmarks

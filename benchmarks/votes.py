@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
+from ballots import SMALL_POOL as SOFT_POOL
 from ballots import small_pool as soft_and_half
 from output import Output, Sheet, Value, arguments
 
@@ -29,7 +30,6 @@ from evo_ensyth.pool import Votes
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 LARGE_POOL = (1_000, 50_000, 100)
 LARGE_SIZES = (20, 500)
-SOFT_POOL = (64, 1_000, 10)
 PIECE = 512  # samples: with 100 classes, their counts take 400 kB
 REPEATS = 7
 
