@@ -13,6 +13,7 @@ from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.pool.classes import Classes, LabelCodes, ordered
 from evo_ensyth.pool.frames import is_frame
 from evo_ensyth.pool.labels import NO_ANSWER
+from evo_ensyth.pool.missing import absent_rows
 from evo_ensyth.pool.predictions import columns_of
 from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
 from evo_ensyth.results.statistics import interval
@@ -131,8 +132,8 @@ class Ensemble:
             What the members answer: class labels, or probabilities, of which the most likely class votes. An array is
             (n_members, n_samples) or (n_members, n_samples, n_classes), with a row for each member of the pool or for
             each member of the ensemble, in their order; columns of probabilities are in the order of the classes, which
-            are sorted. A mapping of names to predictions, or a data frame with
-            named columns, may hold further members.
+            are sorted. A mapping of names to predictions, or a data frame with named columns, may hold further members.
+            Where a member has no answer: -1, NaN or None; of probabilities, a row of NaN.
 
         Returns
         -------
@@ -154,7 +155,9 @@ class Ensemble:
         else:
             n_columns = rows[0].shape[1]
             classes = self.classes if len(self.classes) == n_columns else tuple(range(n_columns))
-            labels = np.array([scores.argmax(axis=1) for scores in rows])
+            holes = np.array([absent_rows(scores, "the predictions") for scores in rows])
+            rows = [np.where(hole[:, None], 0, scores) for hole, scores in zip(holes, rows, strict=True)]
+            labels = np.where(holes, NO_ANSWER, [scores.argmax(axis=1) for scores in rows])
         if not labels.shape[1]:
             return np.array(classes[:0] or [], np.array(classes).dtype if classes else np.int64)
         truth = np.zeros(labels.shape[1], np.int64)  # not used

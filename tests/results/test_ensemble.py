@@ -255,3 +255,20 @@ def test_as_json_values_it_is_complete():
 def test_an_ensemble_that_cannot_be_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         ensemble(**changes)
+
+
+@pytest.mark.parametrize("kind", ["-1", "NaN", "None", "scores"])
+def test_samples_without_an_answer_are_voted_on_by_those_who_answer(labels, kind):
+    holes = naive.silenced(np.random.default_rng(3), labels, 0.6)
+    expected = by_hand(holes, (0, 2, 3, 5))
+    assert -1 in expected
+    given = {
+        "-1": holes,
+        "NaN": np.where(holes == -1, np.nan, holes),
+        "None": {
+            name: [None if label == -1 else label for label in row]
+            for name, row in zip(NAMES, holes.tolist(), strict=True)
+        },
+        "scores": np.where(holes[..., None] == -1, np.nan, scores_of(labels)),
+    }
+    assert ensemble().predict(given[kind]).tolist() == expected
