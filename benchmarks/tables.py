@@ -3,13 +3,9 @@
     python benchmarks/tables.py
 
 Every format is read in a process of its own, whose memory is compared with that before the reading. The codes of the
-labels take one byte each; whatever is read is checked against them. On two shared cores and Python 3.11,
-the parquet file of 8 MiB took 6.8 CPU seconds and 59 MiB of memory, 3.1 times the codes, on 2026-11-28.
+labels take one byte each; whatever is read is checked against them.
 """
 
-import argparse
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,10 +13,19 @@ import time
 from pathlib import Path
 
 import numpy as np
+from output import Output, Sheet, Value, arguments
 
 N_ROWS, N_MODELS = 100_000, 200
 CLASSES = np.array(["ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"])
 SUFFIXES = (".parquet", ".feather", ".csv")
+COLUMNS = {
+    "file": "",
+    "MiB on disk": ".0f",
+    "seconds": ".1f",
+    "CPU seconds": ".1f",
+    "MiB of memory": ".0f",
+    "times the codes": ".1f",
+}
 
 
 def drawn(n_rows: int, n_models: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +74,8 @@ def read(path: Path) -> None:
 
 
 def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print one table."""
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=N_ROWS)
     parser.add_argument("--models", type=int, default=N_MODELS)
     parser.add_argument("--read", type=Path, help="only read this file")
@@ -79,18 +84,16 @@ def main() -> None:
         read(options.read)
         return
     codes = options.rows * options.models / 2**20
-    print(
-        f"{options.rows:,} rows x {options.models} models, codes {codes:.0f} MiB; Python {platform.python_version()},"
-    )
-    print(f"{os.cpu_count()} cores")
-    print(f"| file | MiB on disk | seconds | CPU seconds | MiB of memory | times the codes |\n|{6 * ' --- |'}")
-    with tempfile.TemporaryDirectory() as folder:
+    rows: list[list[Value]] = []
+    with Output(__doc__, options) as out, tempfile.TemporaryDirectory() as folder:
         write(Path(folder), options.rows, options.models)
         for suffix in SUFFIXES:
             command = [sys.executable, __file__, "--read", str(Path(folder) / f"answers{suffix}")]
             said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            _, seconds, worked, peak, size = said
-            print(f"| {suffix} | {size} | {seconds} | {worked} | {peak} | {float(peak) / codes:.1f} |")
+            seconds, worked, peak, size = map(float, said[1:])
+            rows.append([suffix, size, seconds, worked, peak, peak / codes])
+        title = f"{options.rows:,} rows x {options.models} models, codes {codes:.0f} MiB"
+        out.show(Sheet(title, COLUMNS, rows))
 
 
 if __name__ == "__main__":

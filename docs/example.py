@@ -20,7 +20,14 @@ assert np.mean(labels != pool.test.y_true) == best.error("test")
 
 # Names and instances both work; a pool may come from arrays as well.
 small = run.pick(size=3)
-other = ee.search(pool, selector=ee.selectors.LocalSearch(), baselines=["random"], at_most={"n_members": 4}, seed=1)
+other = ee.search(
+    pool,
+    ["error", "n_members"],
+    selector=ee.selectors.LocalSearch(),
+    baselines=["random"],
+    at_most={"n_members": 4},
+    seed=1,
+)
 print(ee.compare([run, other]))
 
 

@@ -83,7 +83,7 @@ def test_a_pool_that_could_not_be_made_is_said_to_be_missing(load):
 def test_a_pool_folder_is_a_problem(load, pool_folder):
     problem = load(str(pool_folder))
     assert problem.name == "by-hand"
-    assert [goal.name for goal in problem.objectives] == ["error", "n_members"]
+    assert [goal.name for goal in problem.objectives] == ["smoothed_error", "n_members"]
     assert problem.test.split == "test"
     assert problem.pool.source == {"kind": "pool", "name": "pool"}
 
@@ -261,7 +261,6 @@ def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(load, n
         workspace.results_folder(shown)
 
 
-def test_a_file_is_no_pool(npz, arrays):
-    path = npz(arrays)
-    with pytest.raises(InputError, match=r"\.npz is a file; expected a pool folder or the name of a problem\."):
-        workspace.named_pool(str(path))
+def test_a_file_of_predictions_is_a_pool_too(npz, arrays):
+    stored = workspace.named_pool(str(npz(arrays)))
+    assert len(stored.pool) == len(arrays["search_labels"])
