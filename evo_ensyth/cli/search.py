@@ -95,6 +95,7 @@ def search(
             help="What to do about missing answers in a file: refuse, abstain, drop-members=0.1 or drop-samples.",
         ),
     ] = "refuse",
+    show_all: Annotated[bool, typer.Option("--all", help="Show all ensembles of the front, not ten at most.")] = False,
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -153,7 +154,7 @@ def search(
     elif quiet:
         print(folder)
     else:
-        console.print_run(run, folder)
+        console.print_run(run, folder, everything=show_all)
     if run.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -210,6 +211,15 @@ def pick(
         picked_by = f"the best of size {size}"
     elif most:
         picked_by = f"the best with at most {', '.join(at_most or ())}"
+    unasked = [cost for cost in most if cost not in run.objectives and cost not in run.constraints.get("at_most", {})]
+    if unasked:
+        goals = ",".join((*run.objectives, *unasked))
+        say_notes(
+            [
+                f"{', '.join(unasked)} was not minimised, so cheaper ensembles may exist: search with "
+                f"--objectives {goals}."
+            ]
+        )
     if as_json:
         about = {"problem": run.problem, "selector": run.front.selector, "seed": run.seed}
         print(json.dumps({**about, "rule": picked_by, "vote": run.vote, **ensemble.to_dict()}, allow_nan=False))

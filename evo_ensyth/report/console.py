@@ -1,59 +1,86 @@
 """A run as text: the tables that the command line prints, and the representation of a run in Python."""
 
 import io
+import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import Facts, gather, headline, p_value, ranges, recommended_because
-from evo_ensyth.results.comparison import BASELINES, Comparison
+from evo_ensyth.report.facts import Facts, gather, recommended_because
+from evo_ensyth.report.front_table import FrontTable, front_table, shortened
+from evo_ensyth.report.verdict import beside_parent, beside_simpler, expected_error, title, verdict
+from evo_ensyth.report.words import ranges
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
 
-MEMBERS_SHOWN = 6
-WIDTH = 140  # where there is no terminal
+WIDTH = 120  # where there is no terminal
 REPR_WIDTH = 100
-BASELINE_COLUMNS = {"best_k": "best k", "single_best": "best", "whole_pool": "pool", "parent": "parent"}
+SENTENCE_LINES = (3, 2, 5)  # at most, of that width
+LEAST_FOR_NAMES = 14
+HEADER_WIDTH = 12
 
 
-def print_run(run: Run, folder: Path) -> None:
-    """Print a run: its recommended ensemble, its front, and how it compares with the baselines."""
+def print_run(run: Run, folder: Path, *, everything: bool = False) -> None:
+    """Print a run: the verdict, its front beside the baselines, how it was found, and the verdict again.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+        Where it was written.
+    everything : bool
+        Show all ensembles of the front, however many there are.
+    """
     console = new_console()
     facts = gather([run])
-    recommended, front = run.recommended, run.front
-    quality, *others = headline(run, recommended)
-    say(console, f"recommended (*): {recommended.size} of {run.n_members} members. {quality}")
-    if others:
-        say(console, " ".join(others))
-    console.print(_front_table(run))
-    for warning in run.warnings:
-        say(console, f"warning (!): {warning.text}")
+    sentences = verdict(run)
+    for line in (title(run), *sentences, ""):
+        say(console, line)
+    table = front_table(run, everything=everything)
+    if _width(table) + LEAST_FOR_NAMES > console.width:
+        table = front_table(run, everything=everything, compared=False)
+    console.print(_drawn(table, console.width))
+    if table.n_left:
+        say(console, f"and {table.n_left} more ensembles; --all shows them, and so does report.md")
+    for line in (*_legend(run), "", *_account(facts), _written(folder), "", *sentences):
+        say(console, line)
+
+
+def _legend(run: Run) -> list[str]:
+    """What the marks and columns of the table mean."""
+    lines = [f"* recommended: {recommended_because(run)}"]
+    front = run.front
+    if front.proven_sizes:
+        sizes = ranges(front.proven_sizes)
+        lines.append(f"= proven: no ensemble of {sizes} members has a lower {front.leading} than shown up to its size")
+    if run.n_test:
+        lines.append(
+            "minus: test error minus that of the best k members by search error (as many as the ensemble has), the "
+            "best single member, the whole pool, in points"
+        )
+        lines.append("p: McNemar's exact test, corrected by Holm for the whole front; intervals are in report.md")
+    if run.constraints_in_words:
+        lines.append(f"all of them keep the constraints on the search split: {run.constraints_in_words}")
+    return lines
+
+
+def _account(facts: Facts) -> list[str]:
+    """How the search went, beside its baselines."""
+    front = facts.main.front
+    rate = front.n_evaluations / max(front.seconds, 1e-9)
+    lines = [f"{front.n_evaluations:,} ensembles judged in {front.seconds:.2f} s, {rate:,.0f} a second"]
+    lines.append(_hypervolumes(facts))
     for line in facts.lines[1:]:
         for split in facts.splits:
             dominated, n_ensembles = line.dominated[split]
-            say(console, f"{split} split: dominates {dominated} of the {n_ensembles} ensembles of {line.label}")
-    say(console, _hypervolumes(facts))
-    rate = front.n_evaluations / max(front.seconds, 1e-9)
-    say(console, f"{front.n_evaluations:,} ensembles judged in {front.seconds:.2f} s, {rate:,.0f} a second")
-    if front.proven_sizes:
-        sizes = ranges(front.proven_sizes)
-        say(
-            console, f"proven (=): no ensemble of {sizes} members has a lower {front.leading} than shown up to its size"
-        )
-    if run.n_test:
-        say(console, "minus best k: test error minus that of the k members with the lowest search error, in points")
-        say(
-            console,
-            "p: McNemar's exact test, corrected by Holm for the whole front; intervals are in report.md",
-        )
-    say(console, f"recommended (*): {recommended_because(run)}")
-    if run.constraints_in_words:
-        say(console, f"all of them keep the constraints on the search split: {run.constraints_in_words}")
-    say(console, _written(folder))
+            lines.append(f"{split} split: dominates {dominated} of the {n_ensembles} ensembles of {line.label}")
+    return lines
 
 
 def print_pick(run: Run, ensemble: Ensemble, rule: str) -> None:
@@ -68,10 +95,9 @@ def print_pick(run: Run, ensemble: Ensemble, rule: str) -> None:
     for cost, value in ensemble.all_costs.items():
         if cost not in ("error", "n_members"):
             say(console, f"{cost}: {value:,.12g}")
-    for sentence in headline(run, ensemble):
-        say(console, sentence)
-    for warning in ensemble.warnings:
-        say(console, f"warning: {warning.text}")
+    for sentence in (expected_error(run, ensemble), beside_simpler(run, ensemble), beside_parent(run, ensemble)):
+        if sentence:
+            say(console, sentence)
 
 
 def print_comparison(runs: Sequence[Run], folder: Path) -> None:
@@ -89,27 +115,23 @@ def comparison_as_text(runs: Sequence[Run]) -> str:
     return file.getvalue().rstrip()
 
 
-def run_as_text(run: Run, n_rows: int) -> str:
-    """Return a run as a short table, for its representation in Python.
-
-    Parameters
-    ----------
-    run : Run
-    n_rows : int
-        Ensembles shown at most, and the recommended one.
-    """
-    front, best = run.front, run.recommended
-    shown = [i for i in range(len(front)) if i < n_rows or i == run.recommended_index]
-    lines = [f"<Run of {front.selector} on '{run.problem}', seed {run.seed}: {len(front)} ensembles>"]
-    lines += ["   size  search error %    test error % (95 %)  members"]
-    for i in shown:
-        ensemble = front[i]
-        mark = "*" if i == run.recommended_index else " "
-        errors = f"{100 * ensemble.error('search'):>14.2f}  {_error(ensemble, 'test'):>21}"
-        lines.append(f" {mark} {ensemble.size:>4}  {errors}  {_members(ensemble)}")
-    lines += [f"   and {len(front) - len(shown)} more"] if len(front) > len(shown) else []
-    lines += [f"recommended (*): {best.size} of {run.n_members} members; warnings: {len(run.warnings)}"]
-    return "\n".join(_cut(one_line(line)) for line in lines)
+def run_as_text(run: Run) -> str:
+    """Return the verdict on a run and a short table of its front, for its representation in Python."""
+    table = front_table(run, compared=False)
+    lines = textwrap.wrap(
+        one_line(f"<Run of {title(run)}>"), REPR_WIDTH, max_lines=2, placeholder=" ...", break_on_hyphens=False
+    )
+    for sentence, most in zip(verdict(run), SENTENCE_LINES, strict=True):
+        lines += textwrap.wrap(
+            one_line(sentence), REPR_WIDTH, max_lines=most, placeholder=" ...", break_on_hyphens=False
+        )
+    cells = (table.header, *table.rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, names in zip(cells, (("members",), *table.members), strict=True):
+        left = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"{left}  {shortened(names, max(LEAST_FOR_NAMES, REPR_WIDTH - len(left) - 2))}")
+    lines += [f"and {table.n_left} more"] if table.n_left else []
+    return "\n".join(line if len(line) <= REPR_WIDTH else f"{line[: REPR_WIDTH - 3]}..." for line in lines)
 
 
 def _comparison_table(runs: Sequence[Run]) -> Table:
@@ -130,36 +152,33 @@ def _comparison_table(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _front_table(run: Run) -> Table:
-    others = [goal for goal in run.objectives if goal not in ("error", "n_members")]
-    title = f"{run.problem}: {run.front.selector}, seed {run.seed}" + (" (interrupted)" if run.interrupted else "")
-    table = Table(title=one_line(title), title_justify="left")
-    shown = [name for name in BASELINES if run.n_test and any(name in ensemble.comparisons for ensemble in run.front)]
-    columns = ["", "size", "search error %", "test error % (95 %)"]
-    columns += [f"minus {BASELINE_COLUMNS[name]}, p" for name in shown] + others
-    for column in columns:
-        table.add_column(one_line(column), justify="right")
-    table.add_column("members", overflow="fold")
-    for i, ensemble in enumerate(run.front):
-        mark = ("=" if ensemble.size in run.front.proven_sizes else "") + ("*" if i == run.recommended_index else "")
-        mark += "!" if i == run.recommended_index and run.warnings else ""
-        differences = [_difference(ensemble.comparisons.get(name)) for name in shown]
-        table.add_row(mark, *_row(ensemble, differences, others), one_line(_members(ensemble)))
-    table.add_section()
-    for name, ensemble in (("best single member", run.single_best), ("whole pool", run.whole_pool)):
-        table.add_row("", *_row(ensemble, [""] * len(shown), others), f"({name})")
-    return table
+def _drawn(table: FrontTable, width: int) -> Table:
+    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in table.header:
+        drawn.add_column(_folded(column), justify="right", no_wrap=True)
+    drawn.add_column("members", no_wrap=True)
+    for_names = max(LEAST_FOR_NAMES, width - _width(table))
+    for i, (row, names) in enumerate(zip(table.rows, table.members, strict=True)):
+        if i == len(table.rows) - 2:  # the best single member and the whole pool
+            drawn.add_section()
+        drawn.add_row(*row, shortened(names, for_names))
+    return drawn
 
 
-def _row(ensemble: Ensemble, differences: list[str], others: list[str]) -> list[str]:
-    errors = [f"{100 * ensemble.error('search'):.2f}", _error(ensemble, "test")]
-    return [str(ensemble.size), *errors, *differences, *(f"{ensemble.search[goal]:,.6g}" for goal in others)]
+def _width(table: FrontTable) -> int:
+    """Characters that the columns take without the names of members."""
+    columns = zip(map(_folded, table.header), *table.rows, strict=True)
+    return sum(2 + max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
 
 
-def _difference(comparison: Comparison | None) -> str:
-    if comparison is None or comparison.on_test is None:
-        return "the same"
-    return f"{100 * comparison.on_test:+.2f}, {p_value(comparison.corrected)}"
+def _folded(header: str) -> str:
+    """Break a long header at its spaces and underscores."""
+    lines = [""]
+    for part in re.split(r"(?<=[_ ])", header):
+        if lines[-1] and len(lines[-1] + part) > HEADER_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _error(ensemble: Ensemble, split: str) -> str:
@@ -167,15 +186,6 @@ def _error(ensemble: Ensemble, split: str) -> str:
     if interval is None:
         return "-"
     return f"{100 * ensemble.error(split):.2f} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= REPR_WIDTH else line[: REPR_WIDTH - 3] + "..."
-
-
-def _members(ensemble: Ensemble) -> str:
-    shown = ", ".join(ensemble.members[:MEMBERS_SHOWN])
-    return shown if ensemble.size <= MEMBERS_SHOWN else f"{shown} and {ensemble.size - MEMBERS_SHOWN} more"
 
 
 def _written(folder: Path) -> str:

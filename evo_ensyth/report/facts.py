@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.results.comparison import BASELINES, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.run import Run
@@ -52,7 +51,7 @@ class Facts:
         The best single member and the whole pool, by their names in words.
     splits : tuple of str
     axes : tuple of str
-        The two objectives that are drawn: horizontally, vertically.
+        The two objectives that head the table and are drawn: the first cost, and what is weighed against it.
     parent : mapping of split to float
         Error of the network that the members were made from, where its answers are known.
     """
@@ -83,50 +82,21 @@ def gather(runs: Sequence[Run]) -> Facts:
         recommended = run.recommended if front is run.front else None
         dominated = {} if not lines else _dominated(first, run, front)
         lines.append(Line(label, run, front, recommended, dominated))
-    names = first.objectives
-    upwards = "error" if "error" in names else names[0]
-    axes = (next((name for name in names if name != upwards), upwards), upwards)
     splits = ("search", "test") if first.n_test else ("search",)
     parent = {split: error for split in splits if (error := _parent_error(first, split)) is not None}
     references = {"best single member": first.single_best, "whole pool": first.whole_pool}
-    return Facts(first.problem, tuple(lines), references, splits, axes, parent)
+    return Facts(first.problem, tuple(lines), references, splits, (first_cost(first), leading(first)), parent)
 
 
-def headline(run: Run, ensemble: Ensemble) -> tuple[str, ...]:
-    """Say how good an ensemble is on unseen samples, whether it is worth the search, and what it costs.
+def leading(run: Run) -> str:
+    """Name the objective that leads a run: the error if it was minimised, else the one that led the search."""
+    names = run.objectives
+    return "error" if "error" in names else run.front.leading if run.front.leading in names else names[0]
 
-    Parameters
-    ----------
-    run : Run
-    ensemble : Ensemble
-        Of its front.
 
-    Returns
-    -------
-    tuple of str
-        Sentences in plain text.
-    """
-    interval = ensemble.interval("test")
-    if interval is None:
-        return ("Its error on unseen samples is unknown: there is no test split.", *_costs(run, ensemble))
-    error, optimism, comparisons = ensemble.error("test"), ensemble.optimism, ensemble.comparisons
-    quality = (
-        f"On unseen samples its error is {100 * error:.2f} % (95 % interval: {100 * interval[0]:.2f} to "
-        f"{100 * interval[1]:.2f}), {100 * abs(optimism):.2f} points {'less' if optimism < 0 else 'more'} than on the "
-        "search split."
-    )
-    shown = [name for name in BASELINES if name in comparisons and (ensemble.size > 1 or name != "best_k")]
-    itself = ensemble.is_single_best or (comparisons and "best_k" not in comparisons)
-    verdicts = [f"It is {baseline_name('best_k', ensemble.size)}."] if itself else []
-    for baseline in shown:
-        comparison, name = comparisons[baseline], baseline_name(baseline, ensemble.size)
-        words = {
-            "better": f"It beats {name}",
-            "worse": f"It is worse than {name}",
-            "open": f"Whether it beats {name} is open",
-        }
-        verdicts.append(f"{words[comparison.verdict]}: {comparison} points, p {p_value(comparison.p_value)}.")
-    return (quality, *verdicts, *_costs(run, ensemble))
+def first_cost(run: Run) -> str:
+    """Name what a run weighs against its leading objective: the first other one, else the number of members."""
+    return next((name for name in run.objectives if name != leading(run)), "n_members")
 
 
 def recommended_because(run: Run) -> str:
@@ -137,30 +107,6 @@ def recommended_because(run: Run) -> str:
         "the smallest that keeps all but a twentieth of what the front gains over its smallest ensemble, by an error "
         "that counts narrow votes in part"
     )
-
-
-def p_value(p: float | None) -> str:
-    """Write a p-value with as many digits as are of use."""
-    return "-" if p is None else "below 0.001" if p < 0.001 else f"{p:.2g}"
-
-
-def ranges(sizes: Sequence[int]) -> str:
-    """Sizes in words: 1 to 5, 7."""
-    parts: list[list[int]] = []
-    for size in sorted(sizes):
-        if parts and size == parts[-1][-1] + 1:
-            parts[-1].append(size)
-        else:
-            parts.append([size])
-    return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
-
-
-def _costs(run: Run, ensemble: Ensemble) -> tuple[str, ...]:
-    both = [name for name in ensemble.costs if run.parent_costs.get(name, 0) > 0]
-    if not both:
-        return ()
-    times = ", ".join(f"{ensemble.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
-    return (f"Compared with the parent it has {times}.",)
 
 
 def _parent_error(run: Run, split: str) -> float | None:

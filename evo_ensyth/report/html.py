@@ -1,37 +1,38 @@
 """A run as an HTML table, for notebooks."""
 
+from collections.abc import Sequence
 from html import escape
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.report.front_table import front_table, shortened
+from evo_ensyth.report.verdict import title, verdict
 from evo_ensyth.results.run import Run
 
-MOST_ROWS = 30
-LONGEST_NAMES = 80  # characters: a table of this many rows stays below 20 kB, were each of them six when escaped
+# Characters: with these limits a page stays below 20 kB, were each of them six when escaped.
+LONGEST_SENTENCE = 600
+LONGEST_CELL = 80
+LONGEST_NAMES = 60
 
 
 def run_as_html(run: Run) -> str:
-    """Return the front as a table, the recommended ensemble in bold; below 20 kB, whatever the names are."""
-    caption = f"{run.problem}: {run.front.selector}, seed {run.seed}, {len(run.front)} ensembles"
-    header = ("size", "search error %", "test error % (95 %)", "members")
-    shown = [i for i in range(len(run.front)) if i < MOST_ROWS or i == run.recommended_index]
-    rows = "".join(_row(run.front[i], bold=i == run.recommended_index) for i in shown)
-    left = len(run.front) - len(shown)
-    more = f"<tr><td colspan={len(header)}>and {left} more</td></tr>" if left else ""
-    heads = "".join(f"<th>{escape(name)}</th>" for name in header)
-    return f"<table><caption>{_text(caption)}</caption><tr>{heads}</tr>{rows}{more}</table>"
+    """Return the verdict and a table of the front, the recommended ensemble in bold; below 20 kB."""
+    table = front_table(run, compared=False)
+    sentences = "".join(f"<p>{_text(sentence, LONGEST_SENTENCE)}</p>" for sentence in verdict(run))
+    heads = "".join(f"<th>{_text(name, LONGEST_CELL)}</th>" for name in (*table.header, "members"))
+    rows = "".join(
+        _row((*row, shortened(names, LONGEST_NAMES)), bold="*" in row[0])
+        for row, names in zip(table.rows, table.members, strict=True)
+    )
+    more = f"<tr><td colspan={len(table.header) + 1}>and {table.n_left} more</td></tr>" if table.n_left else ""
+    caption = f"<caption>{_text(title(run), LONGEST_SENTENCE)}</caption>"
+    return f"{sentences}<table>{caption}<tr>{heads}</tr>{rows}{more}</table>"
 
 
-def _row(ensemble: Ensemble, *, bold: bool) -> str:
-    interval = ensemble.interval("test")
-    test = "-"
-    if interval:
-        test = f"{100 * ensemble.error('test'):.2f} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
-    cells = (str(ensemble.size), f"{100 * ensemble.error('search'):.2f}", test, ", ".join(ensemble.members))
+def _row(cells: Sequence[str], *, bold: bool) -> str:
     start, end = ("<b>", "</b>") if bold else ("", "")
-    return "<tr>" + "".join(f"<td>{start}{_text(cell)}{end}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{start}{_text(cell, LONGEST_CELL)}{end}</td>" for cell in cells) + "</tr>"
 
 
-def _text(text: str) -> str:
+def _text(text: str, longest: int) -> str:
     text = one_line(text)
-    return escape(text if len(text) <= LONGEST_NAMES else text[: LONGEST_NAMES - 3] + "...")
+    return escape(text if len(text) <= longest else text[: longest - 3] + "...")

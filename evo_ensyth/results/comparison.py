@@ -57,11 +57,12 @@ class Comparison:
     def verdict(self) -> str:
         """``better``, ``worse``, ``open``, or ``unknown`` without a test split.
 
-        Interval and exact test must both exclude that there is no difference: of few samples, the test is the stricter.
+        Interval and corrected exact test must both exclude that there is no difference: of few samples, the test is the
+        stricter.
         """
-        if self.interval is None or self.p_value is None:
+        if self.interval is None or self.corrected is None:
             return "unknown"
-        if self.p_value >= 1 - LEVEL:
+        if self.corrected >= 1 - LEVEL:
             return "open"
         return "better" if self.interval[1] < 0 else "worse" if self.interval[0] > 0 else "open"
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 VOTE = "plurality, ties to the lowest class"  # of earlier formats
 CONSTRAINT_SIDES = ("at_most", "at_least")
 FORMAT = 4  # of the JSON form
-SHOWN_ROWS = 18
 
 
 @dataclass(frozen=True)
@@ -270,7 +269,7 @@ class Run:
         return written
 
     def __repr__(self) -> str:
-        text: str = renderer("console").run_as_text(self, SHOWN_ROWS)
+        text: str = renderer("console").run_as_text(self)
         return text
 
     def _repr_html_(self) -> str:

@@ -39,6 +39,15 @@ def test_an_ensemble_is_picked_by_size_and_by_cost(call, searched):
         assert picked["costs"]["ms"] <= ms
 
 
+def test_a_limit_on_what_was_not_minimised_says_that_cheaper_ensembles_may_exist(call, searched):
+    said = call("pick", "run", "--at-most", "watts=99")
+    assert said.err == (
+        "evo_ensyth: watts was not minimised, so cheaper ensembles may exist: search with --objectives "
+        "smoothed_error,n_members,watts.\n"
+    )
+    assert call("pick", "run", "--at-most", "n_members=3").err == ""
+
+
 def test_a_person_sees_which_members_vote_how_well_and_compared_with_what(call, searched):
     ensemble = max(searched["front"]["ensembles"], key=lambda ensemble: len(ensemble["indices"]))
     size = len(ensemble["indices"])
@@ -51,7 +60,7 @@ def test_a_person_sees_which_members_vote_how_well_and_compared_with_what(call, 
         f"votes: {size} of 9 members, the best of size {size}",
         "vote: plurality, ties by log-odds",
         f"test error % (95 %): {100 * error:.2f} ({100 * low:.2f} to {100 * high:.2f})",
-        f"the best {size} members",
+        "It is the whole pool, which needs no search",
         f"watts: {ensemble['costs']['watts']:g}",
     ):
         assert text in said

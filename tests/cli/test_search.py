@@ -131,15 +131,40 @@ def test_the_run_folder_holds_what_was_printed(call, npz, tmp_path):
     assert samples == splitting.stratified(truth, 0.5, 0)
 
 
-def test_a_person_sees_a_table(call, npz, arrays):
-    said = call("search", npz(arrays), "--objectives", "error,n_members")
+def test_a_person_sees_the_verdict_first_and_last_and_a_table_between(call, npz, tmp_path):
+    labels, truth = naive.random_votes(np.random.default_rng(3), 15, 200, 4)
+    path = npz({"labels": labels, "truth": truth})
+    said = call("search", path, "--objectives", "error,n_members", "--budget", 300, "--out", "run")
     assert said.status == 0
-    for text in ("votes: nsga2, seed 1", "hypervolume on the search split", "(whole pool)", "eel", "warning (!)"):
+    title, *lines = said.out.splitlines()
+    assert title == "votes: nsga2, seed 1; vote: plurality, ties by log-odds; minimised: error, n_members"
+    assert lines[:3] == lines[-3:]
+    for line, start in zip(lines[:3], ("Take th", "Expect an error of ", ""), strict=True):
+        assert line.startswith(start)
+    table = lines[3 : next(i for i, line in enumerate(lines) if line.startswith("* recommended"))]
+    assert max(map(len, table)) <= 120
+    page = (tmp_path / "run" / "report.md").read_text()
+    assert all(line.replace("_", r"\_") in page.replace("_", r"\_") for line in lines[1:3])
+    for text in ("hypervolume on the search split", "(whole pool)", "(best single member)", "minus best"):
         assert text in said.out
-    first, second = said.out.splitlines()[:2]
-    assert first.startswith("recommended (*): ")
-    assert "On unseen samples its error is" in first
-    assert "members" in second
+
+
+def test_few_rows_are_shown_unless_all_are_asked_for(call, npz):
+    """The rows go from the cheapest to the dearest, and the recommended one is among them."""
+    labels, truth = naive.random_votes(np.random.default_rng(3), 15, 200, 4)
+    path = npz({"labels": labels, "truth": truth, "cost_ms": np.arange(15)[::-1] + 0.5})
+    options = ("search", path, "--objectives", "ms,smoothed_error", "--budget", 300, "--folds", 0)
+    run = call(*options, "--json").json
+    n_front = len(run["front"]["ensembles"])
+    assert n_front > 10
+    few, everything = (call(*options, *more).out.splitlines() for more in ((), ("--all",)))
+    for lines, n_rows in ((few, 8), (everything, n_front)):
+        start = next(i for i, line in enumerate(lines) if set(line.strip()) == {"─"}) + 1
+        rows = lines[start : start + n_rows]
+        costs = [float(row.replace("*", " ").split()[0]) for row in rows]
+        assert costs == sorted(costs)
+        assert sum("*" in row for row in rows) == 1
+    assert f"and {n_front - 8} more ensembles; --all shows them, and so does report.md" in few
 
 
 def test_quiet_prints_the_folder_of_the_results_alone(call, npz, arrays):
@@ -190,7 +215,7 @@ def test_exact_fronts_record_what_is_proven(call, npz, arrays, max_size):
 
 def test_what_is_proven_is_marked(call, npz, arrays, tmp_path):
     said = call("search", npz(arrays), "--out", "run", "--objectives", "error,n_members")
-    assert "proven (=): no ensemble of 1 to 5 members has a lower error" in said.out
+    assert "= proven: no ensemble of 1 to 5 members has a lower error" in said.out
     assert "=*" in said.out
     assert "none of them has a lower error" in " ".join((tmp_path / "run/report.md").read_text().split())
 

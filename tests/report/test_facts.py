@@ -72,7 +72,7 @@ def test_without_a_test_split_nothing_is_said_of_it():
         (("n_members", "error"), ("n_members", "error")),
         (("error", "ms"), ("ms", "error")),
         (("ms", "n_members"), ("n_members", "ms")),
-        (("error",), ("error", "error")),
+        (("error",), ("n_members", "error")),
         (("ms", "error", "n_members"), ("ms", "error")),
     ],
 )

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from evo_ensyth.errors import one_line
-from evo_ensyth.report.facts import Facts, headline, p_value, ranges, recommended_because
+from evo_ensyth.report.facts import Facts, recommended_because
+from evo_ensyth.report.verdict import beside_parent, title, verdict
+from evo_ensyth.report.words import p_value, ranges
 from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
@@ -23,11 +25,12 @@ def page(facts: Facts) -> str:
     """Put the whole page together."""
     run = facts.main
     parts = [
-        f"# {_text(facts.problem)}: {_text(run.front.selector)}, seed {run.seed}",
-        _recommendation(run),
+        f"# {_text(title(run))}",
+        _verdict(run),
         _question(run),
         "![The front on both splits](front.svg)",
         _references(facts),
+        *_warnings(run),
         "## Every ensemble of the front\n\n" + _front_table(run) + _proven(run),
         *_baselines(run),
         "## Compared with the others\n\n" + _comparison(facts),
@@ -48,21 +51,16 @@ def _question(run: Run) -> str:
     )
 
 
-def _recommendation(run: Run) -> str:
-    recommended = run.recommended
-    lines = [
-        f"**Recommended: {recommended.size} {'member' if recommended.size == 1 else 'members'}** of "
-        f"{run.n_members}, {_names(recommended)}. " + _text(" ".join(headline(run, recommended))),
-        *(f"**Warning:** {_text(warning.text)}" for warning in run.warnings),
-    ]
-    return "\n\n".join(lines)
+def _verdict(run: Run) -> str:
+    take, *others = (_text(sentence) for sentence in verdict(run))
+    return "\n\n".join((f"**{take}**", *others))
 
 
 def _references(facts: Facts) -> str:
     run = facts.main
     recommended = run.recommended
     lines = [
-        f"The recommended ensemble is {_text(recommended_because(run))}.",
+        f"The recommended ensemble is {_text(recommended_because(run))}. " + _text(beside_parent(run, recommended)),
         "",
         f"| | members | {' | '.join(f'{split} error' for split in facts.splits)} |",
         f"| --- | --- | {' | '.join('---' for _ in facts.splits)} |",
@@ -71,6 +69,11 @@ def _references(facts: Facts) -> str:
         errors = " | ".join(_error(other, split) for split in facts.splits)
         lines.append(f"| {name} | {other.size} | {errors} |")
     return "\n".join(lines)
+
+
+def _warnings(run: Run) -> list[str]:
+    """Tell how the recommended ensemble's gains on the search split hold on the test split."""
+    return ["\n".join(f"- {_text(warning.text)}" for warning in run.warnings)] if run.warnings else []
 
 
 def _front_table(run: Run) -> str:
@@ -117,9 +120,8 @@ def _baselines(run: Run) -> list[str]:
         "## Is it worth the search?\n\n" + _table(header, rows),
         "Test error minus that of a simpler choice, in percentage points: below 0, the ensemble is better. In "
         "brackets Tango's 95 % interval for the same samples, as if this were the only comparison. p is that of "
-        "McNemar's exact test, corrected by Holm for the points of this front; in the first lines of this page it is "
-        "not, for the recommended ensemble was chosen before. The best k members, as many as the ensemble has and by "
-        "error on the search split, are what backward elimination leaves.",
+        "McNemar's exact test, corrected by Holm for the points of this front. The best k members, as many as the "
+        "ensemble has and by error on the search split, are what backward elimination leaves.",
     ]
 
 

@@ -1,0 +1,141 @@
+"""The verdict on an ensemble in three sentences: who votes, what error to expect, and whether less would do."""
+
+from evo_ensyth.report.words import p_value
+from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
+from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.run import Run
+
+SIMPLER = ("best_k", "single_best", "whole_pool")  # those of BASELINES that need no search
+
+
+def verdict(run: Run) -> tuple[str, str, str]:
+    """Say which ensemble to take, what error to expect of it, and whether anything simpler is as good.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    tuple of three str
+        Sentences in plain text, on the recommended ensemble. All p-values are those of the tables.
+    """
+    recommended = run.recommended
+    return members_to_take(run), expected_error(run, recommended), beside_simpler(run, recommended)
+
+
+def title(run: Run) -> str:
+    """Name a run: what was searched, how, by which vote, and what was minimised."""
+    interrupted = " (interrupted)" if run.interrupted else ""
+    return (
+        f"{run.problem}: {run.front.selector}, seed {run.seed}{interrupted}; vote: {run.vote}; "
+        f"minimised: {', '.join(run.objectives)}"
+    )
+
+
+def members_to_take(run: Run) -> str:
+    """Name all members of the recommended ensemble, and say how they vote."""
+    recommended = run.recommended
+    these = "this one" if recommended.size == 1 else f"these {recommended.size}"
+    return f"Take {these} of {run.n_members} members (vote: {run.vote}): {', '.join(recommended.members)}."
+
+
+def expected_error(run: Run, ensemble: Ensemble) -> str:
+    """Say what error to expect of an ensemble of the run's front on unseen samples, and how that is known."""
+    # The estimate is that of what the search recommends, not of any other ensemble.
+    estimate = run.estimate if ensemble.indices == run.recommended.indices else None
+    tested = ensemble.interval("test")
+    on_test = tested and with_interval(ensemble.error("test"), tested)
+    if estimate is None and on_test is None:
+        return "Its error on unseen samples is unknown: there is neither a nested estimate nor a test split."
+    if estimate is None:
+        return f"On the test split, which the search has not seen, its error is {on_test}."
+    expected = with_interval(estimate.error, estimate.interval)
+    test = f"on the test split it is {on_test}" if on_test else "there is no test split"
+    return f"Expect an error of {expected} on unseen samples, by {estimate.n_folds}-fold nested estimate; {test}."
+
+
+def beside_simpler(run: Run, ensemble: Ensemble) -> str:
+    """Say how an ensemble of the run's front compares with what is simpler to have, and with the parent."""
+    comparisons = ensemble.comparisons
+    if not comparisons and not ensemble.is_single_best and ensemble.size < run.n_members:
+        return "Whether anything simpler is as good is unknown: the run compares it with nothing."
+    shown = {name: comparisons[name] for name in BASELINES if name in comparisons}
+    if ensemble.size == 1:
+        shown.pop("best_k", None)  # the best single member
+    clauses = _itself(run, ensemble)
+    if not run.n_test:
+        return _on_search_alone(shown, clauses, ensemble.size)
+    simpler = {comparison.verdict for name, comparison in shown.items() if name in SIMPLER}
+    if "worse" in simpler:
+        start = "Something simpler is better: "
+    elif clauses or not simpler:
+        start = ""
+    else:
+        start = "Something simpler may be as good: " if "open" in simpler else "Nothing simpler is as good: "
+    for outcome, words in (("worse", "it is worse than"), ("open", "it is not shown to beat"), ("better", "it beats")):
+        rivals = [
+            f"{baseline_name(name, ensemble.size)} ({_difference(comparison)})"
+            for name, comparison in shown.items()
+            if comparison.verdict == outcome
+        ]
+        clauses += [f"{words} {_listed(rivals, 'or' if outcome == 'open' else 'and')}"] if rivals else []
+    if not ensemble.is_single_best and not _shown_to_beat_the_best(run):
+        clauses.append("no ensemble is shown to beat the best single member")
+    return _sentence(start + "; ".join(clauses))
+
+
+def beside_parent(run: Run, ensemble: Ensemble) -> str:
+    """Say what an ensemble costs beside the network that its members were made from; empty where nothing is known."""
+    both = [name for name in ensemble.costs if run.parent_costs.get(name, 0) > 0]
+    times = ", ".join(f"{ensemble.costs[name] / run.parent_costs[name]:.2f} times the {name}" for name in both)
+    return f"Compared with the parent it has {times}." if both else ""
+
+
+def with_interval(error: float, interval: tuple[float, float]) -> str:
+    """Write an error with its 95 % interval, in percent."""
+    low, high = interval
+    return f"{100 * error:.2f} % (95 % interval: {100 * low:.2f} to {100 * high:.2f})"
+
+
+def _itself(run: Run, ensemble: Ensemble) -> list[str]:
+    """What an ensemble is that needs no search; empty where it needs one."""
+    if ensemble.size == run.n_members and ensemble.size > 1:
+        return ["it is the whole pool, which needs no search"]
+    if not ensemble.is_single_best:
+        itself = ensemble.size > 1 and "best_k" not in ensemble.comparisons
+        return [f"these are {baseline_name('best_k', ensemble.size)}, which need no search"] if itself else []
+    better = _shown_to_beat_the_best(run)
+    told = f"{better} on this front {'is' if better == 1 else 'are'}" if better else "no ensemble is"
+    return [f"it is the best single member, and {told} shown to beat it" if run.n_test else "it is the best single one"]
+
+
+def _shown_to_beat_the_best(run: Run) -> int:
+    having = [one.comparisons["single_best"] for one in run.front if "single_best" in one.comparisons]
+    return sum(comparison.verdict == "better" for comparison in having)
+
+
+def _on_search_alone(shown: dict[str, Comparison], clauses: list[str], size: int) -> str:
+    rivals = [
+        f"{100 * comparison.on_search:+.2f} points beside {baseline_name(name, size)}"
+        for name, comparison in shown.items()
+    ]
+    if rivals:
+        clauses.append(
+            f"on the search split, where it was chosen, its error is {_listed(rivals, 'and')}, and no test split tells "
+            "how much of that is luck"
+        )
+    return _sentence("; ".join(clauses))
+
+
+def _difference(comparison: Comparison) -> str:
+    assert comparison.on_test is not None
+    return f"{100 * comparison.on_test:+.2f} points, p {p_value(comparison.corrected)}"
+
+
+def _listed(words: list[str], last: str) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

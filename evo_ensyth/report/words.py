@@ -1,0 +1,29 @@
+"""Numbers in words, as tables and pages write them."""
+
+from collections.abc import Sequence
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value with as many digits as are of use."""
+    return "-" if p is None else "below 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def short_p_value(p: float | None) -> str:
+    """Write a p-value for a narrow column."""
+    return p_value(p).replace("below ", "<")
+
+
+def ranges(sizes: Sequence[int]) -> str:
+    """Sizes in words: 1 to 5, 7."""
+    parts: list[list[int]] = []
+    for size in sorted(sizes):
+        if parts and size == parts[-1][-1] + 1:
+            parts[-1].append(size)
+        else:
+            parts.append([size])
+    return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def shown_value(number: float) -> str:
+    """Write the value of an objective: large ones as whole numbers, others with four digits."""
+    return f"{number:,.0f}" if 1_000 <= abs(number) < 1e12 else f"{number:.4g}"
