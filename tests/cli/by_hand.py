@@ -15,7 +15,7 @@ RUN_KEYS = [
     "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives", "units",
     "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by", "recommended_index",
     "estimate", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
-    "parent_costs", "fingerprints", "source", "versions",
+    "parent_costs", "fingerprints", "source", "classes", "versions",
 ]  # fmt: skip
 FRONT_KEYS = [
     "selector", "settings", "leading", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",

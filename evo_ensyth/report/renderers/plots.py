@@ -22,7 +22,8 @@ from evo_ensyth.results.run import Run
 TITLES = {"search": "error on the search split (optimistic)", "test": "error on the test split (unseen)"}
 PANEL_WIDTH = 4.3  # inches
 SIZES = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000)
-NAME_HEIGHT = 0.065  # of a panel
+NAME_HEIGHT = 0.065  # of a panel, as the next one
+LETTER_WIDTH = 0.02
 LARGE = 10_000  # from here on, ticks are 20k, 3M
 LETTERS = 14  # of a note, in an inch
 
@@ -181,7 +182,7 @@ def _name_points(axes: Axes, facts: Facts, split: str, upwards: str) -> None:
     for (x, y), name in sorted(places, key=lambda place: place[0][1]):
         height = min(max(y + 1.5 * NAME_HEIGHT, taken), 0.97)
         taken = height + NAME_HEIGHT
-        right = x > 0.55
+        right = x + LETTER_WIDTH * len(name) > 1  # then to the left of its point
         note = axes.annotate(
             name, (x, y), (x - 0.04 if right else x + 0.04, height), "axes fraction", "axes fraction",
             ha="right" if right else "left", va="center", fontsize=8, zorder=6,
