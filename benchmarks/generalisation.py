@@ -60,9 +60,8 @@ BASELINES = tuple(
     name + PLAIN for name in ("backward_elimination", "forward_greedy", "caruana", "single_best", "whole_pool", "nsga2")
 )
 METHODS = (
-    "nsga2", "nsga2+half", "nsga2+plurality:lowest", "nsga2/lowest_error", "nsga2@shrunk_error", "forward_greedy",
-    "forward_greedy+half", "forward_greedy+soft", "forward_greedy+plurality:log_odds", "backward_elimination",
-    "orientation_ordering", *BASELINES,
+    "nsga2", "forward_greedy", "forward_greedy+half", "forward_greedy+soft", "forward_greedy+plurality:lowest",
+    "forward_greedy/lowest_error", "forward_greedy@shrunk_error", "backward_elimination", *BASELINES,
 )  # fmt: skip
 
 
