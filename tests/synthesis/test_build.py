@@ -223,7 +223,7 @@ def test_latency_is_a_cost_of_which_a_shared_trunk_has_its_part(measured):
     assert shared.costs["latency_ms"] > 0
     assert stored.pool.parent.costs["latency_ms"] > 0
     both = np.array([[True, True, False, False]])
-    total = Ensembles(both, stored.pool, stored.pool.search).total("latency_ms")
+    total = Ensembles(both, stored.pool.members, stored.pool.search).total("latency_ms")
     np.testing.assert_allclose(total, latency[:2].sum() - shared.costs["latency_ms"])
 
 
