@@ -7,7 +7,7 @@ it, with a front; each `Ensemble` of the front predicts. ``evo-ensyth --help`` o
 >>> pool = ee.load("runs/reference/fashion_mnist/predictions.npz")
 >>> run = ee.search(pool, ["error", "n_members"], selector="forward_greedy")
 >>> len(run.recommended.members), len(pool)
-(5, 36)
+(4, 36)
 """
 
 import importlib

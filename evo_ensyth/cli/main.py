@@ -30,8 +30,12 @@ class _StoppedError(Exception):
     """Ctrl-C in a command."""
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read the output of a command has gone."""
+
+
 class _Commands(TyperGroup):
-    """The commands. Left to itself, typer would end on Ctrl-C without a word."""
+    """The commands. Left to itself, typer would end on Ctrl-C without a word, and on a closed pipe with status 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
@@ -39,6 +43,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _StoppedError from error
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
 
 
 app = typer.Typer(
@@ -109,6 +115,8 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
         return _complain(str(error), 2)
     except (KeyboardInterrupt, _StoppedError):
         return _complain("stopped; nothing half-made is left, and what was finished is kept.", INTERRUPTED)
+    except _ReaderGoneError as error:
+        raise BrokenPipeError from error
     except Exception as error:
         # Typer brings its own copy of click, whose usage errors can be recognised by what they offer.
         if not hasattr(error, "format_message"):

@@ -17,6 +17,7 @@ COMMANDS = [
     ["compare"],
     ["pick"],
     ["list"],
+    ["convert"],
     ["pool"],
     ["pool", "build"],
     ["pool", "status"],
