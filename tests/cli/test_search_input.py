@@ -182,4 +182,4 @@ def test_a_terminal_that_knows_only_ascii_is_enough(npz, arrays, tmp_path, envir
         )  # fmt: skip
         assert (said.returncode, said.stderr) == (0, b"")
         assert shown in said.stdout
-        assert b"search error %" in said.stdout
+        assert b"test error" in said.stdout

@@ -15,7 +15,7 @@ def test_the_example_runs(monkeypatch, capsys):
     assert isinstance(names["mine"], Pool)
     assert len(names["small"]) == 3
     printed = capsys.readouterr().out
-    assert printed.startswith("<Run of nsga2 on 'predictions', seed 1")
+    assert printed.startswith("<Run of predictions: nsga2, seed 1")
     assert "local_search" in printed
 
 
