@@ -281,8 +281,10 @@ def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
 def build_pool(
     problem: str,
     *,
+    device: str = "auto",
     workers: int | None = None,
     without_failed: bool = False,
+    allow_mixed: bool = False,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Pool:
     """Build the pool of a problem by its recipe, or continue where an earlier build was interrupted.
@@ -291,19 +293,26 @@ def build_pool(
     ----------
     problem : str
         Name, path or dotted name of the problem's module.
+    device : str
+        Where networks are trained and run: ``cpu``, ``cuda`` (every card), ``cuda:1`` (one of them), ``mps``, or
+        ``auto``: the kind that the pool was begun on, for a new one what is there.
     workers : int, optional
-        Processes that make members; by default as many as keep the processors busy, 0 for this one alone.
+        Processes that make members; by default as many as keep the processors or the cards busy, 0 for this one alone.
     without_failed : bool
         Finish the pool without members that cannot be made.
+    allow_mixed : bool
+        Continue a pool on another kind of device than it was begun on.
     on_progress : function of (n_done, n_planned, text), optional
 
     Raises
     ------
     InputError
-        No such problem, or one without a recipe.
+        No such problem, or one without a recipe; or the device is not there, or not the one that the pool was begun on.
     UnfinishedError
         Some members could not be made; the others are kept.
     """
     show = on_progress or (lambda done, total, text: None)
-    workspace.build_pool(problem, show, workers=workers, without_failed=without_failed)
+    workspace.build_pool(
+        problem, show, device=device, workers=workers, without_failed=without_failed, allow_mixed=allow_mixed
+    )
     return workspace.stored_pool(problem).pool

@@ -185,8 +185,10 @@ def build_pool(
     name: str,
     progress: Callable[[int, int, str], None],
     *,
+    device: str = "auto",
     workers: int | None = None,
     without_failed: bool = False,
+    allow_mixed: bool = False,
 ) -> Path:
     """Build the pool of a problem in ``runs/<problem>/pool`` by its recipe, or continue where it was interrupted.
 
@@ -195,10 +197,15 @@ def build_pool(
     name : str
         Problem, as for `load_problem`.
     progress : function of (done, total, text)
+    device : str
+        Where networks are trained and run: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see
+        `synthesis.build_pool`.
     workers : int, optional
-        Processes that make members, 0 for this one alone; by default as many as keep the processors busy.
+        Processes that make members, 0 for this one alone; by default as many as keep the processors or the cards busy.
     without_failed : bool
         Finish the pool without the members that cannot be made.
+    allow_mixed : bool
+        Continue a pool on another kind of device than it was begun on.
 
     Returns
     -------
@@ -221,9 +228,11 @@ def build_pool(
         folder,
         problem=problem_name(name),
         progress=progress,
-        workers=synthesis.default_workers(recipe) if workers is None else workers,
+        device=device,
+        workers=workers,
         prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
         without_failed=without_failed,
+        allow_mixed=allow_mixed,
     )
     return folder
 
@@ -243,13 +252,14 @@ def planned_members(name: str) -> tuple[str, ...]:
     return tuple(member.name for member in _recipe(name).members())
 
 
-def pool_estimate(name: str, progress: Callable[[int, int, str], None], *, workers: int | None = None) -> "Estimate":
+def pool_estimate(
+    name: str, progress: Callable[[int, int, str], None], *, device: str = "auto", workers: int | None = None
+) -> "Estimate":
     """Estimate what the pool of a problem still takes; parameters and errors as in `build_pool`."""
     folder = _build_folder(name)
-    from evo_ensyth.synthesis import default_workers, estimate_pool
+    from evo_ensyth.synthesis import estimate_pool
 
-    workers = default_workers(folder.recipe) if workers is None else workers
-    return estimate_pool(folder, workers=workers, progress=progress)
+    return estimate_pool(folder, workers=workers, progress=progress, device=device)
 
 
 def problem_name(target: str) -> str:

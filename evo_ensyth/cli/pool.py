@@ -43,14 +43,26 @@ def build(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show which members there would be, and what they would take.")
     ] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="auto | cpu | cuda | cuda:1 | mps",
+            help="Where networks are trained and run. 'auto' is the kind that the pool was begun on, or what is there.",
+        ),
+    ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Processes that make members, 0 for this one alone. [default: as many as there are cores]"
+            min=0,
+            help="Processes that make members, 0 for this one alone. "
+            "[default: as many as there are cores, or one for each card]",
         ),
     ] = None,
     without_failed: Annotated[
         bool, typer.Option("--without-failed", help="Finish the pool without members that cannot be made.")
+    ] = False,
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="Continue a pool on another kind of device than it was begun on.")
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -61,11 +73,13 @@ def build(
     from evo_ensyth.io import read_pool
 
     if dry_run:
-        _print_plan(problem, workers, as_json=as_json, quiet=quiet)
+        _print_plan(problem, device, workers, as_json=as_json, quiet=quiet)
         return
     try:
         with progress.pool_progress(quiet=quiet) as show:
-            folder = workspace.build_pool(problem, show, workers=workers, without_failed=without_failed)
+            folder = workspace.build_pool(
+                problem, show, device=device, workers=workers, without_failed=without_failed, allow_mixed=allow_mixed
+            )
     except UnfinishedError:
         if as_json:
             print(json.dumps(_status(problem)))
@@ -89,7 +103,9 @@ def build(
     elif quiet:
         print(folder)
     else:
-        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}")
+        card = made.about.get("device", {}).get("card")
+        where = "" if card is None else f", made on {card}"
+        print(f"{folder}: {len(made.pool)} members, test errors {errors.min():.2%} to {errors.max():.2%}{where}")
 
 
 @pool.command()
@@ -167,7 +183,7 @@ def export(
         print(f"{file}: {len(stored.pool)} members, {file.stat().st_size:,} bytes")
 
 
-def _print_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
+def _print_plan(problem: str, device: str, workers: int | None, *, as_json: bool, quiet: bool) -> None:
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.report import pool_console
@@ -175,7 +191,7 @@ def _print_plan(problem: str, workers: int | None, *, as_json: bool, quiet: bool
     planned = workspace.planned_members(problem)
     try:
         with progress.pool_progress(quiet=quiet) as show:
-            estimate = dataclasses.asdict(workspace.pool_estimate(problem, show, workers=workers))
+            estimate = dataclasses.asdict(workspace.pool_estimate(problem, show, device=device, workers=workers))
     except InputError as error:  # The members are known without the data.
         estimate = {"reason": str(error)}
     if as_json:

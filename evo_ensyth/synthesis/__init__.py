@@ -38,7 +38,8 @@ from evo_ensyth.synthesis.recipe import Latency, OtherParent, Recipe, Route, ens
 from evo_ensyth.synthesis.training import FineTuning, Training
 
 if TYPE_CHECKING:
-    from evo_ensyth.synthesis.build import build_pool, default_workers
+    from evo_ensyth.synthesis.build import build_pool
+    from evo_ensyth.synthesis.devices import default_workers
     from evo_ensyth.synthesis.estimate import estimate_pool
     from evo_ensyth.synthesis.member import load_member
     from evo_ensyth.synthesis.shared_trunk import SharedTrunkEnsemble
@@ -76,7 +77,7 @@ __all__ = [
 NEEDING_TORCH = {
     "SharedTrunkEnsemble": "shared_trunk",
     "build_pool": "build",
-    "default_workers": "build",
+    "default_workers": "devices",
     "estimate_pool": "estimate",
     "load_member": "member",
 }

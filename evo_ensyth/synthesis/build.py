@@ -1,6 +1,5 @@
 """From a recipe to a finished pool folder; a build that was interrupted continues where it stopped."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
+from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
 from evo_ensyth.synthesis.progress import Progress, silent
 from evo_ensyth.synthesis.recipe import Planned, Recipe
 from evo_ensyth.synthesis.reproducibility import reproducible
@@ -27,9 +27,11 @@ def build_pool(
     *,
     problem: str,
     progress: Progress | None = None,
-    workers: int = 0,
+    device: str = "auto",
+    workers: int | None = 0,
     prepare: Callable[[], object] | None = None,
     without_failed: bool = False,
+    allow_mixed: bool = False,
 ) -> None:
     """Build a pool, continue one that was begun, or extend one whose recipe has grown.
 
@@ -42,49 +44,60 @@ def build_pool(
         Name of the problem that the pool is for.
     progress : Progress, optional
         Called with how much of the present stage is done: training the parent, making members.
-    workers : int
-        Number of processes that make members; 0 to do everything in this one. The pool does not depend on it.
+    device : str
+        Where networks are trained and run: ``cpu``, ``cuda`` (every card, each with workers of its own), ``cuda:1``
+        (one card), ``mps``, or ``auto``: the kind that the pool was begun on, for a new one what is there.
+    workers : int, optional
+        Number of processes that make members; 0 to do everything in this one. The pool does not depend on it. None
+        stands for as many as keep the processors or the cards busy.
     prepare : callable, optional
         Called without arguments in every worker before it receives the recipe. It must be importable.
     without_failed : bool
         Finish the pool without members that cannot be made, instead of leaving it unfinished.
+    allow_mixed : bool
+        Continue a pool on another kind of device than it was begun on. Its members are then not those that its recipe
+        makes on either.
 
     Raises
     ------
     InputError
-        The folder holds something else, was begun with another recipe, or is in use by another process; or the recipe
-        cannot be followed.
+        The folder holds something else, was begun with another recipe or on another kind of device, or is in use by
+        another process; or the recipe cannot be followed, or the device is not there.
     UnfinishedError
         Some members could not be made; the others are kept, and the next build tries these again.
     """
-    if workers < 0:
+    if workers is not None and workers < 0:
         raise InputError(f"workers is {workers}; it must be 0 or more.")
     target = BuildFolder(Path(folder), recipe, problem)
     target.check_claim()
-    with reproducible(recipe.threads):
+    devices = find_devices(device, target.device_kinds())
+    workers = default_workers(recipe, devices) if workers is None else workers
+    with reproducible(recipe.threads, devices[0]):
         is_done = target.is_closed() and not target.failures()
-        builder = None if is_done else Builder(target)  # Fails before the folder is created.
-        with target.claimed():
+        if not is_done and not allow_mixed:
+            target.check_device(devices[0].type)
+        builder = None if is_done else Builder(target, devices[0])  # Fails before the folder is created.
+        with target.claimed(None if is_done else devices[0].type):
             if builder is not None:
                 target.work.mkdir(exist_ok=True)
-                _make_members(builder, progress or silent, workers, prepare)
+                _make_members(builder, progress or silent, workers, devices, prepare)
                 target.check_complete(without_failed=without_failed)
                 target.close(n_classes=builder.n_classes, about=_about(builder))
 
 
-def default_workers(recipe: Recipe) -> int:
-    """Number of workers that keeps the processors busy that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // recipe.threads)
-
-
-def _make_members(builder: Builder, progress: Progress, workers: int, prepare: Callable[[], object] | None) -> None:
+def _make_members(
+    builder: Builder,
+    progress: Progress,
+    workers: int,
+    devices: Sequence[torch.device],
+    prepare: Callable[[], object] | None,
+) -> None:
     """Make all members and controls that can be made, and write down why others cannot."""
     folder, planned = builder.folder, builder.recipe.planned()
     n_made = sum(folder.is_made(member) for member in planned)
     schedule = Schedule(steps_left(folder), n_made, len(planned), progress)
     if workers:
-        work_in_processes(schedule, folder, workers, prepare)
+        work_in_processes(schedule, folder, workers, devices, prepare)
     else:
         work_here(schedule, builder)
     folder.write_failures(schedule.failures)
@@ -111,6 +124,8 @@ def _about(builder: Builder) -> dict[str, Any]:
         "controls": [
             _control(folder, member) for member in recipe.planned() if member.is_control and folder.is_made(member)
         ],
+        "device": describe_device(builder.device),
+        **({"devices": list(folder.device_kinds())} if len(folder.device_kinds()) > 1 else {}),
         "versions": {"evo_ensyth": __version__, "numpy": np.__version__, "torch": str(torch.__version__)},
     }
 

@@ -113,15 +113,48 @@ class BuildFolder:
                 "not at all."
             )
 
-    def write_claim(self) -> None:
-        """Write down what the folder is for, unless it says exactly that."""
+    def write_claim(self, kind: str | None = None) -> None:
+        """Write down what the folder is for, and on which kind of device it is worked on, unless it says that."""
         path = self.path / "recipe.json"
-        if not path.exists() or read_json(path) != self._claim:
-            write_json(path, self._claim)
+        kinds = dict.fromkeys((*self.device_kinds(), *(() if kind is None else (kind,))))
+        # Earlier versions knew the CPU only, and did not say so.
+        claim = {**self._claim, **({} if list(kinds) in ([], ["cpu"]) else {"devices": list(kinds)})}
+        if not path.exists() or read_json(path) != claim:
+            write_json(path, claim)
+
+    def device_kinds(self) -> tuple[str, ...]:
+        """Kinds of device that members were made on so far, in order; none for a folder that is not begun."""
+        path = self.path / "recipe.json"
+        if not path.exists():
+            return ()
+        kinds = read_json(path).get("devices", ["cpu"])
+        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+            raise InputError(f"{path}: field 'devices' must be a list of names.")
+        return tuple(kinds)
+
+    def check_device(self, kind: str) -> None:
+        """Check that members were made on this kind of device so far, if any were.
+
+        Raises
+        ------
+        InputError
+            They were made on another kind.
+        """
+        begun = self.device_kinds()
+        if begun and kind not in begun:
+            raise InputError(
+                f"{self.path} was begun on the device {begun[-1]}; members made on {kind} would not be what its recipe "
+                f"makes there. Name the device {begun[-1]}, or allow mixed devices (--allow-mixed)."
+            )
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self, kind: str | None = None) -> Iterator[None]:
         """Create the folder if necessary, keep other processes out of it, and remove working files at the end.
+
+        Parameters
+        ----------
+        kind : str, optional
+            Of the device that members are going to be made on.
 
         Raises
         ------
@@ -130,7 +163,7 @@ class BuildFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with held_folder(self.path):
-            self.write_claim()  # Also for a finished pool: earlier versions wrote less.
+            self.write_claim(kind)  # Also for a finished pool: earlier versions wrote less.
             yield
             self._clean_up()
 

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.io.manifest import SPLITS
-from evo_ensyth.io.pool_folder import amend_member, write_member, write_parent_labels, write_truth
+from evo_ensyth.io.pool_folder import Answers, amend_member, write_member, write_parent_labels, write_truth
 from evo_ensyth.synthesis import datasets, measure, networks
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.compression import CompressionInputs
 from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.devices import CPU, memory_reported
 from evo_ensyth.synthesis.layer_surgery import as_safetensors, with_state
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.progress import Progress
@@ -33,6 +34,8 @@ class Builder:
     Parameters
     ----------
     folder : BuildFolder
+    device : torch.device
+        Where networks are trained and run.
 
     Raises
     ------
@@ -40,8 +43,8 @@ class Builder:
         The recipe cannot be followed with this data set and these networks.
     """
 
-    def __init__(self, folder: BuildFolder) -> None:
-        self.folder, self.recipe = folder, folder.recipe
+    def __init__(self, folder: BuildFolder, device: torch.device = CPU) -> None:
+        self.folder, self.recipe, self.device = folder, folder.recipe, device
         dataset = datasets.load(self.recipe.dataset)
         self.n_classes = len(dataset.classes)
         self.splits = datasets.splits(dataset, self.recipe.n_search, self._seed("splits"))
@@ -63,7 +66,16 @@ class Builder:
             Called with every product as soon as it exists.
         progress : Progress
             Called with how much of this step is done.
+
+        Raises
+        ------
+        EvoEnsythError
+            The step cannot be done, for instance because the card has too little memory.
         """
+        with memory_reported(self.device):
+            self._do(step, give, progress)
+
+    def _do(self, step: Step, give: Callable[[str], None], progress: Progress) -> None:
         if step.kind == "train":
             self._train(step.parent, progress)
         elif step.kind == "compress":
@@ -91,10 +103,7 @@ class Builder:
 
     def accuracies(self, network: Network) -> dict[str, float]:
         """Share of correct labels on the search and the test split."""
-        return {
-            split: measure.accuracy(measure.predict(network, self.splits[split]), self.splits[split])
-            for split in SPLITS
-        }
+        return {split: measure.accuracy(self._predict(network, split), self.splits[split]) for split in SPLITS}
 
     def measure_latencies(self, how: Latency, progress: Progress) -> None:
         """Measure the members that were not measured in this way yet; nothing else should be running."""
@@ -127,6 +136,7 @@ class Builder:
                 self.splits["train"],
                 training,
                 seed=self._seed("training", *_words(name)),
+                device=self.device,
                 checkpoint=checkpoint,
                 progress=lambda done, total, text: progress(done, total, f"{title}, {text}"),
             )
@@ -135,7 +145,7 @@ class Builder:
             return
         for split in SPLITS:
             write_truth(self.folder.path, split, self.splits[split].y_true)
-            write_parent_labels(self.folder.path, split, measure.predict(self.parent(), self.splits[split]).y_pred)
+            write_parent_labels(self.folder.path, split, self._predict(self.parent(), split).y_pred)
 
     def _compress(self, member: Planned, give: Callable[[str], None], progress: Progress) -> None:
         """Make all variants of the method that a member comes from."""
@@ -148,9 +158,11 @@ class Builder:
         source, origin = self._source(member)
         made: list[str] = []
         progress(0, 0, label)
+        calibration, untrained = self._calibration(member.parent), self._untrained[member.parent]
+        inputs = CompressionInputs(calibration, self.splits["train"], untrained, self.device)
         variants = compressor.variants(
             source,
-            CompressionInputs(self._calibration(member.parent), self.splits["train"], self._untrained[member.parent]),
+            inputs,
             seed=self._seed("compression"),
             scratch=scratch,
             progress=lambda text: progress(len(made), 0, text),
@@ -183,9 +195,10 @@ class Builder:
         network = with_state(self._untrained[member.parent], load_file(described.with_suffix(".safetensors")))
         origin = variant["origin"]
         if member.fine_tuning is not None:
-            network = fine_tune(network, self.splits["train"], member.fine_tuning, seed=self._seed(member.name))
+            seed = self._seed(member.name)
+            network = fine_tune(network, self.splits["train"], member.fine_tuning, seed=seed, device=self.device)
             origin = {**origin, "fine_tuning": member.fine_tuning.name}
-        answers = {split: measure.predict(network, self.splits[split]) for split in SPLITS}
+        answers = {split: self._predict(network, split) for split in SPLITS}
         write_member(
             self.folder.member_root(member),
             member.name,
@@ -200,6 +213,9 @@ class Builder:
             answers=answers,
             weights=as_safetensors(network),
         )
+
+    def _predict(self, network: Network, split: str) -> Answers:
+        return measure.predict(network, self.splits[split], self.device)
 
     def _member(self, member: Planned) -> Network:
         return with_state(self._untrained[member.parent], load_file(self.folder.weights(member)))

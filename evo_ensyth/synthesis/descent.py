@@ -2,8 +2,8 @@
 
 L2 terms are 0.5 lambda ||W||^2, without biases, and part of the loss, so that Adam rescales their gradient too.
 
-On one machine with a fixed number of threads, a seed determines every bit of the result: what an epoch draws depends
-only on the seed and the number of the epoch.
+On one kind of device, with a fixed number of threads, a seed determines every bit of the result: what an epoch draws
+depends only on the seed and the number of the epoch. Networks come from the processor's memory and return to it.
 """
 
 import copy
@@ -21,7 +21,9 @@ from torch.nn import functional
 
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.synthesis.cuda_graph import CapturedStep
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.layer_surgery import is_quantised
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.progress import Progress
@@ -32,6 +34,7 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Mean loss over a batch, given what the network computes in float32 and the true labels, (n_samples,)."""
 
 STEPS_BETWEEN_REPORTS = 25
+FEWEST_STEPS = 20  # of a training worth capturing as a CUDA graph
 
 
 def train(
@@ -40,6 +43,8 @@ def train(
     settings: Training,
     *,
     seed: int,
+    device: torch.device = CPU,
+    graph: bool = True,
     checkpoint: Path | None = None,
     stop: Callable[[Network], bool] | None = None,
     progress: Progress | None = None,
@@ -53,10 +58,13 @@ def train(
     data : Split
     settings : Training
     seed : int
+    device : torch.device
+    graph : bool
+        On a CUDA card, replay a step that was captured once, where that is possible; this does not change a bit.
     checkpoint : Path, optional
         Written after every epoch. If it exists, training resumes from it, with the same result as in one go.
     stop : callable, optional
-        Called with the network after every epoch; training ends once it returns true.
+        Called with the network, on the device, after every epoch; training ends once it returns true.
     progress : Progress, optional
 
     Raises
@@ -66,8 +74,8 @@ def train(
     EvoEnsythError
         Training diverged.
     """
-    network = copy.deepcopy(network)
-    descent = _Descent(network, data, settings, seed, progress=progress)
+    network = copy.deepcopy(network).to(device)
+    descent = _Descent(network, data, settings, seed, device, graph=graph, progress=progress)
     begun = 0 if checkpoint is None else _resumed(checkpoint, descent)
     for epoch in range(begun, settings.epochs):
         descent.run_epoch(epoch)
@@ -75,7 +83,7 @@ def train(
             _keep(checkpoint, descent, epoch + 1)
         if stop is not None and stop(descent.network):
             break
-    return network.eval()
+    return network.eval().to(CPU)
 
 
 def fine_tune(
@@ -84,6 +92,8 @@ def fine_tune(
     settings: FineTuning,
     *,
     seed: int,
+    device: torch.device = CPU,
+    graph: bool = True,
     loss: Loss = functional.cross_entropy,
     progress: Progress | None = None,
 ) -> Network:
@@ -91,14 +101,15 @@ def fine_tune(
 
     Parameters and errors are those of `train`; ``loss`` takes the place of the cross entropy.
     """
-    network = copy.deepcopy(network)
+    network = copy.deepcopy(network).to(device)
     frozen = [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     for layer in frozen:
         layer.requires_grad_(False)
-    descent = _Descent(network, data, settings, seed, zeros=_zeros(network), loss=loss, progress=progress)
+    zeros = _zeros(network)
+    descent = _Descent(network, data, settings, seed, device, zeros=zeros, loss=loss, graph=graph, progress=progress)
     for epoch in range(settings.epochs):
         descent.run_epoch(epoch)
-    return network.requires_grad_(True).eval()
+    return network.requires_grad_(True).eval().to(CPU)
 
 
 def _zeros(network: Network) -> dict[nn.Parameter, torch.Tensor]:
@@ -115,9 +126,12 @@ class _Descent:
     data: Split
     settings: Training
     seed: int
+    device: torch.device
     zeros: Mapping[nn.Parameter, torch.Tensor] = field(default_factory=dict)
     loss: Loss = functional.cross_entropy
+    graph: bool = True
     progress: Progress | None = None
+    captured: CapturedStep | None = None
 
     def __post_init__(self) -> None:
         layers = weighted_layers(self.network)
@@ -131,19 +145,23 @@ class _Descent:
             if isinstance(module, nn.Dropout):
                 module.p = 1 - self.settings.keep
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[self.settings.optimiser]
-        self.optimiser: torch.optim.Optimizer = kind(self.parameters, lr=self.settings.learning_rate)
-        self.images, self.y_true = torch.tensor(self.data.images), torch.tensor(self.data.y_true, dtype=torch.long)
+        self.optimiser = _optimiser(self.parameters, self.settings, self.device)
+        self.images = torch.tensor(self.data.images).to(self.device)
+        self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)
         self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
-        self.autocast = self.settings.bfloat16 and _has_bfloat16()
+        self.autocast = self.settings.bfloat16 and _has_bfloat16(self.device)
+        n_steps = self.settings.epochs * (len(self.data) // self.settings.batch)
+        self.graph = self.graph and self.device.type == "cuda" and n_steps >= FEWEST_STEPS
 
     def run_epoch(self, epoch: int) -> None:
         """Show every image once, in an order drawn for this epoch."""
         self.network.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(self.seed, "dropout", epoch))  # Dropout knows only the global generator.
+        cards = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cards):
+            torch.manual_seed(derived_seed(self.seed, "dropout", epoch))  # Dropout knows only the global generators.
             rng = torch.Generator().manual_seed(derived_seed(self.seed, "images", epoch))
-            order = torch.randperm(len(self.data), generator=rng)
+            order = torch.randperm(len(self.data), generator=rng).to(self.device)
+            rng = rng if self.device == CPU else torch.Generator(self.device).manual_seed(rng.initial_seed())
             for index in range(self.steps_per_epoch):
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
                 step = epoch * self.steps_per_epoch + index
@@ -156,8 +174,19 @@ class _Descent:
     def _step(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         rate = self.settings.learning_rate * self.settings.decay ** (step // self.settings.decay_steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.autocast):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        if self.graph and len(images) == self.settings.batch:
+            if self.captured is None:
+                self.captured = CapturedStep(self._descend, self.network, self.optimiser, images, labels)
+            if self.captured.failure is None:
+                return self.captured(images, labels)
+        return self._descend(images, labels)
+
+    def _descend(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
             logits = self.network(images)
         loss = self.loss(logits.float(), labels)
         for weight, strength in self.penalties:
@@ -176,11 +205,28 @@ class _Descent:
             raise EvoEnsythError(f"training diverged in epoch {epoch + 1} (loss {loss}); use a lower learning rate.")
         if self.progress is not None:
             epochs = self.settings.epochs
-            self.progress(steps, epochs * self.steps_per_epoch, f"epoch {epoch + 1} of {epochs}, loss {loss:.3f}")
+            text = f"epoch {epoch + 1} of {epochs}, loss {loss:.3f}"
+            if self.captured is not None and self.captured.failure is not None:
+                text += f", without a CUDA graph ({self.captured.failure})"
+            self.progress(steps, epochs * self.steps_per_epoch, text)
 
 
-def _has_bfloat16() -> bool:
-    """Whether the processor multiplies in bfloat16 natively; otherwise bfloat16 is slower than float32."""
+def _optimiser(
+    parameters: list[nn.Parameter], settings: Training, device: torch.device
+) -> torch.optim.Adam | torch.optim.SGD:
+    """Optimiser of a training; on a CUDA card in a form that a graph can replay, with its rate as a tensor."""
+    rate, is_card = settings.learning_rate, device.type == "cuda"
+    start = torch.tensor(rate, device=device) if is_card else rate
+    fused = True if is_card else None
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=start, fused=fused, capturable=is_card)
+    return torch.optim.SGD(parameters, lr=start, fused=fused)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 natively; otherwise bfloat16 is slower than float32."""
+    if device != CPU:
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 

@@ -1,8 +1,9 @@
 """Estimate of the time and disk space that a recipe will take.
 
 A few training steps are timed for each network and setting, and multiplied by the number of steps that the settings
-imply. Processor time is measured: time taken by other programs does not count. The estimate is a range, since nobody
-knows beforehand how long the solvers of Net-Trim iterate, or when a training with patience stops.
+imply. Processor time is measured, so that time taken by other programs does not count; for a card, time that passes.
+The estimate is a range, since nobody knows beforehand how long the solvers of Net-Trim iterate, or when a training with
+patience stops.
 """
 
 import heapq
@@ -21,6 +22,7 @@ from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression import Descents, work_of
 from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.devices import CPU, default_workers, find_devices
 from evo_ensyth.synthesis.layer_surgery import as_safetensors
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import reproducible
@@ -67,28 +69,32 @@ class Estimate:
 Seconds = tuple[float, float]
 
 
-def estimate_pool(folder: BuildFolder, *, workers: int, progress: Progress) -> Estimate:
+def estimate_pool(folder: BuildFolder, *, workers: int | None, progress: Progress, device: str = "auto") -> Estimate:
     """Estimate what remains to be done for a pool; takes some seconds, and writes nothing.
 
     Parameters
     ----------
     folder : BuildFolder
         What is there already takes no time.
-    workers : int
-        Number of worker processes; 0 for this process alone.
+    workers : int, optional
+        Number of worker processes; 0 for this process alone. None as for `build_pool`.
     progress : Progress
         Called with what is being timed.
+    device : str
+        As for `build_pool`.
 
     Raises
     ------
     InputError
-        The data set cannot be read, or the recipe cannot be followed.
+        The data set cannot be read, the recipe cannot be followed, or the device is not there.
     """
     recipe = folder.recipe
     members = recipe.planned()
-    with reproducible(recipe.threads):
+    devices = find_devices(device, folder.device_kinds())
+    workers = default_workers(recipe, devices) if workers is None else workers
+    with reproducible(recipe.threads, devices[0]):
         progress(0, 0, f"reading {recipe.dataset}")
-        builder = Builder(folder)
+        builder = Builder(folder, devices[0])
         steps = steps_left(folder)
         clock = _Clock(builder, progress)
         timed = [(step, clock.of_step(step)) for step in steps]
@@ -127,6 +133,7 @@ class _Clock:
         self.builder, self.recipe, self.progress = builder, builder.recipe, progress
         self.n_evaluated = sum(len(builder.splits[split]) for split in SPLITS)
         self.scratches: set[Path] = set()
+        self.now = time.process_time if builder.device == CPU else time.perf_counter
         self.step = cache(self._step)
         self.predict = cache(self._predict)
         self.multiplication = cache(self._multiplication)
@@ -183,12 +190,12 @@ class _Clock:
 
         def spent(n_steps: int) -> float:
             few = data.take(np.arange(min(len(data), n_steps * settings.batch)))
-            begin = time.process_time()
+            begin = self.now()
             if isinstance(settings, FineTuning):
-                fine_tune(network, few, settings, seed=0)
+                fine_tune(network, few, settings, seed=0, device=self.builder.device)
             else:
-                train(network, few, settings, seed=0)
-            return (time.process_time() - begin) / -(-len(few) // settings.batch)
+                train(network, few, settings, seed=0, device=self.builder.device)
+            return (self.now() - begin) / -(-len(few) // settings.batch)
 
         spent(1)
         return spent(min(max(2, int(TIMED / spent(2))), STEPS_TIMED))
@@ -198,22 +205,21 @@ class _Clock:
         data = self.builder.splits["train"]
         few = data.take(np.arange(min(len(data), measure.BATCH)))
         network = self.builder.untrained(parent)
-        return _quickest(lambda: measure.predict(network, few)) / len(few)
+        return self._quickest(lambda: measure.predict(network, few, self.builder.device)) / len(few)
 
     def _multiplication(self) -> float:
         """Seconds for one multiplication in a large matrix product."""
-        matrix = torch.ones(PRODUCT, PRODUCT)
-        return _quickest(lambda: matrix @ matrix) / PRODUCT**3
+        matrix = torch.ones(PRODUCT, PRODUCT, device=self.builder.device)
+        return self._quickest(lambda: (matrix @ matrix)[0, 0].item()) / PRODUCT**3  # waits for the device
 
-
-def _quickest(do: Callable[[], object]) -> float:
-    """Seconds of the faster of two calls, since the first one warms up."""
-    times = []
-    for _ in range(2):
-        begin = time.process_time()
-        do()
-        times.append(time.process_time() - begin)
-    return min(times)
+    def _quickest(self, do: Callable[[], object]) -> float:
+        """Seconds of the faster of two calls, since the first one warms up."""
+        times = []
+        for _ in range(2):
+            begin = self.now()
+            do()
+            times.append(self.now() - begin)
+        return min(times)
 
 
 def _makespan(steps: Sequence[tuple[Step, float]], n_workers: int) -> float:

@@ -1,5 +1,6 @@
 """What a network predicts, and what it costs, layer by layer."""
 
+import copy
 import hashlib
 import math
 import platform
@@ -15,6 +16,7 @@ from torch import nn
 
 from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.recipe import Latency
@@ -25,15 +27,16 @@ FLOAT_BITS = 32
 WARM_UPS = 5
 
 
-def predict(network: Network, split: Split) -> Answers:
-    """Labels and class probabilities for every image of a split, computed in float32.
+def predict(network: Network, split: Split, device: torch.device = CPU) -> Answers:
+    """Labels and class probabilities for every image of a split, computed in float32 on a device.
 
     The label is the class of highest probability; ties go to the lowest class.
     """
     starts = range(0, len(split), BATCH)
+    network = network if device == CPU else copy.deepcopy(network).to(device)
     with torch.inference_mode():
-        batches = (network.prepare(torch.tensor(split.images[start : start + BATCH])) for start in starts)
-        scores = torch.cat([network(images).softmax(dim=1) for images in batches]).numpy()
+        batches = (network.prepare(torch.tensor(split.images[start : start + BATCH]).to(device)) for start in starts)
+        scores = torch.cat([network(images).softmax(dim=1) for images in batches]).cpu().numpy()
     kind = np.uint8 if scores.shape[1] <= 256 else np.uint16
     return Answers(scores.argmax(axis=1).astype(kind), scores)
 

@@ -19,7 +19,7 @@ class Preparation(Protocol):
         """Prepare images for prediction; the same images give the same input every time."""
 
     def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """Prepare images for training, drawing at random what may vary."""
+        """Prepare images for training, drawing at random what may vary; the generator is on their device."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,13 @@ class StandardisedCrop:
         _, height, width = self.shape
         squares = images.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, tops, lefts, height, width)
         count = len(images)
-        tops = torch.randint(squares.shape[2], (count,), generator=rng)
-        lefts = torch.randint(squares.shape[3], (count,), generator=rng)
-        mirrored = torch.rand(count, generator=rng) < 0.5
-        cut = _standardised(squares[torch.arange(count), :, tops, lefts])
+        device = images.device
+        tops = torch.randint(squares.shape[2], (count,), generator=rng, device=device)
+        lefts = torch.randint(squares.shape[3], (count,), generator=rng, device=device)
+        mirrored = torch.rand(count, generator=rng, device=device) < 0.5
+        cut = _standardised(squares[torch.arange(count, device=device), :, tops, lefts])
         cut = torch.where(mirrored[:, None, None, None], cut.flip(3), cut)
-        return cut + self.noise * torch.randn(cut.shape, generator=rng)
+        return cut + self.noise * torch.randn(cut.shape, generator=rng, device=device)
 
 
 class Network(nn.Sequential):

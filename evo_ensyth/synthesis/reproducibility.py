@@ -1,8 +1,17 @@
 """Seeds for many purposes from one, and torch computing the same bits every time."""
 
+from __future__ import annotations
+
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"  # without which cuBLAS may answer differently the second time
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -12,15 +21,45 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
 
 
 @contextmanager
-def reproducible(threads: int) -> Iterator[None]:
-    """Run torch with a fixed number of threads and deterministic algorithms; restore its settings afterwards."""
+def reproducible(threads: int, device: torch.device | None = None) -> Iterator[None]:
+    """Run torch with a fixed number of threads and deterministic algorithms; restore its settings afterwards.
+
+    An operation that has no deterministic form on the device fails, with its name.
+
+    Parameters
+    ----------
+    threads : int
+    device : torch.device, optional
+        A CUDA card becomes the current one, and computes float32 products in float32, not in TF32.
+    """
     import torch
 
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     try:
-        yield
+        if device is not None and device.type == "cuda":
+            with _exact_card(device):
+                yield
+        else:
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+
+
+@contextmanager
+def _exact_card(device: torch.device) -> Iterator[None]:
+    import torch
+
+    os.environ.setdefault(*CUBLAS)  # read when the first product is computed
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    filling: Any = torch.utils.deterministic
+    before = cudnn.allow_tf32, products.allow_tf32, filling.fill_uninitialized_memory
+    cudnn.allow_tf32 = products.allow_tf32 = False
+    filling.fill_uninitialized_memory = False  # It costs a kernel for every tensor, and nothing reads such memory.
+    try:
+        with torch.cuda.device(device):
+            yield
+    finally:
+        cudnn.allow_tf32, products.allow_tf32, filling.fill_uninitialized_memory = before

@@ -1,8 +1,8 @@
 """Doing the steps of a build, in this process or in several worker processes.
 
-A worker is a spawned process with as many torch threads as the recipe says. It receives one step after another and
-reports what it has made; all results are on disk. If a worker dies, only its step is lost, and is tried again; when
-this process ends, for whatever reason, so do the workers.
+A worker is a spawned process with as many torch threads as the recipe says, and with one device. It receives one step
+after another and reports what it has made; all results are on disk. If a worker dies, only its step is lost, and is
+tried again; when this process ends, for whatever reason, so do the workers.
 """
 
 import os
@@ -14,6 +14,8 @@ from functools import partial
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+import torch
 
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.synthesis.build_folder import BuildFolder
@@ -110,7 +112,11 @@ def work_here(schedule: Schedule, builder: Builder) -> None:
 
 
 def work_in_processes(
-    schedule: Schedule, folder: BuildFolder, n_workers: int, prepare: Callable[[], object] | None = None
+    schedule: Schedule,
+    folder: BuildFolder,
+    n_workers: int,
+    devices: Sequence[torch.device],
+    prepare: Callable[[], object] | None = None,
 ) -> None:
     """Do all steps in several processes.
 
@@ -120,6 +126,8 @@ def work_in_processes(
     folder : BuildFolder
     n_workers : int
         At most; no more are started than there are steps to do at the same time.
+    devices : sequence of torch.device
+        Among which the workers are divided.
     prepare : callable, optional
         Called without arguments in every worker before it receives the recipe: imports the module that defines it.
 
@@ -139,7 +147,8 @@ def work_in_processes(
                 if step is None:
                     break
                 if not idle:
-                    idle = [_Worker(folder, prepare)]
+                    used = [worker.device for worker in workers]
+                    idle = [_Worker(folder, min(devices, key=used.count), prepare)]
                     workers += idle
                 idle[0].begin(step)
             if all(worker.step is None for worker in workers):
@@ -164,7 +173,8 @@ def work_in_processes(
 class _Worker:
     """A worker process, seen from the process that started it."""
 
-    def __init__(self, folder: BuildFolder, prepare: Callable[[], object] | None) -> None:
+    def __init__(self, folder: BuildFolder, device: torch.device, prepare: Callable[[], object] | None) -> None:
+        self.device = device
         self.step: Step | None = None
         self.has_started = False
         context = get_context("spawn")
@@ -179,7 +189,7 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other_end.close()
-        self._send(folder)
+        self._send((folder, device))
 
     def begin(self, step: Step) -> None:
         """Hand over a step."""
@@ -238,9 +248,9 @@ def _serve(connection: Connection, prepare: Callable[[], object] | None) -> None
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare is not None:
         prepare()
-    folder: BuildFolder = connection.recv()
-    with reproducible(folder.recipe.threads), suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        builder = Builder(folder)
+    folder, device = connection.recv()
+    with reproducible(folder.recipe.threads, device), suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        builder = Builder(folder, device)
         connection.send(("started",))
         while True:
             connection.send(_outcome(builder, connection.recv(), connection))

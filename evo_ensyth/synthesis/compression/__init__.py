@@ -13,11 +13,6 @@ is used, so that a recipe can be read where torch is not installed. For example:
 
     from evo_ensyth.synthesis.compression import Variant, silent
 
-    import copy
-    from dataclasses import dataclass
-
-    from evo_ensyth.synthesis.compression import Variant, silent
-
     @dataclass(frozen=True)
     class Rounding:
         """One variant."""
@@ -39,7 +34,7 @@ is used, so that a recipe can be read where torch is not installed. For example:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,6 +86,12 @@ class Compressor(Protocol):
         ...
 
 
+def _cpu() -> torch.device:
+    import torch
+
+    return torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class CompressionInputs:
     """What a method may use besides the parent; nothing of the splits on which members are selected or tested.
@@ -103,11 +104,15 @@ class CompressionInputs:
         The parent's training data.
     untrained : Network
         The parent before its training.
+    device : torch.device
+        Where to train and to predict. Networks and images that a method receives, and those it returns, are in the
+        processor's memory.
     """
 
     calibration: torch.Tensor
     train: Split
     untrained: Network
+    device: torch.device = field(default_factory=_cpu)
 
 
 @dataclass(frozen=True)

@@ -171,8 +171,8 @@ def solve_with_cvxpy(program: LayerProgram, radius: float) -> torch.Tensor:
     with build_extra():
         import cvxpy
 
-    inputs, targets, ceilings = (part.numpy() for part in (program.inputs, program.targets, program.ceilings))
-    active = program.active.numpy()
+    parts = (program.inputs, program.targets, program.ceilings, program.active)
+    inputs, targets, ceilings, active = (part.cpu().numpy() for part in parts)
     answer = cvxpy.Variable((inputs.shape[1], targets.shape[1]))
     distances, constraints = [], []
     for neuron, met in enumerate(active.T):
@@ -187,7 +187,7 @@ def solve_with_cvxpy(program: LayerProgram, radius: float) -> torch.Tensor:
     problem.solve(solver=cvxpy.CLARABEL, warm_start=False)
     if answer.value is None:
         raise RuntimeError(f"Clarabel ended with status '{problem.status}' on a layer of shape {answer.shape}.")
-    return torch.from_numpy(answer.value).contiguous()
+    return torch.from_numpy(answer.value).contiguous().to(program.inputs.device)
 
 
 def _ratio(value: float, radius: float) -> float:

@@ -29,7 +29,13 @@ class EdgeMask(nn.Module):
 
 
 def train_edges(
-    network: Network, masks: Mapping[str, np.ndarray], data: Split, settings: Training, *, seed: int
+    network: Network,
+    masks: Mapping[str, np.ndarray],
+    data: Split,
+    settings: Training,
+    *,
+    seed: int,
+    device: torch.device,
 ) -> Network:
     """Return a trained copy in which some layers have exactly the edges of their mask.
 
@@ -41,11 +47,12 @@ def train_edges(
     settings : Training
         Without L2, which would act on weights that do not exist.
     seed : int
+    device : torch.device
     """
     begin = copy.deepcopy(network)
     for name, mask in masks.items():
         parametrize.register_parametrization(weighted_layers(begin)[name], "weight", EdgeMask(torch.from_numpy(mask)))
-    trained = train(begin, data, settings, seed=seed)
+    trained = train(begin, data, settings, seed=seed, device=device)
     for name in masks:
         parametrize.remove_parametrizations(weighted_layers(trained)[name], "weight", leave_parametrized=True)
     return with_state(network, trained.state_dict())  # in the parent's order

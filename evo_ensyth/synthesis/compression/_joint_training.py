@@ -10,9 +10,8 @@ import torch
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from evo_ensyth.synthesis.compression import Variant
+from evo_ensyth.synthesis.compression import CompressionInputs, Variant
 from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
-from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.network import Network, weighted_layers
@@ -96,7 +95,7 @@ def log_determinant(logs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     right = functional.one_hot(labels, logs.shape[2])[:, None].bool()
     wrong = functional.normalize(logs.masked_fill(right, -torch.inf).softmax(dim=2), dim=2)
     products = wrong @ wrong.transpose(1, 2)
-    identity = torch.eye(products.shape[1], dtype=products.dtype)
+    identity = torch.eye(products.shape[1], dtype=products.dtype, device=products.device)
     logarithms: torch.Tensor = torch.linalg.slogdet((products + JITTER * identity) / (1 + JITTER)).logabsdet
     return logarithms.mean()
 
@@ -126,13 +125,13 @@ def trainable(parent: Network, variant: Variant) -> Network:
 
 def tuned(
     network: JointNetwork,
-    data: Split,
+    inputs: CompressionInputs,
     settings: FineTuning,
     seed: int,
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> JointNetwork:
     """Return a fine-tuned copy, with the teacher still frozen."""
-    result = fine_tune(network, data, settings, seed=seed, loss=loss)
+    result = fine_tune(network, inputs.train, settings, seed=seed, device=inputs.device, loss=loss)
     assert isinstance(result, JointNetwork)
     result.get_submodule("teacher").requires_grad_(False)  # Fine-tuning unfreezes all parameters at its end.
     return result

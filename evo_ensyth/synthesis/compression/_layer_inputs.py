@@ -81,7 +81,7 @@ def unfolded(images: torch.Tensor, layer: nn.Conv2d, most: int, rng: torch.Gener
     windows = functional.unfold(images, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
     rows = windows.transpose(1, 2)
     if rows.shape[1] > most:
-        drawn = torch.rand(rows.shape[:2], generator=rng).argsort(dim=1, stable=True)[:, :most]
+        drawn = torch.rand(rows.shape[:2], generator=rng).argsort(dim=1, stable=True)[:, :most].to(rows.device)
         rows = rows.gather(1, drawn[:, :, None].expand(-1, -1, rows.shape[2]))
     return rows.flatten(0, 1)
 

@@ -29,6 +29,7 @@ from evo_ensyth.synthesis.compression._convex_program import (
 )
 from evo_ensyth.synthesis.compression._layer_inputs import layer_inputs, pruned_layers
 from evo_ensyth.synthesis.compression._splitting import State
+from evo_ensyth.synthesis.devices import CPU, has_float64
 from evo_ensyth.synthesis.network import weighted_layers
 
 if TYPE_CHECKING:
@@ -40,12 +41,19 @@ STATE_TENSORS = ("outputs", "sparse", "weights")
 
 
 class LayerWalk:
-    """Prunes all layers for one epsilon after another, and keeps what the epsilons of a layer share."""
+    """Prunes all layers for one epsilon after another, and keeps what the epsilons of a layer share.
 
-    def __init__(self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Report) -> None:
-        self.settings, self.parent, self.calibration, self.progress = settings, parent, calibration, progress
-        layers = weighted_layers(parent)
-        self.names = pruned_layers(parent, settings.layers)
+    A device without float64 is not used.
+    """
+
+    def __init__(
+        self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Report, device: torch.device
+    ) -> None:
+        self.device = device if has_float64(device) else CPU
+        self.settings, self.progress = settings, progress
+        self.parent, self.calibration = copy.deepcopy(parent).to(self.device), calibration.to(self.device)
+        layers = weighted_layers(self.parent)
+        self.names = pruned_layers(self.parent, settings.layers)
         self.last = list(layers)[-1]
         self.states: dict[str, State] = {}
         self._weights = {name: _stacked(layers[name]) for name in self.names}
@@ -71,7 +79,9 @@ class LayerWalk:
             if self.settings.scheme == "parallel" or not weights:
                 program, solver = self._shared(name)
                 radius = epsilon * program.norm_on_active(program.targets)
-                solved, state, solver_report = self._solve(where, program, solver, radius, self.states.get(name))
+                begin = self.states.get(name)
+                begin = None if begin is None else begin.to(self.device)
+                solved, state, solver_report = self._solve(where, program, solver, radius, begin)
                 if state is not None:
                     self.states[name] = state
             else:
@@ -82,7 +92,7 @@ class LayerWalk:
                 solved, _, solver_report = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
             report[name] = {**solver_report, **_quality_report(program, weights[name].double(), radius)}
-        return weights, {"layers": report}
+        return {name: found.to(CPU) for name, found in weights.items()}, {"layers": report}
 
     def _shared(self, name: str) -> tuple[LayerProgram, LayerSolver | None]:
         """Program on the parent's inputs and its factorisation, which do not depend on epsilon."""

@@ -48,6 +48,10 @@ class State:
     weights: torch.Tensor
     penalty: float
 
+    def to(self, device: torch.device) -> "State":
+        """Return the state on a device."""
+        return State(self.outputs.to(device), self.sparse.to(device), self.weights.to(device), self.penalty)
+
 
 @dataclass(frozen=True)
 class Stretch:

@@ -1,5 +1,6 @@
 """What the units of a network, neurons and filters, output: means over images and positions."""
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,13 +8,18 @@ import torch
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.devices import CPU, has_float64
 from evo_ensyth.synthesis.network import Network, weighted_layers
 
 IMAGES_AT_ONCE = 500
 
 
 def unit_means(
-    network: Network, data: Split, layers: Sequence[str], of: Callable[[torch.Tensor], torch.Tensor]
+    network: Network,
+    data: Split,
+    layers: Sequence[str],
+    of: Callable[[torch.Tensor], torch.Tensor],
+    device: torch.device,
 ) -> dict[str, np.ndarray]:
     """Mean, over images and positions, of a function of each unit's output behind its activation function.
 
@@ -25,14 +31,18 @@ def unit_means(
         Names of layers that are followed directly by their activation function.
     of : callable
         Applied to a tensor of outputs, entry by entry.
+    device : torch.device
+        One without float64 is not used.
 
     Returns
     -------
     float64, (n_units,), for each layer
     """
+    device = device if has_float64(device) else CPU
+    network = network if device == CPU else copy.deepcopy(network).to(device)
     modules = dict(network.named_children())
     order = list(modules)
-    sums = {name: torch.zeros(n_units(network, name), dtype=torch.float64) for name in layers}
+    sums = {name: torch.zeros(n_units(network, name), dtype=torch.float64, device=device) for name in layers}
 
     def count(name: str, output: torch.Tensor) -> None:
         positions = output.flatten(2) if output.ndim > 2 else output[:, :, None]
@@ -45,11 +55,11 @@ def unit_means(
             hooks.append(behind.register_forward_hook(lambda _, __, output, name=name: count(name, output)))
         with torch.inference_mode():
             for start in range(0, len(data), IMAGES_AT_ONCE):
-                network(network.prepare(torch.tensor(data.images[start : start + IMAGES_AT_ONCE])))
+                network(network.prepare(torch.tensor(data.images[start : start + IMAGES_AT_ONCE]).to(device)))
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: (total / len(data)).numpy() for name, total in sums.items()}
+    return {name: (total / len(data)).cpu().numpy() for name, total in sums.items()}
 
 
 def layers_before_the_last(parent: Network, named: Sequence[str] | None) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from evo_ensyth.synthesis.reproducibility import derived_seed
 from evo_ensyth.synthesis.training import FineTuning
 
 if TYPE_CHECKING:
+    import torch
+
     from evo_ensyth.synthesis.network import Network
 
 ROUNDING = 1e-12
@@ -100,21 +102,23 @@ class APoZ:
         model = parent
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
-            kept = without_silent(share_of_zeros(model, inputs.train, layers), self.excess)
+            kept = without_silent(share_of_zeros(model, inputs.train, layers, inputs.device), self.excess)
             if all(units.all() for units in kept.values()):
                 raise InputError(f"{name}: every layer is down to one unit; use fewer cycles.")
             trimmed, tuning_seed = keep_units(model, kept), derived_seed(seed, name)
-            tune = partial(fine_tune, trimmed, inputs.train, self.tuning, seed=tuning_seed)
+            tune = partial(fine_tune, trimmed, inputs.train, self.tuning, seed=tuning_seed, device=inputs.device)
             model = made_once(scratch, name, parent, tune)
             origin = {"method": "apoz", "excess": self.excess, "cycle": cycle, "tuning": self.tuning.name}
             yield Variant(name, origin, model, {"units": {place: n_units(model, place) for place in layers}})
 
 
-def share_of_zeros(network: Network, data: Split, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
+def share_of_zeros(
+    network: Network, data: Split, layers: tuple[str, ...], device: torch.device
+) -> dict[str, np.ndarray]:
     """How often each unit outputs zero; parameters and result are those of `unit_means`."""
     from evo_ensyth.synthesis.compression._units import unit_means
 
-    return unit_means(network, data, layers, lambda output: output == 0)
+    return unit_means(network, data, layers, lambda output: output == 0, device)
 
 
 def without_silent(zeros: Mapping[str, np.ndarray], excess: float) -> dict[str, np.ndarray]:

@@ -23,6 +23,8 @@ from evo_ensyth.synthesis.reproducibility import derived_seed
 from evo_ensyth.synthesis.training import Training
 
 if TYPE_CHECKING:
+    import torch
+
     from evo_ensyth.synthesis.network import Network
 
 METRICS = ("minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer")
@@ -117,6 +119,7 @@ class DropNet:
         """
         from evo_ensyth.synthesis.compression._scratch import made_once
         from evo_ensyth.synthesis.compression._units import n_units
+        from evo_ensyth.synthesis.descent import train
         from evo_ensyth.synthesis.layer_surgery import keep_units
 
         layers = self._checked_layers(parent, inputs.untrained)
@@ -124,12 +127,22 @@ class DropNet:
         untrained, trained = inputs.untrained, parent
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
-            kept = self._kept(activity(trained, fitted, layers), np.random.default_rng(derived_seed(seed, name)))
+            active = activity(trained, fitted, layers, inputs.device)
+            kept = self._kept(active, np.random.default_rng(derived_seed(seed, name)))
             if all(units.all() for units in kept.values()):
                 raise InputError(f"{name}: every layer is down to one unit; use fewer cycles.")
             untrained = keep_units(untrained, kept)
             begin = untrained if self.start == "initial" else keep_units(trained, kept)
-            learn = partial(self._train, begin, fitted, held_out, derived_seed(seed, name, "training"), name, progress)
+            learn = partial(
+                train,
+                begin,
+                fitted,
+                self.training,
+                seed=derived_seed(seed, name, "training"),
+                device=inputs.device,
+                stop=Patience(held_out, self.patience),
+                progress=partial(_report_epoch, progress, name),
+            )
             trained = made_once(scratch, name, parent, learn)
             units = {place: n_units(trained, place) for place in layers}
             chosen = {"metric": self.metric, "share": self.share, "start": self.start, "cycle": cycle}
@@ -144,18 +157,6 @@ class DropNet:
             raise InputError("the network has lost units already; DropNet starts from one with all of its units.")
         return layers
 
-    def _train(self, begin: Network, fitted: Split, held_out: Split, seed: int, name: str, progress: Report) -> Network:
-        from evo_ensyth.synthesis.descent import train
-
-        return train(
-            begin,
-            fitted,
-            self.training,
-            seed=seed,
-            stop=Patience(held_out, self.patience),
-            progress=lambda done, total, text: progress(f"{name}, {text}"),
-        )
-
     def _kept(self, scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Masks of the units of each layer that stay: bool, (n_units,)."""
         metric, _, scope = self.metric.partition("_")
@@ -165,11 +166,11 @@ class DropNet:
         return {name: units for group in groups for name, units in without_lowest(group, self.share, rng).items()}
 
 
-def activity(network: Network, data: Split, layers: Sequence[str]) -> dict[str, np.ndarray]:
+def activity(network: Network, data: Split, layers: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
     """Mean absolute output of each unit; parameters and result are those of `unit_means`."""
     from evo_ensyth.synthesis.compression._units import unit_means
 
-    return unit_means(network, data, layers, lambda output: output.abs())
+    return unit_means(network, data, layers, lambda output: output.abs(), device)
 
 
 def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -220,13 +221,18 @@ class Patience:
         from torch.nn import functional
 
         network.eval()
-        labels = torch.tensor(self.held_out.y_true, dtype=torch.long)
+        device = next(network.parameters()).device
+        labels = torch.tensor(self.held_out.y_true, dtype=torch.long).to(device)
         with torch.inference_mode():
-            logits = network(network.prepare(torch.tensor(self.held_out.images)))
+            logits = network(network.prepare(torch.tensor(self.held_out.images).to(device)))
             loss = float(functional.cross_entropy(logits, labels))
         self.waited = 0 if loss < self.least else self.waited + 1
         self.least = min(loss, self.least)
         return self.waited >= self.patience
+
+
+def _report_epoch(progress: Report, name: str, done: int, total: int, text: str) -> None:
+    progress(f"{name}, {text}")
 
 
 def held_out_split(data: Split, seed: int) -> tuple[Split, Split]:

@@ -153,13 +153,13 @@ class HceStyle:
             if self.warm_up is None:
                 return network
             warm_up_seed = derived_seed(seed, "hce_style-warm_up")
-            return joint.tuned(network, inputs.train, self.warm_up, warm_up_seed, joint.separate_loss)
+            return joint.tuned(network, inputs, self.warm_up, warm_up_seed, joint.separate_loss)
 
         def trained(name: str, strength: float, warmed: Callable[[], JointNetwork]) -> JointNetwork:
             loss = partial(
                 joint.joint_loss, diversity=self.diversity, strength=strength, own=self.own, teacher=self.teacher
             )
-            return joint.tuned(warmed(), inputs.train, self.tuning, derived_seed(seed, name), loss)
+            return joint.tuned(warmed(), inputs, self.tuning, derived_seed(seed, name), loss)
 
         warmed = cache(warmed_up)
         for training, strength in self._trainings():

@@ -121,7 +121,9 @@ class Magnitude:
                 for step, share in enumerate(self.gradual.sparsities(sparsity), start=1):
                     progress(f"{name}, step {step} of {self.gradual.n_steps}")
                     pruned, step_seed = self._pruned(model, share), derived_seed(seed, name, step)
-                    tune = partial(fine_tune, pruned, inputs.train, self.gradual.tuning, seed=step_seed)
+                    tune = partial(
+                        fine_tune, pruned, inputs.train, self.gradual.tuning, seed=step_seed, device=inputs.device
+                    )
                     model = made_once(scratch, f"{name}-{step}", parent, tune)
             layers = weighted_layers(model).items()
             report = {"layers": {place: density_report(layer.weight) for place, layer in layers}}

@@ -150,7 +150,7 @@ class NetTrim:
         """
         from evo_ensyth.synthesis.compression._layer_walk import FinishedEpsilons, LayerWalk, with_weights
 
-        walk = LayerWalk(self, parent, inputs.calibration, progress)
+        walk = LayerWalk(self, parent, inputs.calibration, progress, inputs.device)
         shelf = None if scratch is None else FinishedEpsilons(scratch, walk.key())
         for position, (name, epsilon) in enumerate(zip(self.names(), self.epsilons, strict=True)):
             done = shelf.read(epsilon) if shelf else None

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import CompressionInputs, Descents, Report, Variant, Work, silent
 from evo_ensyth.synthesis.compression.quantisation import Quantisation
-from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.reproducibility import derived_seed
 from evo_ensyth.synthesis.training import FineTuning
 
@@ -83,14 +82,14 @@ class QuantisationAware:
 
         for name, bits in zip(self.names(), self.bits, strict=True):
             progress(name)
-            learn = partial(self._tuned, parent, bits, inputs.train, derived_seed(seed, name))
+            learn = partial(self._tuned, parent, bits, inputs, derived_seed(seed, name))
             model = made_once(scratch, name, parent, learn)
             yield Variant(name, {"method": "quantisation_aware", "bits": bits, "tuning": self.tuning.name}, model, {})
 
-    def _tuned(self, parent: Network, bits: int, data: Split, seed: int) -> Network:
+    def _tuned(self, parent: Network, bits: int, inputs: CompressionInputs, seed: int) -> Network:
         from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
         from evo_ensyth.synthesis.descent import fine_tune
         from evo_ensyth.synthesis.network import weighted_layers
 
         begin = learning_steps(parent, dict.fromkeys(weighted_layers(parent), bits))
-        return settled(fine_tune(begin, data, self.tuning, seed=seed), parent)
+        return settled(fine_tune(begin, inputs.train, self.tuning, seed=seed, device=inputs.device), parent)

@@ -96,7 +96,9 @@ class SparseEvolution:
                 rng = np.random.default_rng(derived_seed(seed, name, "edges", event))
                 model, masks = self._rewired(model, masks, rng) if event else _first_edges(model, density, rng)
                 training_seed = derived_seed(seed, name, "training", event)
-                learn = partial(train_edges, model, masks, inputs.train, self.training, seed=training_seed)
+                learn = partial(
+                    train_edges, model, masks, inputs.train, self.training, seed=training_seed, device=inputs.device
+                )
                 model = made_once(scratch, f"{name}-{event}", parent, learn)
             origin = {"method": "sparse_evolution", "density": density}
             origin |= {"n_events": self.n_events, "replaced": self.replaced}

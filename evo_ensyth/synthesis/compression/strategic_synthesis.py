@@ -149,7 +149,9 @@ class StrategicSynthesis:
 
         def trained() -> Network:
             training_seed = derived_seed(seed, self._path(), "training", event)
-            learn = partial(train_edges, model, masks, inputs.train, self.training, seed=training_seed)
+            learn = partial(
+                train_edges, model, masks, inputs.train, self.training, seed=training_seed, device=inputs.device
+            )
             return made_once(scratch, f"{self._path()}-{event}", parent, learn)
 
         progress(f"{self._path()}, start")

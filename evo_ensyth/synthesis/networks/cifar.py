@@ -9,6 +9,7 @@ from torch import nn
 
 from evo_ensyth.synthesis.network import Network, StandardisedCrop
 from evo_ensyth.synthesis.networks._layers import convolution, dense_head, truncated_normal
+from evo_ensyth.synthesis.networks._local_response_norm import LocalResponseNorm
 
 
 def build(n_classes: int, rng: torch.Generator) -> Network:
@@ -31,6 +32,6 @@ def _same_pooling() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
-def _local_response_norm() -> nn.LocalResponseNorm:
+def _local_response_norm() -> LocalResponseNorm:
     """Divide by (1 + (0.001 / 9) sum of squares of 9 neighbouring channels)^0.75; torch divides alpha by 9 itself."""
-    return nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
+    return LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)

@@ -41,7 +41,7 @@ def assert_same_states(some, others):
 
 
 def test_zeros_are_counted_behind_the_relu_over_images_and_positions(small, digits):
-    found = share_of_zeros(small, digits, LAYERS)
+    found = share_of_zeros(small, digits, LAYERS, torch.device("cpu"))
     values, expected = small.prepare(torch.from_numpy(digits.images)), {}
     with torch.inference_mode():
         for name, module in small.named_children():

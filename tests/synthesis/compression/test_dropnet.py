@@ -150,7 +150,7 @@ def test_equal_scores_are_ranked_at_random():
 
 
 def test_scores_are_mean_activations_over_images_and_positions(small, digits):
-    found = activity(small, digits, ("conv1", "conv2", "fc1", "fc2"))
+    found = activity(small, digits, ("conv1", "conv2", "fc1", "fc2"), torch.device("cpu"))
     values = small.prepare(torch.from_numpy(digits.images))
     expected = {}
     with torch.inference_mode():
@@ -170,7 +170,7 @@ def test_a_silent_unit_goes_first_by_minimum_and_last_by_maximum(small, inputs_o
     weights.weight.data[3] = 0
     weights.bias.data[3] = -1.0
     images = inputs_of(small).calibration
-    scores = activity(small, inputs_of(small).train, ("conv1", "conv2", "fc1", "fc2"))
+    scores = activity(small, inputs_of(small).train, ("conv1", "conv2", "fc1", "fc2"), torch.device("cpu"))
     assert scores[layer][3] == 0
     others = {
         name: np.where(values == 0, 1e-9, values) for name, values in scores.items()

@@ -182,7 +182,7 @@ def test_alone_each_partner_is_as_if_fine_tuned_by_itself(small, inputs_of, digi
         expected = fine_tune(begun, digits, SHORT, seed=seed)
         for name, tensor in expected.state_dict().items():
             np.testing.assert_allclose(pruned.state_dict()[name], tensor, rtol=1e-5, atol=1e-7)
-        aware = QuantisationAware(SHORT, bits=(3,))._tuned(small, 3, digits, seed)
+        aware = QuantisationAware(SHORT, bits=(3,))._tuned(small, 3, inputs_of(small), seed)
         for name, tensor in aware.state_dict().items():
             np.testing.assert_allclose(rounded.state_dict()[name], tensor, rtol=1e-4, atol=1e-6)
 
@@ -210,7 +210,7 @@ def test_the_teacher_is_the_parent_and_neither_changes(small, inputs_of, digits)
     loss = partial(joint_loss, diversity="variance", **SETTINGS)
     network = JointNetwork(small, [networks.build("small", 10, seed=2)])
     for seed in (0, 1):
-        network = tuned(network, digits, SHORT, seed, loss)
+        network = tuned(network, inputs_of(small), SHORT, seed, loss)
         assert_same_states(network.teacher, small)
     together = JointNetwork(small, [networks.build("small", 10, seed=2)]).train()
     assert (together.teacher.training, together.partner(0).training) == (False, True)

@@ -175,7 +175,7 @@ def test_only_edges_are_trained_and_those_that_weigh_nothing_learn(small, digits
     masks = {"fc1": np.zeros((48, 256), dtype=bool), "fc3": np.ones((10, 24), dtype=bool)}
     masks["fc1"][:, ::3] = True
     small.fc1.weight.data[:, ::6] = 0
-    trained = train_edges(small, masks, digits, SHORT, seed=0)
+    trained = train_edges(small, masks, digits, SHORT, seed=0, device=torch.device("cpu"))
     weights = trained.fc1.weight.detach().numpy()
     assert (weights[~masks["fc1"]] == 0).all()
     assert np.count_nonzero(weights[:, ::6]) > weights[:, ::6].size / 2  # The others are of silent units.

@@ -1,0 +1,86 @@
+"""A step of training as a CUDA graph: its kernels are launched together, which small batches gain the most from."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+WARM_UPS = 3  # steps before the capture, in which libraries choose their kernels and allocate what they keep
+
+
+class CapturedStep:
+    """A step on static copies of its inputs, captured once and replayed for every batch of the same size.
+
+    Parameters
+    ----------
+    step : callable
+        Trains on images and labels of one batch, on the current card, and returns the loss.
+    network : Module
+    optimiser : Optimizer
+        Keeps its learning rate as a tensor on the card, and begins with a state of zeros. Capturing leaves network and
+        optimiser as they were.
+    images, labels : tensor
+        A batch, whose size is that of all to come.
+
+    Attributes
+    ----------
+    failure : str, optional
+        Why the step cannot be captured. It is then to be called as it is.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> None:
+        self.failure: str | None = None
+        self._images, self._labels = images.clone(), labels.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        restore = _remembered(network, optimiser)
+        try:
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UPS):
+                    step(self._images, self._labels)
+            torch.cuda.current_stream().wait_stream(side)
+            with torch.cuda.graph(self._graph):
+                self._loss = step(self._images, self._labels)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self.failure = str(error).partition("\n")[0]
+        restore()
+
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Train on a batch and return the loss, which the next call overwrites."""
+        self._images.copy_(images)
+        self._labels.copy_(labels)
+        self._graph.replay()
+        return self._loss
+
+
+def _remembered(network: nn.Module, optimiser: torch.optim.Optimizer) -> Callable[[], None]:
+    """Function that puts back, in place, what a network, its optimiser and the card's random numbers are now."""
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = {
+        parameter: {name: value.clone() for name, value in kept.items() if isinstance(value, torch.Tensor)}
+        for parameter, kept in optimiser.state.items()
+    }
+    drawn = torch.cuda.get_rng_state()
+
+    @torch.no_grad()
+    def restore() -> None:
+        for name, tensor in network.state_dict().items():
+            tensor.copy_(weights[name])
+        for parameter, kept in optimiser.state.items():
+            for name, value in kept.items():
+                if isinstance(value, torch.Tensor):
+                    before = state.get(parameter, {}).get(name)
+                    value.zero_() if before is None else value.copy_(before)
+        torch.cuda.set_rng_state(drawn)
+
+    return restore
