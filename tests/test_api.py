@@ -370,16 +370,17 @@ def test_a_built_pool_is_returned(pool_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     calls = []
 
-    def build(name, show, *, workers, without_failed):
-        calls.append((name, workers, without_failed))
+    def build(name, show, **options):
+        calls.append((name, options))
         show(1, 4, "a")
         (tmp_path / "runs/digits").mkdir(parents=True)
         return pool_folder.rename(tmp_path / "runs/digits/pool")
 
     monkeypatch.setattr(workspace, "build_pool", build)
     seen = []
-    pool = api.build_pool("digits", workers=0, without_failed=True, on_progress=lambda *progress: seen.append(progress))
-    assert (pool.names, calls, seen) == (("a", "b", "c-1", "d_2.x"), [("digits", 0, True)], [(1, 4, "a")])
+    options = {"device": "cpu", "workers": 0, "without_failed": True, "allow_mixed": False}
+    pool = api.build_pool("digits", on_progress=lambda *progress: seen.append(progress), **options)
+    assert (pool.names, calls, seen) == (("a", "b", "c-1", "d_2.x"), [("digits", options)], [(1, 4, "a")])
 
 
 # compare and read_run

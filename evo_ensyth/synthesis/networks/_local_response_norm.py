@@ -24,8 +24,8 @@ class LocalResponseNorm(nn.LocalResponseNorm):
 class _Normalise(torch.autograd.Function):
     """With d = k + alpha s, y is x d^-beta, and dL/dx is g d^-beta - 2 alpha beta x t.
 
-    g being dL/dy, t is the sum of g x d^(-beta - 1) over neighbouring channels. Sums over neighbours are products with a
-    band matrix: for some dozens of channels this is faster than adding them up.
+    g being dL/dy, t is the sum of g x d^(-beta - 1) over neighbouring channels. Such sums are products with a band
+    matrix: for some dozens of channels this is faster than adding.
     """
 
     @staticmethod
