@@ -21,6 +21,7 @@ from evo_ensyth.synthesis.compression._convex_program import judge, relu_program
 from evo_ensyth.synthesis.compression._layer_walk import default_tolerance
 from evo_ensyth.synthesis.compression.net_trim import EPSILONS, NetTrim
 from evo_ensyth.synthesis.descent import train
+from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.training import Training
 
 SIZES = ((20, 10, 200), (50, 20, 400), (100, 40, 600), (150, 60, 800), (200, 80, 1000))  # inputs, neurons, samples
@@ -133,8 +134,10 @@ def measure_layer(
         )
 
 
-def first_dense_layer(n_samples: int, cache: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs with their ones and weights with their bias of ``fc1`` in a LeNet trained for one epoch, float64."""
+def first_dense_layer(
+    n_samples: int, cache: Path | None, device: torch.device = CPU
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs with their ones, and weights with their bias, of ``fc1`` in a LeNet trained for one epoch; float64."""
     kept = None if cache is None else cache / f"fc1-{n_samples}.safetensors"
     if kept is not None and kept.exists():
         layer = load_file(kept)
@@ -142,7 +145,8 @@ def first_dense_layer(n_samples: int, cache: Path | None) -> tuple[torch.Tensor,
     if "EVO_ENSYTH_DATA" not in os.environ and DATA.exists():
         os.environ["EVO_ENSYTH_DATA"] = str(DATA)
     data = datasets.load("fashion_mnist").train
-    network = train(networks.build("lenet", 10, seed=0), data, Training(epochs=1, bfloat16=True), seed=0)
+    training = Training(epochs=1, bfloat16=True)
+    network = train(networks.build("lenet", 10, seed=0), data, training, seed=0, device=device)
     seen: list[torch.Tensor] = []
     fc1 = network.get_submodule("fc1")
     fc1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
