@@ -41,6 +41,7 @@ from evo_ensyth.workspace import problem_module
 
 SHAPES = {"lenet": (1, 28, 28), "cifar": (3, 32, 32)}
 EPOCHS = 3
+PAUSE = 10  # seconds between two lines on how far a build is
 IMAGES = {"lenet": 55_000, "cifar": 45_000}
 
 
@@ -139,10 +140,14 @@ def _build(out: Output, device: torch.device, options: Namespace, name: str, rec
     def progress(done: int, total: int, text: str) -> None:
         now = time.perf_counter()
         spent[str(last[1])] += now - float(last[0])
+        if now - begin > PAUSE * len(told):
+            told.append(text)
+            out.note(f"{now - begin:.0f} s: {done} of {total}, {text}")
         last[:] = now, text.partition(",")[0]
 
+    told: list[str] = []
+    begin = time.perf_counter()
     with TemporaryDirectory() as folder:
-        begin = time.perf_counter()
         build_pool(
             recipe, Path(folder) / name, problem=name, progress=progress, device=str(device),
             workers=options.workers, without_failed=True,

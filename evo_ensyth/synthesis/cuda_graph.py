@@ -1,6 +1,7 @@
 """A step of training as a CUDA graph: its kernels are launched together, which small batches gain the most from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -41,18 +42,14 @@ class CapturedStep:
         self._graph = torch.cuda.CUDAGraph()
         restore = _remembered(network, optimiser)
         try:
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(WARM_UPS):
-                    step(self._images, self._labels)
-            torch.cuda.current_stream().wait_stream(side)
-            with torch.cuda.graph(self._graph):
-                self._loss = step(self._images, self._labels)
+            self._capture(step)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self.failure = str(error).partition("\n")[0]
+            # A capture that has failed leaves the generator waiting for its end; a copy of its state does not wait.
+            generator = torch.cuda.default_generators[torch.cuda.current_device()]
+            generator.graphsafe_set_state(generator.clone_state())
         restore()
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -61,6 +58,29 @@ class CapturedStep:
         self._labels.copy_(labels)
         self._graph.replay()
         return self._loss
+
+    def _capture(self, step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                step(self._images, self._labels)
+            with _waiting_refused():
+                step(self._images, self._labels)
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.cuda.graph(self._graph):
+            self._loss = step(self._images, self._labels)
+
+
+@contextmanager
+def _waiting_refused() -> Iterator[None]:
+    """Let whatever waits for the card fail: it cannot be captured, and fails more gently before a capture than in one."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def _remembered(network: nn.Module, optimiser: torch.optim.Optimizer) -> Callable[[], None]:

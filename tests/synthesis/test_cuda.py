@@ -113,23 +113,6 @@ def test_card_and_cpu_answer_alike_but_where_logits_are_close(network, data):
     np.testing.assert_array_equal(measure.predict(network, data, CARD).scores, card.scores)
 
 
-def test_what_cannot_be_captured_is_trained_eagerly_and_said_to(network, data):
-    """A loss that asks for a value on the way; dropout goes on drawing afterwards."""
-
-    def asking(logits, labels):
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        return loss * 2 if loss.item() > 1e9 else loss
-
-    said = []
-    settings = FineTuning(name="x", epochs=1, batch=20, keep=0.5)
-    eager = fine_tune(
-        network, data, settings, seed=1, device=CARD, loss=asking, progress=lambda *what: said.append(what[-1])
-    )
-    assert "without a CUDA graph (" in said[-1]
-    assert_same_bits(eager, fine_tune(network, data, settings, seed=1, device=CARD, graph=False))
-    assert_same_bits(eager, fine_tune(network, data, settings, seed=1, device=CARD))
-
-
 @pytest.mark.parametrize("diversity", ["variance", "log_determinant", "hard_samples"])
 def test_partners_are_trained_together(diversity):
     small, data = networks.build("small", 10, seed=1), drawn_split((1, 8, 8))
@@ -208,3 +191,19 @@ def test_a_graph_leaves_weights_and_optimiser_as_they_were():
 
 def test_auto_is_the_card():
     assert find_devices("auto")[0] == CARD
+
+
+def test_what_cannot_be_captured_is_trained_eagerly_and_said_to(network, data):
+    """A loss that asks for a value on the way; dropout goes on drawing afterwards."""
+
+    def asking(logits, labels):
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        return loss * 2 if loss.item() > 1e9 else loss
+
+    said, settings = [], FineTuning(name="x", epochs=1, batch=20, keep=0.5)
+    eager = fine_tune(
+        network, data, settings, seed=1, device=CARD, loss=asking, progress=lambda *what: said.append(what[-1])
+    )
+    assert "without a CUDA graph (" in said[-1]
+    assert_same_bits(eager, fine_tune(network, data, settings, seed=1, device=CARD, graph=False))
+    assert_same_bits(eager, fine_tune(network, data, settings, seed=1, device=CARD))
