@@ -1,5 +1,6 @@
 """A step of training as a CUDA graph: its kernels are launched together, which small batches gain the most from."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -74,9 +75,10 @@ class CapturedStep:
 
 @contextmanager
 def _waiting_refused() -> Iterator[None]:
-    """Let whatever waits for the card fail: it cannot be captured, and fails more gently before a capture than in one."""
+    """Let whatever waits for the card fail: it cannot be captured, and fails more gently here than in a capture."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings(action="ignore"):  # that it does not find everything
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
