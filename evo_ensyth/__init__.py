@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evo_ensyth import objectives, voting
-    from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search
+    from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search, write_submission
     from evo_ensyth.engine.ensembles import Ensembles
     from evo_ensyth.errors import EvoEnsythError, InputError, InputWarning, UnfinishedError
     from evo_ensyth.io import write_predictions
@@ -58,6 +58,7 @@ _PLACES = {
     "read_run": "api",
     "search": "api",
     "write_predictions": "io",
+    "write_submission": "api",
 }
 _MODULES = {"objectives": "objectives", "selectors": "selection.selectors", "voting": "voting"}
 
@@ -88,6 +89,7 @@ __all__ = [
     "selectors",
     "voting",
     "write_predictions",
+    "write_submission",
 ]
 
 

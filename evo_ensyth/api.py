@@ -12,12 +12,15 @@ from evo_ensyth import workspace
 from evo_ensyth.errors import InputError, InputWarning
 from evo_ensyth.io.formats import read_table
 from evo_ensyth.io.run_folder import read_run
+from evo_ensyth.io.submission import Submission
 from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import Pool
 from evo_ensyth.pool.frames import frame_table, is_frame
 from evo_ensyth.pool.missing import settle
+from evo_ensyth.pool.splitting import check_split
 from evo_ensyth.pool.table_pools import pool_of
 from evo_ensyth.pool.tables import Columns, table_columns
+from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
 from evo_ensyth.selection import selectors
@@ -29,7 +32,7 @@ from evo_ensyth.selection.selectors import Selector
 from evo_ensyth.voting import VoteRule
 from evo_ensyth.voting.plurality import Plurality
 
-__all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search"]
+__all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search", "write_submission"]
 
 
 def load(
@@ -39,6 +42,7 @@ def load(
     members: str | Sequence[str] = (),
     id: str | None = None,
     groups: str | None = None,
+    weights: str | None = None,
     long: Sequence[str] | None = None,
     scores: str | None = None,
     test: Any = None,
@@ -46,15 +50,16 @@ def load(
     test_share: float = 0.5,
     split_seed: int = 0,
     missing: str = "refuse",
+    trust: bool = False,
 ) -> Pool:
     """Load a pool.
 
     Parameters
     ----------
     source : str, Path or data frame
-        A file of predictions, a data frame of pandas, polars, pyarrow or another library that narwhals knows, a pool
-        folder, or the name of a problem whose pool is built. The parameters from ``truth`` to ``test_from`` are for
-        tables, in a file or a data frame; see ``docs/formats.md``.
+        A file or a folder of predictions, a data frame of pandas, polars, pyarrow or another library that narwhals
+        knows, a pool folder, or the name of a problem whose pool is built. The parameters from ``truth`` to
+        ``test_from`` are for tables, in a file, a folder or a data frame; see ``docs/formats.md``.
     truth : str, optional
         The column of the true classes; by default ``truth`` or ``y_true``.
     members : str or sequence of str
@@ -62,6 +67,8 @@ def load(
     id, groups : str, optional
         The columns that identify a sample and say to which group it belongs; by default ``id``, and ``groups`` or
         ``group``, where there are such columns.
+    weights : str, optional
+        Refused: all samples count alike.
     long : (str, str, str), optional
         The columns of sample, member and label, of a table with a row for each answer.
     scores : str, optional
@@ -75,8 +82,10 @@ def load(
     split_seed : int
         Seed of that split.
     missing : str
-        What to do about missing answers in a file of predictions: ``refuse``, ``abstain``, ``drop-members=0.1`` or
-        ``drop-samples``; see `Pool.from_predictions`.
+        What to do about missing answers: ``refuse``, ``abstain``, ``drop-members=0.1`` or ``drop-samples``; see
+        `Pool.from_predictions`.
+    trust : bool
+        Open a folder even if that runs code that lies in it, such as the pickles of an AutoGluon predictor.
 
     Returns
     -------
@@ -95,9 +104,10 @@ def load(
     (36, 5000)
     """
     columns = table_columns(
-        truth, [members] if isinstance(members, str) else members, id, groups, long, scores, test_from
+        truth, [members] if isinstance(members, str) else members, id, groups, long, scores, test_from, weights
     )
     if is_frame(source):
+        check_split(test_share, split_seed)
         if test is not None and not is_frame(test):
             test = read_table(test)
         held_out = frame_table(test, "the table of the test split") if is_frame(test) else test
@@ -105,7 +115,13 @@ def load(
         pool = settle(pool, missing)
     else:
         pool = load_problem(
-            source, test_share=test_share, split_seed=split_seed, missing=missing, columns=columns, test=test
+            source,
+            test_share=test_share,
+            split_seed=split_seed,
+            missing=missing,
+            columns=columns,
+            test=test,
+            trust=trust,
         ).pool
     for note in pool.notes:
         warnings.warn(note, InputWarning, stacklevel=2)
@@ -121,12 +137,13 @@ def load_problem(
     columns: Columns | None = None,
     test: str | Path | None = None,
     build: Callable[[str], object] | None = None,
+    trust: bool = False,
 ) -> Problem:
     """Load a problem: a pool with the objectives and the vote rule that its module states.
 
     Parameters
     ----------
-    source, test_share, split_seed, missing
+    source, test_share, split_seed, missing, trust
         As for `load`; also the path or dotted name of a problem module.
     columns : Columns, optional
         What the columns of a table mean.
@@ -148,6 +165,7 @@ def load_problem(
         columns=columns,
         test=test,
         build=build,
+        trust=trust,
     )
 
 
@@ -316,3 +334,25 @@ def build_pool(
         problem, show, device=device, workers=workers, without_failed=without_failed, allow_mixed=allow_mixed
     )
     return workspace.stored_pool(problem).pool
+
+
+def write_submission(ensemble: Ensemble, folder: str | Path, path: str | Path, *, id: str | None = None) -> None:
+    """Write what an ensemble answers to a Kaggle competition, like the sample submission.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    folder : str or Path
+        The folder with the submissions of its members; see ``docs/sources.md``.
+    path : str or Path
+        A new file, ``NAME.csv``.
+    id : str, optional
+        The column that identifies a row; by default the first column of the sample submission.
+
+    Raises
+    ------
+    InputError
+        A member has no submission, it does not fit, or the file cannot be written.
+    """
+    columns = table_columns(id=id, members=ensemble.members)
+    Submission(Path(path), Path(folder), columns).write(ensemble)

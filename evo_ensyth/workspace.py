@@ -7,14 +7,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evo_ensyth import plugins
 from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
-from evo_ensyth.io import StoredPool, read_pool, read_predictions
+from evo_ensyth.io import StoredPool, read_folder, read_pool, read_predictions
 from evo_ensyth.io.formats import suffixes
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
+from evo_ensyth.pool import Pool
 from evo_ensyth.pool.tables import Columns
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.voting import VoteRule
@@ -88,15 +89,20 @@ def stored_pool(problem: str) -> StoredPool:
 
 
 def named_pool(
-    target: str, *, columns: Columns | None = None, test: str | Path | None = None, missing: str = "refuse"
+    target: str,
+    *,
+    columns: Columns | None = None,
+    test: str | Path | None = None,
+    missing: str = "refuse",
+    trust: bool = False,
 ) -> StoredPool:
     """Read the pool of a problem, or one in a folder or a file of predictions.
 
     Parameters
     ----------
     target : str
-    columns, test, missing
-        For a file of predictions; see `io.formats.read_predictions`.
+    columns, test, missing, trust
+        For predictions; see `io.layouts.read_folder`.
 
     Raises
     ------
@@ -104,10 +110,10 @@ def named_pool(
         There is none.
     """
     if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
-        if Path(target).is_file():
-            pool = read_predictions(target, columns=columns, test=test, missing=missing)
-            return StoredPool(Path(target), pool.name, pool, {}, tuple(() for _ in pool.names))
-        return read_pool(target)
+        if _is_pool_folder(Path(target)):
+            return read_pool(target)
+        pool = _read(Path(target), columns=columns, test=test, missing=missing, trust=trust)
+        return StoredPool(Path(target), pool.name, pool, {}, tuple(() for _ in pool.names))
     problem_module(target)  # an unknown name is reported as one
     return stored_pool(target)
 
@@ -128,21 +134,24 @@ def load_problem(
     missing: str = "refuse",
     columns: Columns | None = None,
     test: str | Path | None = None,
+    trust: bool = False,
 ) -> Problem:
     """Find the problem that a user names.
 
     Parameters
     ----------
     target : str or Path
-        Name of a problem, path of a problem module, importable module, pool folder, or file of predictions.
+        Name of a problem, path of a problem module, importable module, pool folder, or file or folder of predictions.
     build : function of a problem's name, optional
         Builds its pool; called where a problem module asks for a pool that is not there.
     test_share, split_seed
-        For a file of predictions that does not come split; see `io.formats.read_predictions`.
+        For predictions that do not come split; see `io.formats.read_predictions`.
     missing : str
-        What to do about missing answers in a file of predictions; see `pool.missing.Policy`.
+        What to do about missing answers in predictions; see `pool.missing.Policy`.
     columns, test
         What the columns of a table mean, and a table of the test split.
+    trust : bool
+        Open a folder even if that runs code that lies in it; see `io.layouts`.
 
     Returns
     -------
@@ -157,14 +166,10 @@ def load_problem(
     target = str(target)
     path = Path(target)
     if target not in problem_names() and path.suffix != ".py" and _exists(path):
-        pool = (
-            read_pool(path).pool
-            if path.is_dir()
-            else read_predictions(
-                path, test_share=test_share, split_seed=split_seed, missing=missing, columns=columns, test=test
-            )
-        )
-        return Problem(pool)
+        if _is_pool_folder(path):
+            return Problem(read_pool(path).pool)
+        how = {"test_share": test_share, "split_seed": split_seed, "missing": missing}
+        return Problem(_read(path, **how, columns=columns, test=test, trust=trust))
     module = problem_module(target)
     if not callable(getattr(module, "problem", None)):
         raise InputError(f"{target} has no function 'problem'; a problem module needs one.")
@@ -352,6 +357,15 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError as error:
         raise InputError(f"{one_line(str(path))[:100]} cannot be looked up: {error.strerror}.") from error
+
+
+def _is_pool_folder(path: Path) -> bool:
+    return (path / "pool.json").exists()
+
+
+def _read(path: Path, *, trust: bool, **how: Any) -> Pool:
+    """Read predictions from a file or a folder; parameters as for `io.layouts.read_folder`."""
+    return read_folder(path, trust=trust, **how) if path.is_dir() else read_predictions(path, **how)
 
 
 def _problem_of(module: ModuleType, target: str) -> Problem:

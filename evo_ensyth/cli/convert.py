@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from evo_ensyth.cli.options import Groups, Id, Json, Long, Members, ScoresAs, Test, TestFrom, Truth, say_notes
+from evo_ensyth.cli.options import (
+    Groups,
+    Id,
+    Json,
+    Long,
+    Members,
+    ScoresAs,
+    Test,
+    TestFrom,
+    Trust,
+    Truth,
+    Weights,
+    say_notes,
+)
 from evo_ensyth.errors import InputError
 
 
@@ -19,6 +32,7 @@ def convert(
     members: Members = None,
     id: Id = None,
     groups: Groups = None,
+    weights: Weights = None,
     long: Long = None,
     scores: ScoresAs = None,
     test: Test = None,
@@ -30,6 +44,7 @@ def convert(
     with_scores: Annotated[
         bool, typer.Option("--with-scores", help="Write probabilities too, rounded to 21 levels.")
     ] = False,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Write predictions as one .npz file; missing answers stay missing."""
@@ -46,8 +61,9 @@ def convert(
         test_share=test_share,
         split_seed=split_seed,
         missing="abstain",
-        columns=table_columns(truth, members or (), id, groups, long, scores, test_from),
+        columns=table_columns(truth, members or (), id, groups, long, scores, test_from, weights),
         test=test,
+        trust=trust,
     )
     pool = problem.pool.part(members) if members else problem.pool
     say_notes(pool.notes)

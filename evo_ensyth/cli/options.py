@@ -24,6 +24,11 @@ Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="What ide
 Groups = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Groups of samples. [default: groups, if there is one]")
 ]
+Weights = Annotated[str | None, typer.Option("--weights", metavar="COLUMN", hidden=True)]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Open a folder of your own that runs code when opened, such as AutoGluon's."),
+]
 Long = Annotated[
     str | None,
     typer.Option(metavar="SAMPLE,MEMBER,LABEL", help="Columns of a table with a row for each answer."),
@@ -34,6 +39,10 @@ ScoresAs = Annotated[
 Test = Annotated[Path | None, typer.Option(metavar="FILE", help="A table of the test split.")]
 TestFrom = Annotated[
     str | None, typer.Option(metavar="COLUMN=VALUE", help="Which rows are the test split, such as fold=5.")
+]
+WriteSubmission = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Of a Kaggle folder: write the submission of the ensemble, NAME.csv."),
 ]
 AtMost = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hard limit, such as bytes=2e6; repeatable.")

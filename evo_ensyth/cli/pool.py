@@ -18,7 +18,9 @@ from evo_ensyth.cli.options import (
     ScoresAs,
     Test,
     TestFrom,
+    Trust,
     Truth,
+    Weights,
     say_notes,
 )
 from evo_ensyth.errors import InputError, UnfinishedError
@@ -29,7 +31,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="PROBLEM | FOLDER | FILE",
-        help="A problem whose pool is built, a pool's folder, or a file of predictions.",
+        help="A problem whose pool is built, a pool's folder, or a file or a folder of predictions.",
     ),
 ]
 Problem = Annotated[str, typer.Argument(metavar="PROBLEM", help="The problem whose recipe makes the pool.")]
@@ -128,11 +130,13 @@ def show(
     members: Members = None,
     id: Id = None,
     groups: Groups = None,
+    weights: Weights = None,
     long: Long = None,
     scores: ScoresAs = None,
     test: Test = None,
     test_from: TestFrom = None,
     missing: Annotated[str, typer.Option(metavar="POLICY", help="What to do about missing answers.")] = "refuse",
+    trust: Trust = False,
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -144,8 +148,8 @@ def show(
     from evo_ensyth.report import pool_console, write_pool_report
     from evo_ensyth.report.pool_facts import gather_pool
 
-    columns = table_columns(truth, members or (), id, groups, long, scores, test_from)
-    stored = workspace.named_pool(target, columns=columns, test=test, missing=missing)
+    columns = table_columns(truth, members or (), id, groups, long, scores, test_from, weights)
+    stored = workspace.named_pool(target, columns=columns, test=test, missing=missing, trust=trust)
     say_notes(stored.pool.notes)
     facts = gather_pool(stored, cost)
     place = out or next_free(workspace.results_folder(stored.problem) / "pool-shown")

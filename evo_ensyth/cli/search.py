@@ -18,7 +18,10 @@ from evo_ensyth.cli.options import (
     ScoresAs,
     Test,
     TestFrom,
+    Trust,
     Truth,
+    Weights,
+    WriteSubmission,
     limits,
     say_notes,
 )
@@ -38,7 +41,7 @@ def search(
         str,
         typer.Argument(
             metavar="[PROBLEM | FOLDER | FILE]",
-            help="A problem, a pool, or a file of predictions: .npz, .csv, .parquet, ...",
+            help="A problem, a pool, a file of predictions (.npz, .csv, .parquet, ...), or a folder of them.",
         ),
     ] = "digits",
     selector: Annotated[str, typer.Option(help="How to choose; 'list selectors' shows what there is.")] = "nsga2",
@@ -80,6 +83,7 @@ def search(
     truth: Truth = None,
     id: Id = None,
     groups: Groups = None,
+    weights: Weights = None,
     long: Long = None,
     scores: ScoresAs = None,
     test: Test = None,
@@ -92,11 +96,13 @@ def search(
         str,
         typer.Option(
             metavar="POLICY",
-            help="What to do about missing answers in a file: refuse, abstain, drop-members=0.1 or drop-samples.",
+            help="What to do about missing answers: refuse, abstain, drop-members=0.1 or drop-samples.",
         ),
     ] = "refuse",
+    write_submission: WriteSubmission = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show all ensembles of the front, not ten at most.")] = False,
     out: Out = None,
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -104,6 +110,7 @@ def search(
     from evo_ensyth import api, workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
+    from evo_ensyth.io.submission import Submission
     from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import console
     from evo_ensyth.selection import selectors
@@ -118,13 +125,16 @@ def search(
     goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
     if out is not None:
         check_new_folder(out)
+    columns = table_columns(truth, members or (), id, groups, long, scores, test_from, weights)
+    submission = write_submission and Submission(write_submission, Path(target), columns)
     problem = api.load_problem(
         target,
         test_share=test_share,
         split_seed=split_seed,
         missing=missing,
-        columns=table_columns(truth, members or (), id, groups, long, scores, test_from),
+        columns=columns,
         test=test,
+        trust=trust,
         build=lambda name: _build_pool(name, quiet),
     )
     say_notes(problem.pool.notes)
@@ -149,6 +159,8 @@ def search(
             scratch=workspace.results_folder(problem.name) / "unfinished",
         )
     folder = run.save(out or next_free(place))
+    if submission:
+        submission.write(run.recommended)
     if as_json:
         print(json.dumps(run.to_dict(), allow_nan=False))
     elif quiet:
@@ -193,6 +205,7 @@ def pick(
         bool,
         typer.Option("--within-one-standard-error", help="The smallest within one standard error of the best."),
     ] = False,
+    write_submission: WriteSubmission = None,
     as_json: Json = False,
 ) -> None:
     """Show one ensemble of a run: the recommended one, or the one that a rule picks on the search split."""
@@ -207,6 +220,11 @@ def pick(
     ensemble = run.pick(size=size, at_most=most, rule=rule)
     words = {"knee": "at the knee", "one_standard_error": "the smallest within one standard error"}
     picked_by = words.get(rule or "", "recommended")
+    if write_submission:
+        source = run.source
+        if source.get("kind") != "kaggle":
+            raise InputError(f"{folder} is a run on something else than a Kaggle folder, so there is no submission.")
+        api.write_submission(ensemble, source["path"], write_submission, id=source["columns"].get("id"))
     if size is not None:
         picked_by = f"the best of size {size}"
     elif most:

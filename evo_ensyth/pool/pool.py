@@ -202,6 +202,39 @@ class Pool:
         held_out = None if test is None else module_predictions(known, test)[:2]
         return cls.from_predictions(predictions, y_true, test=held_out, costs=costs, name=name)
 
+    @classmethod
+    def from_autogluon(cls, predictor: Any, *, test: Any = None, name: str = "pool") -> "Pool":
+        """Make a pool of the models of a fitted AutoGluon predictor for classes.
+
+        Parameters
+        ----------
+        predictor : TabularPredictor
+            The search split has its out-of-fold scores or, where it held rows out, those of these rows.
+        test : data frame of pandas, optional
+            Fresh rows with the label, for the test split.
+        name : str
+            Name of the pool.
+
+        Returns
+        -------
+        Pool
+            Without weighted ensembles. Its costs ``ms_per_row``, to predict, and ``fit_s`` are times by AutoGluon's
+            leaderboard.
+
+        Raises
+        ------
+        InputError
+            The predictor gives no probabilities of classes, or cannot predict the test rows.
+        """
+        from evo_ensyth.pool.autogluon import member_models, model_times, predictor_predictions
+
+        models = member_models(predictor)
+        predictions, y_true = predictor_predictions(predictor, models)
+        held_out = None if test is None else predictor_predictions(predictor, models, test)
+        costs = model_times(predictor, models, len(y_true if test is None else test), test)
+        classes = list(predictor.class_labels)
+        return cls.from_predictions(predictions, y_true, test=held_out, costs=costs, name=name, classes=classes)
+
     @staticmethod
     def _codes(groups: Any, test_groups: Any, tested: bool) -> dict[str, np.ndarray]:
         """Codes of the groups that are given, by the name of the argument."""
@@ -253,6 +286,32 @@ class Pool:
     def with_cost(self, name: str, values: Any) -> "Pool":
         """Return the same pool with one more cost, numbers (n_members,)."""
         return replace(self, members=self.members.with_cost(name, values))
+
+    def split(self, test_share: float = 0.5, split_seed: int = 0) -> "Pool":
+        """Return the pool with some samples of the search split as the test split, at random.
+
+        Parameters
+        ----------
+        test_share : float
+            Share of the samples.
+        split_seed : int
+
+        Raises
+        ------
+        InputError
+            There is a test split, or the share is not at least 0 and below 1.
+        """
+        from evo_ensyth.pool.splitting import check_split, test_samples
+
+        check_split(test_share, split_seed)
+        if self.test is not None or self.parent is not None:
+            raise InputError("this pool has a test split, or a parent; only the samples of a pool without are split.")
+        test, how = test_samples(self.search.y_true, self.search.groups, test_share, split_seed)
+        rest = np.setdiff1d(np.arange(self.search.n_samples), test)
+        told = {"test_share": test_share, "split_seed": split_seed, "split": how, "test_samples": test.tolist()}
+        held_out = self.search.part(samples=test, split="test") if len(test) else None
+        source = {**self.source, **told}
+        return replace(self, search=self.search.part(samples=rest), test=held_out, source=source)
 
     def part(self, members: np.ndarray | Sequence[str]) -> "Pool":
         """Return the pool of a selection of the members.

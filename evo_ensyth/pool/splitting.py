@@ -7,6 +7,20 @@ from evo_ensyth.errors import InputError
 BY_GROUP, BY_CLASS = "groups stay together", "stratified by class"
 
 
+def check_split(share: float, seed: int) -> None:
+    """Check what a user says about a split at random.
+
+    Raises
+    ------
+    InputError
+        The share is not at least 0 and below 1, or the seed is negative.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"the test share is {share:g}; it must be at least 0 and below 1.")
+    if seed < 0:
+        raise InputError(f"the seed of the split is {seed}; it must be 0 or more.")
+
+
 def test_samples(y_true: np.ndarray, groups: np.ndarray | None, share: float, seed: int) -> tuple[np.ndarray, str]:
     """Choose the samples of the test split.
 

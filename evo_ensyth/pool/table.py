@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import nearest
+from evo_ensyth.pool.missing import is_absent
 
 SHOWN = 12  # names that a message lists
 
@@ -55,7 +57,26 @@ class Table:
             raise InputError(f"{self.name}: no column '{name}'; there is {there}.{nearest(name, self.columns)}")
         return self.read(name)
 
+    def ids(self, name: str) -> np.ndarray:
+        """Read a column that identifies the rows.
 
-def listed(names: Sequence[str]) -> str:
+        Raises
+        ------
+        InputError
+            There is none of this name, or a value is missing or occurs twice.
+        """
+        values = self.column(name)
+        seen: dict[Any, int] = {}
+        for row, value in enumerate(values.tolist(), 1):
+            if is_absent(value) or value == "":
+                raise InputError(f"{self.name}: column '{name}' has no value in row {row}.")
+            if value in seen:
+                rows = f"rows {seen[value]} and {row}"
+                raise InputError(f"{self.name}: column '{name}' holds {value!r} in {rows}; a sample has one row.")
+            seen[value] = row
+        return values
+
+
+def listed(names: Sequence[object]) -> str:
     """The first of some names, for a message."""
     return ", ".join(map(str, names[:SHOWN])) + ", ..." * (len(names) > SHOWN)

@@ -6,7 +6,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from evo_ensyth.pool.classes import LabelCodes
 from evo_ensyth.pool.missing import absent, is_absent
 from evo_ensyth.pool.predictions import read_in_memory, scored
 from evo_ensyth.pool.table import Table, listed
+from evo_ensyth.pool.weights import refuse_weights, refused
 
 TRUTH = ("truth", "y_true")
 ID = ("id",)
@@ -75,14 +76,17 @@ def table_columns(
     long: str | Sequence[str] | None = None,
     scores: str | None = None,
     test_from: str | None = None,
+    weights: str | None = None,
 ) -> Columns:
     """Return `Columns` from what a user writes: ``long`` may be ``sample,member,label``, ``test_from`` is ``fold=5``.
 
     Raises
     ------
     InputError
-        One of the two has another form.
+        One of the two has another form, or there are weights.
     """
+    if weights is not None:
+        raise refused(weights)
     parts = tuple(part.strip() for part in long.split(",")) if isinstance(long, str) else long and tuple(long)
     if parts is not None and (len(parts) != 3 or not all(parts)):
         raise InputError(f"long is '{','.join(parts)}'; name three columns: sample,member,label.")
@@ -91,6 +95,20 @@ def table_columns(
         raise InputError(f"test_from is '{test_from}'; write COLUMN=VALUE, such as fold=5.")
     three = None if parts is None else (parts[0], parts[1], parts[2])
     return Columns(truth, tuple(members), id, groups, three, scores, (name, value) if test_from else None)
+
+
+def refuse_columns(source: object, columns: Columns, test: object = None) -> None:
+    """Refuse names of columns, and a file for the test, for a source that says itself what it holds.
+
+    Raises
+    ------
+    InputError
+        Some are given. Members may be: the search selects them.
+    """
+    if replace(columns, members=()) != Columns() or test is not None:
+        raise InputError(
+            f"{source} says itself what it holds; only tables take names of columns and a file for the test."
+        )
 
 
 @dataclass(frozen=True)
@@ -180,19 +198,7 @@ class _Roles:
 
     def ids(self) -> np.ndarray | None:
         name = self._role(self.columns.id, ID)
-        if name is None:
-            return None
-        values = self.table.column(name)
-        seen: dict[Any, int] = {}
-        for row, value in enumerate(values.tolist(), 1):
-            if is_absent(value) or value == "":
-                raise InputError(f"{self.what(name)} has no value in row {row}.")
-            if value in seen:
-                raise InputError(
-                    f"{self.what(name)} holds {value!r} in rows {seen[value]} and {row}; a sample has one row."
-                )
-            seen[value] = row
-        return values
+        return None if name is None else self.table.ids(name)
 
     def groups(self) -> np.ndarray | None:
         name = self._role(self.columns.groups, GROUPS)
@@ -228,6 +234,8 @@ class _Roles:
     def members(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those of some names that were asked for."""
         patterns = tuple(self.columns.members) or ("*",)
+        if not self.columns.members:
+            refuse_weights(names, f"{self.table.name}: column ")
         for pattern in patterns:
             if not any(matches(name, pattern, names) for name in names):
                 raise InputError(f"{self.table.name}: no member's name matches '{pattern}'; there is {listed(names)}.")
@@ -255,7 +263,7 @@ def _labels(roles: _Roles, names: Sequence[str], codes: LabelCodes, y_true: np.n
     trial, rows, n_true = codes.copy(), [], len(codes)
     for name in names:
         values = roles.table.column(name)
-        if _are_chances(values):
+        if are_chances(values):
             return None
         try:
             rows.append(trial.add(values, roles.what(name)))
@@ -273,7 +281,8 @@ def _labels(roles: _Roles, names: Sequence[str], codes: LabelCodes, y_true: np.n
     return rows
 
 
-def _are_chances(values: np.ndarray) -> bool:
+def are_chances(values: np.ndarray) -> bool:
+    """Whether the values of a column, (n_rows,), are chances of the second of two classes rather than labels."""
     if values.dtype.kind != "f":
         return False
     given = values[~np.isnan(values)]

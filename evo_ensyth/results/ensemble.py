@@ -146,9 +146,49 @@ class Ensemble:
         InputError
             Members are missing, or their predictions do not fit; the vote adds probabilities, and these are labels.
         """
+        classes, votes = self._votes(predictions)
+        if votes is None:
+            return np.array(classes[:0] or [], np.array(classes).dtype if classes else np.int64)
+        places = self._vote.predict(votes)
+        unanswered = "" if isinstance(classes[0], str) else NO_ANSWER
+        named = np.array([*classes, unanswered] if (places == len(classes)).any() else classes)
+        return np.asarray(named[places])
+
+    def predict_proba(self, predictions: Any) -> np.ndarray:
+        """Return the share of each class in the vote, for each sample.
+
+        That is the mean of the members' tempered probabilities where the vote adds probabilities, and the share of the
+        members that vote for the class under plurality.
+
+        Parameters
+        ----------
+        predictions : array, mapping or data frame
+            As for `predict`.
+
+        Returns
+        -------
+        float64, (n_samples, n_classes)
+            Columns are in the order of ``classes``. Classes have equal shares where no member has an answer.
+
+        Raises
+        ------
+        InputError
+            As for `predict`, or the members answer with a class that the pool does not know.
+        """
+        classes, votes = self._votes(predictions)
+        if self.classes and classes != self.classes:
+            new = next((label for label in classes if label not in self.classes), classes[0])
+            raise InputError(f"the predictions hold the class {new}, which the search did not know.")
+        return np.zeros((0, len(classes))) if votes is None else self._vote.shares(votes)
+
+    @property
+    def _vote(self) -> EnsembleVote:
+        return self.voting or plain_plurality(self.size)
+
+    def _votes(self, predictions: Any) -> tuple[Classes, Votes | None]:
+        """Classes in their order, and what the members answer; None without samples."""
         rows = self._rows(predictions)
-        vote = self.voting or plain_plurality(self.size)
-        if rows[0].ndim == 1 and vote.needs_scores:
+        if rows[0].ndim == 1 and self._vote.needs_scores:
             raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
         if rows[0].ndim == 1:
             classes, labels = _labels_of(rows, self.classes)
@@ -159,13 +199,10 @@ class Ensemble:
             rows = [np.where(hole[:, None], 0, scores) for hole, scores in zip(holes, rows, strict=True)]
             labels = np.where(holes, NO_ANSWER, [scores.argmax(axis=1) for scores in rows])
         if not labels.shape[1]:
-            return np.array(classes[:0] or [], np.array(classes).dtype if classes else np.int64)
+            return classes, None
         truth = np.zeros(labels.shape[1], np.int64)  # not used
         scores = partial(Scores, rows, truth, "new") if rows[0].ndim == 2 else None
-        places = vote.predict(Votes(labels, truth, len(classes), "new", scores, classes=classes))
-        unanswered = "" if isinstance(classes[0], str) else NO_ANSWER
-        named = np.array([*classes, unanswered] if (places == len(classes)).any() else classes)
-        return np.asarray(named[places])
+        return classes, Votes(labels, truth, len(classes), "new", scores, classes=classes)
 
     def _rows(self, predictions: Any) -> list[np.ndarray]:
         """Predictions of each member, (n_samples,) or (n_samples, n_classes)."""

@@ -8,6 +8,7 @@ import numpy as np
 from evo_ensyth.engine import PluralityVotes, Tally, views
 from evo_ensyth.engine.ballots import Ballots
 from evo_ensyth.engine.plurality import SecondSum
+from evo_ensyth.engine.shares import shares_of
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.voting._tempering import shares, temperatures
@@ -80,6 +81,10 @@ class EnsembleVote:
             Scores are needed but not available.
         """
         return np.asarray(self.tally(votes).predictions(np.ones((1, votes.n_members), bool))[0])
+
+    def shares(self, votes: Votes) -> np.ndarray:
+        """Share of each class in the vote: float64, (n_samples, n_classes); parameters and errors as for `predict`."""
+        return shares_of(self.tally(votes).sums(np.ones(votes.n_members, bool)))
 
     def tally(self, votes: Votes) -> Tally:
         """Prepare counting the votes of subsets of these members; parameters and errors as for `predict`."""

@@ -1,6 +1,5 @@
 """One pool in many forms: every form gives the same votes, and the same front, byte for byte."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import polars
 import pyarrow
 import pyarrow.feather
 import pytest
+from io_folders import write_csv, write_labels_file, write_task
 from oracles.votes import random_votes
 
 import evo_ensyth as ee
@@ -27,14 +27,6 @@ SHUFFLED = np.random.default_rng(3).permutation(N_SEARCH + N_TEST)
 def wide(labels, truth) -> dict[str, list]:
     columns = {"id": [f"s{i}" for i in range(len(truth))], "truth": truth.tolist(), "split": SPLIT.tolist()}
     return columns | {name: row.tolist() for name, row in zip(MEMBERS, labels, strict=True)}
-
-
-def write_csv(path: Path, columns: dict[str, list], delimiter: str = ",") -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    return path
 
 
 def npz(path: Path, labels, truth, what: str = "labels", **more) -> Path:
@@ -145,6 +137,54 @@ def of_polars(folder):
 
 def of_pyarrow(folder):
     return ee.load(pyarrow.table(wide(LABELS, TRUTH)), test_from="split=test")
+
+
+def of_kaggle_labels(folder):
+    (folder / "k").mkdir()
+    columns = wide(NAMES[LABELS], NAMES[TRUTH])
+    write_csv(folder / "k" / "train.csv", {name: columns[name] for name in ("id", "truth", "split")})
+    for name, row in zip(MEMBERS, NAMES[LABELS], strict=True):
+        ids = [f"s{i}" for i in SHUFFLED]
+        write_csv(folder / "k" / f"oof_{name}.csv", {"id": ids, "prediction": row[SHUFFLED].tolist()})
+    return ee.load(folder / "k", test_from="split=test")
+
+
+def of_kaggle_scores(folder):
+    columns = wide(LABELS, NAMES[TRUTH])
+    for name, chances in zip(MEMBERS, CHANCES, strict=True):
+        own = folder / "k" / name
+        own.mkdir(parents=True)
+        scores = {"class_no": (1 - chances).tolist(), "class_yes": chances.tolist()}
+        write_csv(own / "oof.csv", {**{name: columns[name] for name in ("id", "truth", "split")}, **scores})
+    return ee.load(folder / "k", test_from="split=test")
+
+
+def of_kaggle_arrays(folder):
+    (folder / "k").mkdir()
+    columns = wide(LABELS, TRUTH)
+    write_csv(folder / "k" / "train.csv", {name: columns[name] for name in ("id", "truth", "split")})
+    for name, chances in zip(MEMBERS, CHANCES, strict=True):
+        np.save(folder / "k" / f"{name}_oof.npy", np.stack([1 - chances, chances], axis=1))
+    return ee.load(folder / "k", test_from="split=test")
+
+
+def task_of(folder, scores):
+    parts = {"val": slice(None, N_SEARCH), "test": slice(N_SEARCH, None)}
+    of_splits = {split: scores[:, part] for split, part in parts.items()}
+    truth = {split: TRUTH[part] for split, part in parts.items()}
+    return write_task(folder / "model_predictions" / "drawn" / "0", of_splits, truth, MEMBERS), truth
+
+
+def of_tabarena(folder):
+    task, _ = task_of(folder, np.stack([1 - CHANCES, CHANCES], axis=2))
+    return ee.load(task)
+
+
+def of_tabarena_with_one_column(folder):
+    task, truth = task_of(folder, CHANCES)
+    write_labels_file(task, truth)
+    with pytest.warns(ee.InputWarning, match="one column, read as the chance of class 1"):
+        return ee.load(task)
 
 
 def of_arrays(folder):

@@ -27,9 +27,10 @@ from evo_ensyth import plugins
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.pool import Pool
 from evo_ensyth.pool.missing import Policy, settle
+from evo_ensyth.pool.splitting import check_split
 from evo_ensyth.pool.table import Table
 from evo_ensyth.pool.table_pools import pool_of
-from evo_ensyth.pool.tables import Columns
+from evo_ensyth.pool.tables import Columns, refuse_columns
 
 FOLDER = "evo_ensyth.io.formats"
 
@@ -48,6 +49,11 @@ def module(name: str) -> ModuleType:
 def suffixes() -> dict[str, ModuleType]:
     """Map each file suffix to the module of its format."""
     return {suffix: found for found in map(module, names()) for suffix in found.SUFFIXES}
+
+
+def table_suffixes() -> tuple[str, ...]:
+    """Suffixes of the files that hold tables, sorted."""
+    return tuple(sorted(suffix for suffix, found in suffixes().items() if hasattr(found, "table")))
 
 
 def read_predictions(
@@ -89,20 +95,14 @@ def read_predictions(
         Unknown suffix or invalid file. The message names the file and what was expected.
     """
     policy = Policy.of(missing)
-    if not 0 <= test_share < 1:
-        raise InputError(f"the test share is {test_share:g}; it must be at least 0 and below 1.")
-    if split_seed < 0:
-        raise InputError(f"the seed of the split is {split_seed}; it must be 0 or more.")
+    check_split(test_share, split_seed)
     path = _existing(path)
     if hasattr(_format_of(path), "table"):
         held_out = None if test is None else read_table(test)
         found = pool_of(read_table(path), columns or Columns(), held_out, test_share=test_share, split_seed=split_seed)
         found = replace(found, name=one_line(path.stem), source={**_source(path), **found.source})
-    elif replace(columns or Columns(), members=()) != Columns() or test is not None:
-        raise InputError(
-            f"{path} says itself what it holds; only tables take names of columns and a file for the test."
-        )
     else:
+        refuse_columns(path, columns or Columns(), test)
         read: Callable[..., Pool] = _format_of(path).read
         found = read(path, test_share=test_share, split_seed=split_seed)
     try:
@@ -122,8 +122,7 @@ def read_table(path: Path | str) -> Table:
     path = _existing(path)
     found = _format_of(path)
     if not hasattr(found, "table"):
-        tables = ", ".join(sorted(suffix for suffix, module in suffixes().items() if hasattr(module, "table")))
-        raise InputError(f"{path} holds no table; files of tables have {tables}.")
+        raise InputError(f"{path} holds no table; files of tables have {', '.join(table_suffixes())}.")
     opened: Table = found.table(path)
     return opened
 

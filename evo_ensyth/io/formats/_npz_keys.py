@@ -3,30 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import nearest
 
 SPLITS = ("search", "test")
 BY_SPLIT = ("labels", "scores", "truth", "groups", "parent")
 OTHERS = ("names", "classes", "shared_members")
-WEIGHTS = re.compile(r"((search|test)_)?(samples?_)?weights?")
 WITH_NAME = re.compile(r"(cost|shared_cost|parent_cost)_.+")
-
-
-def refuse_weights(keys: Sequence[str]) -> None:
-    """Refuse weights of samples, which would be ignored.
-
-    Raises
-    ------
-    InputError
-        A key gives samples weights.
-    """
-    found = next((key for key in keys if WEIGHTS.fullmatch(key)), None)
-    if found is not None:
-        raise InputError(
-            f"'{found}' gives samples weights, and all samples count alike here. Remove it to search without weights; "
-            "to protect a part of the samples, give 'groups' and minimise or limit worst_group_error."
-        )
 
 
 def unused_keys(keys: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ import numpy as np
 
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.formats._npz_file import Npz, check_size, opened
-from evo_ensyth.io.formats._npz_keys import refuse_weights, unused_keys
+from evo_ensyth.io.formats._npz_keys import unused_keys
 from evo_ensyth.io.formats._npz_members import read_members
 from evo_ensyth.io.formats._npz_writer import write
 from evo_ensyth.pool.answers import Answers, Part, random_split, votes_of, with_group_codes
@@ -53,6 +53,7 @@ from evo_ensyth.pool.missing import absent_rows
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores, both_columns
+from evo_ensyth.pool.weights import refuse_weights
 
 __all__ = ["SUFFIXES", "read", "write"]
 
