@@ -17,7 +17,9 @@ def write_csv(path: Path, columns: Mapping[str, Sequence], delimiter: str = ",")
     return path
 
 
-def write_task(folder: Path, scores: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], names: Sequence[str]) -> Path:
+def write_task(
+    folder: Path, scores: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], names: Sequence[str]
+) -> Path:
     """Write the folder of a task of TabArena, from float32 scores and labels of the splits val and test."""
     folder.mkdir(parents=True)
     about = {"models": list(names), "dataset": folder.parent.name, "fold": 0, "dtype": "float32"}

@@ -138,6 +138,8 @@ def search(
         build=lambda name: _build_pool(name, quiet),
     )
     say_notes(problem.pool.notes)
+    if submission:
+        submission.check(problem.pool.classes)
     place = out or _free_place(problem, selector, seed)
     check_new_folder(place)
     with progress.search_progress(quiet=quiet) as show:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,16 @@ class Submission:
                 "with --members."
             )
 
+    def check(self, classes: Classes) -> None:
+        """Read what all members submitted, so that whatever is wrong with it is found before a search.
+
+        Raises
+        ------
+        InputError
+            As for `write`.
+        """
+        self._answers(tuple(self._files), classes)
+
     def write(self, ensemble: Ensemble) -> None:
         """Write what an ensemble answers.
 
@@ -83,20 +93,9 @@ class Submission:
             A member's submission cannot be read, lacks a row, or does not fit the vote.
         """
         sample, classes = self._sample, ensemble.classes
-        targets = class_columns(sample.columns, classes)
-        if not targets and len(sample.columns) != 2:
-            raise InputError(
-                f"{sample.name} has the columns {listed(sample.columns)}; expected ids, then one column, or one for "
-                "each class."
-            )
-        found = {name: self._submitted(name, classes) for name in ensemble.members}
-        single = all(values.ndim == 1 for values in found.values())
-        chances = not single or any(are_chances(values) for values in found.values())
-        if chances:
-            found = {name: self._of_classes(name, values) for name, values in found.items()}
-        else:
-            self._check_labels(found, classes)
-        target = sample.columns[-1]
+        found, single = self._answers(ensemble.members, classes)
+        chances = next(iter(found.values())).ndim == 2
+        targets, target = class_columns(sample.columns, classes), sample.columns[-1]
         if targets:
             shares = dict(zip(map(str, classes), ensemble.predict_proba(found).T, strict=True))
             values = {column: shares[label] for label, column in targets.items()}
@@ -119,13 +118,34 @@ class Submission:
 
     @cached_property
     def _sample(self) -> Table:
-        first = next(path for path in self._files.values() if path is not None and path.suffix != ".npy")
-        return table_called(self.folder, SAMPLE) or read_table(first)
+        tables = (path for path in self._files.values() if path is not None and path.suffix != ".npy")
+        found = table_called(self.folder, SAMPLE) or next(map(read_table, tables), None)
+        if found is None or len(found.columns) < 2:
+            raise InputError(f"{self.folder} needs a {SAMPLE}.csv with the ids and the columns of a submission.")
+        return found
 
     @cached_property
     def _rows(self) -> Rows:
         first, *rest = self._sample.columns
         return Rows.of(self._sample, self.columns.id if self.columns.id in rest else first)
+
+    def _answers(self, members: Sequence[str], classes: Classes) -> tuple[dict[str, np.ndarray], bool]:
+        """What members submitted, and whether it was one column each.
+
+        These are labels, (n_rows,), of all members, or chances, (n_rows, n_classes).
+        """
+        columns = self._sample.columns
+        if len(columns) != 2 and not class_columns(columns, classes):
+            raise InputError(
+                f"{self._sample.name} has the columns {listed(columns)}; expected ids, then one column, or one for "
+                "each class."
+            )
+        found = {name: self._submitted(name, classes) for name in members}
+        single = all(values.ndim == 1 for values in found.values())
+        if single and not any(are_chances(values) for values in found.values()):
+            self._check_labels(found, classes)
+            return found, single
+        return {name: self._of_classes(name, values) for name, values in found.items()}, single
 
     def _submitted(self, name: str, classes: Classes) -> np.ndarray:
         path = self._files[name]
@@ -138,9 +158,7 @@ class Submission:
     def _of_classes(self, name: str, values: np.ndarray) -> np.ndarray:
         """Chances of each class: (n_rows, n_classes)."""
         if values.ndim == 1 and values.dtype.kind not in "fiu":
-            raise InputError(
-                f"{self._files[name]} holds labels, and other members' submissions chances; give one kind."
-            )
+            raise InputError(f"{self._files[name]} holds labels, and other submissions hold chances; give one kind.")
         return values if values.ndim == 2 else both_columns(values[:, None], str(self._files[name]))
 
     def _check_labels(self, found: Mapping[str, np.ndarray], classes: Classes) -> None:

@@ -1,4 +1,4 @@
-"""What every layout of a folder of predictions promises; a new file in `evo_ensyth.io.layouts` is tested by being there."""
+"""What every layout of a folder promises; a new file in `evo_ensyth.io.layouts` is tested by being there."""
 
 import pytest
 
@@ -23,5 +23,7 @@ def test_another_folder_is_none_of_its_kind(name, tmp_path):
 
 
 def test_a_folder_of_no_known_layout_is_refused_with_what_there_is(tmp_path):
-    with pytest.raises(InputError, match=r"holds no finished pool: there is no .*pool\.json\. Nor is it autogluon: .*kaggle:"):
+    with pytest.raises(
+        InputError, match=r"holds no finished pool: there is no .*pool\.json\. Nor is it autogluon: .*kaggle:"
+    ):
         read_folder(tmp_path)

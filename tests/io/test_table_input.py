@@ -147,6 +147,12 @@ WRONG = {
         ("--test", "good.csv", "--test-from", "a=x"),
         "the test split is given twice, as a table and by a column; give one",
     ),
+    "a column of weights": (
+        GOOD.replace("b\n", "weight\n").replace(",y\n", ",.5\n").replace(",x\n", ",.2\n"),
+        (),
+        ": column 'weight' gives samples weights, and all samples count alike here. Remove it",
+    ),
+    "weights by an option": (GOOD, ("--weights", "b"), "'b' gives samples weights, and all samples count alike here"),
     "all samples tested": (GOOD, ("--test-share", "1"), "the test share is 1; it must be at least 0 and below 1"),
 }
 

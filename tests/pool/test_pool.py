@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from oracles import splitting
 from oracles import votes as naive
 
 from evo_ensyth.errors import InputError
@@ -253,3 +254,18 @@ def test_a_cost_can_be_added_and_the_old_pool_stays_as_it_is():
     pool = Pool.from_predictions(BY_NAME, Y_TRUE)
     assert pool.with_cost("ms", [3, 1, 2]).costs["ms"].tolist() == [3, 1, 2]
     assert dict(pool.costs) == {}
+
+
+def test_a_pool_is_split_at_random_as_a_file_is():
+    whole = Pool.from_predictions(BY_NAME, Y_TRUE)
+    pool = whole.split(0.3, split_seed=5)
+    test = splitting.stratified(Y_TRUE, 0.3, 5)
+    rest = np.setdiff1d(np.arange(len(Y_TRUE)), test)
+    assert pool.source["test_samples"] == test
+    np.testing.assert_array_equal(pool.test.y_pred, Y_PRED[:, test])
+    np.testing.assert_array_equal(pool.search.y_true, Y_TRUE[rest])
+    assert whole.split(0).test is None
+    with pytest.raises(InputError, match="this pool has a test split, or a parent"):
+        pool.split()
+    with pytest.raises(InputError, match="the test share is 1; it must be at least 0 and below 1"):
+        whole.split(1)

@@ -9,6 +9,8 @@ from oracles import votes as naive
 from evo_ensyth.errors import InputError
 from evo_ensyth.results.comparison import Comparison, Discordant
 from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.voting import EnsembleVote
+from evo_ensyth.voting._ensemble_vote import Weights
 
 NAMES = ("ant", "bee", "cow", "dog", "eel", "fox")
 
@@ -89,6 +91,25 @@ def test_a_data_frame_is_read_by_its_column_names(labels, library):
     one = ensemble()
     frame = frames.DataFrame({name: labels[NAMES.index(name)] for name in NAMES[::-1]})
     assert one.predict(frame).tolist() == by_hand(labels, one.indices)
+
+
+def test_shares_of_the_classes_are_the_shares_of_the_members(labels):
+    one, n_classes = ensemble(), int(labels.max()) + 1
+    expected = [np.bincount(column, minlength=n_classes) / len(one) for column in labels[list(one.indices)].T]
+    np.testing.assert_allclose(one.predict_proba(scores_of(labels)), expected)
+    assert ensemble().predict_proba(np.zeros((6, 0), np.int64)).shape[0] == 0
+
+
+def test_shares_of_a_soft_vote_are_mean_probabilities(labels):
+    one = ensemble(voting=EnsembleVote(Weights((0,) * 4, (1,) * 4, (1.0,) * 4)))
+    scores = scores_of(labels)
+    expected = scores[list(one.indices)].mean(axis=0)
+    np.testing.assert_allclose(one.predict_proba(scores), expected, atol=2e-5)
+
+
+def test_shares_of_a_class_that_the_search_did_not_know_are_refused():
+    with pytest.raises(InputError, match="the predictions hold the class 2, which the search did not know"):
+        ensemble(classes=(0, 1)).predict_proba(np.array([[0, 2]] * 6))
 
 
 def test_yes_and_no_are_the_classes_1_and_0():
