@@ -179,6 +179,25 @@ def function(found: Any, name: str, what: str) -> Callable[..., Any]:
     return wanted
 
 
+def name_of(wanted: str | Callable[..., Any], what: str) -> str:
+    """Return the dotted name by which `load` finds a function or class again; a name is returned unchanged.
+
+    Raises
+    ------
+    InputError
+        It has no such name: an instance, a lambda, a nested function, or one defined in a script or notebook.
+    """
+    if isinstance(wanted, str):
+        return wanted
+    module, name = getattr(wanted, "__module__", None), getattr(wanted, "__qualname__", "")
+    if module in (None, "__main__", "builtins") or getattr(sys.modules.get(module), name or " ", None) is not wanted:
+        shown = name or f"an object of type {type(wanted).__name__}"
+        raise InputError(
+            f"{shown} cannot be stored as a {what}; expected a name, or a function or class that a module defines."
+        )
+    return f"{module}.{name}"
+
+
 def class_of(folder: str, name: str) -> type:
     """Import the class of a plug-in by its name, which is that of its file without underscores, ignoring case.
 

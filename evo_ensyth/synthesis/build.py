@@ -9,7 +9,7 @@ import torch
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis import measure
+from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
@@ -115,7 +115,7 @@ def _about(builder: Builder) -> dict[str, Any]:
     if recipe.latency is not None:
         layers = with_latencies(layers, measure.layer_latencies(parent, recipe.latency, {}))
     return {
-        "dataset": recipe.dataset,
+        "dataset": datasets.name_of(recipe.dataset),
         "network": recipe.network,
         "samples": {split: len(data) for split, data in builder.splits.items()},
         "recipe": as_json(recipe),

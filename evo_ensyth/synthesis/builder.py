@@ -48,7 +48,7 @@ class Builder:
         dataset = datasets.load(self.recipe.dataset)
         self.n_classes = len(dataset.classes)
         self.splits = datasets.splits(dataset, self.recipe.n_search, self._seed("splits"))
-        architectures: dict[str | None, str] = {None: self.recipe.network}
+        architectures: dict[str | None, Any] = {None: self.recipe.network}
         architectures |= {parent.name: parent.network for parent in self.recipe.parents}
         self._untrained = {
             name: networks.build(architecture, self.n_classes, self._seed("weights", *_words(name)))
@@ -231,14 +231,14 @@ class Builder:
     def _seed(self, *purpose: str) -> int:
         return derived_seed(self.recipe.seed, *purpose)
 
-    def _check_sizes(self, architectures: Mapping[str | None, str]) -> None:
+    def _check_sizes(self, architectures: Mapping[str | None, Any]) -> None:
         images = torch.from_numpy(self.splits["test"].images[:1].copy())
         for name, network in self._untrained.items():
             expected = network.preparation.shape
             if tuple(network.prepare(images).shape[1:]) != expected:
                 raise InputError(
                     f"the network '{architectures[name]}' sees images of shape {expected}; "
-                    f"those of '{self.recipe.dataset}' have {tuple(images.shape[1:])}."
+                    f"those of '{datasets.name_of(self.recipe.dataset)}' have {tuple(images.shape[1:])}."
                 )
         n_train = len(self.splits["train"])
         if self.recipe.n_calibration > n_train:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from evo_ensyth.io.manifest import SPLITS
-from evo_ensyth.synthesis import measure
+from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression import Descents, work_of
@@ -93,7 +93,7 @@ def estimate_pool(folder: BuildFolder, *, workers: int | None, progress: Progres
     devices = find_devices(device, folder.device_kinds())
     workers = default_workers(recipe, devices) if workers is None else workers
     with reproducible(recipe.threads, devices[0]):
-        progress(0, 0, f"reading {recipe.dataset}")
+        progress(0, 0, f"reading {datasets.name_of(recipe.dataset)}")
         builder = Builder(folder, devices[0])
         steps = steps_left(folder)
         clock = _Clock(builder, progress)

@@ -1,15 +1,21 @@
 """A recipe: everything that determines a pool."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint
+from evo_ensyth.plugins import name_of
 from evo_ensyth.synthesis import compression
 from evo_ensyth.synthesis.compression import Compressor
+from evo_ensyth.synthesis.datasets import Dataset
 from evo_ensyth.synthesis.settings import LATER, as_json
 from evo_ensyth.synthesis.training import FineTuning, Training
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.network import Network
 
 ENSYTH_L2 = 0.004
 ENSYTH_KEEP = 0.5
@@ -45,14 +51,17 @@ class OtherParent:
     ----------
     name : str
         Begins the names of its members. Initial weights and training derive their seeds from it.
-    network : str
-        Name in `synthesis.networks`, or a dotted name.
+    network : str or function
+        As in a `Recipe`.
     training : Training
     """
 
     name: str
-    network: str
+    network: "str | Callable[..., Network]"
     training: Training
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "network", name_of(self.network, "network"))
 
 
 @dataclass(frozen=True)
@@ -152,8 +161,12 @@ class Recipe:
 
     Attributes
     ----------
-    dataset, network : str
-        Names in `synthesis.datasets` and `synthesis.networks`, or dotted names of modules.
+    dataset : str, function or Dataset
+        A name in `synthesis.datasets`, the dotted name of a module or function, a function, or the data set itself. A
+        pool folder stores the name, and for a `Dataset` also digests of its arrays.
+    network : str or function
+        A name in `synthesis.networks`, the dotted name of a module or function, or a function or class that builds it.
+        It is stored by name, so that members can be loaded again.
     n_search : int
         Number of training samples set aside for the search.
     training : Training
@@ -178,13 +191,13 @@ class Recipe:
     Raises
     ------
     InputError
-        There is nothing to make members from, two fine-tunings or two parents have the same name, or parents and the
-        routes that name them do not fit.
+        A data set or network cannot be stored, there is nothing to make members from, two fine-tunings or two parents
+        have the same name, or parents and the routes that name them do not fit.
     """
 
-    dataset: str
+    dataset: Dataset | Callable[[], Dataset] | str
     n_search: int
-    network: str
+    network: "str | Callable[..., Network]"
     training: Training
     compressors: tuple[Compressor | Route | str, ...]
     fine_tunings: tuple[FineTuning, ...]
@@ -196,6 +209,9 @@ class Recipe:
     parents: tuple[OtherParent, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Dataset):
+            object.__setattr__(self, "dataset", name_of(self.dataset, "data set"))
+        object.__setattr__(self, "network", name_of(self.network, "network"))
         for name in ("compressors", "controls"):
             methods = (part if isinstance(part, Route) else compression.find(part) for part in getattr(self, name))
             object.__setattr__(self, name, tuple(methods))

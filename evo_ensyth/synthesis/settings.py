@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import fingerprint
+from evo_ensyth.files import fingerprint, sha256
 
 LATER = {"later": True}
 """Metadata of a field that earlier versions lacked.
@@ -21,12 +23,12 @@ EARLIER_KINDS = {
 
 
 def as_json(value: Any) -> Any:
-    """Recipe, compressor or setting as JSON values; every dataclass names its kind.
+    """Recipe, compressor or setting as JSON values; every dataclass names its kind, and an array gives its digest.
 
     Raises
     ------
     InputError
-        A setting is not a dataclass, number, text, or a list or mapping of these.
+        A setting is not a dataclass, number, text, array of numbers, or a list or mapping of these.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         settings = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
@@ -38,6 +40,9 @@ def as_json(value: Any) -> Any:
         return {str(key): as_json(content) for key, content in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(content) for content in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        digest = sha256(np.ascontiguousarray(value).tobytes())
+        return {"kind": "array", "type": value.dtype.str, "shape": list(value.shape), "sha256": digest}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise InputError(f"a recipe holds {value!r}; its settings must be dataclasses, numbers, text, or lists of these.")

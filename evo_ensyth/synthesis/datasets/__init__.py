@@ -19,6 +19,7 @@ if they are in neither. For example::
         return Dataset("noise", ("even", "odd"), Split(images[:500], labels[:500]), Split(images[500:], labels[500:]))
 '''
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ from evo_ensyth import plugins
 from evo_ensyth.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and their labels.
 
@@ -55,9 +56,9 @@ class Split:
         return Split(self.images[samples], self.y_true[samples])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set as published.
+    """A data set as published, or one of your own.
 
     Attributes
     ----------
@@ -106,23 +107,31 @@ def names() -> tuple[str, ...]:
     return plugins.names(__name__)
 
 
-def load(name: str) -> Dataset:
-    """Read a data set, downloading it if necessary.
+def load(wanted: "Dataset | Callable[[], Dataset] | str") -> Dataset:
+    """Read a data set, downloading it if necessary; a data set is returned unchanged.
 
     Parameters
     ----------
-    name : str
-        One of `names`, or the dotted name of a module with a function ``load``, or of a function.
+    wanted : str, function or Dataset
+        One of `names`, the dotted name of a module with a function ``load`` or of a function, or such a function.
 
     Raises
     ------
     InputError
         There is no such data set, a file differs from the published one, or one is missing and cannot be downloaded.
     """
-    dataset = plugins.function(plugins.load(__name__, name, "data set"), "load", "data set")()
+    if isinstance(wanted, Dataset):
+        return wanted
+    found = wanted if callable(wanted) else plugins.load(__name__, wanted, "data set")
+    dataset = plugins.function(found, "load", "data set")()
     if not isinstance(dataset, Dataset):
-        raise InputError(f"data set '{name}' is a {type(dataset).__name__}; expected a Dataset.")
+        raise InputError(f"data set '{name_of(wanted)}' is a {type(dataset).__name__}; expected a Dataset.")
     return dataset
+
+
+def name_of(wanted: "Dataset | Callable[[], Dataset] | str") -> str:
+    """Name of a data set for the reader; parameters as for `load`."""
+    return wanted.name if isinstance(wanted, Dataset) else plugins.name_of(wanted, "data set")
 
 
 def splits(dataset: Dataset, n_search: int, seed: int) -> dict[str, Split]:

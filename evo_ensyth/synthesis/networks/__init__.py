@@ -17,6 +17,7 @@ A file of this folder opens with its source and has one function, ``build(n_clas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from evo_ensyth import plugins
@@ -31,13 +32,13 @@ def names() -> tuple[str, ...]:
     return plugins.names(__name__)
 
 
-def build(name: str, n_classes: int, seed: int) -> Network:
+def build(wanted: str | Callable[..., Network], n_classes: int, seed: int) -> Network:
     """Return an untrained network, in evaluation mode.
 
     Parameters
     ----------
-    name : str
-        One of `names`, or the dotted name of a module with a function ``build``, or of a function.
+    wanted : str or function
+        One of `names`, the dotted name of a module with a function ``build`` or of a function, or such a function.
     n_classes : int
     seed : int
         Determines the initial weights.
@@ -52,8 +53,11 @@ def build(name: str, n_classes: int, seed: int) -> Network:
 
         from evo_ensyth.synthesis.network import Network
 
-    make = plugins.function(plugins.load(__name__, name, "network"), "build", "network")
+    found = wanted if callable(wanted) else plugins.load(__name__, wanted, "network")
+    make = plugins.function(found, "build", "network")
     network = make(n_classes, torch.Generator().manual_seed(seed))
     if not isinstance(network, Network):
-        raise InputError(f"network '{name}' made a {type(network).__name__}; expected a Network.")
+        raise InputError(
+            f"network '{plugins.name_of(wanted, 'network')}' made a {type(network).__name__}; expected a Network."
+        )
     return network.eval()
