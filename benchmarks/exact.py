@@ -22,13 +22,14 @@ import numpy as np
 from output import Output, Sheet, Value, arguments
 from votes import draw_votes
 
-from evo_ensyth.cli.progress import search_progress
+from evo_ensyth.cli.progress import pool_progress
 from evo_ensyth.engine import BitPlanes
 from evo_ensyth.io import read_predictions
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import Proof, limits_of
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.scratch import Scratch
 from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 from evo_ensyth.selection.selectors.exact.exact import Exact, in_words
 
@@ -59,8 +60,10 @@ def main() -> None:
         rows = [timed(problem, Exact(max_size=size)) for size in options.max_sizes if size <= votes.n_members]
         out.note(f"all sizes: {in_words(proof_after_search(problem, Proof(votes)).estimate())}")
         if options.all:
-            with search_progress(quiet=False) as (_, tell):
-                rows.append(timed(problem, Exact(), scratch=SCRATCH, on_message=partial(tell, "exact")))
+            with pool_progress(quiet=False) as show:
+                scratch = Scratch(SCRATCH)
+                rows.append(timed(problem, Exact(), scratch=scratch, on_message=partial(show, 0, 0)))
+                scratch.clear()
         title = f"{votes.n_members} members, {votes.n_samples:,} samples, {votes.n_classes} classes"
         out.show(Sheet(title, COLUMNS, rows))
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evo_ensyth import objectives, voting
-    from evo_ensyth.api import build_pool, compare, load, load_problem, read_run, search, write_submission
+    from evo_ensyth.api import (
+        build_pool,
+        compare,
+        list_runs,
+        load,
+        load_problem,
+        read_run,
+        search,
+        write_submission,
+    )
     from evo_ensyth.engine.ensembles import Ensembles
     from evo_ensyth.errors import EvoEnsythError, InputError, InputWarning, UnfinishedError
     from evo_ensyth.io import write_predictions
@@ -52,6 +61,7 @@ _PLACES = {
     "Votes": "pool",
     "build_pool": "api",
     "compare": "api",
+    "list_runs": "api",
     "load": "api",
     "load_problem": "api",
     "objective": "objectives",
@@ -80,6 +90,7 @@ __all__ = [
     "Votes",
     "build_pool",
     "compare",
+    "list_runs",
     "load",
     "load_problem",
     "objective",

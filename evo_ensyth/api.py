@@ -1,4 +1,4 @@
-"""The verbs of the package: load, search, compare, read a run, build a pool.
+"""The verbs of the package: load, search, compare, read a run, list runs, build a pool.
 
 The command line and Python users call the same functions.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError, InputWarning
 from evo_ensyth.io.formats import read_table
-from evo_ensyth.io.run_folder import read_run
+from evo_ensyth.io.run_folder import list_runs, read_run
 from evo_ensyth.io.submission import Submission
 from evo_ensyth.objectives import Objective
 from evo_ensyth.pool import Pool
@@ -24,15 +24,17 @@ from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
 from evo_ensyth.selection import selectors
+from evo_ensyth.selection.budget import PATIENCE
 from evo_ensyth.selection.constraints import constraints_of
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import FOLDS
 from evo_ensyth.selection.run import Progress, run
+from evo_ensyth.selection.scratch import Scratch
 from evo_ensyth.selection.selectors import Selector
 from evo_ensyth.voting import VoteRule
 from evo_ensyth.voting.plurality import Plurality
 
-__all__ = ["build_pool", "compare", "load", "load_problem", "read_run", "search", "write_submission"]
+__all__ = ["build_pool", "compare", "list_runs", "load", "load_problem", "read_run", "search", "write_submission"]
 
 
 def load(
@@ -177,6 +179,7 @@ def search(
     baselines: str | Sequence[str | Selector] = ("backward_elimination",),
     budget: int | None = None,
     seconds: float | None = None,
+    patience: float | None = PATIENCE,
     seed: int = 1,
     members: str | Sequence[str] | None = None,
     at_most: Mapping[str, float] | None = None,
@@ -185,7 +188,8 @@ def search(
     recommend: str = "size_rule",
     n_folds: int = FOLDS,
     on_progress: Callable[[Progress], object] | None = None,
-    scratch: Path | None = None,
+    scratch: Path | Scratch | None = None,
+    command: str = "Python",
 ) -> Run:
     """Search the subsets of a pool for the front of some objectives.
 
@@ -204,7 +208,10 @@ def search(
     budget : int, optional
         Ensembles that each selector may judge.
     seconds : float, optional
-        Time that each selector may take.
+        Time that each selector may take, without the time that compiling kernels takes.
+    patience : float, optional
+        A selector with a budget or a time limit ends after this share of it without a gain; None or 0 to use all of it.
+        It judges 10,000 ensembles for each member without a gain at least.
     seed : int
         The same seed gives the same front.
     members : str or sequence of str, optional
@@ -220,13 +227,15 @@ def search(
         Folds of the nested estimate of the recommended ensemble's error; 0 for none.
     on_progress : function of Progress, optional
         Called after each batch of ensembles.
-    scratch : Path, optional
+    scratch : Path or Scratch, optional
         A folder where a long selector, such as ``exact``, keeps what it needs to resume after an interruption.
+    command : str
+        What asked for the search, for the record.
 
     Returns
     -------
     Run
-        Its ``interrupted`` is true where Ctrl-C or SIGTERM ended the search; what was found until then is kept.
+        Its ``interrupted`` is true where Ctrl-C, SIGTERM or SIGHUP ended the search; what was found until then is kept.
 
     Raises
     ------
@@ -268,11 +277,13 @@ def search(
         baselines=[baselines] if isinstance(baselines, str) else baselines,
         budget=budget,
         seconds=seconds,
+        patience=patience,
         seed=seed,
         recommend_by=recommend,
         n_folds=n_folds,
         on_progress=on_progress,
         scratch=scratch,
+        command=command,
     )
 
 

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from evo_ensyth.errors import InputError
 
 # Windows cannot open a folder as a file, so there folders are neither locked nor flushed to disk.
 WINDOWS = os.name == "nt"
+UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # how tempfile calls what is not whole yet
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` atomically: even after a crash, the file is the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, temporary = _temporary_file(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -66,32 +69,81 @@ def check_new_folder(folder: Path) -> None:
 
 
 def next_free(folder: Path) -> Path:
-    """Path of a folder that does not exist yet: this one, or the same with the next free number appended."""
-    number, free = 1, folder
-    while os.path.lexists(free):
-        number += 1
-        free = folder.with_name(f"{folder.name}.{number}")
-    return free
+    """Path of a folder that does not exist yet: this one, or the same with the next free number appended.
+
+    Another process may find the same; `free_folder` makes sure that none does.
+    """
+    return next(free for free in _numbered(folder) if not os.path.lexists(free))
 
 
 @contextmanager
-def folder_written_whole(folder: Path) -> Iterator[Path]:
+def free_folder(folder: Path) -> Iterator[Path]:
+    """Make an empty folder of this name, or of the same with the next free number appended; give its path.
+
+    Of several processes that ask for one name, each gets a folder of its own. `folder_written_whole` fills it. If the
+    block fails, the folder is removed unless somebody has put something into it.
+
+    Raises
+    ------
+    InputError
+        It cannot be made.
+    """
+    new_parents = _missing_parents(folder)
+    try:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            for free in _numbered(folder):
+                with suppress(FileExistsError):
+                    free.mkdir()
+                    break
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
+        try:
+            yield free
+        except BaseException:
+            with suppress(OSError):
+                free.rmdir()
+            raise
+    finally:
+        _remove_empty(new_parents)
+
+
+@contextmanager
+def folder_written_whole(folder: Path, *, taken: bool = False) -> Iterator[Path]:
     """Provide a temporary folder that becomes ``folder`` if the block succeeds and is removed if it fails.
+
+    Parameters
+    ----------
+    folder : Path
+    taken : bool
+        The folder is there and empty, made by `free_folder`.
 
     Raises
     ------
     InputError
         ``folder`` already exists, on entry or by the time the block ends, or it cannot be written.
     """
-    with _temporary_for(folder) as temporary:
+    with _temporary_for(folder, taken=taken) as temporary:
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             _sync_folder(temporary)
+            if taken and WINDOWS:
+                folder.rmdir()  # elsewhere, an empty folder is replaced
             temporary.rename(folder)
             _sync_folder(folder.parent)
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files and folders that killed processes left in a folder; those in use are locked."""
+    if WINDOWS:
+        return
+    with suppress(OSError):  # it cannot be listed
+        for path in sorted(folder.iterdir()):
+            if UNFINISHED.fullmatch(path.name) and stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+                _remove_unless_in_use(path)
 
 
 @contextmanager
@@ -106,16 +158,12 @@ def held_folder(folder: Path) -> Iterator[None]:
     if WINDOWS:
         yield
         return
-    import fcntl
-
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             raise InputError(f"another process is at work in {folder}; wait until it has ended.") from None
-        except OSError:
-            pass  # The file system has no locks: at worst, two processes do the same work.
         yield
     finally:
         os.close(descriptor)
@@ -151,30 +199,107 @@ def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
 
 
 @contextmanager
-def _temporary_for(folder: Path) -> Iterator[Path]:
+def _temporary_for(folder: Path, *, taken: bool = False) -> Iterator[Path]:
     """Create a temporary folder next to ``folder``, and afterwards remove whatever did not become part of it."""
-    new_parents = [parent for parent in folder.parents if not os.path.lexists(parent)]  # innermost first
-    temporary = None
+    new_parents = _missing_parents(folder)
+    temporary, lock = None, None
     try:
-        temporary = _made_beside(folder)
+        temporary, lock = _made_beside(folder, taken=taken)
         yield temporary
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary)
-        for parent in new_parents:
-            with suppress(OSError):  # it no longer exists, or is not empty
-                parent.rmdir()
+        if lock is not None:
+            os.close(lock)
+        _remove_empty(new_parents)
 
 
-def _made_beside(folder: Path) -> Path:
+def _made_beside(folder: Path, *, taken: bool) -> tuple[Path, int | None]:
+    """Make a temporary folder, and lock it so that no other process sweeps it away; return it with its descriptor."""
     try:
-        with suppress(FileNotFoundError):
-            folder.lstat()
-            raise InputError(f"{folder} exists already; name another folder or remove it.")
+        if not taken:
+            with suppress(FileNotFoundError):
+                folder.lstat()
+                raise InputError(f"{folder} exists already; name another folder or remove it.")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        sweep(folder.parent)
+        while True:
+            made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+            if WINDOWS:
+                return made, None
+            lock = os.open(made, os.O_RDONLY)
+            if _kept(made, lock):
+                return made, lock
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
+
+
+def _missing_parents(folder: Path) -> list[Path]:
+    return [parent for parent in folder.parents if not os.path.lexists(parent)]  # innermost first
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # it no longer exists, or is not empty
+            folder.rmdir()
+
+
+def _temporary_file(path: Path) -> tuple[int, str]:
+    """Make a temporary file next to ``path``, and lock it so that no other process sweeps it away."""
+    while True:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        if _kept(Path(temporary), handle):
+            return handle, temporary
+
+
+def _kept(made: Path, descriptor: int) -> bool:
+    """Lock what was just made. False, and the descriptor closed, if another process took it for a leftover."""
+    with suppress(BlockingIOError):
+        _lock(descriptor)
+        if made.exists():
+            return True
+    os.close(descriptor)
+    return False
+
+
+def _remove_unless_in_use(path: Path) -> None:
+    with suppress(OSError):  # it is in use, or another process has removed it
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            _lock(descriptor, strict=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    """The folder, then the same with 2, 3, ... appended to its name."""
+    yield folder
+    for number in count(2):
+        yield folder.with_name(f"{folder.name}.{number}")
+
+
+def _lock(descriptor: int, *, strict: bool = False) -> None:
+    """Lock an open file or folder until it is closed, however the process ends.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds the lock.
+    OSError
+        If ``strict``: the file system has no locks. Otherwise nothing is locked there.
+    """
+    if WINDOWS:
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        if strict:
+            raise
 
 
 def _read_regular(path: Path) -> bytes:

@@ -389,9 +389,9 @@ def test_a_built_pool_is_returned(pool_folder, tmp_path, monkeypatch):
 def test_runs_and_their_folders_are_compared_alike(pool, run, tmp_path):
     other = api.search(pool, selector="random", budget=200, seed=2)
     folder = run.save(tmp_path / "one")
-    assert read_run(folder).to_dict() == run.to_dict()
-    expected = api.compare([run, other]).to_dict()
-    assert expected == [run.to_dict(), other.to_dict()]
+    assert read_run(folder).to_dict() == run.to_dict() | {"folder": str(folder)}
+    assert api.compare([run, other]).to_dict() == [run.to_dict(), other.to_dict()]
+    expected = [read_run(folder).to_dict(), other.to_dict()]
     assert api.compare([folder, other]).to_dict() == api.compare([str(folder), other]).to_dict() == expected
     assert len(api.compare([run])) == 1
 

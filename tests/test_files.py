@@ -1,10 +1,12 @@
 """Files and folders appear whole or not at all, and what lies in the way is said in one line."""
 
+import contextlib
 import os
 import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,13 @@ from evo_ensyth.files import (
     check_new_folder,
     fingerprint,
     folder_written_whole,
+    free_folder,
     held_folder,
     next_free,
     read_checked,
     read_json,
     sha256,
+    sweep,
     write_json,
     write_whole,
 )
@@ -273,6 +277,80 @@ def test_the_next_free_folder_does_not_exist(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run.2").symlink_to("nowhere")
     assert next_free(tmp_path / "run") == tmp_path / "run.3"
+
+
+def taken(folder: Path) -> Path:
+    with free_folder(folder) as free:
+        return free
+
+
+def test_of_many_who_ask_for_one_name_at_once_each_gets_a_folder_of_its_own(tmp_path):
+    with ThreadPoolExecutor(8) as workers:
+        folders = list(workers.map(taken, [tmp_path / "deep" / "run"] * 40))
+    assert len(set(folders)) == 40
+    assert listing(tmp_path / "deep") == sorted(["run", *(f"run.{i}" for i in range(2, 41))])
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_folder_that_was_taken_is_filled_or_given_back(tmp_path, error):
+    place = tmp_path / "deep" / "run"
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        free_folder(place) as free,
+        folder_written_whole(free, taken=True) as folder,
+    ):
+        (folder / "file").touch()
+        assert listing(free) == []
+        if error:
+            raise error
+    assert listing(tmp_path) == ([] if error else ["deep", "deep/run", "deep/run/file"])
+
+
+def test_what_somebody_else_put_into_a_taken_folder_is_kept(tmp_path):
+    with (
+        pytest.raises(InputError, match="run cannot be written"),
+        free_folder(tmp_path / "run") as free,
+        folder_written_whole(free, taken=True),
+    ):
+        (free / "theirs").touch()
+    assert listing(tmp_path) == ["run", "run/theirs"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from evo_ensyth import files
+from evo_ensyth.files import folder_written_whole, write_whole
+
+def wait(*arguments):
+    print("begun", flush=True)
+    sys.stdin.read()
+
+with folder_written_whole(Path("run")) as folder:
+    (folder / "file").touch()
+    os.fsync = wait
+    write_whole(Path("other"), b"content")
+"""
+
+
+def test_what_a_killed_process_left_is_swept_and_what_is_in_use_is_not(tmp_path, environment):
+    others = [".run.abcdefgh.part.txt", ".part", "run.abcdefgh.part", ".link.abcdefgh.part"]
+    for name in others[:-1]:
+        (tmp_path / name).touch()
+    (tmp_path / others[-1]).symlink_to("run.abcdefgh.part")
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED], cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"begun\n"
+    both = [path for path in tmp_path.iterdir() if path.name not in others]
+    assert len(both) == 2
+    sweep(tmp_path)
+    assert all(path.exists() for path in both)
+    process.kill()
+    process.communicate()
+    with folder_written_whole(tmp_path / "next"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "next"])
 
 
 # --- Windows -------------------------------------------------------------------------------------------------------

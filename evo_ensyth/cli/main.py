@@ -2,6 +2,8 @@
 
 import io
 import os
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,20 +16,25 @@ from evo_ensyth.cli.convert import convert
 from evo_ensyth.cli.lists import list_plugins
 from evo_ensyth.cli.old_names import with_new_names
 from evo_ensyth.cli.pool import POOL_COMMANDS, pool
+from evo_ensyth.cli.runs import runs
 from evo_ensyth.cli.search import compare, pick, search
 from evo_ensyth.errors import EvoEnsythError, UnfinishedError, build_extra, one_line
 from evo_ensyth.plugins import unknown
+from evo_ensyth.selection.interruption import SIGNALLED, Interruption, heeded
 
 COMMAND = "evo-ensyth"
 HELP = ("-h", "--help")
 UNFINISHED = 1
-# What a shell says of a command that Ctrl-C ended, or the end of the pipe that it wrote to.
-INTERRUPTED = 130
-PIPE_CLOSED = 141
+NOT_WRITTEN = 3
+PIPE_CLOSED = 141  # what a shell says of a command whose reader has gone
 
 
 class _StoppedError(Exception):
-    """Ctrl-C in a command."""
+    """A signal ended a command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class _ReaderGoneError(Exception):
@@ -42,7 +49,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise _StoppedError from error
+            raise _StoppedError(getattr(error, "number", signal.SIGINT)) from error
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
 
@@ -60,6 +67,7 @@ app.command()(compare)
 app.command()(pick)
 app.command()(convert)
 app.add_typer(pool, name="pool")
+app.add_typer(runs, name="runs")
 app.command(name="list")(list_plugins)
 
 
@@ -80,6 +88,7 @@ def _options(
 
 def main() -> None:
     """Run the command that the process was called with, and exit with its status."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name need not fit the terminal's encoding
@@ -87,10 +96,11 @@ def main() -> None:
     try:
         status = run(sys.argv[1:], COMMAND if name == "__main__.py" else name)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does. Python would complain of it once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
         status = PIPE_CLOSED
+        _discard_output()
+    except OSError as error:
+        status = _complain(_not_written(error), NOT_WRITTEN)
     sys.exit(status)
 
 
@@ -105,16 +115,17 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
     """
     try:
         arguments = with_new_names(arguments, _is_problem, hint=_say)
-        if arguments in ([], ["pool"]):
+        if arguments in ([], ["pool"], ["runs"]):
             arguments.append("--help")
-        with build_extra():
-            status = app(arguments, prog_name=name, standalone_mode=False)
+        with build_extra(), heeded(Interruption(raises=True)):
+            status = app(arguments, prog_name=name, standalone_mode=False, obj=shlex.join([name, *arguments]))
     except UnfinishedError as error:
         return _complain(str(error), UNFINISHED)
     except EvoEnsythError as error:
         return _complain(str(error), 2)
-    except (KeyboardInterrupt, _StoppedError):
-        return _complain("stopped; nothing half-made is left, and what was finished is kept.", INTERRUPTED)
+    except (KeyboardInterrupt, _StoppedError) as error:
+        status = SIGNALLED + getattr(error, "number", signal.SIGINT)
+        return _complain("stopped; nothing half-made is left, and what was finished is kept.", status)
     except _ReaderGoneError as error:
         raise BrokenPipeError from error
     except Exception as error:
@@ -123,6 +134,36 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
             raise
         return _complain(f"{error.format_message().rstrip('.')}. See --help.", 2)
     return status if isinstance(status, int) else 0
+
+
+def _replace_closed_streams() -> None:
+    """Open something in the place of streams that were closed before we began.
+
+    Otherwise other files could get their numbers. Writing to standard output then fails, as it should; messages to
+    standard error are lost.
+    """
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _not_written(error: OSError) -> str:
+    """Say what could not be written: standard output, if it still cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        _discard_output()
+        return f"standard output cannot be written: {again.strerror or again}."
+    return f"{error}."
+
+
+def _discard_output() -> None:
+    """Let Python flush what is left into nowhere; otherwise it would complain once more at the end."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _is_problem(word: str) -> bool:

@@ -143,7 +143,6 @@ def show(
 ) -> None:
     """Show a pool: its members by method, who disagrees with whom, and what each method offers at what cost."""
     from evo_ensyth import workspace
-    from evo_ensyth.files import folder_written_whole, next_free
     from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import pool_console, write_pool_report
     from evo_ensyth.report.pool_facts import gather_pool
@@ -152,9 +151,8 @@ def show(
     stored = workspace.named_pool(target, columns=columns, test=test, missing=missing, trust=trust)
     say_notes(stored.pool.notes)
     facts = gather_pool(stored, cost)
-    place = out or next_free(workspace.results_folder(stored.problem) / "pool-shown")
-    with folder_written_whole(place) as folder:
-        write_pool_report(facts, folder)
+    folder = out or workspace.results_folder(stored.problem) / "pool-shown"
+    place = write_pool_report(facts, folder, numbered=out is None)
     if as_json:
         print(json.dumps({"folder": str(stored.folder), **facts.summary()}, allow_nan=False))
     elif quiet:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from evo_ensyth.errors import one_line
+from evo_ensyth.report.words import duration
 from evo_ensyth.selection.run import Progress as SearchProgress
 
 # Where there is no terminal, one plain line at most so often.
@@ -22,7 +23,8 @@ def search_progress(*, quiet: bool) -> Iterator[Callable[[SearchProgress], None]
 
         def on_progress(progress: SearchProgress) -> None:
             text = f"{progress.selector}: {progress.n_evaluations:,} judged, hypervolume {progress.hypervolume:.6g}"
-            show(progress.n_evaluations, progress.budget, "; ".join(filter(None, [text, progress.message])))
+            left = "" if progress.seconds_left is None else f"at most {duration(progress.seconds_left)} left"
+            show(progress.n_evaluations, progress.budget, "; ".join(filter(None, [text, left, progress.message])))
 
         yield on_progress
 

@@ -1,6 +1,9 @@
 """The commands about runs: ``search``, ``compare``, ``pick``."""
 
 import json
+import signal
+import tempfile
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,15 +31,16 @@ from evo_ensyth.cli.options import (
 from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
-    from evo_ensyth.selection.problem import Problem
+    from evo_ensyth.results.run import Run
     from evo_ensyth.voting import VoteRule
 
-INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+NOT_WRITTEN = 3
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
 
 
 def search(
+    context: typer.Context,
     target: Annotated[
         str,
         typer.Argument(
@@ -76,6 +80,10 @@ def search(
     ] = 10,
     budget: Annotated[int | None, typer.Option(min=1, help="Ensembles that each selector may judge.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Time that each selector may take.")] = None,
+    patience: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of --budget or --seconds that may pass without a gain; 0 for all."),
+    ] = 0.5,
     max_size: Annotated[
         int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
     ] = None,
@@ -114,6 +122,8 @@ def search(
     from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import console
     from evo_ensyth.selection import selectors
+    from evo_ensyth.selection.interruption import SIGNALLED, Interruption, heeded
+    from evo_ensyth.selection.scratch import Scratch
 
     # Whatever can be wrong is found before a pool is built or a search begins: both may take hours.
     chosen = selectors.load(selector, {} if max_size is None else {"max_size": max_size})
@@ -140,8 +150,9 @@ def search(
     say_notes(problem.pool.notes)
     if submission:
         submission.check(problem.pool.classes)
-    place = out or _free_place(problem, selector, seed)
-    check_new_folder(place)
+    place = out or workspace.results_folder(problem.name) / f"{selector}-seed{seed}"
+    check_new_folder(out or next_free(place))
+    scratch = Scratch(workspace.results_folder(problem.name) / "unfinished")
     with progress.search_progress(quiet=quiet) as show:
         run = api.search(
             problem,
@@ -150,6 +161,7 @@ def search(
             baselines=baselines,
             budget=budget,
             seconds=seconds,
+            patience=patience,
             seed=seed,
             members=members,
             at_most=most,
@@ -158,19 +170,27 @@ def search(
             recommend=recommend.replace("-", "_"),
             n_folds=folds,
             on_progress=show,
-            scratch=workspace.results_folder(problem.name) / "unfinished",
+            scratch=scratch,
+            command=context.obj or "Python",
         )
-    folder = run.save(out or next_free(place))
-    if submission:
-        submission.write(run.recommended)
-    if as_json:
-        print(json.dumps(run.to_dict(), allow_nan=False))
-    elif quiet:
-        print(folder)
-    else:
-        console.print_run(run, folder, everything=show_all)
-    if run.interrupted:
-        raise typer.Exit(INTERRUPTED)
+    # A signal that comes only now waits until what was found is safe; a second one does not.
+    with heeded(Interruption()) if not run.interrupted else nullcontext(Interruption()) as late:
+        folder, as_asked = _saved(run, place, numbered=out is None)
+        if folder is not None:
+            scratch.clear()
+        if as_json:
+            print(json.dumps(run.to_dict() | {"folder": folder and str(folder)}, allow_nan=False))
+        elif not quiet:
+            console.print_run(run, folder, everything=show_all)
+        elif folder is not None:
+            print(folder)
+        if submission:
+            submission.write(run.recommended)
+    interrupted_by = run.interrupted_by or late.by
+    if interrupted_by:
+        raise typer.Exit(SIGNALLED + signal.Signals[interrupted_by])
+    if not as_asked:
+        raise typer.Exit(NOT_WRITTEN)
 
 
 def compare(
@@ -181,12 +201,11 @@ def compare(
 ) -> None:
     """Compare several runs of one problem: table, picture, page."""
     from evo_ensyth import api, workspace
-    from evo_ensyth.files import next_free
     from evo_ensyth.report import console
 
     comparison = api.compare(folders)
-    place = out or next_free(workspace.results_folder(comparison.runs[0].problem) / "comparison")
-    folder = comparison.save(place)
+    place = out or workspace.results_folder(comparison.runs[0].problem) / "comparison"
+    folder = comparison.save(place, numbered=out is None)
     if as_json:
         print(json.dumps(comparison.to_dict(), allow_nan=False))
     elif quiet:
@@ -247,11 +266,20 @@ def pick(
         console.print_pick(run, ensemble, picked_by)
 
 
-def _free_place(problem: "Problem", selector: str, seed: int) -> Path:
-    from evo_ensyth import workspace
-    from evo_ensyth.files import next_free
-
-    return next_free(workspace.results_folder(problem.name) / f"{selector}-seed{seed}")
+def _saved(run: "Run", place: Path, *, numbered: bool) -> tuple[Path | None, bool]:
+    """Write a run, and say so if it has to be elsewhere; return its folder, if any, and whether it is as asked for."""
+    try:
+        return run.save(place, numbered=numbered), True
+    except (InputError, OSError) as error:
+        say_notes([str(error)])
+    for beside in (True, False):
+        with suppress(InputError, OSError):
+            elsewhere = place if beside else Path(tempfile.mkdtemp(prefix="evo-ensyth-")) / place.name
+            folder = run.save(elsewhere, numbered=True)
+            say_notes([f"what was found is in {folder} instead."])
+            return folder, False
+    say_notes(["what was found is written nowhere; only what is printed is left of it."])
+    return None, False
 
 
 def _vote(vote: str | None, **settings: str | bool | None) -> "VoteRule | None":

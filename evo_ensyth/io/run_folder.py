@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,21 +11,29 @@ from typing import Any
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.results.comparison import BASELINES, Comparison
+from evo_ensyth.results.register import ListedRun, RunRegister
 from evo_ensyth.results.run import FORMAT, Run
 
 FORMULA = ("=", "+", "-", "@")
 READABLE = (1, 2, 3, FORMAT)  # 1 had neither costs nor comparisons
 
 
-def write_run(run: Run, folder: Path) -> None:
+def write_run(run: Run, folder: Path, place: Path | None = None) -> None:
     """Write ``run.json``, ``front.csv`` and ``history.csv`` into an existing folder.
 
     If the test split was created by this package, ``test_samples.csv`` lists its samples.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    place : Path, optional
+        What the folder will be called when it is whole.
     """
     test_samples = run.source.get("test_samples")
     if test_samples is not None:
         write_whole(folder / "test_samples.csv", _csv(("sample",), [(sample,) for sample in test_samples]))
-    write_json(folder / "run.json", run.to_dict())
+    write_json(folder / "run.json", run.to_dict() | {"folder": str(place or folder)})
     write_whole(folder / "front.csv", _front_table(run))
     rows = [
         (front.selector, m.evaluations, f"{m.seconds:.4f}", repr(m.hypervolume))
@@ -51,7 +60,8 @@ def read_run(folder: Path | str) -> Run:
         known = ", ".join(map(str, READABLE))
         raise InputError(f"{path}: field 'format' is {version}; this version reads {known}.")
     try:
-        found = Run.from_dict(content if version == FORMAT else _of_earlier_format(content))
+        current = content if version == FORMAT else _of_earlier_format(content)
+        found = Run.from_dict(current | {"folder": str(folder)})
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by one of our own types, which validate themselves
@@ -59,6 +69,49 @@ def read_run(folder: Path | str) -> Run:
         place = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: field '{place}': {first['msg']}; the file was changed or is not whole.") from error
     return found
+
+
+def list_runs(folder: Path | str) -> RunRegister:
+    """List the runs in a folder, in its folders, and in theirs, as ``runs/PROBLEM/RUN``; or the run that it is.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}; name one with runs.")
+    found, unread, others = [], {}, []
+    for place in _places(folder):
+        try:
+            if os.path.lexists(place / "run.json"):
+                found.append(ListedRun.of(read_run(place)))
+            else:
+                others.append(str(place))
+        except InputError as error:
+            unread[str(place)] = str(error).removeprefix(f"{place}/")
+    found.sort(key=lambda run: (run.time or "", run.folder))
+    return RunRegister(tuple(found), unread, tuple(others))
+
+
+def _places(folder: Path) -> list[Path]:
+    """Folders in which there may be a run, sorted."""
+    if os.path.lexists(folder / "run.json"):
+        return [folder]
+    places = []
+    for inner in _folders_in(folder):
+        is_problem = not os.path.lexists(inner / "run.json")
+        places += (_folders_in(inner) if is_problem else []) or [inner]
+    return places
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Folders in a folder, without hidden ones, which may be unfinished."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    except OSError:
+        return []
 
 
 def _of_earlier_format(content: Mapping[str, Any]) -> dict[str, Any]:

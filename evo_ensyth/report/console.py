@@ -17,6 +17,7 @@ from evo_ensyth.report.front_table import FrontTable, front_table, shortened
 from evo_ensyth.report.verdict import beside_parent, beside_simpler, expected_error, title, verdict
 from evo_ensyth.report.words import ranges
 from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.register import RunRegister
 from evo_ensyth.results.run import Run
 
 WIDTH = 120  # where there is no terminal
@@ -24,15 +25,16 @@ REPR_WIDTH = 100
 SENTENCE_LINES = (3, 2, 5)  # at most, of that width
 LEAST_FOR_NAMES = 14
 HEADER_WIDTH = 12
+LEAST_COMPILING = 0.05  # seconds worth a word
 
 
-def print_run(run: Run, folder: Path, *, everything: bool = False) -> None:
+def print_run(run: Run, folder: Path | None, *, everything: bool = False) -> None:
     """Print a run: the verdict, its front beside the baselines, how it was found, and the verdict again.
 
     Parameters
     ----------
     run : Run
-    folder : Path
+    folder : Path, optional
         Where it was written.
     everything : bool
         Show all ensembles of the front, however many there are.
@@ -48,7 +50,8 @@ def print_run(run: Run, folder: Path, *, everything: bool = False) -> None:
     console.print(_drawn(table, console.width))
     if table.n_left:
         say(console, f"and {table.n_left} more ensembles; --all shows them, and so does report.md")
-    for line in (*_legend(run), "", *_account(facts), _written(folder), "", *sentences):
+    written = [] if folder is None else [_written(folder)]
+    for line in (*_legend(run), "", *_account(facts), *written, "", *sentences):
         say(console, line)
 
 
@@ -75,6 +78,12 @@ def _account(facts: Facts) -> list[str]:
     front = facts.main.front
     rate = front.n_evaluations / max(front.seconds, 1e-9)
     lines = [f"{front.n_evaluations:,} ensembles judged in {front.seconds:.2f} s, {rate:,.0f} a second"]
+    compiling = sum(line.front.seconds_compiling for line in facts.lines)
+    if compiling >= LEAST_COMPILING:
+        lines[0] += f"; compiling took another {compiling:.1f} s, and is kept for the next search"
+    if front.ended_by == "patience":
+        limit = "time" if facts.main.budget is None else "budget"
+        lines.append(f"ended early: no gain for {facts.main.patience:.0%} of its {limit}; --patience 0 uses all of it")
     lines.append(_hypervolumes(facts))
     for line in facts.lines[1:]:
         for split in facts.splits:
@@ -110,9 +119,19 @@ def print_comparison(runs: Sequence[Run], folder: Path) -> None:
 
 def comparison_as_text(runs: Sequence[Run]) -> str:
     """Return several runs of one problem as a table, one line for each front."""
-    file = io.StringIO()
-    Console(file=file, width=WIDTH, highlight=False, markup=False, emoji=False).print(_comparison_table(runs))
-    return file.getvalue().rstrip()
+    return _as_text(_comparison_table(runs))
+
+
+def print_register(register: RunRegister) -> None:
+    """Print a list of runs."""
+    console = new_console()
+    console.print(_register_table(register))
+    say(console, "error: of the recommended ensemble, on the test split where there is one; --json has more")
+
+
+def register_as_text(register: RunRegister) -> str:
+    """Return a list of runs as a table."""
+    return _as_text(_register_table(register))
 
 
 def run_as_text(run: Run) -> str:
@@ -150,6 +169,27 @@ def _comparison_table(runs: Sequence[Run]) -> Table:
             f"{front.hypervolume:.6g}", str(len(front)), *about_best,
         )  # fmt: skip
     return table
+
+
+def _register_table(register: RunRegister) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("time (UTC)", "run", "problem", "vote", "recommended", "error %", "command"):
+        is_number = column == "error %"
+        fixed = is_number or column == "time (UTC)"
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=fixed)
+    for run in register:
+        size = f"{len(run.recommended)} of {run.n_members}" + (f", {run.interrupted_by}" if run.interrupted_by else "")
+        error = run.search_error if run.test_error is None else run.test_error
+        time = (run.time or "-").replace("T", " ").rstrip("Z")
+        cells = (time, run.folder, run.problem, run.vote, size, f"{100 * error:.2f}", run.command or "-")
+        table.add_row(*map(one_line, cells))
+    return table
+
+
+def _as_text(table: Table) -> str:
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, highlight=False, markup=False, emoji=False).print(table)
+    return file.getvalue().rstrip()
 
 
 def _drawn(table: FrontTable, width: int) -> Table:

@@ -11,6 +11,7 @@ from evo_ensyth.errors import one_line
 from evo_ensyth.report.console import new_console, say
 from evo_ensyth.report.pool_facts import PoolFacts
 from evo_ensyth.report.weight_mask_facts import Likeness, SupportFacts
+from evo_ensyth.report.words import duration
 
 MEMBERS_LISTED = 40  # of more, methods are listed
 SHARED_SHOWN = 3
@@ -36,14 +37,6 @@ def print_plan(members: Sequence[str], told: Mapping[str, Any]) -> None:
         say(console, f"without what the methods of {len(told['unknown'])} take, which do not tell: {names}")
     kept, peak = (f"{size / 1e6:,.1f} MB" for size in (told["kept_bytes"], told["peak_bytes"]))
     say(console, f"{kept} on disk, and {peak} at most while they are made")
-
-
-def duration(seconds: float) -> str:
-    """Tell a time in a unit of which there are not too many."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
-    return f"{max(1, round(seconds))} s"
 
 
 def print_status(

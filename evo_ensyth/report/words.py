@@ -27,3 +27,11 @@ def ranges(sizes: Sequence[int]) -> str:
 def shown_value(number: float) -> str:
     """Write the value of an objective: large ones as whole numbers, others with four digits."""
     return f"{number:,.0f}" if 1_000 <= abs(number) < 1e12 else f"{number:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Tell a time in a unit of which there are not too many."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"

@@ -40,6 +40,7 @@ class Front:
     n_evaluations : int
         Ensembles judged.
     seconds : float
+        Without the time that compiling kernels took.
     hypervolume : float
         By the objectives asked for, up to the run's reference point.
     ensembles : tuple of Ensemble
@@ -50,6 +51,11 @@ class Front:
         size.
     leading : str
         The objective that led where there can be only one, such as among neighbours.
+    seconds_compiling : float
+        Seconds that compiling kernels took, if none were found compiled.
+    ended_by : str, optional
+        What ended the search: ``selector``, by its own rule, ``budget``, ``seconds``, ``patience``, or the name of a
+        signal; None in runs of earlier versions.
     """
 
     selector: str
@@ -61,6 +67,8 @@ class Front:
     history: tuple[Milestone, ...] = ()
     proven_sizes: tuple[int, ...] = ()
     leading: str = "error"
+    seconds_compiling: float = 0.0
+    ended_by: str | None = None
 
     def __len__(self) -> int:
         """Number of ensembles."""

@@ -61,6 +61,17 @@ class Run:
         How the members vote.
     classes : tuple of labels
         What the pool calls its classes, by place; empty in runs of earlier versions.
+    interrupted : bool
+    interrupted_by : str, optional
+        Name of the signal that ended the search early, such as ``SIGINT`` for Ctrl-C.
+    patience : float, optional
+        Share of its budget or time that a selector may spend without a gain; see `evo_ensyth.selection.budget.Budget`.
+    time : str, optional
+        When the search began, in UTC, such as ``2026-11-28T03:27:41Z``; None in runs of earlier versions.
+    command : str, optional
+        The command line that asked for it, or ``Python``.
+    folder : str, optional
+        Where it was read from.
     """
 
     problem: str
@@ -89,6 +100,11 @@ class Run:
     classes: Classes = ()
     recommend_by: str = "lowest_error"
     estimate: Estimate | None = None
+    interrupted_by: str | None = None
+    patience: float | None = None
+    time: str | None = None
+    command: str | None = None
+    folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         self._check()
@@ -210,13 +226,18 @@ class Run:
         """Return the run as JSON values, as ``run.json`` and ``--json`` have it; see ``docs/formats.md``."""
         return {
             "format": FORMAT,
+            "time": self.time,
+            "command": self.command,
+            "folder": self.folder,
             "problem": self.problem,
             "vote": self.vote,
             "selector": self.front.selector,
             "seed": self.seed,
             "budget": self.budget,
             "seconds_limit": self.seconds_limit,
+            "patience": self.patience,
             "interrupted": self.interrupted,
+            "interrupted_by": self.interrupted_by,
             "objectives": list(self.objectives),
             "units": list(self.units),
             "constraints": {side: dict(limits) for side, limits in self.constraints.items()},
@@ -257,15 +278,26 @@ class Run:
         axes: Axes = renderer("renderers.plots").plot_fronts((self,), split, ax)
         return axes
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, numbered: bool = False) -> Path:
         """Write the run into a new folder, with its tables, pictures and page; `evo_ensyth.read_run` reads it.
+
+        Parameters
+        ----------
+        folder : str or Path
+        numbered : bool
+            If there is such a folder, append the next free number to its name.
+
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------
         InputError
             The folder exists or cannot be written.
         """
-        written: Path = renderer("folder").write_run_folder(self, Path(folder))
+        written: Path = renderer("folder").write_run_folder(self, Path(folder), numbered=numbered)
         return written
 
     def __repr__(self) -> str:
@@ -291,6 +323,8 @@ def _front(front: Front) -> dict[str, Any]:
         "leading": front.leading,
         "n_evaluations": front.n_evaluations,
         "seconds": front.seconds,
+        "seconds_compiling": front.seconds_compiling,
+        "ended_by": front.ended_by,
         "hypervolume": front.hypervolume,
         "proven_sizes": list(front.proven_sizes),
         "ensembles": [ensemble.to_dict() for ensemble in front],

@@ -58,15 +58,9 @@ class RunComparison:
         axes: Axes = renderer("renderers.plots").plot_fronts(self.runs, split, ax)
         return axes
 
-    def save(self, folder: str | Path) -> Path:
-        """Write pictures and a page into a new folder.
-
-        Raises
-        ------
-        InputError
-            The folder exists or cannot be written.
-        """
-        written: Path = renderer("folder").write_comparison_folder(self.runs, Path(folder))
+    def save(self, folder: str | Path, *, numbered: bool = False) -> Path:
+        """Write pictures and a page into a new folder; see `Run.save`."""
+        written: Path = renderer("folder").write_comparison_folder(self.runs, Path(folder), numbered=numbered)
         return written
 
     def __repr__(self) -> str:

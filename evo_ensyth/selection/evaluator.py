@@ -7,7 +7,6 @@ every selector. The test split is not available here, so no selector can see it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from evo_ensyth.selection.archive import Archive
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.constraints import penalised, violations
 from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.scratch import Scratch
 
 # Most predictions held at once for a block of ensembles, if an objective needs them: 64 MB at one byte each.
 BLOCK_PREDICTIONS = 64_000_000
@@ -61,7 +61,7 @@ class Evaluator:
         Called after each batch.
     on_message : function of str, optional
         Called with the progress messages of a long-running selector.
-    scratch : Path, optional
+    scratch : Scratch, optional
         Folder where a long-running selector may store what it needs to resume after an interruption.
 
     Attributes
@@ -93,7 +93,7 @@ class Evaluator:
         *,
         on_milestone: Callable[[Milestone], None] = lambda milestone: None,
         on_message: Callable[[str], None] = lambda message: None,
-        scratch: Path | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         self.pool = problem.pool.members
         self.votes = problem.search
@@ -276,7 +276,9 @@ class Evaluator:
         return self.tally.multiset_errors(multisets)
 
     def record(self, n_evaluations: int, best: np.ndarray) -> None:
-        """Count ensembles that were not evaluated by `evaluate`, and offer the best to the archive.
+        """Count ensembles that were settled otherwise than by `evaluate`, and offer the best to the archive.
+
+        For proofs: each call is a gain, however long the front stays the same.
 
         Parameters
         ----------
@@ -287,6 +289,7 @@ class Evaluator:
         """
         self._check(best)
         self.budget.n_evaluations += n_evaluations
+        self.budget.gained()
         values, beyond = np.zeros((0, len(self.objectives))), np.zeros(0)
         if len(best):
             ensembles = self._ensembles(best)
@@ -323,6 +326,7 @@ class Evaluator:
         milestone = Milestone(self.budget.n_evaluations, self.budget.elapsed, self.archive.hypervolume)
         if changed:
             self.archive.history.append(milestone)
+            self.budget.gained()
         self._on_milestone(milestone)
 
     def _check(self, subsets: np.ndarray) -> None:

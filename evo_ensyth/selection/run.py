@@ -1,42 +1,36 @@
-"""Run a selector on a problem with a budget and a seed, and evaluate its front on both splits.
-
-The test split is read only here, once, after all selection is over.
-"""
+"""Run a selector on a problem with a budget and a seed, and what belongs to it: baselines, proof, estimate."""
 
 import contextlib
-import itertools
-import json
 import platform
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import evo_ensyth
-from evo_ensyth.engine import Ensembles
 from evo_ensyth.engine.kernels.compiler import kept_on_disk
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.errors import InputError
-from evo_ensyth.objectives import judge
 from evo_ensyth.plugins import unknown
-from evo_ensyth.results.comparison import count_discordant
-from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.estimate import Estimate
-from evo_ensyth.results.front import Front, Milestone
+from evo_ensyth.results.front import Milestone
 from evo_ensyth.results.run import CONSTRAINT_SIDES, Run
 from evo_ensyth.selection import selectors
-from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.budget import LEAST_PATIENCE, PATIENCE, Budget, SearchOver
 from evo_ensyth.selection.constraints import violated
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
-from evo_ensyth.selection.interruption import stopped_by_signals
+from evo_ensyth.selection.fronts import judged_fronts
+from evo_ensyth.selection.interruption import Interrupted, Interruption, heeded
 from evo_ensyth.selection.problem import Problem
-from evo_ensyth.selection.recommendation import FOLDS, RULES, criterion, nested_estimate, recommend
+from evo_ensyth.selection.recommendation import FOLDS, RULES, nested_estimate, recommend
+from evo_ensyth.selection.scratch import Scratch
 from evo_ensyth.selection.selectors import Selector
 
 # Most that proving small sizes may cost: subsets to settle per evaluated ensemble and, if the search had a time limit,
@@ -63,6 +57,8 @@ class Progress:
         Hypervolume of its front so far.
     message : str
         Latest progress message of a long-running selector.
+    seconds_left : float, optional
+        Seconds until its budget or its time ends it, at the pace so far.
     """
 
     selector: str
@@ -71,6 +67,7 @@ class Progress:
     seconds: float
     hypervolume: float
     message: str = ""
+    seconds_left: float | None = None
 
 
 def run(
@@ -80,11 +77,13 @@ def run(
     baselines: Sequence[str | Selector] = (),
     budget: int | None = None,
     seconds: float | None = None,
+    patience: float | None = PATIENCE,
     seed: int = 1,
     recommend_by: str = "size_rule",
     n_folds: int = FOLDS,
     on_progress: Callable[[Progress], object] | None = None,
-    scratch: Path | None = None,
+    scratch: Path | Scratch | None = None,
+    command: str = "Python",
 ) -> Run:
     """Search a problem with one selector, and with others for comparison.
 
@@ -97,7 +96,10 @@ def run(
     budget : int, optional
         Number of ensembles that each selector may evaluate.
     seconds : float, optional
-        Time limit for each selector.
+        Time limit for each selector, without the time that compiling kernels takes.
+    patience : float, optional
+        End a selector that has a budget or a time limit after this share of it without a gain; see `Budget`. None or 0
+        to use all of it.
     seed : int
         The same seed gives the same front.
     recommend_by : str
@@ -105,19 +107,27 @@ def run(
     n_folds : int
         Folds of the nested estimate of the recommended ensemble's error; 0 for no estimate.
     on_progress : function of Progress, optional
-    scratch : Path, optional
-        Folder where a long-running selector may store what it needs to resume after an interruption.
+    scratch : Path or Scratch, optional
+        Folder where a long-running selector may store what it needs to resume after an interruption. What it does not
+        need any more is removed at the end; in a `Scratch`, when its ``clear`` is called.
+    command : str
+        What asked for the search.
 
     Raises
     ------
     InputError
-        Unknown selector or setting, a budget or time that is not positive, an objective that fails, or constraints that
-        no evaluated ensemble keeps.
+        Unknown selector or setting, a budget, time or patience out of range, an objective that fails, or constraints
+        that no evaluated ensemble keeps.
+    Interrupted
+        A signal ended the search before there was anything to keep.
     """
+    begun = datetime.now(UTC)
     if budget is not None and budget < 1:
         raise InputError(f"the budget is {budget}; it takes at least 1 evaluation.")
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"the time limit is {seconds:g} seconds; it must be above 0.")
+    if patience is not None and not 0 <= patience <= 1:
+        raise InputError(f"the patience is {patience:g}; it is a share of the budget or the time, from 0 to 1.")
     if seed < 0:
         raise InputError(f"the seed is {seed}; it must be 0 or more.")
     if recommend_by not in RULES:
@@ -125,41 +135,41 @@ def run(
     if n_folds < 0 or n_folds == 1:
         raise InputError(f"n_folds is {n_folds}; it must be 2 or more, or 0 for no estimate.")
     main, in_order = _named(selector, baselines)
+    kept = Scratch(scratch) if isinstance(scratch, Path) else scratch
     searched: dict[str, Evaluator] = {}
-    budgets: list[Budget] = []
-    interrupted = False
-
-    def stop() -> None:
-        budgets[-1].stop()
-
-    problem.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
-    for name, chosen in in_order.items():
-        budgets.append(Budget(budget, seconds))
-        evaluator = _evaluator(problem, name, budgets[-1], on_progress, scratch)
-        with stopped_by_signals(stop):
+    with heeded(Interruption()) as interruption:
+        problem.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
+        for name, chosen in in_order.items():
+            limits = Budget(
+                budget,
+                seconds,
+                patience=patience,
+                least_patience=LEAST_PATIENCE * len(problem.pool),
+                interruption=interruption,
+            )
+            evaluator = _evaluator(problem, name, limits, on_progress, kept)
             _search(evaluator, chosen, seed)
-            interrupted |= budgets[-1].stopped
+            interrupted = limits.stopped
             if len(evaluator.archive):
                 searched[name] = evaluator
             elif evaluator.nearest is not None and name == main and not interrupted:
                 raise _none_allowed(problem, evaluator, evaluator.nearest)
-            # If stopped while a baseline ran, report the last baseline with a front.
-            last = name == main or interrupted
-            shown = name if name in searched else next(reversed(searched), None)
-            proof, estimate = None, None
-            if last and shown is not None:
-                subsets = searched[shown].archive.subsets
-                index = recommend(problem, subsets, recommend_by)
-            if last and shown is not None and not interrupted:
-                proof = _prove(problem, searched[shown])
-                if n_folds:
-                    estimate = _estimate(problem, recommend_by, subsets[index], n_folds, searched[shown])
-                interrupted |= budgets[-1].stopped
-        if last:
-            break
-    if shown is None:
-        raise KeyboardInterrupt  # stopped before anything was evaluated, so there is nothing to report
-    fronts, single_best, whole_pool = _judged(problem, shown, in_order, searched)
+            if interrupted:
+                break
+        if not searched:
+            raise Interrupted(interruption.number or signal.SIGINT)  # before there is anything to report
+        # If stopped while a baseline ran, report the last baseline with a front.
+        shown = main if main in searched else next(reversed(searched))
+        subsets = searched[shown].archive.subsets
+        index = recommend(problem, subsets, recommend_by)
+        proof, estimate = None, None
+        if not interrupted:
+            proof = _prove(problem, searched[shown])
+            if n_folds:
+                estimate = _estimate(problem, recommend_by, subsets[index], n_folds, searched[shown])
+        fronts, single_best, whole_pool = judged_fronts(problem, shown, in_order, searched)
+    if kept is not None and kept is not scratch:
+        kept.clear()
     front = fronts.pop(shown)
     return Run(
         problem=problem.name,
@@ -183,7 +193,11 @@ def run(
         fingerprints={split: votes.fingerprint for split, votes in problem.pool.splits.items()},
         source=problem.pool.source,
         classes=problem.pool.classes,
-        interrupted=interrupted,
+        interrupted=interruption.number is not None,
+        interrupted_by=interruption.by,
+        patience=patience,
+        time=f"{begun:%Y-%m-%dT%H:%M:%SZ}",
+        command=command,
         versions=_versions(),
         lowest_errors=tuple(proof.lowest_errors()[1:].tolist()) if proof else None,
         constraints={
@@ -218,7 +232,7 @@ def _evaluator(
     name: str,
     budget: Budget,
     on_progress: Callable[[Progress], object] | None,
-    scratch: Path | None,
+    scratch: Scratch | None,
 ) -> Evaluator:
     """Create an evaluator that reports its progress."""
     if on_progress is None:
@@ -226,7 +240,8 @@ def _evaluator(
     last_message = ""
 
     def report(volume: float) -> None:
-        on_progress(Progress(name, budget.n_evaluations, budget.limit, budget.elapsed, volume, last_message))
+        spent = budget.n_evaluations, budget.limit, budget.elapsed
+        on_progress(Progress(name, *spent, volume, last_message, budget.seconds_left))
 
     def on_message(message: str) -> None:
         nonlocal last_message
@@ -297,70 +312,6 @@ def _prove(problem: Problem, evaluator: Evaluator) -> Proof | None:
         as_low = limits <= proof.limits
         evaluator.mark_proven([size for size in proof.proven if as_low[size]])
     return proof
-
-
-def _judged(
-    problem: Problem, main: str, chosen: Mapping[str, Selector], searched: Mapping[str, Evaluator]
-) -> tuple[dict[str, Front], Ensemble, Ensemble]:
-    """Evaluate everything on the test split; return the fronts by name, the best single member and the whole pool."""
-    best = np.arange(len(problem.pool)) == problem.search.member_errors.argmin()
-    references = np.stack([best, np.ones_like(best)])
-    subsets = np.concatenate([evaluator.archive.subsets for evaluator in searched.values()] + [references])
-    on_search, on_test = problem.on_search(subsets), problem.on_test(subsets)
-    ensembles = iter(_ensembles(problem, on_search, on_test))
-    fronts = {}
-    for name, evaluator in searched.items():
-        subsets = evaluator.archive.subsets
-        own = list(itertools.islice(ensembles, len(subsets)))
-        if name == main:  # only these ensembles are compared with the simple references
-            tested = replace(on_test, subsets=subsets) if on_test else None
-            counts = count_discordant(replace(on_search, subsets=subsets), tested, problem.pool.parent)
-            own = [replace(ensemble, discordant=pairs) for ensemble, pairs in zip(own, counts, strict=True)]
-        fronts[name] = Front(
-            selector=name,
-            settings=_settings(chosen[name]),
-            n_evaluations=evaluator.budget.n_evaluations,
-            seconds=evaluator.budget.elapsed,
-            hypervolume=evaluator.archive.hypervolume,
-            ensembles=tuple(own),
-            history=tuple(evaluator.archive.history),
-            proven_sizes=tuple(evaluator.proven_sizes),
-            leading=evaluator.leading.name,
-        )
-    return fronts, next(ensembles), next(ensembles)
-
-
-def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Ensemble]:
-    names = [objective.name for objective in problem.objectives]
-    costs = {cost: on_search.total(cost) for cost in problem.pool.costs}
-    search_values = judge(problem.objectives, on_search)
-    test_values = judge(problem.objectives, on_test) if on_test else None
-    found = []
-    criteria = criterion(problem, on_search.subsets, search_values)
-    for row, subset in enumerate(on_search.subsets):
-        indices = tuple(np.flatnonzero(subset).tolist())
-        found.append(
-            Ensemble(
-                indices=indices,
-                members=tuple(problem.pool.names[i] for i in indices),
-                search=dict(zip(names, search_values[row].tolist(), strict=True)),
-                test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
-                search_errors=int(on_search.errors[row]),
-                test_errors=int(on_test.errors[row]) if on_test else None,
-                criterion=float(criteria[row]),
-                voting=problem.fitted_vote.of(subset),
-                costs={cost: float(totals[row]) for cost, totals in costs.items()},
-            )
-        )
-    return found
-
-
-def _settings(selector: Any) -> dict[str, Any]:
-    if not is_dataclass(selector):
-        return {}
-    settings = {field.name: getattr(selector, field.name) for field in fields(selector)}
-    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
-    return plain
 
 
 def _versions() -> dict[str, str]:

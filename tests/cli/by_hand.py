@@ -12,14 +12,15 @@ from oracles.losses import smoothed_error
 from oracles.vote_rules import plurality_with_ties
 
 RUN_KEYS = [
-    "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives", "units",
-    "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by", "recommended_index",
+    "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "patience",
+    "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point", "n_members", "n_search",
+    "n_test", "recommend_by", "recommended_index",
     "estimate", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
     "parent_costs", "fingerprints", "source", "classes", "versions",
 ]  # fmt: skip
 FRONT_KEYS = [
-    "selector", "settings", "leading", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",
-    "history",
+    "selector", "settings", "leading", "n_evaluations", "seconds", "seconds_compiling", "ended_by", "hypervolume",
+    "proven_sizes", "ensembles", "history",
 ]  # fmt: skip
 ENSEMBLE_KEYS = [
     "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval", "test_interval",

@@ -23,6 +23,8 @@ COMMANDS = [
     ["pool", "status"],
     ["pool", "show"],
     ["pool", "export"],
+    ["runs"],
+    ["runs", "list"],
 ]
 
 
@@ -42,7 +44,10 @@ def test_every_command_is_tried_above(call):
 
     top = below()
     assert sorted(top) == sorted({command[0] for command in COMMANDS if command})
-    assert sorted(below("pool")) == sorted(command[1] for command in COMMANDS if command[1:])
+    for group in ("pool", "runs"):
+        assert sorted(below(group)) == sorted(
+            command[1] for command in COMMANDS if command[:1] == [group] and command[1:]
+        )
 
 
 def test_without_a_command_there_is_help(call):
@@ -223,3 +228,31 @@ def test_a_reader_who_leaves_early_gets_the_status_of_a_closed_pipe(tmp_path, en
     )  # fmt: skip
     os.close(write)
     assert (said.returncode, said.stderr) == (cli.PIPE_CLOSED, "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "message"),
+    [
+        (">&-", 3, "evo_ensyth: standard output cannot be written: Bad file descriptor.\n"),
+        (">/dev/full", 3, "evo_ensyth: standard output cannot be written: No space left on device.\n"),
+        ("<&- >&- 2>&-", 3, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_said_in_one_line(tmp_path, environment, redirection, status, message):
+    said = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m evo_ensyth list problems {redirection}', sys.executable],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stderr) == (status, message)
+
+
+def test_a_file_that_cannot_be_written_is_not_taken_for_the_output(monkeypatch, capsys):
+    def fail(*arguments: object) -> int:
+        raise OSError(28, "No space left on device", "somewhere/file")
+
+    monkeypatch.setattr(cli, "run", fail)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 3
+    assert capsys.readouterr().err == "evo_ensyth: [Errno 28] No space left on device: 'somewhere/file'.\n"

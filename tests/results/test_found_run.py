@@ -229,8 +229,9 @@ def test_it_comes_back_from_its_json_form_as_it_was(found):
 def test_its_json_form_is_what_was_promised(found):
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert list(content) == [
-        "format", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "interrupted", "objectives",
-        "units", "constraints", "reference_point", "n_members", "n_search", "n_test", "recommend_by",
+        "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit",
+        "patience", "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point",
+        "n_members", "n_search", "n_test", "recommend_by",
         "recommended_index", "estimate", "recommended", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source",
         "classes", "versions",
@@ -240,8 +241,8 @@ def test_its_json_form_is_what_was_promised(found):
     assert content["recommended"] == content["front"]["ensembles"][content["recommended_index"]]
     for front in (content["front"], *content["baselines"]):
         assert list(front) == [
-            "selector", "settings", "leading", "n_evaluations", "seconds", "hypervolume", "proven_sizes", "ensembles",
-            "history",
+            "selector", "settings", "leading", "n_evaluations", "seconds", "seconds_compiling", "ended_by",
+            "hypervolume", "proven_sizes", "ensembles", "history",
         ]  # fmt: skip
         sizes = [len(ensemble["indices"]) for ensemble in front["ensembles"]]
         assert sizes == sorted(sizes)

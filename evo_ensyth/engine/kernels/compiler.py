@@ -15,9 +15,13 @@ from typing import Any
 
 import numpy as np
 from numba import config, njit
+from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 PACKAGE = Path(__file__).parents[2]
+# numba holds a lock while it compiles, so the clock of a nested or a later compilation starts where the last one ended.
+_CLOCK = event.TimingListener()
+event.register("numba:compile", _CLOCK)
 HOLDS_KERNELS = re.compile(r"^@(compiled|inlined|intrinsic)\b", re.MULTILINE)
 
 
@@ -45,6 +49,11 @@ def inlined(function: Callable[..., Any]) -> Any:
 def kept_on_disk(kernel: Any) -> bool:
     """Whether the machine code of a kernel is cached on disk, so that only the first process waits for it."""
     return not config.DISABLE_JIT and kernel.stats.cache_path is not None
+
+
+def seconds_compiling() -> float:
+    """Seconds that this process has spent on compiling; loading machine code from disk takes hardly any."""
+    return _CLOCK.duration if _CLOCK.done else 0.0
 
 
 @cache

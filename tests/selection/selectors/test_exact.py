@@ -13,6 +13,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact import proof as proofs
+from evo_ensyth.selection.scratch import Scratch
 from evo_ensyth.selection.selectors.exact import exact
 from evo_ensyth.selection.selectors.exact.exact import Exact
 
@@ -86,27 +87,33 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_front(make_problem
             if self.counted == rounds:
                 self.budget.stop()
 
-    first = Stops(problem, scratch=tmp_path / "unfinished")
+    first = Stops(problem, scratch=Scratch(tmp_path / "unfinished"))
     with contextlib.suppress(SearchOver):
         Exact().select(first, np.random.default_rng(1))
     assert len(first.proven_sizes) < 13
     (file,) = (tmp_path / "unfinished").iterdir()
-    second = searched(problem, Exact(), scratch=tmp_path / "unfinished")
+    second = searched(problem, Exact(), scratch=Scratch(tmp_path / "unfinished"))
     assert_array_equal(second.archive.subsets, whole.archive.subsets)
     assert second.proven_sizes == whole.proven_sizes
     assert second.budget.n_evaluations == whole.budget.n_evaluations
-    assert not file.exists()
+    third = searched(problem, Exact(), scratch=second.scratch)  # what was found may not be safe yet
+    assert_array_equal(third.archive.subsets, whole.archive.subsets)
+    assert file.exists()
+    second.scratch.clear()
+    assert not (tmp_path / "unfinished").exists()
 
 
 @pytest.mark.usefixtures("many_rounds")
 def test_a_checkpoint_is_written_while_the_search_runs(make_problem, tmp_path, monkeypatch):
     monkeypatch.setattr(exact, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     seen = []
+    scratch = Scratch(tmp_path / "unfinished")
     search = Evaluator(
-        make_problem(n_members=12), scratch=tmp_path, on_message=lambda text: seen.append(list(tmp_path.iterdir()))
+        make_problem(n_members=12), scratch=scratch, on_message=lambda text: seen.append(scratch.folder.exists())
     )
     Exact().select(search, np.random.default_rng(1))
     assert any(seen)
+    scratch.clear()
     assert not list(tmp_path.iterdir())
 
 
@@ -124,24 +131,24 @@ def test_a_checkpoint_is_written_while_the_search_runs(make_problem, tmp_path, m
 )
 def test_a_spoilt_checkpoint_is_named_and_left_alone(make_problem, tmp_path, spoil):
     problem = make_problem(n_members=13)
-    evaluator = Evaluator(problem, Budget(1_000), scratch=tmp_path)
+    evaluator = Evaluator(problem, Budget(1_000), scratch=Scratch(tmp_path))
     with contextlib.suppress(SearchOver):
         Exact().select(evaluator, np.random.default_rng(1))
     (file,) = tmp_path.iterdir()
     file.write_bytes(spoil(file.read_bytes()))
     spoilt = file.read_bytes()
     with pytest.raises(InputError, match=file.name):
-        searched(problem, Exact(), budget=1_000, scratch=tmp_path)
+        searched(problem, Exact(), budget=1_000, scratch=Scratch(tmp_path))
     assert file.read_bytes() == spoilt
 
 
 def test_what_was_interrupted_with_other_votes_or_sizes_is_not_taken_up(make_problem, tmp_path):
-    searched(make_problem(n_members=13), Exact(), budget=1_000, scratch=tmp_path)
+    searched(make_problem(n_members=13), Exact(), budget=1_000, scratch=Scratch(tmp_path))
     (file,) = tmp_path.iterdir()
     before = file.read_bytes()
     for problem, selector in ((make_problem(n_members=13, seed=1), Exact()), (make_problem(n_members=13), Exact(4))):
         told = []
-        searched(problem, selector, budget=1_000, scratch=tmp_path, on_message=told.append)
+        searched(problem, selector, budget=1_000, scratch=Scratch(tmp_path), on_message=told.append)
         assert not any("resuming" in text for text in told)
     assert file.read_bytes() == before
 
@@ -149,13 +156,13 @@ def test_what_was_interrupted_with_other_votes_or_sizes_is_not_taken_up(make_pro
 @pytest.mark.usefixtures("many_rounds")
 def test_a_budget_neither_takes_up_nor_spoils_what_was_counted_without_one(make_problem, tmp_path):
     problem = make_problem(n_members=13)
-    first = Evaluator(problem, scratch=tmp_path)
+    first = Evaluator(problem, scratch=Scratch(tmp_path))
     first.record = lambda n, best: (Evaluator.record(first, n, best), first.budget.stop())
     with contextlib.suppress(SearchOver):
         Exact().select(first, np.random.default_rng(1))
     (file,) = tmp_path.iterdir()
     before = file.read_bytes()
-    search = searched(problem, Exact(), budget=300, scratch=tmp_path)
+    search = searched(problem, Exact(), budget=300, scratch=Scratch(tmp_path))
     assert search.budget.n_evaluations <= 300
     assert file.read_bytes() == before
 

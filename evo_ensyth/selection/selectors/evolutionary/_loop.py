@@ -3,7 +3,6 @@
 Small pools are enumerated. For others the start includes the paths of the baselines and subsets of all sizes.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,10 +113,10 @@ def walk_baselines(search: Evaluator, rng: np.random.Generator) -> None:
     """
     n = len(search.pool)
     neighbours = n * (n + 1) // 2 + n
-    started = time.perf_counter()
+    started = search.budget.elapsed
     if n <= search.budget.remaining / 2:
         BackwardElimination().select(search, rng)
-    walk_seconds = WALK_PER_PATH * (time.perf_counter() - started)
+    walk_seconds = WALK_PER_PATH * (search.budget.elapsed - started)
     if neighbours <= search.budget.remaining / 2:
         ForwardGreedy().select(search, rng)
     in_time = search.budget.seconds is None or walk_seconds <= (search.budget.seconds - search.budget.elapsed) / 2

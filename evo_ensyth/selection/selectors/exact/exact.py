@@ -102,6 +102,7 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
             subsets = np.zeros((len(block), n_members), bool)
             np.put_along_axis(subsets, np.array(block), True, axis=1)
             search.evaluate(subsets)
+            search.budget.gained()  # the proof has got on
         search.mark_proven(range(1, size + 1))
         search.report_progress(f"all ensembles of {size} members are evaluated")
 
@@ -113,7 +114,7 @@ class _Checkpoint:
         self.search = search
         # The budget is part of the key: a search without one may have counted more than it allows.
         key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit})
-        self.path = None if search.scratch is None else search.scratch / f"exact-{key[:16]}.json"
+        self.path = None if search.scratch is None else search.scratch.folder / f"exact-{key[:16]}.json"
         self.last = time.monotonic()
 
     def load(self, proof: Proof) -> None:
@@ -139,13 +140,14 @@ class _Checkpoint:
             self._save(proof)
 
     def close(self, proof: Proof) -> None:
-        """Save the state of an unfinished proof; delete that of a finished one."""
-        if self.path is None:
+        """Save the state of an unfinished proof, or of a finished one that took long, until its result is safe."""
+        if self.path is None or self.search.scratch is None:
             return
-        if proof.next_pass is None:
-            self.path.unlink(missing_ok=True)
-        elif proof.counted:
+        if proof.next_pass is not None and proof.counted:
             self._save(proof)
+        elif proof.next_pass is None and self.path.exists():
+            self._save(proof)
+            self.search.scratch.finish(self.path)
 
     def _save(self, proof: Proof) -> None:
         if self.path is None:
