@@ -198,6 +198,23 @@ def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
+def check_regular(path: Path) -> None:
+    """Refuse whatever is not a regular file: opening a pipe, or reading a device, might never end.
+
+    Raises
+    ------
+    InputError
+        It does not exist, or is something else.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is not a regular file.")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
 @contextmanager
 def _temporary_for(folder: Path, *, taken: bool = False) -> Iterator[Path]:
     """Create a temporary folder next to ``folder``, and afterwards remove whatever did not become part of it."""
@@ -303,13 +320,10 @@ def _lock(descriptor: int, *, strict: bool = False) -> None:
 
 
 def _read_regular(path: Path) -> bytes:
-    """Read a regular file; anything else is refused, as reading a pipe or a device might never end."""
+    """Read a regular file; see `check_regular`."""
+    check_regular(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path} is not a regular file.")
         return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 

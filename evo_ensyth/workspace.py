@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evo_ensyth import plugins
 from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
+from evo_ensyth.files import check_regular
 from evo_ensyth.io import StoredPool, read_folder, read_pool, read_predictions
 from evo_ensyth.io.formats import suffixes
 from evo_ensyth.objectives import Objective
@@ -297,6 +298,7 @@ def problem_module(target: str) -> ModuleType:
         path = Path(target)
         if not _exists(path):
             raise InputError(f"{path} does not exist.")
+        check_regular(path)
     else:
         return _importable(target)
     spec = importlib.util.spec_from_file_location(f"problems.{path.stem}", path)

@@ -235,7 +235,7 @@ def test_problems_are_described_by_the_first_line_of_their_modules(load):
 
 def test_a_folder_with_the_name_of_a_module_is_refused(load, tmp_path):
     (tmp_path / "mine.py").mkdir()
-    with pytest.raises(InputError, match=r"mine\.py cannot be imported: IsADirectoryError"):
+    with pytest.raises(InputError, match=r"mine\.py is not a regular file"):
         load("mine.py")
 
 
@@ -264,3 +264,9 @@ def test_a_file_with_an_awkward_name_becomes_a_problem_that_can_be_shown(load, n
 def test_a_file_of_predictions_is_a_pool_too(npz, arrays):
     stored = workspace.named_pool(str(npz(arrays)))
     assert len(stored.pool) == len(arrays["search_labels"])
+
+
+def test_a_pipe_in_the_place_of_a_problem_module_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "mine.py")
+    with pytest.raises(InputError, match=r"mine\.py is not a regular file"):
+        workspace.load_problem(tmp_path / "mine.py")

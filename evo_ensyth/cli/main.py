@@ -137,7 +137,7 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Open something in the place of streams that were closed before we began.
+    """Replace streams that were closed before we began.
 
     Otherwise other files could get their numbers. Writing to standard output then fails, as it should; messages to
     standard error are lost.

@@ -272,9 +272,8 @@ def _saved(run: "Run", place: Path, *, numbered: bool) -> tuple[Path | None, boo
         return run.save(place, numbered=numbered), True
     except (InputError, OSError) as error:
         say_notes([str(error)])
-    for beside in (True, False):
+    for elsewhere in (place, Path(tempfile.gettempdir()) / f"evo-ensyth-{place.name}"):
         with suppress(InputError, OSError):
-            elsewhere = place if beside else Path(tempfile.mkdtemp(prefix="evo-ensyth-")) / place.name
             folder = run.save(elsewhere, numbered=True)
             say_notes([f"what was found is in {folder} instead."])
             return folder, False

@@ -23,7 +23,16 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import fingerprint, folder_written_whole, read_checked, read_json, sha256, write_json, write_whole
+from evo_ensyth.files import (
+    check_regular,
+    fingerprint,
+    folder_written_whole,
+    read_checked,
+    read_json,
+    sha256,
+    write_json,
+    write_whole,
+)
 from evo_ensyth.io.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
 from evo_ensyth.pool.members import Members, shared_parts
 from evo_ensyth.pool.parent import Parent
@@ -295,10 +304,11 @@ def _mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_clas
 def _mapped(path: Path) -> np.ndarray:
     for part in (path.parent.parent, path.parent, path):
         check_no_link(part)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; build the pool again.")
+    check_regular(path)
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; build the pool again.") from error
     except Exception as error:  # NumPy raises nearly anything for damaged files
         raise InputError(f"{path} is not a complete .npy file: {error}.") from error
 

@@ -130,14 +130,19 @@ def test_a_folder_that_cannot_be_made_is_found_before_the_search(refused, npz, a
     assert "runs/votes/nsga2-seed1 cannot be made: Not a directory" in refused("search", npz(arrays))
 
 
-def test_a_report_that_fails_leaves_nothing(refused, npz, arrays, monkeypatch):
+def test_a_report_that_fails_leaves_nothing_but_what_is_printed(call, npz, arrays, monkeypatch, tree):
     from evo_ensyth.report.renderers import markdown
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(markdown, "render", full)
-    assert "runs/votes/nsga2-seed1 cannot be written: No space left on device" in refused("search", npz(arrays))
+    path = npz(arrays)
+    before = tree()
+    said = call("search", path, "--budget", 50)
+    assert (said.status, tree()) == (3, before)
+    assert "runs/votes/nsga2-seed1 cannot be written: No space left on device" in said.err
+    assert "Take " in said.out
 
 
 # Names

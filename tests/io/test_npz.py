@@ -16,6 +16,7 @@ from oracles import splitting
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions
+from evo_ensyth.io.formats import _npz_file as npz_file
 from evo_ensyth.pool import memory
 
 LABELS = np.array([[0, 1, 2, 1, 0, 1], [2, 1, 2, 0, 0, 1], [0, 0, 2, 1, 0, 2]])
@@ -440,6 +441,24 @@ def test_an_array_larger_than_the_memory_is_refused_before_it_is_unpacked(zipped
     read_predictions(zipped(fits, zipfile.ZIP_DEFLATED))
     with pytest.raises(InputError, match="'labels' would take"):
         read_predictions(zipped(too_large, zipfile.ZIP_DEFLATED))
+
+
+@pytest.mark.parametrize(("kind", "is_refused"), [("u1", True), ("i8", False)])
+def test_a_small_file_of_very_many_equal_labels_is_refused_before_it_is_unpacked(npz, monkeypatch, kind, is_refused):
+    """Of 3 MB, two members with 10^9 labels each took 8 GB and half a minute."""
+    truth = np.zeros(200_000, kind)
+    truth[::50_000] = 1
+    path = npz({"labels": np.stack([truth, 1 - truth]), "truth": truth}, compressed=True)
+    monkeypatch.setattr(npz_file, "MOST_VALUES", 100_000)
+    if not is_refused:
+        assert read_predictions(path).search.n_samples == 100_000
+        return
+    monkeypatch.setattr(npz_file.Stream, "take", lambda self, shape: pytest.fail("it was unpacked"))
+    with pytest.raises(InputError, match=r"'labels' holds 400,000 values in \d{3} bytes: nearly all .*savez\."):
+        read_predictions(path)
+    monkeypatch.undo()
+    with np.load(path) as file:
+        assert read_predictions(npz(dict(file))).search.n_samples == 100_000
 
 
 @pytest.mark.parametrize("names", [("labels.npy", "labels.npy"), ("labels.npy", "labels"), ("truth", "truth.npy")])

@@ -177,6 +177,14 @@ def test_scores_and_weights_stay_on_disk(pool_folder):
     assert len(read_pool(pool_folder).pool) == 4
 
 
+def test_a_pipe_in_the_place_of_scores_is_refused_and_not_waited_for(pool_folder):
+    path = pool_folder / "members" / "b" / "test.scores.npy"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match=r"members/b/test\.scores\.npy is not a regular file"):
+        _ = read_pool(pool_folder).pool.splits["test"].scores
+
+
 def test_a_folder_without_a_finished_pool_is_refused(pool_folder, tmp_path):
     with pytest.raises(InputError, match="holds no finished pool: there is no"):
         read_pool(tmp_path / "nowhere")

@@ -181,8 +181,7 @@ def test_the_pictures_are_written_and_the_same_each_time(stored, tmp_path):
     origins = [{**origin, "method": f"{names[i % 5]} {origin['method']}"} for i, origin in enumerate(ORIGINS)]
     facts = gather_pool(stored(origins, names=names))
     for folder in (tmp_path / "one", tmp_path / "two"):
-        folder.mkdir()
-        write_pool_report(facts, folder)
+        assert write_pool_report(facts, folder) == folder
     files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert sorted(files) == [
         "curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json",

@@ -24,6 +24,10 @@ from evo_ensyth.pool.memory import check_fits
 # The methods NumPy uses. With others, zipfile decompresses 4 KiB of input at once, possibly to gigabytes: zip bombs
 # that no declared size reveals.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# A compressed array of more values than MOST_VALUES may not hold more than so many in a byte: nearly all of them would
+# be equal, and a few megabytes would become gigabytes. Labels of a byte each reach 700 where one sample in 10,000 is of
+# a rare class; with 8 bytes a value, no array reaches 130.
+MOST_VALUES, MOST_VALUES_IN_A_BYTE = 2**27, 500
 HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
@@ -125,14 +129,21 @@ class Npz:
         """Open an array for reading in parts."""
         if key not in self.keys:
             raise InputError(f"no '{key}'; found {', '.join(self.keys) or 'nothing'}.")
-        if self.file.getinfo(self.entries[key]).compress_type not in PACKINGS:
+        entry = self.file.getinfo(self.entries[key])
+        if entry.compress_type not in PACKINGS:
             raise InputError(f"'{key}' is packed in a way that numpy never uses; write it with numpy.savez_compressed.")
         try:
-            file = self.file.open(self.entries[key])
+            file = self.file.open(entry)
         except Exception as error:
             raise InputError(f"'{key}' cannot be opened: {error}.") from error
         with file:
             shape, column_major, dtype = _header(key, file)
+            n_values = math.prod(shape)
+            if n_values > MOST_VALUES and n_values > MOST_VALUES_IN_A_BYTE * entry.compress_size:
+                raise InputError(
+                    f"'{key}' holds {n_values:,} values in {entry.compress_size:,} bytes: nearly all of them are the "
+                    "same. If they are meant, store them uncompressed with numpy.savez."
+                )
             stream = Stream(key, shape, dtype, file)
             if column_major and len(shape) > 1:
                 rows = stream.take((math.prod(shape),)).reshape(shape, order="F").tobytes()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evo_ensyth.errors import InputError, build_extra
+from evo_ensyth.files import check_regular
 
 DATA_VARIABLE = "EVO_ENSYTH_DATA"
 
@@ -88,6 +89,7 @@ def read_bytes(path: Path) -> bytes:
     InputError
         It cannot be read.
     """
+    check_regular(path)
     try:
         return path.read_bytes()
     except OSError as error:

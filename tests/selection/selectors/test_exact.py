@@ -171,7 +171,7 @@ def test_it_says_how_long_it_will_take(make_problem):
     told = []
     searched(make_problem(n_members=12), Exact(), on_message=told.append)
     assert told[0].startswith("4,095 subsets to settle: about 0 seconds (")
-    assert told[-1] == f"100.0% done; at the start {told[0]}"
+    assert told[-1] == f"100.0% done, about 0 seconds left; at the start {told[0]}"
 
 
 def test_what_is_out_of_reach_is_neither_tried_nor_claimed(make_problem, monkeypatch):

@@ -77,6 +77,7 @@ class Exact:
         if proof.reach < max_size:
             estimate += f"; larger ensembles than of {proof.reach} are out of reach"
         search.report_progress(estimate)
+        begun = proof.covered, search.budget.elapsed
         try:
             while (sizes := proof.next_pass) is not None:
                 if subsets_of(n_members, sizes) > search.budget.remaining:
@@ -88,7 +89,9 @@ class Exact:
                     counted = proof.counted
                     search.mark_proven(proof.proven)
                     checkpoint.save_now_and_then(proof)
-                    search.report_progress(f"{proof.covered / proof.n_subsets:.1%} done; at the start {estimate}")
+                    share, spent = proof.covered / proof.n_subsets, search.budget.elapsed - begun[1]
+                    left = spent * (proof.n_subsets - proof.covered) / max(proof.covered - begun[0], 1)
+                    search.report_progress(f"{share:.1%} done, about {_duration(left)} left; at the start {estimate}")
                 search.budget.raise_if_done()
         finally:
             checkpoint.close(proof)
@@ -160,7 +163,18 @@ class _Checkpoint:
 
 def in_words(estimate: Estimate) -> str:
     """Describe an estimate of the running time, in a suitable unit."""
+    unit, _ = _unit(estimate.seconds)
+    low, high = (f"{seconds / unit:,.0f}" for seconds in (estimate.least, estimate.most))
+    likely = _duration(estimate.seconds)
+    return f"{estimate.n_subsets:,} subsets to settle: about {likely} ({low} to {high} by a sample)"
+
+
+def _duration(seconds: float) -> str:
+    unit, name = _unit(seconds)
+    return f"{seconds / unit:,.0f} {name}"
+
+
+def _unit(seconds: float) -> tuple[int, str]:
+    """The largest unit of which there are at least two."""
     units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
-    unit, name = next((unit, name) for unit, name in units if estimate.seconds >= 2 * unit or unit == 1)
-    low, likely, high = (f"{seconds / unit:,.0f}" for seconds in (estimate.least, estimate.seconds, estimate.most))
-    return f"{estimate.n_subsets:,} subsets to settle: about {likely} {name} ({low} to {high} by a sample)"
+    return next((unit, name) for unit, name in units if seconds >= 2 * unit or unit == 1)
