@@ -57,7 +57,6 @@ class Budget:
         self._compiled_before = seconds_compiling()
         self._end: tuple[float, float] | None = None
         self._ended_by: str | None = None
-        self._too_small = False
         self._last_gain = (0, 0.0)  # evaluations, seconds
 
     @property
@@ -99,7 +98,7 @@ class Budget:
     def ended_by(self) -> str | None:
         """What ends the search, or None: ``budget``, ``seconds``, ``patience``, ``stop`` or the name of a signal.
 
-        After `close`, it is ``selector`` if the selector stopped by its own rule.
+        After `close` it stays the same, and is ``selector`` if the selector stopped by its own rule.
         """
         if self._ended_by is not None:
             return self._ended_by
@@ -145,7 +144,6 @@ class Budget:
         """
         self.raise_if_done()
         if n > self.remaining:
-            self._too_small = True
             raise SearchOver
         self.n_evaluations += n
 
@@ -157,7 +155,14 @@ class Budget:
         """End the search at its next step and keep its front."""
         self._stopped = True
 
-    def close(self) -> None:
-        """Stop the clock, and keep what ended the search."""
-        self._ended_by = self.ended_by or ("budget" if self._too_small else "selector")
+    def close(self, *, over: bool = False) -> None:
+        """Stop the clock.
+
+        Parameters
+        ----------
+        over : bool
+            Whether it was `SearchOver` that ended the search.
+        """
+        # Of n evaluations that were asked for, the last ones may not have fitted.
+        self._ended_by = (self.ended_by or "budget") if over or self.stopped else "selector"
         self._end = time.perf_counter(), seconds_compiling()

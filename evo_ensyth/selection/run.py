@@ -1,6 +1,5 @@
 """Run a selector on a problem with a budget and a seed, and what belongs to it: baselines, proof, estimate."""
 
-import contextlib
 import platform
 import signal
 import time
@@ -256,9 +255,12 @@ def _evaluator(
 
 
 def _search(evaluator: Evaluator, selector: Selector, seed: int) -> None:
-    with contextlib.suppress(SearchOver):
+    over = False
+    try:
         selector.select(evaluator, np.random.default_rng(seed))
-    evaluator.budget.close()
+    except SearchOver:
+        over = True
+    evaluator.budget.close(over=over)
 
 
 def _none_allowed(problem: Problem, evaluator: Evaluator, nearest: np.ndarray) -> InputError:

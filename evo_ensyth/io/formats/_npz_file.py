@@ -139,7 +139,8 @@ class Npz:
         with file:
             shape, column_major, dtype = _header(key, file)
             n_values = math.prod(shape)
-            if n_values > MOST_VALUES and n_values > MOST_VALUES_IN_A_BYTE * entry.compress_size:
+            is_there = n_values * dtype.itemsize <= entry.file_size  # or else the header lies
+            if is_there and n_values > max(MOST_VALUES, MOST_VALUES_IN_A_BYTE * entry.compress_size):
                 raise InputError(
                     f"'{key}' holds {n_values:,} values in {entry.compress_size:,} bytes: nearly all of them are the "
                     "same. If they are meant, store them uncompressed with numpy.savez."
