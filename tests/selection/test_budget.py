@@ -171,7 +171,7 @@ class Stagnates:
 
 
 def test_a_search_that_gains_nothing_ends_early_and_a_proof_does_not(make_problem, monkeypatch):
-    monkeypatch.setattr(run_module, "LEAST_PATIENCE", 5)
+    monkeypatch.setattr(run_module, "LEAST_PATIENCE", 20)
     problem = make_problem(n_members=8, goals=("error", "bytes"))
     found = run(problem, Stagnates(), budget=1_000, n_folds=0)
     assert (found.front.ended_by, found.front.n_evaluations) == ("patience", 510)
