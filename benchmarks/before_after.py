@@ -184,7 +184,9 @@ def generation(by_shape: str, votes: Any) -> Iterator[tuple[str, Callable[[], An
     """The kernels of a generation of NSGA-II."""
     old = "evo_ensyth.search.kernels"
     breeding = "evo_ensyth.selection.selectors.evolutionary._breeding"
-    kernel = {name: first(((breeding, name), (old, name))) for name in ("breed", "add_gaps", "insert_all")}
+    survival = "evo_ensyth.selection.selectors.evolutionary._survival"
+    kernel = {"breed": first(((breeding, "breed"), (old, "breed")))}
+    kernel["add_gaps"] = first(((survival, "add_gaps"), (breeding, "add_gaps"), (old, "add_gaps")))
     covers = first((("evo_ensyth.selection.dominance", "not_covered"), (old, "not_covered")))
     n_members = votes.n_members
     n_words = -(-n_members // 64)

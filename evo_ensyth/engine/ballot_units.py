@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_ensyth.engine.cache_lines import zeros_on_a_line
 from evo_ensyth.engine.fixed_point import FixedPoint
 from evo_ensyth.engine.kernels.ballots import fill_ballots
 from evo_ensyth.engine.kernels.lanes import LANES
@@ -60,8 +61,9 @@ class BallotUnits:
         n_units = -(-n_samples // LANES)
         most_slots = n_units * votes.n_classes
         check_fits(f"the ballots of the {votes.split} split", most_slots * n_members * LANES * 2)
-        # The system provides memory on first use, so slots that are never filled take none.
-        ballots = _on_a_line(most_slots * n_members * LANES)
+        ballots = zeros_on_a_line(
+            most_slots * n_members * LANES, np.uint16
+        )  # slots that are never filled take no memory
         classes, most = np.zeros((2, most_slots, LANES), np.uint16)
         ties = np.zeros((most_slots, LANES), np.int32)
         first_slot, order = np.zeros(n_units + 1, np.int64), np.empty(n_samples, np.int64)
@@ -110,10 +112,3 @@ def _slots(block: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray
     n_slots = 1 + np.count_nonzero(total, axis=1)
     total[samples, truth] = np.iinfo(np.int64).max
     return np.argsort(-total, axis=1, kind="stable").astype(np.uint16), n_slots, lead
-
-
-def _on_a_line(n: int) -> np.ndarray:
-    """Numbers of 16 bits that start on a cache line: a read across two lines costs twice as much."""
-    numbers = np.empty(n + 32, np.uint16)
-    start = -(numbers.ctypes.data // 2) % 32
-    return numbers[start : start + n]

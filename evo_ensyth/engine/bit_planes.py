@@ -20,10 +20,11 @@ from functools import cached_property
 
 import numpy as np
 
+from evo_ensyth.engine.cache_lines import zeros_on_a_line
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
-from evo_ensyth.engine.smoothing import smoothed, tables
+from evo_ensyth.engine.smoothing import by_value, smoothed, tables
 from evo_ensyth.engine.threads import interleaved, side_by_side, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
@@ -95,8 +96,8 @@ class BitPlanes:
         # check before allocating: members may predict many classes for one sample
         check_fits(f"the planes of the {votes.split} split", int(first_slot[-1]) * votes.n_members * WORDS * 8)
         planes = cls(
-            words=_on_a_line(first_slot[-1] * votes.n_members * WORDS),
-            ties=_on_a_line(first_slot[-1] * WORDS),
+            words=zeros_on_a_line(int(first_slot[-1]) * votes.n_members * WORDS, np.uint64),
+            ties=zeros_on_a_line(int(first_slot[-1]) * WORDS, np.uint64),
             leads=np.full(first_slot[-1], votes.n_members, np.int64),
             first_slot=first_slot,
             closest=np.minimum.reduceat(distance, starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
@@ -111,37 +112,12 @@ class BitPlanes:
         return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
-        """Count the samples that each subset gets wrong.
-
-        Parameters
-        ----------
-        subsets : bool, (n_subsets, n_members)
-            None of them empty.
-
-        Returns
-        -------
-        int64, (n_subsets,)
-            Does not depend on the number of threads.
-        """
-        return self._each(counting.count_errors, subsets)
+        """See `Tally.errors`."""
+        return self.each(counting.count_errors, subsets)
 
     def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
-        """Count the samples of each group that each subset gets wrong.
-
-        Parameters
-        ----------
-        groups : int64, (n_samples,)
-            The group of each sample, below ``n_groups``.
-        n_groups : int
-        subsets : bool, (n_subsets, n_members)
-            None of them empty.
-
-        Returns
-        -------
-        int64, (n_subsets, n_groups)
-            Does not depend on the number of threads.
-        """
-        return self._each(counting.count_errors_by, subsets, groups[self.order], n_groups)
+        """See `Tally.errors_by`."""
+        return self.each(counting.count_errors_by, subsets, groups[self.order], n_groups)
 
     def margin_counts(self, subsets: np.ndarray) -> np.ndarray:
         """Count how often each margin occurs: votes for the truth minus votes for its strongest rival.
@@ -182,37 +158,38 @@ class BitPlanes:
         -------
         int64, (n_subsets,)
         """
-        together = max(1, MOST_LOSSES // (2 * self.n_members + 1))
+        together = max(1, MOST_LOSSES // (4 * self.n_members))
         if len(subsets) > together:
             parts = (subsets[start : start + together] for start in range(0, len(subsets), together))
             return np.concatenate([self.margin_losses(part, losses) for part in parts])
-        sizes = np.count_nonzero(subsets, axis=1)
-        different = np.unique(sizes)
-        table = np.stack([losses(size) for size in different.tolist()])
+        sizes = np.unique(np.count_nonzero(subsets, axis=1))
+        table = np.stack([losses(size) for size in sizes.tolist()])
         row_of = np.zeros(self.n_members + 1, np.int64)
-        row_of[different] = np.arange(len(different))
-        rows = row_of[sizes]
-        sums = self._over_subsets(margins.sum_losses, subsets, table, row_of)
-        sums += self._other_losses(table, rows, sizes)
-        if self.holes:
-            sums += self._unanswered_losses(table, rows, subsets)
-        return sums
+        row_of[sizes] = np.arange(len(sizes))
+        return self._losses(subsets, table, by_value(table, sizes), self._other_losses(table, sizes), row_of)
 
     def smoothed_losses(self, subsets: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
-        """Sum of the smoothed losses of all samples' margins; see `Tally.smoothed_losses`."""
+        """See `Tally.smoothed_losses`."""
 
         def losses(size: int) -> np.ndarray:
             return smoothed(size, self.n_members)
 
-        if around is None:
+        if around is not None:
+            return self.neighbour_losses(around, (subsets ^ around).argmax(axis=1), losses)
+        if 4 * self.n_members**2 > MOST_LOSSES:
             return self.margin_losses(subsets, losses)
-        return self.neighbour_losses(around, (subsets ^ around).argmax(axis=1), losses)
+        table, others = self.smoothed_tables
+        return self._losses(subsets, table, self._smoothed_by_value, others, np.arange(self.n_members + 1))
 
     @cached_property
     def smoothed_tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Smoothed losses by size and margin, and their sums over samples without planes by size; see `tables`."""
-        losses, sizes = tables(self.n_members), np.arange(self.n_members + 2)
-        return losses, self._other_losses(losses, sizes, np.minimum(sizes, self.n_members))
+        losses = tables(self.n_members)
+        return losses, self._other_losses(losses, np.minimum(np.arange(self.n_members + 2), self.n_members))
+
+    @cached_property
+    def _smoothed_by_value(self) -> np.ndarray:
+        return by_value(tables(self.n_members), np.arange(self.n_members + 2))
 
     def neighbour_losses(
         self, subset: np.ndarray, movers: np.ndarray, losses: Callable[[int], np.ndarray]
@@ -233,7 +210,6 @@ class BitPlanes:
             Entry i belongs to the subset with mover i flipped.
         """
         members, leaves = np.flatnonzero(subset), subset[movers]
-        sizes = len(members) + np.where(leaves, -1, 1)
         none = np.zeros(2 * self.n_members + 1, np.int64)
         joined, left = (
             losses(size) if 1 <= size <= self.n_members else none for size in (len(members) + 1, len(members) - 1)
@@ -243,65 +219,37 @@ class BitPlanes:
         n_threads = self._threads(2 * (len(members) + len(movers)))
         sums = self._summed(lambda part: margins.neighbour_losses(*laid_out, *part, *moved), n_threads)
         table, row = np.stack([joined, left]), leaves.astype(np.int64)
-        sums += self._other_losses(table, row, sizes)
+        sizes = np.clip(len(members) + np.array([1, -1]), 0, self.n_members)
+        sums += self._other_losses(table, sizes)[row]
         if self.holes:
             sums += self._unanswered_losses(table, row, subset ^ np.eye(self.n_members, dtype=bool)[movers])
         return sums
 
-    def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
-        """Count the errors after a member joins or leaves a subset, at little more than the cost of one evaluation.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-        movers : int64, (n_movers,), optional
-            The members to flip, one at a time; all of them if not given.
-
-        Returns
-        -------
-        int64, (n_movers,)
-            Entry i belongs to the subset with mover i flipped; the number of samples if that empties the subset.
-        """
+    def neighbour_errors(
+        self,
+        subset: np.ndarray,
+        movers: np.ndarray | None = None,
+        kernel: Callable[..., np.ndarray] = neighbours.neighbour_errors,
+        *rest: object,
+    ) -> np.ndarray:
+        """See `Tally.neighbour_errors`. Another kernel, with the rest of its arguments, may settle ties."""
         movers = np.arange(self.n_members) if movers is None else movers
         members = np.flatnonzero(subset)
         left_out = self.n_members - len(members) + 1
         leaves = subset[movers]
-        errors = self._moved(neighbours.neighbour_errors, members, left_out, movers, leaves)
+        errors = self._moved(kernel, members, left_out, movers, leaves, rest=rest)
         if len(members) == 1:
             errors[leaves] = self.n_samples
         return errors
 
     def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
-        """Count the errors after a member joins a multiset, in which members may have several votes.
-
-        Parameters
-        ----------
-        multiset : int64, (n_members,)
-            How often it contains each member.
-        movers : int64, (n_movers,)
-            The members that may join.
-
-        Returns
-        -------
-        int64, (n_movers,)
-            Entry i belongs to the multiset with one more vote for mover i.
-        """
+        """See `Tally.joined_errors`."""
         # A lead in the whole pool says nothing about a multiset, so treat it as if all members could be left out.
         members = np.repeat(np.arange(self.n_members), multiset)
         return self._moved(neighbours.neighbour_errors, members, self.n_members, movers, np.zeros(len(movers), bool))
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
-        """Count the samples that each multiset gets wrong; members may have several votes.
-
-        Parameters
-        ----------
-        multisets : int64, (n_multisets, n_members)
-            How often each contains each member; none of them empty.
-
-        Returns
-        -------
-        int64, (n_multisets,)
-        """
+        """See `Tally.multiset_errors`."""
         errors = np.empty(len(multisets), np.int64)
         for i, multiset in enumerate(multisets):
             # `joined_errors` takes repeated members, so let the last vote join all the others.
@@ -311,21 +259,13 @@ class BitPlanes:
             errors[i] = self.joined_errors(others, last)[0]
         return errors
 
-    def swap_errors(self, subset: np.ndarray) -> np.ndarray:
-        """Count the errors after one member leaves a subset and another joins it.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-
-        Returns
-        -------
-        int64, (size, n_members - size)
-            Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
-        """
+    def swap_errors(
+        self, subset: np.ndarray, kernel: Callable[..., np.ndarray] = neighbours.swap_errors, *rest: object
+    ) -> np.ndarray:
+        """See `Tally.swap_errors`; ``kernel`` is as in `neighbour_errors`."""
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
         left_out = self.n_members - len(members) + 1
-        return self._moved(neighbours.swap_errors, members, left_out, joiners, work=len(members) * self.n_members)
+        return self._moved(kernel, members, left_out, joiners, work=len(members) * self.n_members, rest=rest)
 
     @property
     def _n_units(self) -> int:
@@ -336,17 +276,36 @@ class BitPlanes:
         """Number of unused sample positions in the units. They have no votes, so their margin is 0."""
         return self._n_units * UNIT - len(self.order)
 
-    def _other_losses(self, table: np.ndarray, rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Losses of samples that every member gets right, less those of unused positions: int64, (n_subsets,)."""
-        right = (self.n_samples - len(self.order)) * table[rows, self.n_members + sizes]
-        return np.asarray(right - self._n_unused * table[rows, self.n_members])
+    def _losses(
+        self, subsets: np.ndarray, table: np.ndarray, values: np.ndarray, others: np.ndarray, row_of: np.ndarray
+    ) -> np.ndarray:
+        """Sums of losses, given by margin and `by_value`; ``row_of`` a size is its row in these and in ``others``."""
+        rows = row_of[np.count_nonzero(subsets, axis=1)]
+        sums = self._over_subsets(margins.sum_losses, subsets, values, row_of)
+        sums += others[rows]
+        if self.holes:
+            sums += self._unanswered_losses(table, rows, subsets)
+        return sums
+
+    def _other_losses(self, table: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Losses of samples that every member gets right, less those of unused positions, by row: int64, (n_rows,)."""
+        right = (self.n_samples - len(self.order)) * table[np.arange(len(table)), self.n_members + sizes]
+        return np.asarray(right - self._n_unused * table[:, self.n_members])
 
     def _unanswered_losses(self, table: np.ndarray, rows: np.ndarray, subsets: np.ndarray) -> np.ndarray:
         """What to add because a sample that nobody answers has margin -1, not 0: int64, (n_subsets,)."""
         more = table[:, self.n_members - 1] - table[:, self.n_members]
         return np.asarray(self.holes.unanswered(subsets) * more[rows])
 
-    def _each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
+    def votes_in(self, unit: int) -> np.ndarray:
+        """Who votes for the slots of a unit: bool, (n_slots, n_members, n_samples), without unused positions."""
+        first, last = (self.first_slot[unit : unit + 2] * self.n_members * WORDS).tolist()
+        words = self.words[first:last].astype("<u8", copy=False).view(np.uint8)
+        n_samples = min(UNIT, len(self.order) - unit * UNIT)
+        votes = np.unpackbits(words.reshape(-1, self.n_members, UNIT // 8), axis=2, count=n_samples, bitorder="little")
+        return votes.view(bool)
+
+    def each(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """Counts of a kernel for each subset. Threads share the subsets if they outnumber the units, else the units."""
         subsets = np.ascontiguousarray(subsets)
         n_threads = self._threads(int(np.count_nonzero(subsets)))
@@ -366,9 +325,11 @@ class BitPlanes:
         movers: np.ndarray,
         *leaves: np.ndarray,
         work: int = 0,
+        rest: tuple[object, ...] = (),
     ) -> np.ndarray:
         n_threads = self._threads(work or len(members) + len(movers))
-        return self._over_units(kernel, n_threads, members * WORDS, left_out, movers * WORDS, *leaves, self.n_members)
+        moved = (members * WORDS, left_out, movers * WORDS, *leaves, self.n_members)
+        return self._over_units(kernel, n_threads, *moved, *rest)
 
     def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
         """Results of a kernel for each subset; threads share the subsets."""
@@ -386,10 +347,3 @@ class BitPlanes:
         n_parts = max(1, min(n_threads, self._n_units))
         ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
         return np.asarray(sum(side_by_side(work, list(itertools.pairwise(ends)))))
-
-
-def _on_a_line(n_words: int) -> np.ndarray:
-    """Zeros that start on a cache line: a read across two lines costs twice as much."""
-    words = np.zeros(int(n_words) + WORDS, np.uint64)
-    start = -(words.ctypes.data // 8) % WORDS
-    return words[start : start + int(n_words)]

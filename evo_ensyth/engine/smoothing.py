@@ -5,6 +5,8 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from evo_ensyth.engine.kernels.counting import counter_bits
+
 # Losses are whole multiples of 2^-20, so that their sums are exact.
 STEPS = 2**20
 FLAT = 3.7  # from here on, erfc is less than half a step
@@ -33,6 +35,25 @@ def tables(n_members: int) -> np.ndarray:
     none = np.zeros((1, 2 * n_members + 1), np.int64)
     rows = [smoothed(size, n_members)[None] for size in range(1, n_members + 1)]
     return np.concatenate([none, *rows, none])
+
+
+def by_value(losses: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Move losses to where `kernels.margins.sum_losses` looks them up: int64, (n_rows, n_values).
+
+    A margin of d is the value d + 2^b, where b is the number of bits of a counter of votes.
+
+    Parameters
+    ----------
+    losses : int64, (n_rows, 2 * n_members + 1)
+        By margin, from -n_members to n_members.
+    sizes : int64, (n_rows,)
+        The size of ensembles that each row is for.
+    """
+    n_members = losses.shape[1] // 2
+    zero = np.array([1 << counter_bits(size) for size in sizes.tolist()])
+    places = np.arange(2 << counter_bits(n_members)) - zero[:, None] + n_members
+    moved = np.take_along_axis(losses, np.clip(places, 0, 2 * n_members), axis=1)
+    return np.where((places >= 0) & (places <= 2 * n_members), moved, 0)
 
 
 @lru_cache(maxsize=4096)

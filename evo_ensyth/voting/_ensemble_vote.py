@@ -1,13 +1,14 @@
 """How the members of one ensemble vote, with everything that was fitted."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evo_ensyth.engine import PluralityVotes, Tally, views
 from evo_ensyth.engine.ballots import Ballots
-from evo_ensyth.engine.plurality import SecondSum
+from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.engine.shares import shares_of
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
@@ -90,8 +91,7 @@ class EnsembleVote:
         """Prepare counting the votes of subsets of these members; parameters and errors as for `predict`."""
         if self.weights.adds_scores or len(set(self.weights.label)) > 1:
             return Ballots.of(votes, *(np.array(values, np.float64) for values in vars(self.weights).values()))
-        ties = self.ties
-        second = None if ties is None else lambda samples: _second_sum(votes, ties, samples)
+        second = None if self.ties is None else _second_sum(votes, self.ties)
         return PluralityVotes.of(votes, views.bit_planes(votes), second)
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,8 +127,7 @@ def whole_numbers(weights: np.ndarray) -> tuple[int, ...]:
     return tuple(round(weight / largest * WEIGHT_STEPS) for weight in weights.tolist())
 
 
-def _second_sum(votes: Votes, ties: Weights, samples: np.ndarray) -> SecondSum:
-    """What breaks ties on some samples."""
+def _second_sum(votes: Votes, ties: Weights) -> SecondSum:
+    """What breaks ties."""
     factors = np.array(ties.label, np.int64), np.array(ties.score, np.int64)
-    none = np.empty((0, votes.n_members, votes.n_classes), np.uint16)
-    return SecondSum(*factors, shares(votes, ties.temperatures, samples) if ties.adds_scores else none)
+    return SecondSum(*factors, partial(shares, votes, ties.temperatures) if ties.adds_scores else None)

@@ -4,14 +4,12 @@ Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2
 by the likelihood of held-out labels.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from evo_ensyth.engine.fixed_point import LEAST_SHARE, tempered
 from evo_ensyth.pool import Votes
-from evo_ensyth.pool.memory import check_fits
 
 # 15 temperatures from 1/4 to 6, each the same factor above the one before.
 TEMPERATURES = np.geomspace(0.25, 6, 15)
@@ -36,15 +34,8 @@ def shares(votes: Votes, temperatures: Sequence[float], samples: np.ndarray) -> 
     votes : Votes
     temperatures : sequence of n_members float
     samples : int64, (n,)
-
-    Raises
-    ------
-    InputError
-        They do not fit in memory.
     """
-    shape = (len(samples), votes.n_members, votes.n_classes)
-    check_fits("the probabilities that break ties", math.prod(shape) * 2)
-    found = np.empty(shape, np.uint16)
+    found = np.empty((len(samples), votes.n_members, votes.n_classes), np.uint16)
     answered = votes.answered[:, samples]
     for i, (member, temperature) in enumerate(zip(votes.scores.members, temperatures, strict=True)):
         of_member = np.where(answered[i, :, None], member[samples], 0)

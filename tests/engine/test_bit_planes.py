@@ -269,7 +269,7 @@ def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_
     monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
     assert BitPlanes.of(votes).words.nbytes == size
     monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
-    monkeypatch.setattr(planes, "_on_a_line", lambda n_words: pytest.fail("allocated"))
+    monkeypatch.setattr(planes, "zeros_on_a_line", lambda n, kind: pytest.fail("allocated"))
     with pytest.raises(InputError, match=r"the planes of the search split would take 0\.0 GiB; a quarter"):
         BitPlanes.of(votes)
 

@@ -7,8 +7,8 @@ from oracles import votes as naive
 from oracles.vote_rules import plurality_with_ties
 
 from evo_ensyth.engine import BitPlanes, PluralityVotes
-from evo_ensyth.engine import plurality as module
-from evo_ensyth.engine.plurality import SecondSum
+from evo_ensyth.engine import bit_planes as module
+from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.pool import Votes
 
 N_MEMBERS, N_CLASSES = 6, 4
@@ -24,11 +24,8 @@ def drawn(seed, *, holes=0.0, n_samples=90, accuracy=0.3):
 def tally(y_pred, y_true, label_weights, score_weights, shares=None):
     votes = Votes(y_pred, y_true, N_CLASSES, "search")
 
-    def second(samples):
-        of_samples = np.zeros((0, N_MEMBERS, N_CLASSES), np.uint16) if shares is None else shares[:, samples]
-        of_samples = np.ascontiguousarray(of_samples.swapaxes(0, 1)) if shares is not None else of_samples
-        return SecondSum(np.array(label_weights), np.array(score_weights), of_samples)
-
+    of_samples = None if shares is None else lambda samples: np.ascontiguousarray(shares[:, samples].swapaxes(0, 1))
+    second = SecondSum(np.array(label_weights), np.array(score_weights), of_samples)
     return PluralityVotes.of(votes, BitPlanes.of(votes), second)
 
 

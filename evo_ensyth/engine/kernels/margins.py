@@ -60,13 +60,19 @@ def raise_to(most, rival, n_bits):
 
 
 @compiled
-def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
-    """Group 512 samples by margin, truth minus strongest rival; see `split_by_value`."""
+def subtract(truth, most, n_bits, digits):
+    """Write truth minus strongest rival plus 2^n_bits, which is not negative, as ``n_bits + 1`` digits."""
     carry = ~zero()  # subtract by adding the complement and one
     for bit in range(0, n_bits * WORDS, WORDS):
         digit, carry = add(load(truth, bit), ~load(most, bit), carry)
         store(digits, bit, digit)
     store(digits, n_bits * WORDS, carry)
+
+
+@compiled
+def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
+    """Group 512 samples by margin, truth minus strongest rival; see `split_by_value`."""
+    subtract(truth, most, n_bits, digits)
     n = split_by_value(digits, n_bits + 1, masks, values, sizes)
     for part in range(n):
         values[part] -= 1 << n_bits
@@ -74,25 +80,55 @@ def split_by_margin(truth, most, n_bits, digits, masks, values, sizes):
 
 
 @compiled
-def unit_margins(words, first_slot, unit, members, size, n_members, counters, masks, values, sizes):
-    """Group the samples of a unit by margin; see `split_by_margin`. ``counters`` is working memory for four."""
+def count_most(words, first_slot, unit, members, size, n_members, counters):
+    """Count the votes for the truth and the strongest rival in a unit; return the number of bits of both counters.
+
+    The first three of ``counters`` are working memory: for the truth, for a rival, and for the strongest one.
+    """
     n_bits = counter_bits(size)
-    truth, rival, most, digits = counters
+    truth, rival, most, _ = counters
     slot_0 = first_slot[unit]
     count_votes(words, slot_0 * n_members * WORDS, members, size, truth, n_bits)
-    for bit in range(0, n_bits * WORDS, WORDS):
-        store(most, bit, zero())
-    for slot in range(slot_0 + 1, first_slot[unit + 1]):
+    count_votes(words, (slot_0 + 1) * n_members * WORDS, members, size, most, n_bits)  # each unit has a rival
+    for slot in range(slot_0 + 2, first_slot[unit + 1]):
         count_votes(words, slot * n_members * WORDS, members, size, rival, n_bits)
         raise_to(most, rival, n_bits)
-    return split_by_margin(truth, most, n_bits, digits, masks, values, sizes)
+    return n_bits
 
 
 @compiled
 def room_for_margins(n_members):
-    """Allocate the working memory of `unit_margins`: counters, masks, values and sizes."""
+    """Allocate counters for the truth, a rival, the strongest, and the margin; masks, values and sizes of its parts."""
     n = counter_bits(n_members) + 1
     return (room(n), room(n), room(n), room(n)), room(UNIT), np.empty(UNIT, np.int64), np.empty(UNIT, np.int64)
+
+
+@compiled
+def loss_of_two(samples, digit, losses, at):
+    """Sum of the losses of samples with the values ``at`` and ``at + 1``, which their lowest digit tells apart."""
+    return popcount(samples & ~digit) * losses[at] + popcount(samples & digit) * losses[at + 1]
+
+
+@compiled
+def loss_of_four(samples, digits, losses, at):
+    """Sum of the losses of samples with the four values from ``at`` on."""
+    digit, lowest = load(digits, WORDS), load(digits, 0)
+    return loss_of_two(samples & ~digit, lowest, losses, at) + loss_of_two(samples & digit, lowest, losses, at + 2)
+
+
+@compiled
+def sum_by_value(digits, n_digits, losses, masks, values, sizes):
+    """Sum of the losses of 512 samples; ``losses`` holds them by the number that the digits of a sample give.
+
+    Samples are split by all digits but the lowest three. The eight values of each part are then counted whether or not
+    they occur, which takes less time than to ask. ``masks``, ``values`` and ``sizes`` are those of `split_by_value`.
+    """
+    total = 0
+    for part in range(split_by_value(digits[3 * WORDS :], n_digits - 3, masks, values, sizes)):
+        samples, digit, at = load(masks, part * WORDS), load(digits, 2 * WORDS), 8 * values[part]
+        total += loss_of_four(samples & ~digit, digits, losses, at)
+        total += loss_of_four(samples & digit, digits, losses, at + 4)
+    return total
 
 
 @compiled
@@ -117,7 +153,8 @@ def count_margins(words, first_slot, first, last, subsets):
             for i in range(start, end):
                 ahead = fetch(words, ahead, ahead_end, end - i)
                 size, listed = begins[i + 1] - begins[i], members[begins[i] :]
-                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
+                n_bits = count_most(words, first_slot, unit, listed, size, n_members, counters)
+                n = split_by_margin(counters[0], counters[2], n_bits, counters[3], masks, values, counts)
                 for part in range(n):
                     found[i, n_members + values[part]] += counts[part]
         start = end
@@ -128,7 +165,8 @@ def count_margins(words, first_slot, first, last, subsets):
 def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
     """Sum of the losses of the margins in units ``first`` to ``last - 1``: int64, (n_subsets,).
 
-    ``losses[row_of[size], n_members + d]`` is the loss for a margin of d in an ensemble of a size.
+    ``losses[row_of[size], d + 2^b]`` is the loss for a margin of d in an ensemble of a size, where b is the number of
+    bits of the counter of its votes; see `smoothing.by_value`.
     """
     n_subsets, n_members = subsets.shape
     stride = n_members * WORDS
@@ -145,10 +183,9 @@ def sum_losses(words, first_slot, first, last, subsets, losses, row_of):
             for i in range(start, end):
                 ahead = fetch(words, ahead, ahead_end, end - i)
                 size, listed = begins[i + 1] - begins[i], members[begins[i] :]
-                row = losses[row_of[size]]
-                n = unit_margins(words, first_slot, unit, listed, size, n_members, counters, masks, values, counts)
-                for part in range(n):
-                    sums[i] += counts[part] * row[n_members + values[part]]
+                n_bits = count_most(words, first_slot, unit, listed, size, n_members, counters)
+                subtract(counters[0], counters[2], n_bits, counters[3])
+                sums[i] += sum_by_value(counters[3], n_bits + 1, losses[row_of[size]], masks, values, counts)
         start = end
     return sums
 

@@ -47,12 +47,12 @@ def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, leve
 
 
 @compiled
-def wrong_with(words, at, stride, n_slots, table, wrong):
-    """Count the wrong samples after one member moves: the table's where it votes for a live slot, else as before."""
+def after_move(words, at, stride, n_slots, table, wrong):
+    """Samples that are wrong after one member moves: the table's where it votes for a live slot, else as before."""
     for slot in range(n_slots):
         votes = load(words, at + slot * stride)
         wrong = (votes & load(table, slot * WORDS)) | (wrong & ~votes)
-    return popcount(wrong)
+    return wrong
 
 
 @compiled
@@ -67,6 +67,17 @@ def count_slots(words, at, stride, n_slots, members, counters, n_bits):
     """Count the votes for each of ``n_slots`` slots, the first of which starts at ``at``."""
     for slot in range(n_slots):
         count_votes(words, at + slot * stride, members, members.size, counters[slot * n_bits * WORDS :], n_bits)
+
+
+@compiled
+def take_away(words, at, stride, n_slots, counters, n_bits, fewer):
+    """Write the votes for each slot without those of the member whose planes begin at ``at``."""
+    for slot in range(n_slots):
+        borrow = load(words, at + slot * stride)
+        for bit in range(slot * n_bits * WORDS, (slot + 1) * n_bits * WORDS, WORDS):
+            before = load(counters, bit)
+            store(fewer, bit, before ^ borrow)
+            borrow = borrow & ~before
 
 
 @compiled
@@ -93,7 +104,7 @@ def neighbour_errors(
         wrong = tabulate(counters, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
         for i in range(movers.size):
             table = leaving if leaves[i] else joining
-            errors[i] += wrong_with(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong)
+            errors[i] += popcount(after_move(words, slot_0 * stride + movers[i], stride, n_slots, table, wrong))
     return errors
 
 
@@ -105,7 +116,6 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
     """
     errors = np.zeros((members.size, joiners.size), np.int64)
     n_bits = counter_bits(members.size + 1)
-    step = n_bits * WORDS
     stride = n_members * WORDS
     counters, joining, leaving, level = room_for_tables(first_slot, n_bits)
     fewer = room(counters.size // WORDS)
@@ -117,13 +127,9 @@ def swap_errors(words, ties, leads, first_slot, closest, lost, first, last, memb
         n_slots = live_slots(leads, first_slot, unit, left_out)
         count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
         for i in range(members.size):
-            for slot in range(n_slots):
-                borrow = load(words, (slot_0 + slot) * stride + members[i])
-                for bit in range(slot * step, (slot + 1) * step, WORDS):
-                    before = load(counters, bit)
-                    store(fewer, bit, before ^ borrow)
-                    borrow = borrow & ~before
+            take_away(words, slot_0 * stride + members[i], stride, n_slots, counters, n_bits, fewer)
             wrong = tabulate(fewer, 0, ties, slot_0, n_slots, n_bits, joining, leaving, level)
             for j in range(joiners.size):
-                errors[i, j] += wrong_with(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
+                after = after_move(words, slot_0 * stride + joiners[j], stride, n_slots, joining, wrong)
+                errors[i, j] += popcount(after)
     return errors

@@ -11,7 +11,7 @@ import moocore
 import numpy as np
 
 from evo_ensyth.selection.evaluator import Evaluated
-from evo_ensyth.selection.selectors.evolutionary import _breeding
+from evo_ensyth.selection.selectors.evolutionary import _breeding, _survival
 
 # Attempts per child; a generation that is not full after them stays smaller.
 TRIES = 10
@@ -47,36 +47,9 @@ def survivors(values: np.ndarray, n_survive: int) -> Survivors:
         At most n.
     """
     ranks = np.asarray(moocore.pareto_rank(values), np.int64)
-    crowding = crowding_distances(values, ranks)
-    last = np.partition(ranks, n_survive - 1)[n_survive - 1]
-    fits = np.count_nonzero(ranks <= last) == n_survive
-    # All sorts are stable: numpy's default breaks ties differently on different processors.
-    chosen = np.lexsort((np.where((ranks == last) & ~np.bool_(fits), -crowding, 0.0), ranks))[:n_survive]
+    crowding = _survival.crowding_distances(values, ranks)
+    chosen = _survival.choose(ranks, crowding, n_survive)
     return Survivors(chosen, ranks[chosen], crowding[chosen])
-
-
-def crowding_distances(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Distance between the neighbours of each point within its rank, summed over objectives: float64, (n,).
-
-    Infinite at both ends of each objective. Of points with equal values, all but the first get 0.
-
-    Parameters
-    ----------
-    values : float64, (n, n_objectives)
-    ranks : int64, (n,)
-    """
-    order = np.lexsort((*values.T[::-1], ranks))
-    ordered = values[order]
-    first = np.ones(len(order), bool)
-    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    distinct, distinct_values = order[first], ordered[first]
-    distinct_ranks = ranks[distinct]
-    distances = np.zeros(len(distinct))
-    for column in np.ascontiguousarray(distinct_values.T):
-        _breeding.add_gaps(column, distinct_ranks, np.lexsort((column, distinct_ranks)), distances)
-    result = np.zeros(len(values))
-    result[distinct] = distances
-    return result
 
 
 class ArrayNSGA2:

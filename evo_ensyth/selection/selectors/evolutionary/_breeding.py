@@ -11,28 +11,6 @@ from evo_ensyth.engine.kernels.compiler import compiled
 
 
 @compiled
-def add_gaps(values, ranks, order, distance):
-    """Add the contribution of one objective to the crowding distance.
-
-    ``order`` sorts distinct points by rank, and by this objective's ``values`` within a rank. The ends of each rank
-    become infinite.
-    """
-    start = 0
-    while start < order.size:
-        end = start
-        while end < order.size and ranks[order[end]] == ranks[order[start]]:
-            end += 1
-        first, last = order[start], order[end - 1]
-        span = values[last] - values[first]
-        if span > 0:
-            for i in range(start + 1, end - 1):
-                distance[order[i]] += (values[order[i + 1]] - values[order[i - 1]]) / span
-        distance[first] = np.inf
-        distance[last] = np.inf
-        start = end
-
-
-@compiled
 def mix(word):
     """Scramble 64 bits: the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -7,7 +7,7 @@ import numpy as np
 from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, room, store, zero
 from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.counting import beats, counter_bits, live_slots
-from evo_ensyth.engine.kernels.neighbours import count_slots, room_for_tables, tabulate, wrong_with
+from evo_ensyth.engine.kernels.neighbours import after_move, count_slots, room_for_tables, tabulate
 
 # A walk looks at all members every REST steps; in between it skips those with a relative chance below exp(-HOPELESS).
 HOPELESS, REST = 5.0, 32
@@ -134,7 +134,7 @@ def metropolis_walk(
                 continue
             for i in range(n):
                 table = leaving if subset[movers[i]] else joining
-                errors[i] += wrong_with(words, at + movers[i] * WORDS, stride, slots, table, wrong)
+                errors[i] += popcount(after_move(words, at + movers[i] * WORDS, stride, slots, table, wrong))
         fewest_leaving, fewest_joining = n_samples, n_samples
         n_leaving, mean, squares = 0, 0.0, 0.0
         for i in range(n):
