@@ -27,6 +27,8 @@ from evo_ensyth.cli import main as cli
 
 # Commands that start like this are not run: the reason, and then their options are looked up in their help.
 NOT_RUN = {
+    "evo_ensyth search digits-predictor": "needs AutoGluon",
+    "evo_ensyth convert digits-predictor": "needs AutoGluon",
     "evo_ensyth pool": "building a pool takes minutes to hours",
     "evo_ensyth search digits_latency": "builds its pool first",
     "evo_ensyth search fashion_mnist": "builds its pool first",

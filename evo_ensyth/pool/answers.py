@@ -12,7 +12,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.classes import Classes, Label, LabelCodes, Order, ordered
 from evo_ensyth.pool.groups import coded_groups
-from evo_ensyth.pool.labels import Some
+from evo_ensyth.pool.labels import NO_ANSWER, Some
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.splitting import test_samples
 from evo_ensyth.pool.votes import Votes
@@ -21,6 +21,7 @@ from evo_ensyth.pool.votes import Votes
 ScoreReader = Callable[[Order, Some, np.ndarray, str], Scores]
 TOLD = 5
 FEWEST_SAMPLES = 2  # that estimate an error
+NO_ROW = np.zeros(0, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Answers:
     ----------
     y_true : (n_samples,)
         Codes of the true labels.
-    y_pred : n_members arrays, (n_samples,)
+    y_pred : list of n_members arrays, (n_samples,)
         Codes of the predicted labels or, if ``by_column``, 1 + the column of the highest score; 0 where there is no
-        answer.
+        answer. `votes_of` takes the rows out of the list.
     by_column : bool
     read_scores : ScoreReader, optional
     labels_only : bool
@@ -45,7 +46,7 @@ class Answers:
     """
 
     y_true: np.ndarray
-    y_pred: Sequence[np.ndarray]
+    y_pred: list[np.ndarray]
     by_column: bool = False
     read_scores: ScoreReader | None = None
     labels_only: bool = False
@@ -60,7 +61,7 @@ Part = tuple[Answers, Some]
 def votes_of(
     parts: Mapping[str, Part], codes: LabelCodes, n_columns: int = 0, names: Sequence[Label] | None = None
 ) -> tuple[dict[str, Votes], Order, list[str]]:
-    """Give labels their places among the classes.
+    """Give labels their places among the classes. Rows of answers are freed one by one: votes take as much memory.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ def votes_of(
             raise InputError(f"n_samples of the {split} split is {n_samples}; at least 2 estimate an error.")
     true = {int(code) for answers, _ in parts.values() for code in np.unique(answers.y_true)}
     order = ordered(codes, true, n_columns, names)
-    votes = {split: _votes(part, split, order) for split, part in parts.items()}
+    y_pred = _placed(parts, order)
+    votes = {split: _votes(part, y_pred[split], split, order) for split, part in parts.items()}
     notes = [*_about_columns(order.classes, n_columns, names), *_about_classes(votes, order.classes)]
     return votes, order, [*notes, *_about_groups(votes)]
 
@@ -131,30 +133,40 @@ def random_split(
     return {"search": (answers, rest), **({"test": (answers, test)} if len(test) else {})}, source
 
 
-def _votes(part: Part, split: str, order: Order) -> Votes:
+def _placed(parts: Mapping[str, Part], order: Order) -> dict[str, np.ndarray]:
+    """Places of the predicted labels: for each split (n_members, n_samples), read-only, in the type of `Votes`.
+
+    Signed if some are -1, for no answer.
+    """
+    n_classes = len(order.classes)
+    kind = np.uint8 if n_classes <= 256 else np.uint16
+    found = {
+        split: np.empty((len(answers.y_pred), len(answers.y_true[samples])), kind)
+        for split, (answers, samples) in parts.items()
+    }
+    by_column = np.concatenate([[NO_ANSWER], order.columns])
+    for i in range(len(next(iter(found.values())))):
+        for split, (answers, samples) in parts.items():
+            places = (by_column if answers.by_column else order.rank)[answers.y_pred[i][samples]]
+            if places.min(initial=0) < 0 and found[split].dtype.kind == "u":
+                found[split] = found[split].astype(np.int16 if n_classes < 2**15 else np.int32)
+            found[split][i] = places
+        for answers, _ in parts.values():
+            answers.y_pred[i] = NO_ROW
+    for each in found.values():
+        each.setflags(write=False)
+    return found
+
+
+def _votes(part: Part, y_pred: np.ndarray, split: str, order: Order) -> Votes:
     answers, samples = part
-    rank = np.concatenate([[-1], order.columns]) if answers.by_column else order.rank
     y_true = order.rank[answers.y_true[samples]]
     scores = None
     if answers.read_scores is not None:
         read = answers.read_scores
         scores = lambda: read(order, samples, y_true, split)  # noqa: E731
     groups = None if answers.groups is None else answers.groups[samples]
-    y_pred = _placed(answers.y_pred, rank, samples, len(order.classes))
     return Votes(y_pred, y_true, len(order.classes), split, scores, groups, answers.labels_only, order.classes)
-
-
-def _placed(rows: Sequence[np.ndarray], rank: np.ndarray, samples: Some, n_classes: int) -> np.ndarray:
-    """Places of labels, (n_members, n_samples), read-only, in the type of `Votes`; signed if some are -1."""
-    n_samples = len(rows[0][samples])
-    found = np.empty((len(rows), n_samples), np.uint8 if n_classes <= 256 else np.uint16)
-    for i, row in enumerate(rows):
-        places = rank[row[samples]]
-        if places.min(initial=0) < 0 and found.dtype.kind == "u":
-            found = found.astype(np.int16 if n_classes < 2**15 else np.int32)
-        found[i] = places
-    found.setflags(write=False)
-    return found
 
 
 def _about_columns(classes: Classes, n_columns: int, names: Sequence[Label] | None) -> list[str]:

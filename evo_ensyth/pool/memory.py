@@ -7,6 +7,9 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 
+BLOCK = 2**22  # bytes
+ALIGNED = 8
+
 
 def check_fits(what: str, size: int) -> None:
     """Raise an `InputError` if ``size`` bytes are over a quarter of the memory: checks take as much again, or more."""
@@ -29,3 +32,20 @@ def give_back(array: np.ndarray) -> None:
         base = base.base
     if isinstance(base, mmap.mmap):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+class Blocks:
+    """Keeps rows in blocks so large that the system has their memory again when the last row of a block is freed."""
+
+    def __init__(self) -> None:
+        self._block = np.empty(0, np.uint8)
+
+    def kept(self, row: np.ndarray) -> np.ndarray:
+        """Return a copy of a row, (n,), in the present block, or in a new one if it does not fit."""
+        size = row.nbytes + -row.nbytes % ALIGNED
+        if len(self._block) < size:
+            self._block = np.frombuffer(mmap.mmap(-1, max(BLOCK, size)), np.uint8)
+        kept = self._block[: row.nbytes].view(row.dtype)
+        self._block = self._block[size:]
+        kept[:] = row
+        return kept

@@ -16,6 +16,7 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.answers import Answers
 from evo_ensyth.pool.classes import LabelCodes
+from evo_ensyth.pool.memory import Blocks
 from evo_ensyth.pool.missing import absent, is_absent
 from evo_ensyth.pool.predictions import read_in_memory, scored
 from evo_ensyth.pool.table import Table, listed
@@ -260,13 +261,13 @@ def matches(name: str, pattern: str, names: Sequence[str]) -> bool:
 
 def _labels(roles: _Roles, names: Sequence[str], codes: LabelCodes, y_true: np.ndarray) -> list[np.ndarray] | None:
     """Codes of the members' labels; None, with nothing added to ``codes``, if the columns are chances."""
-    trial, rows, n_true = codes.copy(), [], len(codes)
+    trial, rows, n_true, blocks = codes.copy(), [], len(codes), Blocks()
     for name in names:
         values = roles.table.column(name)
         if are_chances(values):
             return None
         try:
-            rows.append(trial.add(values, roles.what(name)))
+            rows.append(blocks.kept(trial.add(values, roles.what(name))))
         except InputError as error:
             raise InputError(f"{error} Choose the columns that are members with --members.") from None
         seen = np.zeros(len(trial), bool)
