@@ -1,4 +1,4 @@
-"""Supports of members, the positions of their non-zero weights, and how many positions two members share."""
+"""Weight masks of members, the positions of their non-zero weights, and how many positions two members share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from evo_ensyth.io.pool_folder import StoredPool, read_member
 
 
 @dataclass(frozen=True)
-class Supports:
-    """Sizes of supports and of their intersections.
+class WeightMasks:
+    """Sizes of weight masks and of their intersections.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Supports:
     shared : float64, (n_members, n_members)
         Number of positions with non-zero weights in both members; NaN where their weights differ in shape.
     expected : float64, (n_members, n_members)
-        Expected value of ``shared`` for independent random supports with the same number of weights in every layer; NaN
+        Expected value of ``shared`` for independent random masks with the same number of weights in every layer; NaN
         likewise.
     """
 
@@ -32,16 +32,16 @@ class Supports:
     expected: np.ndarray
 
     def jaccard(self, shared: np.ndarray) -> np.ndarray:
-        """Jaccard index of supports with the given intersection sizes; NaN if both supports are empty."""
+        """Jaccard index of weight masks with the given intersection sizes; NaN if both weight masks are empty."""
         return _ratio(shared, self.sizes[:, None] + self.sizes - shared)
 
     def overlap(self, shared: np.ndarray) -> np.ndarray:
-        """Share of the smaller support inside the larger, for given intersection sizes; NaN if the smaller is empty."""
+        """Share of the smaller mask inside the larger, for given intersection sizes; NaN if the smaller is empty."""
         return _ratio(shared, np.minimum(self.sizes[:, None], self.sizes))
 
 
-def read_supports(stored: StoredPool) -> Supports | None:
-    """Read the supports of the members of a pool; returns None if its folder does not hold their weights.
+def read_weight_masks(stored: StoredPool) -> WeightMasks | None:
+    """Read the weight masks of the members of a pool; returns None if its folder does not hold their weights.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_supports(stored: StoredPool) -> Supports | None:
     paths = [stored.folder / "members" / name / "weights.safetensors" for name in stored.pool.names]
     if not all(path.exists() for path in paths):
         return None
-    members = [_Support.of(_weights(stored.folder, path)) for path in paths]
+    members = [_WeightMask.of(_weights(stored.folder, path)) for path in paths]
     n_members = len(members)
     shared, expected = np.full((n_members, n_members), np.nan), np.full((n_members, n_members), np.nan)
     for shapes in {member.shapes for member in members}:
@@ -60,11 +60,11 @@ def read_supports(stored: StoredPool) -> Supports | None:
         shared[places] = _common_ones(np.array([members[i].places for i in alike]))
         counts = np.array([members[i].counts for i in alike], dtype=np.float64)
         expected[places] = counts / [max(1, np.prod(shape)) for _, shape in shapes] @ counts.T
-    return Supports(np.array([sum(member.counts) for member in members]), shared, expected)
+    return WeightMasks(np.array([sum(member.counts) for member in members]), shared, expected)
 
 
 @dataclass(frozen=True)
-class _Support:
+class _WeightMask:
     """Names and shapes of a member's weight tensors, their numbers of non-zero weights, and a packed mask of these."""
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
@@ -72,7 +72,7 @@ class _Support:
     places: np.ndarray
 
     @classmethod
-    def of(cls, weights: Mapping[str, np.ndarray]) -> "_Support":
+    def of(cls, weights: Mapping[str, np.ndarray]) -> "_WeightMask":
         names = sorted(weights)
         nonzero = [weights[name].ravel() != 0 for name in names]
         places = np.packbits(np.concatenate([*nonzero, np.zeros(0, bool)]))

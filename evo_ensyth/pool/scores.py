@@ -91,7 +91,9 @@ class Scores:
                 wanted = "they must be numbers of 64 bits or fewer"
                 raise InputError(f"{self.split} scores of member {i} have type {member.dtype}; {wanted}.")
         if 0 in first:
-            raise InputError(f"{self.split} scores of member 0 have shape {first}; there is nothing to vote on.")
+            raise InputError(
+                f"{self.split} scores of member 0 have shape {first}; expected at least one sample and one class."
+            )
         if first[1] > MOST_CLASSES:
             raise InputError(f"there are {first[1]} classes; from 1 to {MOST_CLASSES} fit.")
 

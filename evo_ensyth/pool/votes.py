@@ -64,7 +64,9 @@ class Votes:
         if truth.shape != labels.shape[1:]:
             raise InputError(f"{self.split} truth has shape {truth.shape}; the labels need {labels.shape[1:]}.")
         if labels.size == 0:
-            raise InputError(f"{self.split} labels have shape {labels.shape}; there is nothing to vote on.")
+            raise InputError(
+                f"{self.split} labels have shape {labels.shape}; expected at least one member and one sample."
+            )
         with_holes = labels.dtype.kind == "i" and labels.min() == NO_ANSWER
         most = MOST_CLASSES - with_holes
         if not 1 <= self.n_classes <= most:
@@ -141,7 +143,9 @@ class Votes:
             There are none, or they do not match these votes.
         """
         if self.read_scores is None:
-            raise InputError(f"the {self.split} split of this pool has labels only; this takes scores: give it some.")
+            raise InputError(
+                f"the {self.split} split of this pool has labels only, and probabilities ('scores') are needed here."
+            )
         scores = self.read_scores()
         if (scores.n_members, scores.n_samples) != self.y_pred.shape:
             found = f"{scores.n_members} members and {scores.n_samples} samples"

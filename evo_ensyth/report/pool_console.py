@@ -10,7 +10,7 @@ from rich.table import Table
 from evo_ensyth.errors import one_line
 from evo_ensyth.report.console import new_console, say
 from evo_ensyth.report.pool_facts import PoolFacts
-from evo_ensyth.report.weight_mask_facts import Likeness, SupportFacts
+from evo_ensyth.report.weight_mask_facts import Likeness, WeightMaskFacts
 from evo_ensyth.report.words import duration
 
 MEMBERS_LISTED = 40  # of more, methods are listed
@@ -18,24 +18,24 @@ SHARED_SHOWN = 3
 UNKNOWN_SHOWN = 3
 
 
-def print_plan(members: Sequence[str], told: Mapping[str, Any]) -> None:
+def print_plan(members: Sequence[str], estimate: Mapping[str, Any]) -> None:
     """Print which members there would be, and what they would take: an `Estimate`, or why there is none."""
     print("\n".join([*members, f"{len(members)} members"]))
     console = new_console()
-    if "reason" in told:
-        say(console, f"what they would take is unknown: {told['reason']}")
+    if "reason" in estimate:
+        say(console, f"what they would take is unknown: {estimate['reason']}")
         return
-    if told["n_made"] == told["n_planned"]:
+    if estimate["n_made"] == estimate["n_planned"]:
         say(console, "all of them are made")
     else:
-        hands = "one process" if told["workers"] < 2 else f"{told['workers']} processes"
-        made = f"; {told['n_made']} of {told['n_planned']} are made already" if told["n_made"] else ""
-        least, most = map(duration, told["seconds"])
+        hands = "one process" if estimate["workers"] < 2 else f"{estimate['workers']} processes"
+        made = f"; {estimate['n_made']} of {estimate['n_planned']} are made already" if estimate["n_made"] else ""
+        least, most = map(duration, estimate["seconds"])
         say(console, f"about {least} to {most} with {hands} and nothing else at work{made}")
-    if told["unknown"]:
-        names = ", ".join(told["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(told["unknown"]) > UNKNOWN_SHOWN)
-        say(console, f"without what the methods of {len(told['unknown'])} take, which do not tell: {names}")
-    kept, peak = (f"{size / 1e6:,.1f} MB" for size in (told["kept_bytes"], told["peak_bytes"]))
+    if estimate["unknown"]:
+        names = ", ".join(estimate["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(estimate["unknown"]) > UNKNOWN_SHOWN)
+        say(console, f"without what the methods of {len(estimate['unknown'])} take, which give no estimate: {names}")
+    kept, peak = (f"{size / 1e6:,.1f} MB" for size in (estimate["kept_bytes"], estimate["peak_bytes"]))
     say(console, f"{kept} on disk, and {peak} at most while they are made")
 
 
@@ -85,14 +85,14 @@ def _print_making(console: Console, facts: PoolFacts) -> None:
         say(console, f"and {len(facts.shared) - len(largest)} more parts are shared; see pool-shown.json")
     elif not largest:
         say(console, "no two members share a layer: each has been changed from the first one on")
-    if facts.supports is None:
+    if facts.weight_masks is None:
         say(console, "the weights of the members are not in its folder; what they share of them cannot be said")
     else:
-        if facts.supports.between:
-            console.print(_supports(facts.supports, list(facts.curves)))
-        if facts.supports.n_left_out:
+        if facts.weight_masks.between:
+            console.print(_weight_masks(facts.weight_masks, list(facts.curves)))
+        if facts.weight_masks.n_left_out:
             left_out = (
-                f"{facts.supports.n_left_out:,} pairs are left out: their weights have unlike shapes, or are all zero"
+                f"{facts.weight_masks.n_left_out:,} pairs are left out: their weights differ in shape, or are all zero"
             )
             say(console, left_out)
 
@@ -157,7 +157,7 @@ def _pairs(facts: PoolFacts) -> Table:
     return table
 
 
-def _supports(supports: SupportFacts, methods: Sequence[str]) -> Table:
+def _weight_masks(weight_masks: WeightMaskFacts, methods: Sequence[str]) -> Table:
     title = "weights that are not zero, of two members: % in both, and (by chance)"
     table = Table(title=title, title_justify="left")
     table.add_column("method", overflow="fold")
@@ -167,8 +167,8 @@ def _supports(supports: SupportFacts, methods: Sequence[str]) -> Table:
     for method in methods:
         table.add_row(
             one_line(method),
-            *_shares(supports.between.get((method, method))),
-            *_shares(supports.with_others(method)),
+            *_shares(weight_masks.between.get((method, method))),
+            *_shares(weight_masks.with_others(method)),
         )
     return table
 

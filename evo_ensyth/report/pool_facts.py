@@ -1,6 +1,6 @@
 """What there is to see of a pool: members by method, how differently they answer, and what each method has to offer.
 
-All of it is worked out on the search split, but for the errors on the test split, which are told beside the others.
+All of it comes from the search split; errors on the test split stand beside those on the search split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ import numpy as np
 from evo_ensyth.engine import views
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
-from evo_ensyth.io.weight_masks import read_supports
+from evo_ensyth.io.weight_masks import read_weight_masks
 from evo_ensyth.pool import SharedPart
 from evo_ensyth.pool.remarks import remarks
-from evo_ensyth.report.weight_mask_facts import SupportFacts
+from evo_ensyth.report.weight_mask_facts import WeightMaskFacts
 
 # Two members are as accurate as one another if their errors on the search split differ by no more than this.
 EQUAL_ERRORS = 0.01
@@ -94,7 +94,7 @@ class PoolFacts:
     parent : mapping of str to float
         Costs of the parent, and its errors as ``search`` and ``test``, as far as they are known.
     n_samples : mapping of split to int
-    supports : SupportFacts, optional
+    weight_masks : WeightMaskFacts, optional
         What members share of their weights that are not zero; none where the folder has no weights.
     built : bool
         Whether it is known how the members were made.
@@ -116,7 +116,7 @@ class PoolFacts:
     shared: tuple[SharedPart, ...]
     parent: Mapping[str, float]
     n_samples: Mapping[str, int]
-    supports: SupportFacts | None
+    weight_masks: WeightMaskFacts | None
     built: bool = True
     remarks: tuple[str, ...] = ()
 
@@ -168,7 +168,7 @@ class PoolFacts:
                 {"layers": part.name, "n_members": int(part.members.sum()), "costs": dict(part.costs)}
                 for part in self.shared
             ],
-            "supports": None if self.supports is None else self.supports.summary(),
+            "weight_masks": None if self.weight_masks is None else self.weight_masks.summary(),
             "disagreement": self.disagreement.tolist(),
             "remarks": list(self.remarks),
         }
@@ -209,7 +209,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
     )
     diversity = views.diversity(search)
     disagreement = 1 - diversity.agreements / search.n_samples
-    supports = read_supports(stored)
+    weight_masks = read_weight_masks(stored)
     return PoolFacts(
         problem=stored.problem,
         names=pool.names,
@@ -225,7 +225,7 @@ def gather_pool(stored: StoredPool, cost: str | None = None) -> PoolFacts:
         shared=pool.shared,
         parent={**(parent.costs if parent else {}), **{split: float(error) for split, error in known.items()}},
         n_samples={votes.split: votes.n_samples for votes in pool.splits.values()},
-        supports=None if supports is None else SupportFacts.of(supports, methods),
+        weight_masks=None if weight_masks is None else WeightMaskFacts.of(weight_masks, methods),
         built=any(pool.members.origins),
         remarks=tuple(remarks(pool)),
     )

@@ -1,6 +1,6 @@
 """How much of their weights that are not zero members of a pool have in common, method by method.
 
-Two numbers for two supports: Jaccard, what both have of what either has; and overlap, what both have of what the
+Two numbers for two weight masks: Jaccard, what both have of what either has; and overlap, what both have of what the
 smaller one has. Beside each stands what it would be by chance, with as many weights in every layer but anywhere.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evo_ensyth.io.weight_masks import Supports
+from evo_ensyth.io.weight_masks import WeightMasks
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class SupportFacts:
-    """What there is to say of the supports of a pool.
+class WeightMaskFacts:
+    """What there is to say of the weight masks of a pool.
 
     Attributes
     ----------
@@ -48,14 +48,14 @@ class SupportFacts:
     n_left_out: int
 
     @classmethod
-    def of(cls, supports: Supports, methods: Sequence[str]) -> "SupportFacts":
+    def of(cls, weight_masks: WeightMasks, methods: Sequence[str]) -> "WeightMaskFacts":
         """Average over pairs of members, given the method of each."""
         first, second = np.triu_indices(len(methods), 1)
         values = np.array(
             [
                 share(shared)[first, second]
-                for share in (supports.jaccard, supports.overlap)
-                for shared in (supports.shared, supports.expected)
+                for share in (weight_masks.jaccard, weight_masks.overlap)
+                for shared in (weight_masks.shared, weight_masks.expected)
             ]
         )
         known = np.isfinite(values).all(axis=0)

@@ -129,9 +129,9 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
     assert facts == json.loads(Path("there/pool-shown.json").read_text())
     assert facts["cost"] == "macs"
     assert facts["shared"] == [{"layers": "conv", "n_members": 3, "costs": {"bytes": 100, "macs": 7.5}}]
-    (pair,) = facts["supports"]["pairs"]
+    (pair,) = facts["weight_masks"]["pairs"]
     assert (pair["methods"], pair["n_pairs"], pair["jaccard"], pair["overlap"]) == (["hand", "hand"], 3, 0, 0)
-    assert facts["supports"]["n_pairs_left_out"] == 3
+    assert facts["weight_masks"]["n_pairs_left_out"] == 3
     for name in "ab":
         (pool_folder / "members" / name / "weights.safetensors").unlink()
     said = call("pool", "show", pool_folder)

@@ -205,7 +205,7 @@ def test_labels_alone_do_where_labels_are_added_and_else_it_says_so(rule):
     if rule.adds == "labels" and getattr(rule, "ties", "auto") != "scores":
         voting.fit(rule, labels_only).tally(labels_only).errors(EVERYBODY[None])
         return
-    with pytest.raises(InputError, match="the search split of this pool has labels only; this takes scores"):
+    with pytest.raises(InputError, match="the search split of this pool has labels only, and probabilities"):
         voting.fit(rule, labels_only).tally(labels_only).errors(EVERYBODY[None])
 
 

@@ -1,4 +1,4 @@
-"""What supports share, against sets of places; and what becomes of weights that are missing, forged or unlike."""
+"""What weight masks share, against sets of places; and what becomes of weights that are missing, forged or unlike."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io.pool_folder import Answers, write_member
-from evo_ensyth.io.weight_masks import read_supports
+from evo_ensyth.io.weight_masks import read_weight_masks
 from evo_ensyth.pool import Members
 
 ANSWERS = {split: Answers(np.zeros(2, np.uint8), np.zeros((2, 2), np.float32)) for split in ("search", "test")}
@@ -48,7 +48,7 @@ def test_pairs_share_the_places_that_are_in_both_sets(stored):
         }
         for density in (0.2, 0.5, 0.9, 1.0)
     ]
-    found = read_supports(stored(*members))
+    found = read_weight_masks(stored(*members))
     sets = [places(tensors) for tensors in members]
     assert found.sizes.tolist() == [len(one) for one in sets]
     jaccard, overlap = found.jaccard(found.shared), found.overlap(found.shared)
@@ -65,11 +65,11 @@ def test_pairs_share_the_places_that_are_in_both_sets(stored):
 
 
 def test_at_one_density_chance_gives_d_over_two_minus_d(stored):
-    """A tenth, a quarter and a half of 400 weights; then supports that are drawn, and come near it."""
+    """A tenth, a quarter and a half of 400 weights; then weight masks that are drawn, and come near it."""
     for density in (0.1, 0.25, 0.5):
         rng = np.random.default_rng(1)
         drawn = [(rng.permutation(400) < density * 400).reshape(20, 20) for _ in range(30)]
-        found = read_supports(stored(*({"fc.weight": mask} for mask in drawn)))
+        found = read_weight_masks(stored(*({"fc.weight": mask} for mask in drawn)))
         pairs = np.triu_indices(30, 1)
         np.testing.assert_allclose(found.jaccard(found.expected)[pairs], density / (2 - density))
         np.testing.assert_allclose(found.overlap(found.expected)[pairs], density)
@@ -80,13 +80,13 @@ def test_at_one_density_chance_gives_d_over_two_minus_d(stored):
 def test_nested_and_disjoint_supports_are_all_and_nothing(stored):
     half = np.arange(40).reshape(4, 10) % 2
     quarter = half * (np.arange(40).reshape(4, 10) % 4 == 1)
-    found = read_supports(stored({"w": half}, {"w": quarter}, {"w": 1 - half}))
+    found = read_weight_masks(stored({"w": half}, {"w": quarter}, {"w": 1 - half}))
     assert found.overlap(found.shared)[0].tolist() == [1, 1, 0]
     assert found.jaccard(found.shared)[0].tolist() == [1, 0.5, 0]
 
 
 def test_unlike_shapes_and_empty_supports_are_not_compared(stored):
-    found = read_supports(
+    found = read_weight_masks(
         stored({"w": np.ones((2, 6))}, {"w": np.ones((3, 4))}, {"w": np.eye(2, 6)}, {"w": np.zeros((2, 6))}, {}, {})
     )
     assert np.isnan(found.shared).astype(int).tolist()[:2] == [[0, 1, 0, 0, 1, 1], [1, 0, 1, 1, 1, 1]]
@@ -101,9 +101,9 @@ def test_without_weights_nothing_is_said_and_of_other_weights_it_is(stored):
     path = pool.folder / "members" / "m1" / "weights.safetensors"
     path.write_bytes(save({"w": np.ones((2, 2), np.float32)}))
     with pytest.raises(InputError, match=r"m1/weights\.safetensors is not the file that the manifest lists"):
-        read_supports(pool)
+        read_weight_masks(pool)
     path.unlink()
-    assert read_supports(pool) is None
+    assert read_weight_masks(pool) is None
 
 
 def test_weights_are_read_without_torch(environment):

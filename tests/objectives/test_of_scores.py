@@ -122,7 +122,7 @@ def test_neither_batch_nor_block_nor_threads_change_a_bit(name, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_alone_are_not_enough(name, make_problem):
     problem = make_problem()
-    with pytest.raises(InputError, match="the search split of this pool has labels only; this takes scores"):
+    with pytest.raises(InputError, match="the search split of this pool has labels only, and probabilities"):
         value(name, problem.on_search(np.ones((1, 8), bool)))
 
 

@@ -49,6 +49,30 @@ def spherical_loss(found, truth):
     return np.mean([1 - share[label] / math.hypot(*share) for share, label in zip(found, truth, strict=True)])
 
 
+def balanced_error(predicted, truth):
+    """One minus the mean recall of the classes that occur."""
+    return 1 - np.mean([np.mean(predicted[truth == label] == label) for label in np.unique(truth)])
+
+
+def macro_f1_loss(predicted, truth):
+    """One minus the mean F1 of the classes that are true or predicted; -1 is none."""
+    scores = []
+    for label in {*truth.tolist(), *predicted.tolist()} - {-1}:
+        right = np.sum((predicted == label) & (truth == label))
+        scores.append(2 * right / (np.sum(predicted == label) + np.sum(truth == label)))
+    return 1 - np.mean(scores)
+
+
+def auc_loss(shares, truth):
+    """One minus the AUC of each class against the rest, pair by pair, and their mean; a half if there is no pair."""
+    found = []
+    for label in np.unique(truth):
+        ours, others = shares[truth == label, label], shares[truth != label, label]
+        if len(ours) and len(others):
+            found.append(np.mean([(other > own) + 0.5 * (other == own) for own in ours for other in others]))
+    return np.mean(found) if found else 0.5
+
+
 def paired_error(subset, labels, truth, n_classes):
     """Error and the standard error of its difference from that of all members."""
     own = votes.wrong(subset, labels, truth, n_classes)

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.stats import t
 
 
 def likeliest(difference: float, first_only: int, second_only: int, n: int) -> float:
@@ -34,3 +35,18 @@ def below_the_line(points: np.ndarray) -> np.ndarray:
     best = min(points.tolist(), key=lambda point: point[::-1])
     shares = (points - [cheapest[0], best[1]]) / [best[0] - cheapest[0], cheapest[1] - best[1]]
     return 1 - shares.sum(axis=1)
+
+
+def cluster_interval(wrong, groups, level, seed):
+    """The interval of an error rate with each resample drawn and counted group by group."""
+    distinct = sorted(set(groups))
+    rng = np.random.default_rng(seed)
+    rates = []
+    for drawn in rng.integers(0, len(distinct), (2_000, len(distinct))):
+        sample = [error for i in drawn for error in wrong[groups == distinct[i]]]
+        rates.append(np.mean(sample))
+    p, g = np.mean(wrong), len(distinct)
+    n = min(p * (1 - p) / (np.var(rates) * g / (g - 1)), len(wrong))
+    z = t.ppf((1 + level) / 2, g - 1)
+    roots = np.roots([1 + z**2 / n, -(2 * p + z**2 / n), p**2])  # |p - q| = z sqrt(q (1 - q) / n)
+    return sorted(roots.real)

@@ -55,6 +55,18 @@ def swaps(subset: np.ndarray) -> list[np.ndarray]:
     return [subset ^ np.isin(members, pair) for pair in pairs]
 
 
+def neighbours(subset: np.ndarray) -> list[np.ndarray]:
+    """Subsets that one member more, one less, or another one in its place makes of a subset; none is empty."""
+    return [flip for flip in flips(subset) if flip.any()] + swaps(subset)
+
+
+def shares(subset: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Share of the votes for each class, sample by sample; equal shares where nobody answers."""
+    counts = np.array([np.bincount(column[column != -1], minlength=n_classes) for column in labels[subset].T])
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), 1 / n_classes)
+
+
 def random_votes(rng: np.random.Generator, n_members: int, n_samples: int, n_classes: int, accuracy: float = 0.7):
     """Labels and truth of members that are right with a probability and otherwise guess."""
     truth = rng.integers(0, n_classes, n_samples)

@@ -6,8 +6,31 @@ from evo_ensyth.pool.labels import signed_labels
 from oracles import votes as naive
 
 
-def metropolis_leg(votes, subset, penalty, temperature, chances, *, rest, hopeless_above):
-    """Where a leg ends, the best of each size, mean deviation, neighbours counted, and whether any was hopeless.
+def flip_errors(votes, subset, movers):
+    """Errors of the subsets that differ in one of the movers, by mover; empty subsets have none."""
+    neighbours = {member: naive.flips(subset)[member] for member in movers}
+    return {
+        member: naive.errors(neighbour, votes.y_pred, votes.y_true, votes.n_classes)
+        for member, neighbour in neighbours.items()
+        if neighbour.any()
+    }
+
+
+def tabu_errors(votes, subset, joins, resting):
+    """Fewest errors that a member who joins, or leaves, can reach; if all of them rest, none does."""
+    movers = np.flatnonzero(subset != joins).tolist()
+    awake = [member for member in movers if member not in resting]
+    return min(flip_errors(votes, subset, awake or movers).values())
+
+
+def pareto_pruning_flip(votes, subset, untouched):
+    """Member that a walk of Pareto ensemble pruning flips: fewest errors, then fewest members, then the first."""
+    errors = flip_errors(votes, subset, untouched)
+    return min(errors, key=lambda member: (errors[member], -int(subset[member]), member))
+
+
+def metropolis_walk(votes, subset, penalty, temperature, chances, *, rest, hopeless_above):
+    """Where a walk ends, the best of each size, mean deviation, neighbours counted, and whether any was hopeless.
 
     All members move again after ``rest`` steps; until then, who is more than ``hopeless_above`` temperatures above
     the best stays where it is.

@@ -58,8 +58,8 @@ def test_the_fingerprint_knows_labels_truth_shape_and_classes_but_not_the_split(
     [
         (TRUTH, TRUTH, 3, r"search labels have shape \(4,\); expected \(n_members, n_samples\)"),
         (LABELS, TRUTH[:3], 3, r"search truth has shape \(3,\); the labels need \(4,\)"),
-        (LABELS[:, :0], TRUTH[:0], 3, "there is nothing to vote on"),
-        (LABELS[:0], TRUTH, 3, "there is nothing to vote on"),
+        (LABELS[:, :0], TRUTH[:0], 3, "expected at least one member and one sample"),
+        (LABELS[:0], TRUTH, 3, "expected at least one member and one sample"),
         (LABELS, TRUTH, 0, "there are 0 classes; from 1 to 65536 fit"),
         (LABELS, TRUTH, 65_537, "there are 65537 classes; from 1 to 65536 fit"),
         (LABELS, TRUTH, 2, "search labels hold 2; with 2 classes they go from 0 to 1"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from oracles.networks import softmax_regression
 from torch import nn
 
 from evo_ensyth.errors import EvoEnsythError, InputError
@@ -58,22 +59,14 @@ def equal(one, other):
 # One step
 
 
-def softmax_regression(data, weight, bias, l2):
-    """Gradient of mean cross entropy + 0.5 l2 ||W||^2, written out in float64."""
-    inputs = data.images.reshape(len(data), -1) / 16
-    logits = inputs @ weight.T + bias
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    error = (probabilities - np.eye(10)[data.y_true]) / len(data)
-    return error.T @ inputs + l2 * weight, error.sum(axis=0)
-
-
 def test_steps_of_gradient_descent_are_those_of_the_formula(data):
     """Three whole-batch steps with an L2 term on the weights and a rate that halves every second step."""
     network = Network(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
     weight, bias = (p.detach().double().numpy() for p in network.parameters())
     for rate in (0.5, 0.5, 0.25):
-        weight_slope, bias_slope = softmax_regression(data, weight, bias, l2=0.1)
+        weight_slope, bias_slope = softmax_regression(
+            data.images.reshape(len(data), -1) / 16, data.y_true, weight, bias, l2=0.1
+        )
         weight, bias = weight - rate * weight_slope, bias - rate * bias_slope
     settings = Training(
         epochs=3, batch=N_SAMPLES, optimiser="sgd", learning_rate=0.5, decay=0.5, decay_steps=2, l2=(("fc1", 0.1),)
@@ -87,7 +80,7 @@ def test_with_adam_the_l2_term_is_part_of_the_gradient_that_is_rescaled(data):
     """The first step of Adam has the length of the rate wherever the gradient, L2 included, is not zero."""
     network = Network(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
     weight, bias = (p.detach().double().numpy() for p in network.parameters())
-    slope, _ = softmax_regression(data, weight, bias, l2=5.0)
+    slope, _ = softmax_regression(data.images.reshape(len(data), -1) / 16, data.y_true, weight, bias, l2=5.0)
     settings = Training(epochs=1, batch=N_SAMPLES, learning_rate=0.01, l2=(("fc1", 5.0),))
     step = train(network, data, settings, seed=1).fc1.weight.detach().numpy() - weight
     clear = np.abs(slope) > 1e-3  # Below, Adam's epsilon of 1e-8 and rounding begin to count.

@@ -220,7 +220,7 @@ class Proof:
     def state(self) -> dict[str, Any]:
         """State for `resume`, without the limits, as plain JSON values."""
         return {
-            "certified": list(self.proven),
+            "proven": list(self.proven),
             "parts_done": self._parts_done,
             "counted": self.counted,
             "covered": self.covered,
@@ -234,10 +234,10 @@ class Proof:
         InputError
             The state cannot come from such a proof.
         """
-        proven, done = state["certified"], int(state["parts_done"])
+        proven, done = state["proven"], int(state["parts_done"])
         ends = [size for sizes in self._passes for size in sizes]
         if not any(proven == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
-            raise InputError("field 'certified' is not that of a proof of these sizes.")
+            raise InputError("field 'proven' is not that of a proof of these sizes.")
         self.proven, self._parts_done = list(proven), done
         self.counted, self.covered = int(state["counted"]), int(state["covered"])
         sizes = self.next_pass

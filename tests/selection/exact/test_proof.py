@@ -165,8 +165,8 @@ def test_an_estimate_takes_no_longer_than_it_may(slow):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"certified": [2]},
-        {"certified": list(range(1, 12))},
+        {"proven": [2]},
+        {"proven": list(range(1, 12))},
         {"parts_done": 10**6},
         {"parts_done": -1},
     ],

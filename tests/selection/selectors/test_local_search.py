@@ -21,16 +21,11 @@ def searched(selector, problem, budget=None, seconds=None):
     return search
 
 
-def neighbours(subset):
-    """All that one member more, less, or another makes of a subset."""
-    return [flip for flip in naive.flips(subset) if flip.any()] + naive.swaps(subset)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_no_neighbour_of_the_front_would_enter_it(make_problem, seed):
     problem = make_problem(n_members=13, seed=seed)
     search = searched(LocalSearch(breadth=1), problem)
-    around = np.array([other for subset in search.archive.subsets for other in neighbours(subset)])
+    around = np.array([other for subset in search.archive.subsets for other in naive.neighbours(subset)])
     before = search.archive.values.copy()
     search.evaluate(around)
     assert np.array_equal(search.archive.values, before)

@@ -46,8 +46,8 @@ def ways(problem):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("way", [0, 1])
 @pytest.mark.parametrize("temperature", [0.004, 0.3])
-def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature):
-    """Also where sizes are barred, where members are hopeless, and from one leg to the next."""
+def test_a_walk_is_what_its_definition_says(make_problem, seed, way, temperature):
+    """Also where sizes are barred, where members are hopeless, and from one walk to the next."""
     problem = make_problem(n_members=11, n_samples=90, seed=seed)
     rng = np.random.default_rng(seed)
     penalty = 0.01 * (np.arange(12) - 4.0) ** 2
@@ -60,37 +60,37 @@ def test_a_leg_is_what_its_definition_says(make_problem, seed, way, temperature)
     for _ in range(2):
         chances = rng.random(2 * REST + 5)
         chances[::9] = 1 - 1e-12  # takes also who has hardly a chance
-        leg = metropolis_walk(search, here, penalty, temperature, chances)
-        expected_here, best, deviation, counted, hopeless = slow.metropolis_leg(
+        walked = metropolis_walk(search, here, penalty, temperature, chances)
+        expected_here, best, deviation, counted, hopeless = slow.metropolis_walk(
             problem.search, expected_here, penalty, temperature, chances, rest=REST, hopeless_above=HOPELESS
         )
         assert_array_equal(here, expected_here)
-        assert leg.sizes.tolist() == sorted(best)
-        assert_array_equal(leg.values, [best[size][0] for size in sorted(best)])
-        assert_array_equal(leg.subsets, [best[size][1] for size in sorted(best)])
-        assert_allclose(leg.deviation, deviation, rtol=1e-12)
-        assert leg.n_steps == 2 * REST + 5
-        assert leg.n_neighbours == counted
+        assert walked.sizes.tolist() == sorted(best)
+        assert_array_equal(walked.values, [best[size][0] for size in sorted(best)])
+        assert_array_equal(walked.subsets, [best[size][1] for size in sorted(best)])
+        assert_allclose(walked.deviation, deviation, rtol=1e-12)
+        assert walked.n_steps == 2 * REST + 5
+        assert walked.n_neighbours == counted
         some_hopeless |= hopeless
     assert some_hopeless == (temperature < 0.01)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_leg_is_what_its_definition_says_where_members_do_not_answer(make_problem, seed):
+def test_a_walk_is_what_its_definition_says_where_members_do_not_answer(make_problem, seed):
     problem = make_problem(n_members=9, n_samples=140, seed=seed)
     rng = np.random.default_rng(seed)
     labels = naive.silenced(rng, problem.search.y_pred, 0.4 + 0.2 * seed)
     problem = replace(problem, pool=replace(problem.pool, search=Votes(labels, problem.search.y_true, 4, "search")))
     penalty = np.where(np.arange(10) < 1, np.inf, 0.0)
     here, chances = np.arange(9) % 3 == 0, rng.random(3 * REST)
-    expected_here, best, _, counted, _ = slow.metropolis_leg(
+    expected_here, best, _, counted, _ = slow.metropolis_walk(
         problem.search, here.copy(), penalty, 0.1, chances, rest=REST, hopeless_above=HOPELESS
     )
-    leg = metropolis_walk(Evaluator(problem), here, penalty, 0.1, chances)
+    walked = metropolis_walk(Evaluator(problem), here, penalty, 0.1, chances)
     assert_array_equal(here, expected_here)
-    assert_array_equal(leg.values, [best[size][0] for size in sorted(best)])
-    assert_array_equal(leg.subsets, [best[size][1] for size in sorted(best)])
-    assert leg.n_neighbours == counted
+    assert_array_equal(walked.values, [best[size][0] for size in sorted(best)])
+    assert_array_equal(walked.subsets, [best[size][1] for size in sorted(best)])
+    assert walked.n_neighbours == counted
 
 
 @pytest.mark.parametrize(("n_members", "seed"), [(2, 0), (3, 1), (11, 2), (20, 3)])
@@ -143,24 +143,24 @@ def test_what_leads_in_the_whole_pool_may_lose_in_a_small_subset():
     )
     here = np.array([0] * 8 + [1] * 4, bool)
     penalty = np.where(np.arange(13) < 4, np.inf, 0.0)
-    leg = metropolis_walk(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))
-    assert leg.sizes.tolist() == [5]
-    assert leg.values.tolist() == [1.0]
+    walked = metropolis_walk(Evaluator(problem), here, penalty, 1.0, np.full(1, 0.0))
+    assert walked.sizes.tolist() == [5]
+    assert walked.values.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(
     ("n_members", "n_samples"), [(2, 1), (3, 513), (64, 511), (65, 1_200), (40, 6_000), (1_025, 40)]
 )
-def test_a_leg_reports_the_errors_that_its_subsets_have(make_problem, n_members, n_samples):
+def test_a_walk_reports_the_errors_that_its_subsets_have(make_problem, n_members, n_samples):
     """Also where some samples stay far from a tie for many moves."""
     problem = make_problem(n_members=n_members, n_samples=n_samples)
     here, penalty = np.arange(n_members) % 2 == 0, np.zeros(n_members + 1)
     penalty[0] = np.inf
     for seed in range(3):
-        leg = metropolis_walk(Evaluator(problem), here, penalty, 0.01, np.random.default_rng(seed).random(150))
-        assert len(leg.sizes) > 1
-        assert_array_equal(leg.subsets.sum(axis=1), leg.sizes)
-        assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
+        walked = metropolis_walk(Evaluator(problem), here, penalty, 0.01, np.random.default_rng(seed).random(150))
+        assert len(walked.sizes) > 1
+        assert_array_equal(walked.subsets.sum(axis=1), walked.sizes)
+        assert_array_equal(problem.on_search(walked.subsets).error_rate, walked.values)
 
 
 def test_near_the_whole_pool_some_samples_are_settled(make_problem):
@@ -172,9 +172,9 @@ def test_near_the_whole_pool_some_samples_are_settled(make_problem):
     penalty = np.where(np.arange(41) < 38, np.inf, 0.0)
     planes = BitPlanes.of(problem.search)
     assert planes.lost[planes.closest > 40 - 38 + 1].sum() > 0
-    leg = metropolis_walk(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
-    assert leg.sizes.tolist() == [38, 39, 40]
-    assert_array_equal(problem.on_search(leg.subsets).error_rate, leg.values)
+    walked = metropolis_walk(Evaluator(problem), np.arange(40) > 0, penalty, 0.01, np.random.default_rng(0).random(70))
+    assert walked.sizes.tolist() == [38, 39, 40]
+    assert_array_equal(problem.on_search(walked.subsets).error_rate, walked.values)
 
 
 @pytest.mark.parametrize("way", [0, 1])
@@ -189,10 +189,10 @@ def test_the_last_member_never_leaves(make_problem, way):
     other = other.with_objectives((replace(other.objectives[0], evaluate=of_some), *other.objectives[1:]))
     search = Evaluator((problem, other)[way])
     here = np.arange(9) < 1
-    leg = metropolis_walk(search, here, np.where(np.arange(10) < 1, np.inf, 0.0), 1.0, np.full(1, 0.0))
-    assert leg.sizes.tolist() == [2]
+    walked = metropolis_walk(search, here, np.where(np.arange(10) < 1, np.inf, 0.0), 1.0, np.full(1, 0.0))
+    assert walked.sizes.tolist() == [2]
     assert here.sum() == 2
-    assert leg.deviation == 0
+    assert walked.deviation == 0
 
 
 @pytest.mark.parametrize("way", [0, 1])
@@ -217,11 +217,11 @@ def test_subsets_are_met_as_often_as_detailed_balance_has_it(make_problem, way):
 
 
 @pytest.mark.parametrize("way", [0, 1])
-def test_a_leg_ends_before_a_step_that_its_budget_does_not_cover(make_problem, way):
+def test_a_walk_ends_before_a_step_that_its_budget_does_not_cover(make_problem, way):
     search = Evaluator(ways(make_problem(n_members=20))[way], Budget(50))
-    leg = metropolis_walk(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
-    assert leg.n_steps == 2
-    assert leg.n_neighbours == search.budget.n_evaluations == 40
+    walked = metropolis_walk(search, np.arange(20) < 10, np.zeros(21), 1.0, np.full(4, 0.5))
+    assert walked.n_steps == 2
+    assert walked.n_neighbours == search.budget.n_evaluations == 40
 
 
 @pytest.mark.parametrize("way", [0, 1])
@@ -318,11 +318,11 @@ def test_temperatures_are_shares_of_how_much_the_last_leg_saw_neighbours_differ(
     search = Evaluator(make_problem(n_members=20))
     legs = []
 
-    def leg(search, subset, penalty, temperature, chances):
+    def walked(search, subset, penalty, temperature, chances):
         legs.append((temperature, float(penalty[10]), len(chances)))
         return WalkLeg(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 20), bool), 0.1, len(chances), 0)
 
-    monkeypatch.setattr(_metropolis_walk, "metropolis_walk", leg)
+    monkeypatch.setattr(_metropolis_walk, "metropolis_walk", walked)
     a_walk, rng = Walk(search, 8, np.arange(20) < 8), np.random.default_rng(0)
     level = np.full(21, 0.5)
     for _ in range(300):
@@ -441,9 +441,9 @@ def test_a_walk_stands_also_at_one_member_and_at_all(make_problem, size, monkeyp
         neighbours = [start ^ (np.arange(20) == i) for i in range(20) if start[i] == (size > 1)]
         unit = max(problem.on_search(np.array(neighbours)).error_rate.std(), 1 / 120)
         temperatures.clear()
-        leg = Walk(search, size, start).walk(search, 200, np.zeros(21), np.random.default_rng(0))
+        walked = Walk(search, size, start).walk(search, 200, np.zeros(21), np.random.default_rng(0))
         assert_allclose(temperatures, [0.5 * unit])
-        assert leg.subsets.any(axis=1).all()
+        assert walked.subsets.any(axis=1).all()
         assert_array_equal(start, np.arange(20) < size)
 
 
@@ -452,9 +452,9 @@ def test_a_walk_goes_on_where_it_stood(make_problem, monkeypatch):
 
     def recorded(search, subset, *others):
         begins = subset.copy()
-        leg = metropolis_walk(search, subset, *others)
+        walked = metropolis_walk(search, subset, *others)
         stood.append((begins, subset.copy()))
-        return leg
+        return walked
 
     monkeypatch.setattr(_metropolis_walk, "metropolis_walk", recorded)
     monkeypatch.setattr(_metropolis_walk, "LEADING", 1.0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import diversity
+from oracles import multisets as slow
 from oracles import votes as naive
 
 from evo_ensyth.pool import Votes
@@ -84,11 +85,10 @@ def test_the_archive_of_qo_es_holds_the_best_of_all(make_problem, monkeypatch):
     problem = make_problem(n_members=12)
     search = searched(QOES(), problem)
     start = np.arange(12) == problem.search.member_errors.argmin()
-    judged = [(problem.search.member_errors.min(), 1, start.astype(int))]
+    judged = [(problem.search.member_errors.min(), start.astype(int))]
     for archive, (multisets, errors) in zip(parents, search.batches, strict=True):
-        judged += [(error, multiset.sum(), multiset) for multiset, error in zip(multisets, errors, strict=True)]
-        judged = sorted(judged, key=lambda each: each[:2])[:49]
-        assert_array_equal(archive, [multiset for _, _, multiset in judged])
+        judged = slow.best_of_all([*judged, *zip(errors, multisets, strict=True)], 49)
+        assert_array_equal(archive, [multiset for _, multiset in judged])
 
 
 # --- Breeding -------------------------------------------------------------------------------------------------------
@@ -147,12 +147,7 @@ def test_the_best_multiset_of_every_cell_is_kept():
     multisets[:, 0] += 1
     kept = Grid(votes, 3)(multisets, errors)
     measures = mean_of_pairs(multisets > 0, pairwise(votes))
-    edges = [np.quantile(column, [1 / 3, 2 / 3]) for column in measures.T]
-    cells = {}
-    for row, point in enumerate(measures):
-        cell = tuple(sum(value >= edge for edge in bounds) for value, bounds in zip(point, edges, strict=True))
-        cells.setdefault(cell, []).append((errors[row], multisets[row].sum(), row))
-    assert sorted(kept) == sorted(min(multiset)[2] for multiset in cells.values())
+    assert sorted(kept) == slow.best_of_cells(measures, errors, multisets.sum(axis=1), 3)
 
 
 def test_boundaries_are_those_of_the_latest_multisets_and_count_each_once():

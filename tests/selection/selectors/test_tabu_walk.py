@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 from oracles import votes as naive
+from oracles import walks
 
 from evo_ensyth.selection.budget import Budget, SearchOver
 from evo_ensyth.selection.evaluator import Evaluator
@@ -23,11 +24,8 @@ def test_a_step_takes_the_best_neighbour_that_does_not_rest(make_problem, monkey
     moved = []
     for after in path:
         (member,) = np.flatnonzero(before != after)
-        candidates = [i for i in np.flatnonzero(before == before[member]) if i not in moved[-2:]]
-        neighbours = [before ^ (np.arange(9) == i) for i in candidates or np.flatnonzero(before == before[member])]
-        assert naive.errors(after, votes.y_pred, votes.y_true, 4) == min(
-            naive.errors(n, votes.y_pred, votes.y_true, 4) for n in neighbours if n.any()
-        )
+        fewest = walks.tabu_errors(votes, before, joins=after[member], resting=moved[-2:])
+        assert naive.errors(after, votes.y_pred, votes.y_true, 4) == fewest
         assert after.any()
         moved.append(member)
         before = after

@@ -9,6 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from oracles.networks import windows
 from torch import nn
 
 from evo_ensyth.errors import InputError
@@ -268,25 +269,13 @@ def convolutional(*, bias=True, stride=1, seed=0):
     return network
 
 
-def seen_by_filters(values, layer):
-    """What each filter sees at each position, window by window."""
-    (high, wide), (down, right) = layer.kernel_size, layer.stride
-    padded = nn.functional.pad(values, (layer.padding[1], layer.padding[1], layer.padding[0], layer.padding[0]))
-    rows = []
-    for image in padded:
-        for top in range(0, image.shape[1] - high + 1, down):
-            lefts = range(0, image.shape[2] - wide + 1, right)
-            rows += [image[:, top : top + high, left : left + wide].flatten() for left in lefts]
-    return torch.stack(rows)
-
-
 @pytest.mark.parametrize(("name", "depth", "stride"), [("conv1", 0, 1), ("conv2", 2, 1), ("conv2", 2, 2)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_convolution_is_pruned_like_a_dense_layer_that_sees_what_its_filters_see(name, depth, stride, bias):
     parent = convolutional(bias=bias, stride=stride)
     layer = parent.get_submodule(name)
     with torch.no_grad():
-        rows = seen_by_filters(parent[:depth](images()), layer)
+        rows = windows(parent[:depth](images()), layer)
     filters = nn.Linear(rows.shape[1], layer.out_channels, bias=bias)
     filters.weight.data = layer.weight.detach().flatten(1).clone()
     if bias:
@@ -312,7 +301,7 @@ def test_a_convolution_is_pruned_like_a_dense_layer_that_sees_what_its_filters_s
 def test_of_images_with_many_positions_as_many_of_each_are_drawn_and_the_same_every_time():
     layer, rng = nn.Conv2d(2, 3, 3, padding=1), torch.Generator()
     values = torch.rand(6, 2, 5, 5)
-    everything = seen_by_filters(values, layer)
+    everything = windows(values, layer)
     np.testing.assert_array_equal(unfolded(values, layer, 25, rng), everything)
     one, other = (unfolded(values, layer, 4, rng.manual_seed(3)) for _ in range(2))
     np.testing.assert_array_equal(one, other)

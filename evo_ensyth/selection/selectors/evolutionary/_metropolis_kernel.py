@@ -72,11 +72,11 @@ def metropolis_walk(
 ):  # fmt: skip
     """Let members join or leave ``subset`` one by one, each drawn by the error that its move would lead to.
 
-    ``penalty``, by size, is added to the error rate; it is infinite for sizes out of bounds. Every `REST` steps all
+    ``penalty``, by size, is added to the error rate; it is infinite for sizes that are barred. Every `REST` steps all
     members are considered; in between, members are skipped once their chance is below ``exp(-HOPELESS)`` of that of the
     best member that could join (or leave) like them. There is one step for each of the ``chances``, as long as ``most``
-    neighbours suffice. The fewest errors met at each size within bounds are written to ``lowest``, smallest size first,
-    and the subsets that make them to ``reached``. Returns the number of steps, the number of neighbours, and the
+    neighbours suffice. The fewest errors met at each size that is not barred are written to ``lowest``, smallest size
+    first, and the subsets that make them to ``reached``. Returns the number of steps, the number of neighbours, and the
     standard deviation of the error rates after one member leaves, summed over the steps that considered all.
     """
     n_members, n_units = subset.size, closest.size

@@ -37,7 +37,7 @@ class WalkLeg:
     Attributes
     ----------
     sizes : int64, (n_sizes,)
-        Sizes of neighbours within bounds, which have a finite penalty.
+        Sizes of neighbours that are not barred: their penalty is finite.
     values : float64, (n_sizes,)
         The lowest value met at each size.
     subsets : bool, (n_sizes, n_members)
@@ -226,9 +226,9 @@ class Walk:
             penalty = np.where(np.isfinite(self._penalty), 0.0, np.inf)
         else:
             penalty = self._unit * self._penalty - level
-        leg = metropolis_walk(search, self.subset, penalty, temperature, rng.random(n_steps))
-        self._unit = max(leg.deviation, self._least)
-        return leg
+        walked = metropolis_walk(search, self.subset, penalty, temperature, rng.random(n_steps))
+        self._unit = max(walked.deviation, self._least)
+        return walked
 
 
 class MetropolisWalks:
@@ -264,9 +264,9 @@ class MetropolisWalks:
         if (leads, size) not in self._walks:
             nearest = search.archive.subsets[np.abs(sizes - size).argmin()]
             self._walks[leads, size] = Walk(search, size, _resized(nearest, size, rng))
-        leg = self._walks[leads, size].walk(search, n_steps, level, rng)
-        self.neighbours_per_step = leg.n_neighbours / max(leg.n_steps, 1)
-        return leg.subsets
+        walked = self._walks[leads, size].walk(search, n_steps, level, rng)
+        self.neighbours_per_step = walked.n_neighbours / max(walked.n_steps, 1)
+        return walked.subsets
 
 
 def best_up_to_each_size(sizes: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
