@@ -6,64 +6,38 @@ from typing import Annotated
 
 import typer
 
-from evo_ensyth.cli.options import (
-    Groups,
-    Id,
-    Json,
-    Long,
-    Members,
-    ScoresAs,
-    Test,
-    TestFrom,
-    Trust,
-    Truth,
-    Weights,
-    say_notes,
-)
-from evo_ensyth.errors import InputError
+from evo_ensyth.cli.options import Json, Members, SplitSeed, TestShare, check_new_npz, say_notes
+from evo_ensyth.cli.table_options import TableOptions, with_table_options
 
 
+@with_table_options
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="PROBLEM | FOLDER | FILE", help="What to convert: whatever 'search' can read.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file, NAME.npz.")],
-    truth: Truth = None,
+    table: TableOptions,
     members: Members = None,
-    id: Id = None,
-    groups: Groups = None,
-    weights: Weights = None,
-    long: Long = None,
-    scores: ScoresAs = None,
-    test: Test = None,
-    test_from: TestFrom = None,
-    test_share: Annotated[
-        float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
-    ] = 0.5,
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
+    test_share: TestShare = 0.5,
+    split_seed: SplitSeed = 0,
     with_scores: Annotated[
         bool, typer.Option("--with-scores", help="Write probabilities too, rounded to 21 levels.")
     ] = False,
-    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Write predictions as one .npz file; missing answers stay missing."""
     from evo_ensyth import workspace
     from evo_ensyth.io import write_predictions
-    from evo_ensyth.pool.tables import table_columns
 
-    if out.suffix != ".npz":
-        raise InputError(f"{out} does not end with .npz; name it so.")
-    if out.exists():
-        raise InputError(f"{out} is there already; remove it, or name another file.")
+    check_new_npz(out)
     problem = workspace.load_problem(
         source,
         test_share=test_share,
         split_seed=split_seed,
         missing="abstain",
-        columns=table_columns(truth, members or (), id, groups, long, scores, test_from, weights),
-        test=test,
-        trust=trust,
+        columns=table.columns(members),
+        test=table.test,
+        trust=table.trust,
     )
     pool = problem.pool.part(members) if members else problem.pool
     say_notes(pool.notes)

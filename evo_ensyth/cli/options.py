@@ -13,32 +13,17 @@ from evo_ensyth.errors import InputError, one_line
 Out = Annotated[Path | None, typer.Option(help="A new folder for the results. [default: one under runs/]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table, only the folder of the results.")]
-Truth = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Of a table: the column of the true classes. [default: truth]")
-]
 Members = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
 ]
-Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="What identifies a sample. [default: id]")]
-Groups = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Groups of samples. [default: groups, if there is one]")
-]
-Weights = Annotated[str | None, typer.Option("--weights", metavar="COLUMN", hidden=True)]
-Trust = Annotated[
-    bool,
-    typer.Option("--trust", help="Open a folder of your own that runs code when opened, such as AutoGluon's."),
-]
-Long = Annotated[
-    str | None,
-    typer.Option(metavar="SAMPLE,MEMBER,LABEL", help="Columns of a table with a row for each answer."),
-]
-ScoresAs = Annotated[
-    str | None, typer.Option("--scores", metavar="NAME__CLASS", help="How columns of scores are called.")
-]
-Test = Annotated[Path | None, typer.Option(metavar="FILE", help="A table of the test split.")]
-TestFrom = Annotated[
-    str | None, typer.Option(metavar="COLUMN=VALUE", help="Which rows are the test split, such as fold=5.")
+TestShare = Annotated[float, typer.Option(help="Share of the samples to test on, for a file that is not split.")]
+SplitSeed = Annotated[int, typer.Option(min=0, help="Seed of that split.")]
+Missing = Annotated[
+    str,
+    typer.Option(
+        metavar="POLICY", help="What to do about missing answers: refuse, abstain, drop-members=0.1 or drop-samples."
+    ),
 ]
 WriteSubmission = Annotated[
     Path | None,
@@ -74,6 +59,20 @@ def limits(texts: Sequence[str] | None) -> dict[str, float]:
             raise InputError(f"'{name}' is limited twice; once is enough.")
         found[name] = number
     return found
+
+
+def check_new_npz(file: Path) -> None:
+    """Check that predictions can be written to a file of this name.
+
+    Raises
+    ------
+    InputError
+        It does not end with .npz, or is there already.
+    """
+    if file.suffix != ".npz":
+        raise InputError(f"{file} does not end with .npz, by which 'search' knows predictions; name it so.")
+    if file.exists():
+        raise InputError(f"{file} is there already; remove it, or name another file.")
 
 
 def say_notes(notes: Sequence[str]) -> None:

@@ -7,22 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from evo_ensyth.cli.options import (
-    Groups,
-    Id,
-    Json,
-    Long,
-    Members,
-    Out,
-    Quiet,
-    ScoresAs,
-    Test,
-    TestFrom,
-    Trust,
-    Truth,
-    Weights,
-    say_notes,
-)
+from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, check_new_npz, say_notes
+from evo_ensyth.cli.table_options import TableOptions, with_table_options
 from evo_ensyth.errors import InputError, UnfinishedError
 
 POOL_COMMANDS = ("build", "export", "show", "status")
@@ -123,32 +109,25 @@ def status(problem: Problem, as_json: Json = False) -> None:
 
 
 @pool.command()
+@with_table_options
 def show(
     target: Target,
+    table: TableOptions,
     cost: Annotated[str | None, typer.Option(help="The cost to draw errors against. [default: bytes]")] = None,
-    truth: Truth = None,
     members: Members = None,
-    id: Id = None,
-    groups: Groups = None,
-    weights: Weights = None,
-    long: Long = None,
-    scores: ScoresAs = None,
-    test: Test = None,
-    test_from: TestFrom = None,
-    missing: Annotated[str, typer.Option(metavar="POLICY", help="What to do about missing answers.")] = "refuse",
-    trust: Trust = False,
+    missing: Missing = "refuse",
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Show a pool: its members by method, who disagrees with whom, and what each method offers at what cost."""
     from evo_ensyth import workspace
-    from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import pool_console, write_pool_report
     from evo_ensyth.report.pool_facts import gather_pool
 
-    columns = table_columns(truth, members or (), id, groups, long, scores, test_from, weights)
-    stored = workspace.named_pool(target, columns=columns, test=test, missing=missing, trust=trust)
+    stored = workspace.named_pool(
+        target, columns=table.columns(members), test=table.test, missing=missing, trust=table.trust
+    )
     say_notes(stored.pool.notes)
     facts = gather_pool(stored, cost)
     folder = out or workspace.results_folder(stored.problem) / "pool-shown"
@@ -173,10 +152,7 @@ def export(
     from evo_ensyth import workspace
     from evo_ensyth.io import write_predictions
 
-    if file.suffix != ".npz":
-        raise InputError(f"{file} does not end with .npz, by which 'search' knows predictions; name it so.")
-    if file.exists():
-        raise InputError(f"{file} is there already; remove it, or name another file.")
+    check_new_npz(file)
     stored = workspace.named_pool(target)
     write_predictions(file, stored.pool, with_scores=scores)
     if as_json:

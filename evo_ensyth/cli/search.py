@@ -12,22 +12,18 @@ import typer
 from evo_ensyth.cli.options import (
     AtLeast,
     AtMost,
-    Groups,
-    Id,
     Json,
-    Long,
+    Members,
+    Missing,
     Out,
     Quiet,
-    ScoresAs,
-    Test,
-    TestFrom,
-    Trust,
-    Truth,
-    Weights,
+    SplitSeed,
+    TestShare,
     WriteSubmission,
     limits,
     say_notes,
 )
+from evo_ensyth.cli.table_options import TableOptions, with_table_options
 from evo_ensyth.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +35,7 @@ NOT_WRITTEN = 3
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same front.")]
 
 
+@with_table_options
 def search(
     context: typer.Context,
     target: Annotated[
@@ -52,10 +49,7 @@ def search(
     baseline: Annotated[
         list[str] | None, typer.Option(help="A selector to compare with; repeatable. [default: backward_elimination]")
     ] = None,
-    members: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
-    ] = None,
+    members: Members = None,
     objectives: Annotated[
         str | None, typer.Option(help="What to minimise, separated by commas. [default: smoothed_error,n_members]")
     ] = None,
@@ -88,29 +82,14 @@ def search(
         int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
     ] = None,
     seed: Seed = 1,
-    truth: Truth = None,
-    id: Id = None,
-    groups: Groups = None,
-    weights: Weights = None,
-    long: Long = None,
-    scores: ScoresAs = None,
-    test: Test = None,
-    test_from: TestFrom = None,
-    test_share: Annotated[
-        float, typer.Option(help="Share of the samples to test on, for a file that is not split.")
-    ] = 0.5,
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
-    missing: Annotated[
-        str,
-        typer.Option(
-            metavar="POLICY",
-            help="What to do about missing answers: refuse, abstain, drop-members=0.1 or drop-samples.",
-        ),
-    ] = "refuse",
+    *,
+    table: TableOptions,
+    test_share: TestShare = 0.5,
+    split_seed: SplitSeed = 0,
+    missing: Missing = "refuse",
     write_submission: WriteSubmission = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show all ensembles of the front, not ten at most.")] = False,
     out: Out = None,
-    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,7 +98,6 @@ def search(
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
     from evo_ensyth.io.submission import Submission
-    from evo_ensyth.pool.tables import table_columns
     from evo_ensyth.report import console
     from evo_ensyth.selection import selectors
     from evo_ensyth.selection.interruption import SIGNALLED, Interruption, heeded
@@ -135,7 +113,7 @@ def search(
     goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
     if out is not None:
         check_new_folder(out)
-    columns = table_columns(truth, members or (), id, groups, long, scores, test_from, weights)
+    columns = table.columns(members)
     submission = write_submission and Submission(write_submission, Path(target), columns)
     problem = api.load_problem(
         target,
@@ -143,8 +121,8 @@ def search(
         split_seed=split_seed,
         missing=missing,
         columns=columns,
-        test=test,
-        trust=trust,
+        test=table.test,
+        trust=table.trust,
         build=lambda name: _build_pool(name, quiet),
     )
     say_notes(problem.pool.notes)
