@@ -154,7 +154,8 @@ class Plum:
     ],
 )  # fmt: skip
 def test_settings_within_their_limits_are_taken(settings):
-    Plum(**settings)
+    plum = Plum(**settings)
+    assert {name: getattr(plum, name) for name in settings} == settings
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ def convert(
         str, typer.Argument(metavar="PROBLEM | FOLDER | FILE", help="What to convert: whatever 'search' can read.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file, NAME.npz.")],
-    table: TableOptions,
     members: Members = None,
+    *,
+    table: TableOptions,
     test_share: TestShare = 0.5,
     split_seed: SplitSeed = 0,
     with_scores: Annotated[

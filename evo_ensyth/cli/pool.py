@@ -112,9 +112,10 @@ def status(problem: Problem, as_json: Json = False) -> None:
 @with_table_options
 def show(
     target: Target,
-    table: TableOptions,
     cost: Annotated[str | None, typer.Option(help="The cost to draw errors against. [default: bytes]")] = None,
     members: Members = None,
+    *,
+    table: TableOptions,
     missing: Missing = "refuse",
     out: Out = None,
     as_json: Json = False,

@@ -48,7 +48,7 @@ class TableOptions:
 
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the fields of `TableOptions` as options, in the place of its parameter ``table``."""
+    """Give a command the fields of `TableOptions` as options, instead of its parameter ``table``."""
     own = {part.name: inspect.Parameter(part.name, inspect.Parameter.KEYWORD_ONLY) for part in fields(TableOptions)}
     hints = get_type_hints(TableOptions, include_extras=True)
     parameters: list[inspect.Parameter] = []

@@ -150,7 +150,8 @@ def guarded(problem):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_test_split_is_out_of_reach(name, make_problem):
-    searched(name, guarded(make_problem(n_members=10)), budget=500)
+    search = searched(name, guarded(make_problem(n_members=10)), budget=500)
+    assert len(search.archive) > 0
 
 
 CHEATS = {
