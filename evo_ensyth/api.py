@@ -5,6 +5,7 @@ The command line and Python users call the same functions.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from evo_ensyth.results.run_comparison import RunComparison
 from evo_ensyth.selection import selectors
 from evo_ensyth.selection.budget import PATIENCE
 from evo_ensyth.selection.constraints import constraints_of
+from evo_ensyth.selection.other_splits import repeated
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import FOLDS
 from evo_ensyth.selection.run import Progress, run
@@ -187,6 +189,7 @@ def search(
     vote: str | VoteRule | None = None,
     recommend: str = "size_rule",
     n_folds: int = FOLDS,
+    splits: int = 1,
     on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | Scratch | None = None,
     command: str = "Python",
@@ -225,6 +228,9 @@ def search(
         ``size_rule`` for the smallest ensemble with nearly all of the gain, or ``lowest_error`` on the search split.
     n_folds : int
         Folds of the nested estimate of the recommended ensemble's error; 0 for none.
+    splits : int
+        Random splits to search, by the split seed of the pool and those after it. The first one is returned; its
+        ``source["splits"]`` says what was recommended on each, and with which errors.
     on_progress : function of Progress, optional
         Called after each batch of ensembles.
     scratch : Path or Scratch, optional
@@ -271,20 +277,21 @@ def search(
         asked = asked.with_objectives(objectives)
     constraints = constraints_of(at_most or {}, at_least or {}, asked.pool.members, asked.known)
     asked = asked.with_constraints((*asked.constraints, *constraints))
-    return run(
-        asked,
-        selector,
-        baselines=[baselines] if isinstance(baselines, str) else baselines,
+    once = partial(
+        run,
+        selector=selector,
         budget=budget,
         seconds=seconds,
         patience=patience,
         seed=seed,
         recommend_by=recommend,
-        n_folds=n_folds,
         on_progress=on_progress,
         scratch=scratch,
         command=command,
     )
+    baselines = [baselines] if isinstance(baselines, str) else baselines
+    first = partial(once, baselines=baselines, n_folds=n_folds)
+    return repeated(asked, splits, first, partial(once, baselines=(), n_folds=0))
 
 
 def compare(runs: Sequence[Run | str | Path]) -> RunComparison:

@@ -86,6 +86,10 @@ def search(
     table: TableOptions,
     test_share: TestShare = 0.5,
     split_seed: SplitSeed = 0,
+    splits: Annotated[
+        int,
+        typer.Option(min=1, help="Random splits to search, by this seed and those after it; the first is reported."),
+    ] = 1,
     missing: Missing = "refuse",
     write_submission: WriteSubmission = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show all ensembles of the front, not ten at most.")] = False,
@@ -147,6 +151,7 @@ def search(
             vote=rule,
             recommend=recommend.replace("-", "_"),
             n_folds=folds,
+            splits=splits,
             on_progress=show,
             scratch=scratch,
             command=context.obj or "Python",

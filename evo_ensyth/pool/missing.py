@@ -155,7 +155,7 @@ def _refused(pool: "Pool") -> InputError:
     holes = ~votes.answered
     member, sample = (int(place) for place in np.argwhere(holes)[0])
     n_holes, n_silent = int(holes.sum()), int(holes.any(axis=1).sum())
-    place = _places(pool)[votes.split][sample]
+    place = original_places(pool)[votes.split][sample]
     return InputError(
         f"member '{pool.names[member]}' has no answer for {votes.split} sample {place}; in all, {n_holes:,} of "
         f"{holes.size:,} answers are missing, from {n_silent} of {len(pool)} members. Choose what to do with --missing "
@@ -186,10 +186,10 @@ def _without_samples(pool: "Pool") -> tuple["Pool", dict[str, list[int]]]:
             )
         kept[split] = np.flatnonzero(complete)
         splits[split] = votes.part(samples=kept[split])
-        dropped[split] = _places(pool)[split][~complete].tolist()
+        dropped[split] = original_places(pool)[split][~complete].tolist()
     source = dict(pool.source)
     if "test_samples" in source:
-        source["test_samples"] = _places(pool)["test"][kept["test"]].tolist() if "test" in kept else []
+        source["test_samples"] = original_places(pool)["test"][kept["test"]].tolist() if "test" in kept else []
     parent = _parent_of(pool.parent, kept)
     return replace(pool, search=splits["search"], test=splits.get("test"), parent=parent, source=source), dropped
 
@@ -200,8 +200,8 @@ def _parent_of(parent: Parent | None, kept: Mapping[str, np.ndarray]) -> Parent 
     return replace(parent, y_pred={split: labels[kept[split]] for split, labels in parent.y_pred.items()})
 
 
-def _places(pool: "Pool") -> dict[str, np.ndarray]:
-    """Index of each sample of a split in what was read: int64, (n_samples,)."""
+def original_places(pool: "Pool") -> dict[str, np.ndarray]:
+    """Index of each sample of a split in what was read, by split: int64, (n_samples,)."""
     everywhere = {split: np.arange(votes.n_samples) for split, votes in pool.splits.items()}
     if "test_samples" in pool.source:  # split on reading
         test = np.array(pool.source["test_samples"], np.int64)

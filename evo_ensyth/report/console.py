@@ -15,7 +15,7 @@ from evo_ensyth.errors import one_line
 from evo_ensyth.report.facts import Facts, gather, recommended_because
 from evo_ensyth.report.front_table import FrontTable, front_table, shortened
 from evo_ensyth.report.verdict import beside_parent, beside_simpler, expected_error, title, verdict
-from evo_ensyth.report.words import ranges
+from evo_ensyth.report.words import about_splits, ranges
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.register import RunRegister
 from evo_ensyth.results.run import Run
@@ -51,7 +51,8 @@ def print_run(run: Run, folder: Path | None, *, everything: bool = False) -> Non
     if table.n_left:
         say(console, f"and {table.n_left} more ensembles; --all shows them, and so does report.md")
     written = [] if folder is None else [_written(folder)]
-    for line in (*_legend(run), "", *_account(facts), *written, "", *sentences):
+    splits = [about_splits(run.source["splits"])] if "splits" in run.source else []
+    for line in (*_legend(run), "", *_account(facts), *splits, *written, "", *sentences):
         say(console, line)
 
 

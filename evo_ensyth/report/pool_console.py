@@ -63,8 +63,8 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
     console.print(_members(facts) if len(facts.names) <= MEMBERS_LISTED else _methods(facts))
     for method, curve in facts.curves.items():
         say(console, f"{method}: {len(facts.of_method(method))} members, {_offer(facts, curve)}")
-    for remark in facts.remarks:
-        say(console, remark)
+    if facts.remarks:
+        say(console, "; ".join(facts.remarks))
     if facts.built:
         _print_making(console, facts)
     say(console, "all but the test error is from the search split; disagreement is the share of different answers")

@@ -1,6 +1,7 @@
 """Numbers in words, as tables and pages write them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def p_value(p: float | None) -> str:
@@ -27,6 +28,20 @@ def ranges(sizes: Sequence[int]) -> str:
 def shown_value(number: float) -> str:
     """Write the value of an objective: large ones as whole numbers, others with four digits."""
     return f"{number:,.0f}" if 1_000 <= abs(number) < 1e12 else f"{number:.4g}"
+
+
+def about_splits(splits: Sequence[Mapping[str, Any]]) -> str:
+    """Say what was recommended on several random splits, as the ``splits`` of a run's source have it."""
+    errors = [100 * split["test_error"] for split in splits]
+    members = [set(split["members"]) for split in splits]
+    always = [name for name in splits[0]["members"] if all(name in each for each in members)]
+    seeds = f"split seeds {splits[0]['split_seed']} to {splits[-1]['split_seed']}"
+    sizes = ranges(sorted(set(map(len, members))))
+    mean = sum(errors) / len(errors)
+    return (
+        f"On {len(splits)} random splits ({seeds}): recommended sizes {sizes}; test error {mean:.2f} % on average, from "
+        f"{min(errors):.2f} to {max(errors):.2f}; members on all splits: {', '.join(always) or 'none'}."
+    )
 
 
 def duration(seconds: float) -> str:

@@ -17,12 +17,10 @@ def test_a_file_is_shown_with_what_is_odd_about_its_members(call, tmp_path):
     assert said.status == 2
     said = call("pool", "show", "a.csv", "--out", "shown")
     assert said.status == 0, said.err
-    for line in (
-        "1 member with one answer for every sample: constant",
-        "1 member with the answers of an earlier one: again (like good)",
-        "1 member worse than chance, 50.0% errors: bad",
-    ):
-        assert line in said.out
+    assert (
+        "1 member with one answer for every sample: constant; 1 member with the answers of an earlier one: again (like "
+        "good); 1 member worse than chance, 50.0% errors: bad\n"
+    ) in said.out
     assert "a: 5 members" in said.out
     assert "pruned" not in said.out
 

@@ -270,6 +270,12 @@ def test_many_numbers_in_text_are_read_as_they_are(tmp_path):
     np.testing.assert_array_equal(table.column("id"), np.arange(10_000))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_an_empty_column_at_the_end_is_left_out(tmp_path, delimiter):
+    (tmp_path / "a.csv").write_text("truth,a,\nx,x,\ny,y,\nx,y,\ny,y,\n".replace(",", delimiter))
+    assert ee.load(tmp_path / "a.csv", test_share=0).names == ("a",)
+
+
 def test_the_unnamed_column_of_an_index_is_left_out(tmp_path):
     frame = pandas.DataFrame(wide(LABELS, TRUTH))
     frame.to_csv(tmp_path / "a.csv")

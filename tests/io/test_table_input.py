@@ -23,6 +23,7 @@ WRONG = {
     "a long row": (GOOD + "5,x,y,x,x\n", (), ": row 5 has 5 cells; the header has 4"),
     "an open quote": (GOOD + '5,"x,y,x\n', (), "line 6: unexpected end of data"),
     "a column twice": ("truth,a,b,a\nx,x,y,x\n", (), ": columns 2 and 4 are both called 'a'; rename one"),
+    "a column without a name": ("truth,a,,b\nx,x,x,x\ny,y,x,y\n", (), ": column 3 has no name; name it"),
     "no truth": (
         GOOD.replace("truth", "Y"),
         (),

@@ -1,4 +1,4 @@
-"""Tables in text, ``.csv`` and ``.tsv``: a header, then cells separated by commas, semicolons or tabs.
+"""Tables in text, ``.csv`` and ``.tsv``: a header, then cells separated by commas, semicolons, tabs or bars.
 
 A column is read as whole numbers if all its cells are, then as numbers, otherwise as text; 007 is text. An empty cell
 is a missing value. Nothing but Python's standard library is needed.
@@ -18,7 +18,7 @@ from evo_ensyth.pool.classes import is_whole
 from evo_ensyth.pool.table import Table
 
 SUFFIXES = (".csv", ".tsv")
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
 ROWS = 4096  # that are read at once
 # A column with more different cells is kept as numbers, if it holds numbers.
 MANY = 4096
@@ -51,8 +51,11 @@ def table(path: Path) -> Table:
         raise InputError(f"{path}, line {reader.line_num}: {error}.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if names[0] == "":  # as data frames write their index
-        names, columns = names[1:], columns[1:]
+    named = [i for i, name in enumerate(names) if name.strip()]
+    for i in sorted({*range(1, len(names))} - {*named}):  # the first may be the index of a data frame
+        if not columns[i].is_empty:
+            raise InputError(f"{path}: column {i + 1} has no name; name it.")
+    names, columns = [names[i] for i in named], [columns[i] for i in named]
     by_name = dict(zip(names, columns, strict=True))
     return Table(str(path), tuple(names), lambda name: by_name[name].values())
 
@@ -98,6 +101,11 @@ class _Column:
             codes.setdefault(cell, len(codes))
         kind = np.min_scalar_type(len(codes))
         self._rows.append(np.fromiter(map(codes.__getitem__, cells), kind, len(cells)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell holds anything."""
+        return not self._are_numbers and set(self._codes) <= {""}
 
     def values(self) -> np.ndarray:
         """Numbers, or objects: text, whole numbers beside missing values, and None."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from evo_ensyth.errors import one_line
 from evo_ensyth.report.facts import Facts, recommended_because
 from evo_ensyth.report.verdict import beside_parent, title, verdict
-from evo_ensyth.report.words import p_value, ranges
+from evo_ensyth.report.words import about_splits, p_value, ranges
 from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
@@ -164,9 +164,11 @@ def _made(run: Run) -> str:
     rate = front.n_evaluations / max(front.seconds, 1e-9)
     patterns = run.source.get("members")
     among = [f"- only members whose names match {_text(str(patterns))}"] if patterns else []
+    splits = [f"- {_text(about_splits(run.source['splits']))}"] if "splits" in run.source else []
     return "\n".join(
         (
             *among,
+            *splits,
             f"- seed {run.seed}, {', '.join(limits)}; {front.n_evaluations:,} ensembles judged, {rate:,.0f} a second",
             f"- settings of {_text(run.front.selector)}: {_text(settings)}",
             f"- {versions}",
