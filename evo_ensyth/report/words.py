@@ -39,8 +39,8 @@ def about_splits(splits: Sequence[Mapping[str, Any]]) -> str:
     sizes = ranges(sorted(set(map(len, members))))
     mean = sum(errors) / len(errors)
     return (
-        f"On {len(splits)} random splits ({seeds}): recommended sizes {sizes}; test error {mean:.2f} % on average, from "
-        f"{min(errors):.2f} to {max(errors):.2f}; members on all splits: {', '.join(always) or 'none'}."
+        f"On {len(splits)} random splits ({seeds}): recommended sizes {sizes}; test error {mean:.2f} % on average, "
+        f"from {min(errors):.2f} to {max(errors):.2f}; members on all splits: {', '.join(always) or 'none'}."
     )
 
 

@@ -44,8 +44,8 @@ def ensembler(monkeypatch):
         for name in names:
             monkeypatch.setitem(sys.modules, name, ModuleType(name))
         sys.modules[names[-1]].WeightedEnsembler = StandIn
-        monkeypatch.delitem(sys.modules, "evo_ensyth.tabarena", raising=False)
-    from evo_ensyth.tabarena import EvoEnsythEnsembler
+        monkeypatch.delitem(sys.modules, "evo_ensyth.selection.tabarena", raising=False)
+    from evo_ensyth.selection.tabarena import EvoEnsythEnsembler
 
     return EvoEnsythEnsembler
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from tabarena.simulation.ensemble import WeightedEnsembler
 
-from evo_ensyth.api import search
 from evo_ensyth.errors import InputError
 from evo_ensyth.objectives import Ensembles, Objective
 from evo_ensyth.pool import Pool
+from evo_ensyth.selection.constraints import constraints_of
+from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.run import run
 
 PROBLEMS = ("binary", "multiclass")
 RULES = ("size_rule", "lowest_error")
@@ -71,20 +73,19 @@ class EvoEnsythEnsembler(WeightedEnsembler):  # type: ignore[misc]
             means = (predictions[subset].mean(axis=0) for subset in ensembles.subsets)
             return np.array([self._score_error(labels, mean) for mean in means])
 
-        run = search(
-            self._pool(predictions, labels),
-            [Objective(ERROR, evaluate), "n_members"],
-            selector=self.selector,
+        problem = Problem(self._pool(predictions, labels), [Objective(ERROR, evaluate), "n_members"], vote="soft")
+        few = constraints_of({"n_members": self.max_size}, {}, problem.pool.members, ())
+        found = run(
+            problem.with_constraints(few),
+            self.selector,
             baselines=(),
             budget=self.budget,
             seconds=time_limit,
             seed=self.seed,
-            at_most={"n_members": self.max_size},
-            vote="soft",
             n_folds=0,
         )
-        best = min(run.front, key=lambda ensemble: (ensemble.search[ERROR], ensemble.size))
-        self.ensemble_ = run.recommended if self.recommend == "size_rule" else best
+        best = min(found.front, key=lambda ensemble: (ensemble.search[ERROR], ensemble.size))
+        self.ensemble_ = found.recommended if self.recommend == "size_rule" else best
         self.weights_ = np.zeros(len(predictions))
         self.weights_[list(self.ensemble_.indices)] = 1 / self.ensemble_.size
 
