@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import ballots
 from oracles import votes as naive
-from oracles.vote_rules import sums, winner
+from oracles.vote_rules import predictions_of_all, sums, winner
 from settings import refused
 
 from evo_ensyth import objectives, voting
@@ -133,6 +134,46 @@ def test_neighbours_swaps_and_multisets_are_those_counted_one_by_one(rule):
     errors = tally.multiset_errors(pairs)
     assert errors.shape == (2,)
     assert tally.joined_errors(np.array([1, 1, 0, 0, 0]), np.array([0, 2])).tolist() == errors.tolist()
+
+
+def whole_numbers_given(votes, weights):
+    """What members give to each class: in steps of `Ballots` if they add scores or have unlike weights."""
+    labels = np.where(votes.answered, votes.y_pred.astype(np.int64), -1)[:, :, None] == np.arange(votes.n_classes)
+    if not any(weights.score) and len(set(weights.label)) == 1:
+        return labels.astype(np.int64)
+    return np.array(ballots.given(votes, weights.label, weights.score, weights.temperatures))
+
+
+def whole_numbers_for_ties(votes, weights):
+    labels = np.where(votes.answered, votes.y_pred.astype(np.int64), -1)[:, :, None] == np.arange(votes.n_classes)
+    pairs = zip(votes.scores.members, weights.temperatures, strict=True)
+    shares = np.array([np.rint(tempered(scores, t) * 65_535) for scores, t in pairs]).astype(np.int64)
+    given = labels * np.array(weights.label)[:, None, None] + shares * np.array(weights.score)[:, None, None]
+    return given * votes.answered[:, :, None]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if getattr(rule, "alone", False)], ids=repr)
+@pytest.mark.parametrize("holes", [0.0, 0.4])
+def test_all_subsets_of_twelve_members_vote_as_plain_sums_do(rule, holes):
+    """Errors, those of groups, predictions, neighbours and swaps, with ties and with samples that nobody answers."""
+    votes = drawn(12, 20, seed=7, holes=holes)
+    fitted = voting.fit(rule, votes)
+    vote, tally = fitted.of(np.ones(12, bool)), fitted.tally(votes)
+    subsets = np.array(list(naive.all_subsets(12)))
+    second = None if vote.ties is None else whole_numbers_for_ties(votes, vote.ties)
+    expected = predictions_of_all(subsets, whole_numbers_given(votes, vote.weights), second)
+    wrong, groups = expected != votes.y_true, np.arange(20) % 4
+    errors = np.concatenate([[20], wrong.sum(axis=1)])  # by the bits of the subset
+    assert_array_equal(tally.predictions(subsets), expected)
+    assert_array_equal(tally.errors(subsets), errors[1:])
+    by_group = np.array([wrong[:, groups == group].sum(axis=1) for group in range(4)]).T
+    assert_array_equal(tally.errors_by(groups, 4, subsets), by_group)
+    bits = 1 << np.arange(12)
+    for subset in subsets[::97]:
+        code = bits @ subset
+        assert_array_equal(tally.neighbour_errors(subset), errors[code ^ bits])
+        swapped = code - bits[subset][:, None] + bits[~subset]
+        assert_array_equal(tally.swap_errors(subset), errors[swapped])
 
 
 @each_rule

@@ -37,3 +37,22 @@ def plurality_with_ties(subset, y_pred, n_classes, label_weights, score_weights,
         second = sums(members, label_weights, score_weights, y_pred, shares, sample, n_classes)
         found.append(winner(first, second) if any(first) else -1)
     return np.array(found)
+
+
+def predictions_of_all(subsets, first, second=None):
+    """Label of each subset and sample, the number of classes where nobody gives anything: (n_subsets, n_samples).
+
+    ``first`` and ``second`` are whole numbers, (n_members, n_samples, n_classes): what each member gives to each class,
+    and what breaks ties.
+    """
+    _, n_samples, n_classes = first.shape
+    found = np.full((len(subsets), n_samples), n_classes)
+    for sample in range(n_samples):
+        most, tied = np.zeros((2, len(subsets)), np.int64)
+        for label in range(n_classes):
+            own = subsets @ first[:, sample, label]
+            other = subsets @ second[:, sample, label] if second is not None else np.zeros(len(subsets), np.int64)
+            ahead = (own > most) | ((own == most) & (own > 0) & (other > tied))
+            found[ahead, sample] = label
+            most, tied = np.where(ahead, own, most), np.where(ahead, other, tied)
+    return found
