@@ -1,7 +1,5 @@
 """The command line: every command, and how the program starts and ends."""
 
-import io
-import os
 import shlex
 import signal
 import sys
@@ -12,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from evo_ensyth import __version__
+from evo_ensyth.cli import output
 from evo_ensyth.cli.convert import convert
 from evo_ensyth.cli.lists import list_plugins
 from evo_ensyth.cli.old_names import with_new_names
@@ -88,19 +87,19 @@ def _options(
 
 def main() -> None:
     """Run the command that the process was called with, and exit with its status."""
-    _replace_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name need not fit the terminal's encoding
+    output.prepare()
     name = Path(sys.argv[0]).name
     try:
         status = run(sys.argv[1:], COMMAND if name == "__main__.py" else name)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
         status = PIPE_CLOSED
-        _discard_output()
+        output.discard()
+    except output.OutputError as error:
+        status = _complain(f"standard output cannot be written: {error.strerror}.", NOT_WRITTEN)
+        output.discard()
     except OSError as error:
-        status = _complain(_not_written(error), NOT_WRITTEN)
+        status = _complain(f"{error}.", NOT_WRITTEN)
     sys.exit(status)
 
 
@@ -134,36 +133,6 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
             raise
         return _complain(f"{error.format_message().rstrip('.')}. See --help.", 2)
     return status if isinstance(status, int) else 0
-
-
-def _replace_closed_streams() -> None:
-    """Replace streams that were closed before we began.
-
-    Otherwise other files could get their numbers. Writing to standard output then fails, as it should; messages to
-    standard error are lost.
-    """
-    if sys.stdin is None:
-        os.open(os.devnull, os.O_RDONLY)
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-
-
-def _not_written(error: OSError) -> str:
-    """Say what could not be written: standard output, if it still cannot be."""
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        _discard_output()
-        return f"standard output cannot be written: {again.strerror or again}."
-    return f"{error}."
-
-
-def _discard_output() -> None:
-    """Let Python flush what is left into nowhere; otherwise it would complain once more at the end."""
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _is_problem(word: str) -> bool:

@@ -235,13 +235,14 @@ def test_a_reader_who_leaves_early_gets_the_status_of_a_closed_pipe(tmp_path, en
     [
         (">&-", 3, "evo_ensyth: standard output cannot be written: Bad file descriptor.\n"),
         (">/dev/full", 3, "evo_ensyth: standard output cannot be written: No space left on device.\n"),
+        ("--json >/dev/full", 3, "evo_ensyth: standard output cannot be written: No space left on device.\n"),
         ("<&- >&- 2>&-", 3, ""),
         ("2>&-", 0, ""),
     ],
 )
 def test_output_that_cannot_be_written_is_said_in_one_line(tmp_path, environment, redirection, status, message):
     said = subprocess.run(
-        ["sh", "-c", f'exec "$0" -m evo_ensyth list problems {redirection}', sys.executable],
+        ["sh", "-c", f'exec "$0" -m evo_ensyth list selectors {redirection}', sys.executable],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (said.returncode, said.stderr) == (status, message)
