@@ -205,7 +205,20 @@ def test_every_number_is_the_one_that_the_earlier_version_wrote(version):
                 np.testing.assert_allclose(now, then, rtol=1e-9)
 
 
-@pytest.mark.parametrize("version", ["format-1", "format-2", "format-2-constrained"])
+def test_a_run_of_format_4_may_lack_what_came_later():
+    back = read_run(EARLIER / "format-4")
+    assert (back.time, back.command, back.patience, back.interrupted_by) == (None, None, None, None)
+    assert back.folder == str(EARLIER / "format-4")
+    assert [(front.ended_by, front.seconds_compiling) for front in back.fronts] == [(None, 0.0)] * 2
+    written = json.loads((EARLIER / "format-4" / "run.json").read_text())
+    now = json.loads(json.dumps(back.to_dict()))
+    for content in (now, *(front for front in (now["front"], *now["baselines"]))):
+        for key in ("time", "command", "folder", "patience", "interrupted_by", "ended_by", "seconds_compiling"):
+            content.pop(key, None)
+    assert now == written
+
+
+@pytest.mark.parametrize("version", ["format-1", "format-2", "format-2-constrained", "format-4"])
 def test_a_run_of_an_earlier_format_can_be_written_in_this_one(version, tmp_path):
     back = read_run(EARLIER / version)
     folder = back.save(tmp_path / "again")
