@@ -212,7 +212,7 @@ def test_a_run_of_format_4_may_lack_what_came_later():
     assert [(front.ended_by, front.seconds_compiling) for front in back.fronts] == [(None, 0.0)] * 2
     written = json.loads((EARLIER / "format-4" / "run.json").read_text())
     now = json.loads(json.dumps(back.to_dict()))
-    for content in (now, *(front for front in (now["front"], *now["baselines"]))):
+    for content in (now, now["front"], *now["baselines"]):
         for key in ("time", "command", "folder", "patience", "interrupted_by", "ended_by", "seconds_compiling"):
             content.pop(key, None)
     assert now == written

@@ -171,8 +171,8 @@ class Stagnates:
 
 
 def test_a_search_that_gains_nothing_ends_early_and_a_proof_does_not(make_problem, monkeypatch):
-    monkeypatch.setattr(run_module, "LEAST_PATIENCE", 20)
-    problem = make_problem(n_members=8, goals=("error", "bytes"))
+    monkeypatch.setattr(run_module, "LEAST_PATIENCE", 12)
+    problem = make_problem(n_members=11, goals=("error", "bytes"))
     found = run(problem, Stagnates(), budget=1_000, n_folds=0)
     assert (found.front.ended_by, found.front.n_evaluations) == ("patience", 510)
     assert (found.patience, found.interrupted) == (0.5, False)
@@ -181,8 +181,8 @@ def test_a_search_that_gains_nothing_ends_early_and_a_proof_does_not(make_proble
         assert (whole.front.ended_by, whole.front.n_evaluations) == ("budget", 1_000)
     monkeypatch.setattr(exact, "BLOCK", 10)
     for goals in (["error", "bytes"], ["error", "n_members"]):
-        proven = run(problem.with_objectives(goals), "exact", budget=1_000, patience=0.01, n_folds=0)
-        assert (proven.front.ended_by, proven.front.proven_sizes) == ("selector", tuple(range(1, 9)))
+        proven = run(problem.with_objectives(goals), "exact", budget=3_000, patience=0.01, n_folds=0)
+        assert (proven.front.ended_by, proven.front.proven_sizes) == ("selector", tuple(range(1, 12)))
 
 
 @pytest.mark.parametrize("patience", [-0.1, 1.1, float("nan")])
