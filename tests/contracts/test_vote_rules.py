@@ -27,7 +27,8 @@ RULES += [voting.load(name, {"temper": False}) for name in ("plurality", "soft",
 RULES += [
     voting.load("stacking", {"adds": adds, "loss": loss}) for adds, loss in (("scores", "brier"), ("labels", "log"))
 ]
-each_rule = pytest.mark.parametrize("rule", RULES, ids=repr)
+# By name, so that `-k NAME` selects them; other settings by what they are.
+each_rule = pytest.mark.parametrize("rule", RULES, ids=[*NAMES, *map(repr, RULES[len(NAMES) :])])
 EVERYBODY = np.ones(6, bool)
 
 
