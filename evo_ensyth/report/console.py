@@ -63,7 +63,7 @@ def _legend(run: Run) -> list[str]:
     if front.proven_sizes:
         sizes = ranges(front.proven_sizes)
         lines.append(f"= proven: no ensemble of {sizes} members has a lower {front.leading} than shown up to its size")
-    if run.n_test:
+    if run.n_test and not run.leading_metric:
         lines.append(
             "minus: test error minus that of the best k members by search error (as many as the ensemble has), the "
             "best single member, the whole pool, in points"

@@ -103,10 +103,9 @@ def recommended_because(run: Run) -> str:
     """Say by which rule the recommended ensemble was chosen."""
     if run.recommend_by == "lowest_error":
         return "the one with the lowest error on the search split; of equals, the smallest"
-    return (
-        "the smallest that keeps all but a twentieth of what the front gains over its smallest ensemble, by an error "
-        "that counts narrow votes in part"
-    )
+    cheapest = "the smallest" if first_cost(run) == "n_members" else f"the one of least {first_cost(run)}"
+    by = run.leading_metric.name if run.leading_metric else "an error that counts narrow votes in part"
+    return f"{cheapest} that keeps all but a twentieth of what the front gains over its smallest ensemble, by {by}"
 
 
 def _parent_error(run: Run, split: str) -> float | None:

@@ -48,18 +48,21 @@ def front_table(run: Run, *, everything: bool = False, compared: bool = True) ->
     everything : bool
         Every ensemble; otherwise few of them, from the cheapest to the dearest, with the recommended one.
     compared : bool
-        Whether there are columns for the differences from simpler choices, where there is a test split.
+        Whether there are columns for the differences of errors from simpler choices, where there is a test split and
+        no metric led the search.
     """
     goals = [*run.objectives, *(name for name in ("n_members", "error") if name not in run.objectives)]
     goals.append(goals.pop(goals.index("error")))  # beside the error on the test split
     found = {name for ensemble in run.front for name in ensemble.comparisons}
-    against = [name for name in DIFFERENCES if compared and run.n_test and name in found]
+    metric = run.leading_metric.name if run.leading_metric and run.n_test else None
+    against = [name for name in DIFFERENCES if compared and run.n_test and name in found and not metric]
     header = ["search error %" if goal == "error" else one_line(goal) for goal in goals] + ["test error % (95 %)"]
+    header += [f"test {one_line(metric)}"] if metric else []
     header += [f"minus {DIFFERENCES[name]}, p" for name in against]
     shown = _in_order(run) if everything else _few(run, FEW_ROWS - 2)
-    rows = [(_marks(run, i), *_cells(run.front[i], goals, against)) for i in shown]
+    rows = [(_marks(run, i), *_cells(run.front[i], goals, metric, against)) for i in shown]
     references = (run.single_best, run.whole_pool)
-    rows += [("", *_cells(ensemble, goals, []), *([""] * len(against))) for ensemble in references]
+    rows += [("", *_cells(ensemble, goals, metric, []), *([""] * len(against))) for ensemble in references]
     members = [*(run.front[i].members for i in shown), ("(best single member)",), ("(whole pool)",)]
     return FrontTable(("", *header), tuple(rows), tuple(members), len(run.front) - len(shown))
 
@@ -98,7 +101,7 @@ def _marks(run: Run, i: int) -> str:
     return ("=" if run.front[i].size in run.front.proven_sizes else "") + ("*" if i == run.recommended_index else "")
 
 
-def _cells(ensemble: Ensemble, goals: list[str], against: list[str]) -> list[str]:
+def _cells(ensemble: Ensemble, goals: list[str], metric: str | None, against: list[str]) -> list[str]:
     values = {"n_members": float(ensemble.size), **ensemble.search}
     cells = [
         f"{100 * ensemble.error('search'):.2f}" if goal == "error" else shown_value(values[goal]) for goal in goals
@@ -107,7 +110,8 @@ def _cells(ensemble: Ensemble, goals: list[str], against: list[str]) -> list[str
     test = "-"
     if interval is not None:
         test = f"{100 * ensemble.error('test'):.2f} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"
-    return [*cells, test, *(_difference(ensemble.comparisons.get(name)) for name in against)]
+    by_metric = [shown_value((ensemble.test or {})[metric])] if metric else []
+    return [*cells, test, *by_metric, *(_difference(ensemble.comparisons.get(name)) for name in against)]
 
 
 def _difference(comparison: Comparison | None) -> str:

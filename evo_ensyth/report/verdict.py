@@ -1,10 +1,14 @@
 """The verdict on an ensemble in three sentences: who votes, what error to expect, and whether less would do."""
 
-from evo_ensyth.report.words import p_value
+from evo_ensyth.report.words import p_value, shown_value
 from evo_ensyth.results.comparison import BASELINES, Comparison, baseline_name
 from evo_ensyth.results.ensemble import Ensemble
+from evo_ensyth.results.estimate import Estimate
+from evo_ensyth.results.metric import Metric
 from evo_ensyth.results.run import Run
 
+# Standard errors that the whole pool's errors on both splits differ by one time in a hundred if the splits are alike.
+TOO_FAR = 2.576
 SIMPLER = ("best_k", "single_best", "whole_pool")  # those of BASELINES that need no search
 
 
@@ -42,21 +46,27 @@ def members_to_take(run: Run) -> str:
 
 def expected_error(run: Run, ensemble: Ensemble) -> str:
     """Say what error to expect of an ensemble of the run's front on unseen samples, and how that is known."""
-    # The estimate is that of what the search recommends, not of any other ensemble.
-    estimate = run.estimate if ensemble.indices == run.recommended.indices else None
+    # The estimate and the metrics are those of what the search recommends, not of any other ensemble.
+    is_recommended = ensemble.indices == run.recommended.indices
+    estimate = run.estimate if is_recommended else None
+    by_metric = _expected_metric(run.leading_metric, estimate) if run.leading_metric and is_recommended else ""
     tested = ensemble.interval("test")
     on_test = tested and with_interval(ensemble.error("test"), tested)
     if estimate is None and on_test is None:
         return "Its error on unseen samples is unknown: there is neither a nested estimate nor a test split."
     if estimate is None:
-        return f"On the test split, which the search has not seen, its error is {on_test}."
+        return f"{by_metric}On the test split, which the search has not seen, its error is {on_test}{_harder(run)}."
     expected = with_interval(estimate.error, estimate.interval)
-    test = f"on the test split it is {on_test}" if on_test else "there is no test split"
-    return f"Expect an error of {expected} on unseen samples, by {estimate.n_folds}-fold nested estimate; {test}."
+    test = f"on the test split it is {on_test}{_harder(run)}" if on_test else "there is no test split"
+    folds = f"by {estimate.n_folds}-fold nested estimate"
+    return f"{by_metric}Expect an error of {expected} on unseen samples, {folds}; {test}."
 
 
 def beside_simpler(run: Run, ensemble: Ensemble) -> str:
     """Say how an ensemble of the run's front compares with what is simpler to have, and with the parent."""
+    metric = run.leading_metric
+    if metric and metric.differences and ensemble.indices == run.recommended.indices:
+        return _beside_simpler_by(metric, ensemble.size, tested=bool(run.n_test))
     comparisons = ensemble.comparisons
     if not comparisons and not ensemble.is_single_best and ensemble.size < run.n_members:
         return "Whether anything simpler is as good is unknown: the run compares it with nothing."
@@ -96,6 +106,51 @@ def with_interval(error: float, interval: tuple[float, float]) -> str:
     """Write an error with its 95 % interval, in percent."""
     low, high = interval
     return f"{100 * error:.2f} % (95 % interval: {100 * low:.2f} to {100 * high:.2f})"
+
+
+def _expected_metric(metric: Metric, estimate: Estimate | None) -> str:
+    """Say what value of the leading metric to expect, as the start of a sentence that goes on with the error."""
+    said = []
+    if estimate is not None and estimate.value is not None:
+        said.append(f"expect {shown_value(estimate.value)} on unseen samples, the mean of {estimate.n_folds} folds")
+    if metric.test is not None:
+        said.append(f"on the test split it is {shown_value(metric.test)}{_span(metric.test_interval)}")
+    return f"Of {metric.name}, {'; '.join(said)}. " if said else ""
+
+
+def _harder(run: Run) -> str:
+    """Say where the test split is harder or easier than the search split: the whole pool was not chosen by errors."""
+    whole = run.whole_pool
+    if whole.interval("test") is None or whole.intervals:
+        return ""
+    on_search, on_test = whole.error("search"), whole.error("test")
+    both = (whole.search_errors + (whole.test_errors or 0)) / (run.n_search + (run.n_test or 0))
+    spread = (both * (1 - both) * (1 / run.n_search + 1 / (run.n_test or 1))) ** 0.5
+    if abs(on_test - on_search) <= TOO_FAR * spread:
+        return ""
+    harder = "harder" if on_test > on_search else "easier"
+    pools = f"the whole pool errs on {100 * on_search:.2f} % of the search split and on {100 * on_test:.2f} % of this"
+    return f" (that split is {harder}: {pools})"
+
+
+def _beside_simpler_by(metric: Metric, size: int, *, tested: bool) -> str:
+    """Say by a metric how the recommended ensemble compares with what is simpler to have."""
+    differences = {name: one for name, one in metric.differences.items() if size > 1 or name != "best_k"}
+    if not tested:
+        rivals = [f"{one.search:+.4g} beside {baseline_name(name, size)}" for name, one in differences.items()]
+        return f"On the search split, where it was chosen, {metric.name} is {_listed(rivals, 'and')}."
+    found = {one.verdict for one in differences.values()}
+    start = "Nothing simpler is as good"
+    if "worse" in found:
+        start = "Something simpler is better"
+    elif found - {"better"}:
+        start = "Something simpler may be as good"
+    rivals = [f"{baseline_name(name, size)} {one.test:+.4g}{_span(one.interval)}" for name, one in differences.items()]
+    return f"{start}: {metric.name} on the test split, minus that of {_listed(rivals, 'and')}."
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" (95 %: {interval[0]:.4g} to {interval[1]:.4g})"
 
 
 def _itself(run: Run, ensemble: Ensemble) -> list[str]:

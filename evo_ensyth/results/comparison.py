@@ -10,7 +10,7 @@ import numpy as np
 
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.pool import Parent
-from evo_ensyth.results.statistics import LEVEL, holm, mcnemar, paired_interval
+from evo_ensyth.results.statistics import LEVEL, design_effect, holm, mcnemar, paired_interval
 
 # In the order in which they are reported. The k best members, k being the size of the ensemble, are what backward
 # elimination leaves at that size.
@@ -25,10 +25,14 @@ class Discordant:
     ----------
     search, test : (int, int)
         How many only the ensemble gets wrong, and how many only the baseline; ``test`` is None without a test split.
+    design_effect : float
+        How many samples of the test split tell as much about the difference as one independent sample; above 1 where
+        samples of a group are alike.
     """
 
     search: tuple[int, int]
     test: tuple[int, int] | None
+    design_effect: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Comparison:
         Tango's 95 % interval for ``on_test``, as if this were the only comparison.
     p_value, corrected : float, optional
         McNemar's exact test; and corrected by Holm for all ensembles of the front that have this baseline.
+
+    Notes
+    -----
+    Where samples come in groups, counts are divided by the design effect before interval and test.
     """
 
     on_search: float
@@ -116,10 +124,12 @@ def count_discordant(search: Ensembles, test: Ensembles | None, parent: Parent |
     splits = {ensembles.votes.split for ensembles in (search, test) if ensembles}
     parent = parent if parent and splits <= set(parent.y_pred) else None
     on_search = _counted(search, search.votes.member_errors, parent)
-    on_test = _counted(test, search.votes.member_errors, parent) if test else None
+    if test is None:
+        return [{name: Discordant(pair, None) for name, (pair, _) in counts.items()} for counts in on_search]
+    on_test = _counted(test, search.votes.member_errors, parent)
     return [
-        {name: Discordant(pair, on_test[row][name] if on_test else None) for name, pair in counts.items()}
-        for row, counts in enumerate(on_search)
+        {name: Discordant(pair, *tested[name]) for name, (pair, _) in counts.items()}
+        for counts, tested in zip(on_search, on_test, strict=True)
     ]
 
 
@@ -136,7 +146,7 @@ def compare(rows: Sequence[Mapping[str, Discordant]], n_search: int, n_test: int
     found: list[dict[str, Comparison]] = [{} for _ in rows]
     for baseline in BASELINES:
         having = [(i, row[baseline]) for i, row in enumerate(rows) if baseline in row]
-        p_values = np.array([mcnemar(*counts.test) for _, counts in having if counts.test])
+        p_values = np.array([_p_value(counts.test, counts.design_effect) for _, counts in having if counts.test])
         corrected = holm(p_values)
         for place, (i, counts) in enumerate(having):
             on_search = (counts.search[0] - counts.search[1]) / n_search
@@ -146,7 +156,7 @@ def compare(rows: Sequence[Mapping[str, Discordant]], n_search: int, n_test: int
             found[i][baseline] = Comparison(
                 on_search,
                 on_test=(counts.test[0] - counts.test[1]) / n_test,
-                interval=paired_interval(*counts.test, n_test),
+                interval=paired_interval(*(n / counts.design_effect for n in (*counts.test, n_test))),
                 p_value=float(p_values[place]),
                 corrected=float(corrected[place]),
             )
@@ -184,6 +194,12 @@ def cautions(
     return tuple(found)
 
 
+def _p_value(counts: tuple[int, int], design_effect: float) -> float:
+    """McNemar's test of as many independent samples as tell as much."""
+    first_only, second_only = (round(n / design_effect) for n in counts)
+    return mcnemar(first_only, second_only)
+
+
 def _doubts(baseline: str, name: str, comparison: Comparison) -> list[Caution]:
     gain = f"{100 * comparison.on_search:+.2f} points on the search split, {comparison} points on the test split"
     if comparison.verdict == "better":
@@ -201,8 +217,8 @@ def _doubts(baseline: str, name: str, comparison: Comparison) -> list[Caution]:
 
 def _counted(
     ensembles: Ensembles, member_errors: np.ndarray, parent: Parent | None
-) -> list[dict[str, tuple[int, int]]]:
-    """Samples (only ours wrong, only theirs wrong) for every ensemble and baseline, on one split."""
+) -> list[dict[str, tuple[tuple[int, int], float]]]:
+    """Samples (only ours wrong, only theirs wrong), and the design effect, by ensemble and baseline, on one split."""
     votes = ensembles.votes
     best_first = np.argsort(member_errors, kind="stable")
     rank = np.argsort(best_first, kind="stable")
@@ -212,16 +228,19 @@ def _counted(
     wrong = ensembles.tally.predictions(np.concatenate([ensembles.subsets, rivals])) != votes.y_true
     ours, theirs = wrong[: len(ensembles)], wrong[len(ensembles) :]
     wrong_parent = parent.y_pred[votes.split] != votes.y_true if parent else None
-    counts: list[dict[str, tuple[int, int]]] = []
+    found: list[dict[str, tuple[tuple[int, int], float]]] = []
     for row, subset in enumerate(ensembles.subsets):
         best_k = len(simple) + int(np.searchsorted(sizes, ensembles.sizes[row]))
         places = {"best_k": best_k, **{name: i for i, name in enumerate(simple)}}
         others = {name: theirs[place] for name, place in places.items() if not np.array_equal(subset, rivals[place])}
         if wrong_parent is not None:
             others["parent"] = wrong_parent
-        pairs = {
-            name: (np.count_nonzero(ours[row] & ~other), np.count_nonzero(other & ~ours[row]))
-            for name, other in others.items()
-        }
-        counts.append({name: (int(first), int(second)) for name, (first, second) in pairs.items()})
-    return counts
+        found.append({name: _beside(ours[row], other, votes.groups) for name, other in others.items()})
+    return found
+
+
+def _beside(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None) -> tuple[tuple[int, int], float]:
+    """Count the samples that only one of two gets wrong; with the design effect of the difference."""
+    pair = (int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours)))
+    effect = 1.0 if groups is None else design_effect(ours.astype(np.int64) - theirs, groups)
+    return pair, effect

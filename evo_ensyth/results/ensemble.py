@@ -36,6 +36,8 @@ class Ensemble:
         ``test`` is None where there is no test split.
     search_errors, test_errors : int
         Samples on which the vote is wrong, whatever the objectives are.
+    intervals : mapping of split to (float, float)
+        Intervals for the error where samples come in groups.
     costs : mapping of str to float
         Every cost of the pool, added up; what members share counts once.
     discordant : mapping of baseline to Discordant
@@ -60,6 +62,7 @@ class Ensemble:
     test: Mapping[str, float] | None
     search_errors: int
     test_errors: int | None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     criterion: float | None = None
     voting: EnsembleVote | None = None
@@ -75,6 +78,9 @@ class Ensemble:
         who = f"the ensemble {list(self.indices)}"
         if not self.indices or len(self.members) != len(self.indices):
             raise InputError(f"an ensemble has {len(self.indices)} indices and {len(self.members)} members.")
+        for split, (low, high) in self.intervals.items():
+            if split not in SPLITS or not 0 <= low <= high <= 1:
+                raise InputError(f"{who} has an impossible interval of its error on the split '{split}'.")
         for what, values in (("search", self.search), ("test", self.test or {}), ("costs", self.costs)):
             if not np.isfinite(list(values.values())).all():
                 raise InputError(f"{who} has a value in '{what}' that is not finite.")
@@ -101,11 +107,14 @@ class Ensemble:
         return float("nan") if n_errors is None or not n_samples else n_errors / n_samples
 
     def interval(self, split: str = "test") -> tuple[float, float] | None:
-        """Wilson's 95 % interval for the error on a split; None where there is no such split.
+        """95 % interval for the error on a split; None where there is no such split.
 
-        On the search split it is too optimistic: the ensemble was chosen there.
+        Wilson's or, where samples come in groups, one that takes whole groups as units. On the search split it is too
+        optimistic: the ensemble was chosen there.
         """
         n_errors, n_samples = self._counts(split)
+        if split in self.intervals:
+            return self.intervals[split]
         return None if n_errors is None or not n_samples else interval(n_errors, n_samples)
 
     @property
@@ -240,6 +249,7 @@ class Ensemble:
             "search_interval": self.interval("search"),
             "test_interval": self.interval("test"),
             "optimism": None if self.test_errors is None else self.optimism,
+            "intervals": {split: list(interval) for split, interval in self.intervals.items()},
             "criterion": self.criterion,
             "voting": None if self.voting is None else self.voting.to_dict(),
             "costs": dict(self.costs),

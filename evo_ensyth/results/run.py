@@ -15,6 +15,7 @@ from evo_ensyth.results.comparison import Caution, compare
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.metric import Metric
 from evo_ensyth.results.pick import pick
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Run:
         The command line that asked for it, or ``Python``.
     folder : str, optional
         Where it was read from.
+    metrics : tuple of Metric
+        The recommended ensemble by each objective that is neither about errors nor a cost.
     """
 
     problem: str
@@ -105,6 +108,7 @@ class Run:
     time: str | None = None
     command: str | None = None
     folder: str | None = field(default=None, compare=False)
+    metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
         self._check()
@@ -168,7 +172,8 @@ class Run:
                 raise InputError(f"the ensemble {list(ensemble.indices)} has impossible values on the {split} split.")
             for counts in ensemble.discordant.values():
                 pair = getattr(counts, split)
-                if not pair or not (0 <= pair[0] <= n_errors and 0 <= pair[1] <= n_samples - n_errors):
+                possible = pair and 0 <= pair[0] <= n_errors and 0 <= pair[1] <= n_samples - n_errors
+                if not possible or not 1 <= counts.design_effect <= n_samples:
                     raise InputError(f"the ensemble {list(ensemble.indices)} has impossible discordant samples.")
         if self.n_test is None and any(counts.test for counts in ensemble.discordant.values()):
             raise InputError(
@@ -184,6 +189,11 @@ class Run:
     def recommended(self) -> Ensemble:
         """The ensemble to take unless costs that were not minimised matter; chosen on the search split alone."""
         return self.front[self.recommended_index]
+
+    @property
+    def leading_metric(self) -> Metric | None:
+        """The metric that led the search and the recommendation; None where the error, or an estimate of it, did."""
+        return next((metric for metric in self.metrics if metric.name == self.front.leading), None)
 
     @property
     def warnings(self) -> tuple[Caution, ...]:
@@ -248,6 +258,7 @@ class Run:
             "recommend_by": self.recommend_by,
             "recommended_index": self.recommended_index,
             "estimate": None if self.estimate is None else self.estimate.to_dict(),
+            "metrics": [metric.to_dict() for metric in self.metrics],
             "recommended": self.recommended.to_dict(),
             "front": _front(self.front),
             "baselines": [_front(front) for front in self.baselines],

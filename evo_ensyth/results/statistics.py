@@ -28,7 +28,9 @@ def interval(errors: int, n_samples: int, level: float = LEVEL) -> tuple[float, 
     return float(low), float(high)
 
 
-def paired_interval(first_only: int, second_only: int, n_samples: int, level: float = LEVEL) -> tuple[float, float]:
+def paired_interval(
+    first_only: float, second_only: float, n_samples: float, level: float = LEVEL
+) -> tuple[float, float]:
     """Tango's score interval for the difference of two error rates on the same samples, first minus second.
 
     It excludes 0 exactly where McNemar's test without a correction finds a difference, and is of use where few samples
@@ -36,9 +38,9 @@ def paired_interval(first_only: int, second_only: int, n_samples: int, level: fl
 
     Parameters
     ----------
-    first_only, second_only : int
+    first_only, second_only : float
         Samples that only the first, or only the second, gets wrong.
-    n_samples : int
+    n_samples : float
     level : float
         Confidence.
 
@@ -82,6 +84,30 @@ def mcnemar(first_only: int, second_only: int) -> float:
 
     differing = first_only + second_only
     return float(binomtest(first_only, differing).pvalue) if differing else 1.0
+
+
+def design_effect(differences: np.ndarray, groups: np.ndarray) -> float:
+    """How many samples tell as much about a mean difference as one independent sample, at least 1.
+
+    Parameters
+    ----------
+    differences : int, (n_samples,)
+        Of what two ensembles make of each sample, such as -1, 0 or 1.
+    groups : int, (n_samples,)
+        Code of the group of each sample; samples of a group may be alike.
+
+    References
+    ----------
+    Rao, Scott, "A simple method for the analysis of clustered binary data", Biometrics 48, 1992.
+    """
+    codes = np.unique(groups, return_inverse=True)[1]
+    sizes, sums = np.bincount(codes), np.bincount(codes, weights=differences)
+    mean, n_groups = differences.mean(), len(sizes)
+    if n_groups == 1:
+        return float(len(groups))
+    plain = float(((differences - mean) ** 2).sum())
+    clustered = float(((sums - sizes * mean) ** 2).sum()) * n_groups / (n_groups - 1)
+    return max(1.0, clustered / plain) if plain > 0 else 1.0
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -157,7 +183,7 @@ def knee(values: np.ndarray) -> int | None:
     return best if below[best] > 1e-12 else None
 
 
-def _paired_variance(difference: float, first_only: int, second_only: int, n_samples: int) -> float:
+def _paired_variance(difference: float, first_only: float, second_only: float, n_samples: float) -> float:
     """Variance of an observed difference, were ``difference`` the true one.
 
     With that constraint, the likelihood of the counts is largest at the greater root of a quadratic equation for the

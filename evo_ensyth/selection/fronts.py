@@ -13,6 +13,7 @@ from evo_ensyth.objectives import judge
 from evo_ensyth.results.comparison import count_discordant
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.resampling import cluster_intervals
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import criterion
@@ -59,6 +60,7 @@ def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None
     test_values = judge(problem.objectives, on_test) if on_test else None
     found = []
     criteria = criterion(problem, on_search.subsets, search_values)
+    intervals = {split.votes.split: _intervals(split) for split in (on_search, on_test) if split}
     for row, subset in enumerate(on_search.subsets):
         indices = tuple(np.flatnonzero(subset).tolist())
         found.append(
@@ -69,12 +71,21 @@ def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None
                 test=None if test_values is None else dict(zip(names, test_values[row].tolist(), strict=True)),
                 search_errors=int(on_search.errors[row]),
                 test_errors=int(on_test.errors[row]) if on_test else None,
+                intervals={split: rows[row] for split, rows in intervals.items() if rows},
                 criterion=float(criteria[row]),
                 voting=problem.fitted_vote.of(subset),
                 costs={cost: float(totals[row]) for cost, totals in costs.items()},
             )
         )
     return found
+
+
+def _intervals(ensembles: Ensembles) -> list[tuple[float, float]]:
+    """Intervals of the errors where samples come in groups; empty where they do not."""
+    votes = ensembles.votes
+    if votes.groups is None:
+        return []
+    return cluster_intervals(ensembles.predictions != votes.y_true, votes.groups)
 
 
 def _settings(selector: Any) -> dict[str, Any]:

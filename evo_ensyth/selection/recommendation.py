@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from evo_ensyth.engine import Ensembles
 from evo_ensyth.engine.smoothing import STEPS
-from evo_ensyth.objectives import judge
+from evo_ensyth.errors import InputError
+from evo_ensyth.objectives import Objective, judge
 from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.pick import by_size_rule, lowest_error
+from evo_ensyth.results.resampling import independent_samples
 from evo_ensyth.results.statistics import LEVEL, mcnemar
 from evo_ensyth.selection.budget import Budget
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.metrics import clearly_worse, is_metric
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
 
@@ -52,28 +56,32 @@ def recommend(problem: Problem, subsets: np.ndarray, rule: str = "size_rule") ->
 
     Notes
     -----
-    Where all ensembles predict the same on the search split, the cheapest is recommended: unanimous members lower the
-    smoothed error without changing a prediction. The size rule passes over ensembles that are clearly worse than the
-    best single member, as many of the best members, or the whole pool: more errors on the search split, by McNemar's
-    test. If no other is left, the ensemble with the fewest errors is recommended.
+    Where all ensembles predict the same on the search split, the cheapest is recommended, unless a metric leads:
+    unanimous members lower the smoothed error without changing a prediction. The size rule passes over ensembles that
+    are clearly worse than the best single member, as many of the best members, or the whole pool: more errors on the
+    search split, by McNemar's test or, where a metric such as the AUC leads, worse in 97.5 % of its resamples. If no
+    other is left, the ensemble with the fewest errors, or the best by that metric, is recommended.
     """
     ensembles = problem.on_search(subsets)
     sizes = ensembles.sizes
     if rule == "lowest_error":
         return lowest_error(ensembles.errors, sizes)
+    by_metric = is_metric(problem, problem.leading)
     alike = ensembles.errors.min() == ensembles.errors.max() and np.ptp(ensembles.predictions, axis=0).max() == 0
     values = judge(problem.objectives, ensembles)
     others = [i for i, goal in enumerate(problem.objectives) if goal is not problem.leading]
     costs = values[:, others[0]] if others else sizes.astype(np.float64)
-    if alike:
+    if alike and not by_metric:
         return int(np.lexsort((sizes, costs))[0])
     of_front = criterion(problem, subsets, values)
     candidates = np.arange(len(subsets))
     while len(candidates):
         best = int(candidates[by_size_rule(of_front[candidates], costs[candidates])])
-        if not _clearly_worse(problem, subsets[best]):
+        if not _clearly_worse(problem, subsets[best], by_metric=by_metric):
             return best
         candidates = candidates[candidates != best]
+    if by_metric:
+        return int(np.lexsort((sizes, of_front))[0])
     return lowest_error(ensembles.errors, sizes)
 
 
@@ -115,7 +123,9 @@ def nested_estimate(
     if n_found < 2:
         return None
     quick = ForwardGreedy(max_size=max(LEAST_LARGEST, 2 * size))
-    n_errors = 0
+    wrong = np.empty(votes.n_samples, bool)
+    by_metric = is_metric(problem, problem.leading)
+    values = []
     for i in range(n_found):
         if stopped():
             return None
@@ -128,11 +138,21 @@ def nested_estimate(
         if not len(front):
             return None
         subset = front[recommend(inner, front, rule)]
-        held_out = votes.part(np.flatnonzero(subset), np.flatnonzero(fold == i), "test")
-        predicted = inner.fitted_vote.of(subset).predict(held_out)
-        n_errors += int(np.count_nonzero(predicted != held_out.y_true))
+        held_out = votes.part(samples=np.flatnonzero(fold == i), split="test")
+        predicted = inner.fitted_vote.of(subset).predict(held_out.part(np.flatnonzero(subset)))
+        wrong[fold == i] = predicted != held_out.y_true
+        if by_metric:
+            tally = inner.fitted_vote.tally(held_out)
+            values.append(_value(problem.leading, Ensembles(subset[None], pool.members, held_out, counted_by=tally)))
         on_fold(i + 1, n_found)
-    return Estimate(n_errors, votes.n_samples, n_found, grouped=votes.groups is not None)
+    return Estimate(
+        int(np.count_nonzero(wrong)),
+        votes.n_samples,
+        n_found,
+        grouped=votes.groups is not None,
+        n_independent=None if votes.groups is None else float(independent_samples(wrong[None], votes.groups)[0]),
+        value=float(np.average(values, weights=np.bincount(fold))) if np.isfinite(values).all() and values else None,
+    )
 
 
 def stratified_folds(y_true: np.ndarray, groups: np.ndarray | None, n_folds: int) -> np.ndarray:
@@ -161,14 +181,27 @@ def stratified_folds(y_true: np.ndarray, groups: np.ndarray | None, n_folds: int
     return np.asarray(of_group[of_sample])
 
 
-def _clearly_worse(problem: Problem, subset: np.ndarray) -> bool:
-    """Whether a subset makes significantly more errors on the search split than one that needs no search."""
+def _value(objective: Objective, ensembles: Ensembles) -> float:
+    """Value for one ensemble; NaN where an objective fails, such as a scorer on a fold without some class."""
+    try:
+        return float(judge([objective], ensembles)[0, 0])
+    except InputError:
+        return float("nan")
+
+
+def _clearly_worse(problem: Problem, subset: np.ndarray, *, by_metric: bool) -> bool:
+    """Whether a subset is significantly worse on the search split than one that needs no search.
+
+    By its errors or, where a metric leads, by that.
+    """
     votes = problem.search
     best_first = np.argsort(votes.member_errors, kind="stable")
     rank = np.argsort(best_first, kind="stable")
     rivals = np.stack([rank < 1, rank < np.count_nonzero(subset), np.ones_like(subset)])
     if problem.constraints:
         return False  # rivals may be worse by the constraints
+    if by_metric:
+        return any(clearly_worse(problem, problem.leading, subset, rival) for rival in rivals)
     ours, *theirs = problem.tally.predictions(np.concatenate([subset[None], rivals])) != votes.y_true
     for wrong in theirs:
         ours_only, theirs_only = np.count_nonzero(ours & ~wrong), np.count_nonzero(wrong & ~ours)

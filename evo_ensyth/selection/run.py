@@ -27,6 +27,7 @@ from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.selection.fronts import judged_fronts
 from evo_ensyth.selection.interruption import Interrupted, Interruption, heeded
+from evo_ensyth.selection.metrics import judged_by_metrics
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import FOLDS, RULES, nested_estimate, recommend
 from evo_ensyth.selection.scratch import Scratch
@@ -186,6 +187,7 @@ def run(
         recommended_index=index,
         recommend_by=recommend_by,
         estimate=estimate,
+        metrics=judged_by_metrics(problem, subsets[index]),
         vote=problem.fitted_vote.in_words,
         single_best=single_best,
         whole_pool=whole_pool,

@@ -15,7 +15,7 @@ RUN_KEYS = [
     "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "patience",
     "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point", "n_members", "n_search",
     "n_test", "recommend_by", "recommended_index",
-    "estimate", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
+    "estimate", "metrics", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
     "parent_costs", "fingerprints", "source", "classes", "versions",
 ]  # fmt: skip
 FRONT_KEYS = [
@@ -24,7 +24,7 @@ FRONT_KEYS = [
 ]  # fmt: skip
 ENSEMBLE_KEYS = [
     "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval", "test_interval",
-    "optimism", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
+    "optimism", "intervals", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
 ]  # fmt: skip
 RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 

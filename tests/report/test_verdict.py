@@ -1,5 +1,7 @@
 """The verdict: three sentences, against what they must say of a run made by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from evo_ensyth.report.verdict import beside_simpler, expected_error, verdict
@@ -7,6 +9,7 @@ from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.metric import Difference, Metric
 from evo_ensyth.results.run import Run
 
 NAMES = ("ant", "bee", "cow", "dog")
@@ -23,17 +26,18 @@ def ensemble(indices: tuple[int, ...], *, test: bool = True, **discordant: Disco
     )
 
 
-def made(*front: Ensemble, recommended: int = 0, estimate: Estimate | None = None) -> Run:
+def made(*front: Ensemble, recommended: int = 0, **fields) -> Run:
     test = front[0].test is not None
     splits = ("search", "test") if test else ("search",)
-    return Run(
-        problem="hand", seed=3, budget=None, seconds_limit=None, objectives=("error", "n_members"), units=("", ""),
-        reference_point=(1.0, 5.0), n_members=4, n_search=1_000, n_test=1_000 if test else None,
-        front=Front("nsga2", {}, 10, 1.0, 5.0, front), baselines=(), recommended_index=recommended,
-        single_best=ensemble((0,), test=test), whole_pool=ensemble((0, 1, 2, 3), test=test),
-        fingerprints=dict.fromkeys(splits, "0"), source={}, interrupted=False, versions={}, vote="half, tempered",
-        estimate=estimate,
-    )  # fmt: skip
+    settings = {
+        "problem": "hand", "seed": 3, "budget": None, "seconds_limit": None, "objectives": ("error", "n_members"),
+        "units": ("", ""), "reference_point": (1.0, 5.0), "n_members": 4, "n_search": 1_000,
+        "n_test": 1_000 if test else None, "front": Front("nsga2", {}, 10, 1.0, 5.0, front), "baselines": (),
+        "recommended_index": recommended, "single_best": ensemble((0,), test=test),
+        "whole_pool": ensemble((0, 1, 2, 3), test=test), "fingerprints": dict.fromkeys(splits, "0"), "source": {},
+        "interrupted": False, "versions": {}, "vote": "half, tempered",
+    }  # fmt: skip
+    return Run(**(settings | fields))
 
 
 def test_the_first_sentence_names_all_members_and_their_vote():
@@ -123,3 +127,49 @@ def test_without_a_test_split_it_tells_the_search_split_and_trusts_it_not():
         "On the search split, where it was chosen, its error is -0.90 points beside the best 2 members and -0.90 "
         "points beside the whole pool, and no test split tells how much of that is luck."
     )
+
+
+def test_it_says_where_the_test_split_is_harder_or_easier():
+    """Of 1,000 samples each, 100 errors beside 120 may be luck; beside 180 or 40 they are not."""
+    told = {}
+    for n_errors in (40, 120, 180):
+        whole = replace(ensemble((0, 1, 2, 3)), test_errors=n_errors)
+        told[n_errors] = verdict(made(ensemble((1, 2), best_k=EVEN), whole_pool=whole))[1]
+    assert told[120].endswith("10.13 to 14.16).")
+    for n_errors, word in ((40, "easier"), (180, "harder")):
+        pools = f"the whole pool errs on 10.00 % of the search split and on {n_errors / 10:.2f} % of this"
+        assert told[n_errors].endswith(f"10.13 to 14.16) (that split is {word}: {pools}).")
+
+
+@pytest.mark.parametrize(
+    ("interval", "start"),
+    [
+        ((-0.05, -0.01), "Nothing simpler is as good"),
+        ((-0.05, 0.01), "Something simpler may be as good"),
+        ((0.01, 0.05), "Something simpler is better"),
+    ],
+)
+def test_where_a_metric_led_the_sentences_are_about_it(interval, start):
+    goals = {"auc_loss": 0.2, "n_members": 2.0}
+    pair, single, whole = (
+        replace(ensemble(indices, best_k=WON) if len(indices) == 2 else ensemble(indices), search=goals, test=goals)
+        for indices in ((1, 2), (0,), (0, 1, 2, 3))
+    )
+    differences = {"best_k": Difference(-0.03, -0.02, interval), "whole_pool": Difference(-0.1, -0.2, (-0.3, -0.1))}
+    run = made(
+        pair, objectives=("auc_loss", "n_members"), single_best=single, whole_pool=whole,
+        front=Front("nsga2", {}, 10, 1.0, 5.0, (pair, single), leading="auc_loss"),
+        metrics=(Metric("auc_loss", 0.2, 0.21, (0.1, 0.3), (0.18, 0.24), differences),),
+        estimate=Estimate(110, 1_000, 10, value=0.215),
+    )  # fmt: skip
+    _, expected, simpler = verdict(run)
+    assert expected.startswith(
+        "Of auc_loss, expect 0.215 on unseen samples, the mean of 10 folds; on the test split it is 0.21 "
+        "(95 %: 0.18 to 0.24). Expect an error of 11.00 %"
+    )
+    assert simpler == (
+        f"{start}: auc_loss on the test split, minus that of the best 2 members -0.02 "
+        f"(95 %: {interval[0]:.4g} to {interval[1]:.4g}) and the whole pool -0.2 (95 %: -0.3 to -0.1)."
+    )
+    # Of another ensemble only its errors are known.
+    assert "auc_loss" not in expected_error(run, run.front[1]) + beside_simpler(run, run.front[1])

@@ -245,7 +245,8 @@ def test_as_json_values_it_is_complete():
         "criterion": None,
         "voting": None,
         "costs": {"ms": 7.0, "bytes": 90.0},
-        "discordant": {"best_k": {"search": (1, 2), "test": (3, 4)}},
+        "intervals": {},
+            "discordant": {"best_k": {"search": (1, 2), "test": (3, 4), "design_effect": 1.0}},
         "comparisons": {
             "best_k": {
                 "on_search": -0.1, "on_test": 0.0, "interval": (-0.1, 0.1), "p_value": 1.0, "corrected": 1.0,

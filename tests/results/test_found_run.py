@@ -232,7 +232,7 @@ def test_its_json_form_is_what_was_promised(found):
         "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit",
         "patience", "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point",
         "n_members", "n_search", "n_test", "recommend_by",
-        "recommended_index", "estimate", "recommended", "front",
+        "recommended_index", "estimate", "metrics", "recommended", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source",
         "classes", "versions",
     ]  # fmt: skip
@@ -249,7 +249,8 @@ def test_its_json_form_is_what_was_promised(found):
         for ensemble in front["ensembles"]:
             assert list(ensemble) == [
                 "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval",
-                "test_interval", "optimism", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
+                "test_interval", "optimism", "intervals", "criterion", "voting", "costs", "discordant", "comparisons",
+                "warnings",
             ]  # fmt: skip
 
 
@@ -376,6 +377,8 @@ def test_a_front_without_ensembles_is_refused(found):
         ({"discordant": {"parent": Discordant((121, 0), (0, 0))}}, "has impossible discordant samples"),
         ({"discordant": {"parent": Discordant((0, 0), (0, 120))}}, "has impossible discordant samples"),
         ({"discordant": {"parent": Discordant((0, 0), None)}}, "has impossible discordant samples"),
+        ({"discordant": {"parent": Discordant((0, 0), (0, 0), 0.5)}}, "has impossible discordant samples"),
+        ({"intervals": {"test": (0.3, 0.2)}}, "has an impossible interval of its error on the split 'test'"),
     ],
 )
 def test_an_ensemble_that_does_not_fit_the_run_is_refused(found, changes, message):

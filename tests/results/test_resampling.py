@@ -7,8 +7,15 @@ from oracles import statistics
 from scipy.stats import t
 
 from evo_ensyth.results import resampling
-from evo_ensyth.results.resampling import cluster_interval, resampled_interval
+from evo_ensyth.results.resampling import cluster_intervals, resampled_interval
 from evo_ensyth.results.statistics import interval
+
+
+def cluster_interval(wrong, groups, level=0.95, seed=0):
+    """The interval of one ensemble, and the same among others."""
+    alone, among = cluster_intervals(wrong[None], groups, level, seed), np.stack([~wrong, wrong, wrong])
+    assert cluster_intervals(among, groups, level, seed)[1:] == alone * 2
+    return alone[0]
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])

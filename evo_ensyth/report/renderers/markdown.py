@@ -32,6 +32,7 @@ def page(facts: Facts) -> str:
         _references(facts),
         *_warnings(run),
         "## Every ensemble of the front\n\n" + _front_table(run) + _proven(run),
+        *_metrics(run),
         *_baselines(run),
         "## Compared with the others\n\n" + _comparison(facts),
         "## How it was made\n\n" + _made(run),
@@ -98,6 +99,30 @@ def _proven(run: Run) -> str:
         f"\n\nProven, by going through all subsets of {ranges(run.front.proven_sizes)} members: none of them has a "
         f"lower {run.front.leading} on the search split than the ensembles shown up to its size."
     )
+
+
+def _metrics(run: Run) -> list[str]:
+    """Tell what the recommended ensemble is worth by objectives that are neither about errors nor a cost."""
+    parts = []
+    for metric in run.metrics:
+        header = ["", "search, 95 % interval", "test, 95 % interval"]
+        rows = [
+            ["recommended", _value(metric.search, metric.search_interval), _value(metric.test, metric.test_interval)]
+        ]
+        for name, one in metric.differences.items():
+            minus = f"minus {baseline_name(name, run.recommended.size)}"
+            rows.append([minus, f"{one.search:+.4g}", _value(one.test, one.interval, "+.4g")])
+        parts.append(
+            f"## By {_text(metric.name)}\n\n{_table(header, rows)}\n\n"
+            "Intervals are percentiles of resamples. On the search split, where it was chosen, they are too optimistic."
+        )
+    return parts
+
+
+def _value(value: float | None, interval: tuple[float, float] | None, form: str = ".4g") -> str:
+    if value is None:
+        return "-"
+    return f"{value:{form}}" + ("" if interval is None else f" ({interval[0]:{form}} to {interval[1]:{form}})")
 
 
 def _baselines(run: Run) -> list[str]:
