@@ -168,6 +168,7 @@ def run(
             if n_folds:
                 estimate = _estimate(problem, recommend_by, subsets[index], n_folds, searched[shown])
         fronts, single_best, whole_pool = judged_fronts(problem, shown, in_order, searched)
+        metrics = judged_by_metrics(problem, subsets[index])
     if kept is not None and kept is not scratch:
         kept.clear()
     front = fronts.pop(shown)
@@ -187,7 +188,7 @@ def run(
         recommended_index=index,
         recommend_by=recommend_by,
         estimate=estimate,
-        metrics=judged_by_metrics(problem, subsets[index]),
+        metrics=metrics,
         vote=problem.fitted_vote.in_words,
         single_best=single_best,
         whole_pool=whole_pool,
