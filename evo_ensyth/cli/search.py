@@ -169,6 +169,7 @@ def search(
             print(folder)
         if submission:
             submission.write(run.recommended)
+            say_notes([f"the submission of the recommended ensemble is written to {write_submission}"])
     interrupted_by = run.interrupted_by or late.by
     if interrupted_by:
         raise typer.Exit(SIGNALLED + signal.Signals[interrupted_by])
@@ -229,6 +230,7 @@ def pick(
         if source.get("kind") != "kaggle":
             raise InputError(f"{folder} is a run on something else than a Kaggle folder, so there is no submission.")
         api.write_submission(ensemble, source["path"], write_submission, id=source["columns"].get("id"))
+        say_notes([f"its submission is written to {write_submission}"])
     if size is not None:
         picked_by = f"the best of size {size}"
     elif most:

@@ -43,5 +43,8 @@ def read(folder: Path, columns: Columns, *, test: Path | str | None, test_share:
         data = None if test is None else library.TabularDataset(str(test))
     except Exception as error:  # AutoGluon raises nearly anything
         raise InputError(f"{folder} cannot be opened by AutoGluon: {type(error).__name__}: {error}") from error
-    pool = Pool.from_autogluon(predictor, test=data, name=folder.resolve().name)
+    try:
+        pool = Pool.from_autogluon(predictor, test=data, name=folder.resolve().name)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
     return pool if data is not None else pool.split(test_share, split_seed)
