@@ -35,7 +35,7 @@ def list_plugins(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     as_json: Json = False,
 ) -> None:
-    """List what there is to choose from, with one line of description each."""
+    """List what there is to choose from, with one line on each."""
     from evo_ensyth import plugins, workspace
 
     found = workspace.describe_problems() if kind is Kind.PROBLEMS else plugins.describe(FOLDERS[kind])

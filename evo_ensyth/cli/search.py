@@ -45,18 +45,22 @@ def search(
             help="A problem, a pool, a file of predictions (.npz, .csv, .parquet, ...), or a folder of them.",
         ),
     ] = "digits",
-    selector: Annotated[str, typer.Option(help="How to choose; 'list selectors' shows what there is.")] = "nsga2",
+    selector: Annotated[str, typer.Option(metavar="NAME", help="How to search; 'list selectors' shows all.")] = "nsga2",
     baseline: Annotated[
-        list[str] | None, typer.Option(help="A selector to compare with; repeatable. [default: backward_elimination]")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A selector to compare with; repeatable. [default: backward_elimination]"),
     ] = None,
     members: Members = None,
     objectives: Annotated[
-        str | None, typer.Option(help="What to minimise, separated by commas. [default: smoothed_error,n_members]")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="What to minimise, separated by commas. [default: smoothed_error,n_members]"
+        ),
     ] = None,
     at_most: AtMost = None,
     at_least: AtLeast = None,
     vote: Annotated[
-        str | None, typer.Option(help="How the members decide; 'list votes' shows what there is. [default: plurality]")
+        str | None, typer.Option(metavar="NAME", help="How members vote; 'list votes' shows all. [default: plurality]")
     ] = None,
     ties: Annotated[
         str | None,
@@ -97,7 +101,7 @@ def search(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search for the ensembles with the best trade-offs between error and cost."""
+    """Search for the best trade-offs between error and cost."""
     from evo_ensyth import api, workspace
     from evo_ensyth.cli import progress
     from evo_ensyth.files import check_new_folder, next_free
@@ -213,7 +217,7 @@ def pick(
     write_submission: WriteSubmission = None,
     as_json: Json = False,
 ) -> None:
-    """Show one ensemble of a run: the recommended one, or the one that a rule picks on the search split."""
+    """Show the recommended ensemble of a run, or another one. Rules look at the search split alone."""
     from evo_ensyth import api
     from evo_ensyth.report import console
 
