@@ -92,7 +92,7 @@ def search(
     split_seed: SplitSeed = 0,
     splits: Annotated[
         int,
-        typer.Option(min=1, help="Random splits to search, by this seed and those after it; the first is reported."),
+        typer.Option(min=1, help="Random splits to search, by this seed and those after it; the first gives the run."),
     ] = 1,
     missing: Missing = "refuse",
     write_submission: WriteSubmission = None,
