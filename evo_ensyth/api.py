@@ -117,6 +117,11 @@ def load(
         held_out = frame_table(test, "the table of the test split") if is_frame(test) else test
         pool = pool_of(frame_table(source), columns, held_out, test_share=test_share, split_seed=split_seed)
         pool = settle(pool, missing)
+    elif not isinstance(source, str | Path):
+        raise InputError(
+            f"the source is a {type(source).__name__}; expected a path, the name of a problem, or a data frame. "
+            "Pool.from_predictions takes arrays and mappings."
+        )
     else:
         pool = load_problem(
             source,

@@ -1,6 +1,7 @@
 """Data frames as tables: of pandas, polars, pyarrow and whatever else narwhals knows."""
 
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from evo_ensyth.pool.table import Table
 
 def is_frame(value: Any) -> bool:
     """Whether something is like a data frame rather than an array or a mapping."""
-    return hasattr(value, "columns") or hasattr(value, "column_names")
+    # Of the type first: a lazy frame works out its columns when it is asked for them.
+    return any(hasattr(type(value), name) or hasattr(value, name) for name in ("columns", "column_names"))
 
 
 def frame_table(frame: Any, name: str = "the table") -> Table:
@@ -30,11 +32,13 @@ def frame_table(frame: Any, name: str = "the table") -> Table:
     """
     import narwhals
 
+    if hasattr(frame, "collect"):
+        raise InputError(f"{name} is lazy; collect it first.")
     try:
         known = narwhals.from_native(frame, eager_only=True)
         columns = list(known.columns)
     except (TypeError, ValueError) as error:
-        twice = _twice(getattr(frame, "columns", ()))
+        twice = _twice(getattr(frame, "column_names", getattr(frame, "columns", ())))
         if twice:
             raise InputError(f"{name}: two columns are called '{twice}'; rename one.") from error
         raise InputError(f"{name}: no data frame that can be read: {error}.") from error
@@ -49,12 +53,20 @@ def values(series: Any) -> np.ndarray:
         return np.asarray(series.to_numpy())
     if not series.is_null().any() and str(dtype) == "Boolean":
         return np.asarray(series.to_numpy(), bool)
+    if str(dtype).startswith(("Date", "Datetime")):
+        return np.array([_without_zone(value) for value in series.to_list()], "datetime64[us]")
     found = np.empty(len(series), object)
     found[:] = series.to_list()
     absent = series.is_null()
     if absent.any():
         found[absent.to_numpy()] = None
     return found
+
+
+def _without_zone(time: Any) -> Any:
+    """Return a time in UTC, for numpy knows no zones; a date, or None, as it is."""
+    zone = getattr(time, "tzinfo", None)
+    return time if zone is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _twice(names: Iterable[Any]) -> str:

@@ -247,7 +247,9 @@ class _Roles:
         if values.dtype.kind == "O":
             values = np.array([np.nan if is_absent(value) else value for value in values.tolist()])
         if values.dtype.kind not in "biuf":
-            raise InputError(f"{self.what(name)} holds text; scores are numbers.")
+            raise InputError(
+                f"{self.what(name)} holds text; scores are numbers. Choose those that are members with --members."
+            )
         return values.astype(float) if values.dtype.kind == "b" else values
 
     def _role(self, name: str | None, defaults: Sequence[str]) -> str | None:

@@ -252,6 +252,35 @@ def test_groups_may_be_text(tmp_path):
     np.testing.assert_array_equal(pool.search.groups, np.arange(N_SEARCH) % 3)
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("library", [pandas.DataFrame, lambda columns: polars.DataFrame(pandas.DataFrame(columns))])
+def test_groups_may_be_dates(library, zone):
+    days = pandas.Series(pandas.to_datetime([f"2020-03-{1 + i % 5}" for i in range(len(TRUTH))])).dt.tz_localize(zone)
+    votes = ee.load(library(wide(LABELS, TRUTH) | {"day": days}), groups="day", members=MEMBERS, test_share=0).search
+    np.testing.assert_array_equal(votes.groups, np.arange(len(TRUTH)) % 5)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            {"truth": [0, 1], "a": [0, 1]},
+            "the source is a dict; expected a path, the name of a problem, or",
+        ),
+        (LABELS, "the source is a ndarray; expected"),
+        (polars.DataFrame({"truth": [0, 1]}).lazy(), "the table is lazy; collect it first"),
+        (pyarrow.table([[0], [1]], names=["a", "a"]), "the table: two columns are called 'a'; rename one"),
+        (
+            pandas.DataFrame({"truth": [0, 1], "a": ["x", "y"], "b": [0.5, 0.1]}),
+            "'a' holds text; scores are numbers",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused(source, message):
+    with pytest.raises(ee.InputError, match=message):
+        ee.load(source)
+
+
 @pytest.mark.parametrize("cells", [["1", "0"], ["1.0", ""], ["007", "7"], ["a", "1"], ["-3", "4"], ["", ""]])
 def test_cells_are_whole_numbers_numbers_or_text(tmp_path, cells):
     from evo_ensyth.io.formats import read_table

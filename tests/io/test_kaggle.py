@@ -147,7 +147,7 @@ def test_search_and_pick_write_submissions(call, folder, tmp_path):
     said = call("search", "pets", *asked, "--write-submission", "found.csv")
     assert said.status == 0, said.err
     said = call("pick", "run", "--size", "1", "--write-submission", "one.csv")
-    assert said.status == 0, said.err
+    assert (said.status, said.err) == (0, "evo_ensyth: its submission is written to one.csv\n")
     assert (tmp_path / "one.csv").read_text().splitlines()[1:] == [
         f"01{i},{label}" for i, label in enumerate(SUBMITTED["b"])
     ]
