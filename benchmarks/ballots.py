@@ -3,13 +3,14 @@
     python benchmarks/ballots.py [--members 300 --samples 20000 --classes 50] [--threads 2]
 
 Probabilities are read from files that are mapped into memory, as a pool's are. Each way grows an ensemble by the member
-that does best, with replacement where it is Caruana's. The alternative judges one candidate after another on mean
-probabilities, as AutoGluon's ensemble selection does; it must count the same errors before a time is printed.
-Probabilities are drawn as multiples of 2^-14, whose sums are exact in floats too. The peak is the resident memory that
-the system reports for a process that only searches.
+that does best, with replacement where it is Caruana's; NSGA-II evolves ensembles of all sizes. The alternative judges
+one candidate after another on mean probabilities, as AutoGluon's ensemble selection does; it must count the same errors
+before a time is printed. Probabilities are drawn as multiples of 2^-14, whose sums are exact in floats too. The peak is
+the resident memory that the system reports for a process that only searches.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -22,11 +23,17 @@ from pathlib import Path
 import numpy as np
 from output import Output, Sheet, Value, arguments
 
+from evo_ensyth import voting
 from evo_ensyth.engine import Ballots
-from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.pool import Members, Pool, Scores, Votes
+from evo_ensyth.selection.budget import Budget, SearchOver
+from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.problem import Problem
+from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 
 STEPS = 2**14
 ROUNDS = 20
+BUDGET, SMALL_BUDGET = 200_000, 2_000  # ensembles that NSGA-II judges
 SMALL_POOL = (64, 1_000, 10)
 REPEATS = 5
 LABEL_SHARES = {"soft": 0.0, "half": 0.5}
@@ -113,6 +120,22 @@ def grown(ballots: Ballots, loss: str, rounds: int) -> int:
     return judged
 
 
+def drawn_problem(votes: Votes, rule: str) -> Problem:
+    """The default objectives of a vote rule, probabilities as they are."""
+    members = Members(tuple(f"m{i}" for i in range(votes.n_members)))
+    return Problem(Pool(members, votes, name="drawn"), vote=voting.load(rule, {"temper": False}))
+
+
+def evolved(problem: Problem, budget: int) -> tuple[float, int]:
+    """Seconds and ensembles of a search by NSGA-II, ballots and products made before."""
+    search = Evaluator(problem, Budget(budget))
+    search.evaluate(np.eye(len(problem.pool), dtype=bool)[:1])
+    start, before = time.perf_counter(), search.budget.n_evaluations
+    with contextlib.suppress(SearchOver):
+        NSGA2().select(search, np.random.default_rng(1))
+    return time.perf_counter() - start, search.budget.n_evaluations - before
+
+
 def timed(work: Callable[[], object], repeats: int = REPEATS) -> float:
     """Shortest of several runs, after one that compiles."""
     work()
@@ -178,6 +201,13 @@ def large_pool(votes: Votes, rounds: int) -> list[list[Value]]:
             took = time.perf_counter() - start
             rows.append([rule, f"greedy by {loss}, ballots", took, judged / took])
         del ballots
+        problem = drawn_problem(votes, rule)
+        took, judged = evolved(problem, BUDGET)
+        rows.append([rule, "NSGA-II by brier_score and n_members, the default", took, judged / took])
+        problem = problem.with_objectives(["spherical_loss", "n_members"])  # and without the ballots of the other
+        took, judged = evolved(problem, SMALL_BUDGET)
+        rows.append([rule, "NSGA-II by spherical_loss and n_members", took, judged / took])
+        del problem
     return rows
 
 
@@ -188,6 +218,7 @@ def search(options: argparse.Namespace, folder: Path) -> None:
     grown(ballots_of(draw_scores(4, 64, 3), "half"), "errors", 2)  # compiles, and likewise the other losses
     for loss in ("smoothed", "spherical", "brier"):
         grown(ballots_of(draw_scores(4, 64, 3), "half"), loss, 2)
+    evolved(drawn_problem(draw_scores(20, 64, 3), "half"), 3 * SMALL_BUDGET)
     labels, truth = np.load(folder / "labels.npy"), np.load(folder / "truth.npy")
     members = [np.load(folder / f"{i}.npy", mmap_mode="r") for i in range(options.members)]
     scores = Scores(members, truth, "search")

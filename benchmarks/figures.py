@@ -20,6 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 ORDER = (
     "votes",
     "ballots",
+    "whole_search",
     "generation",
     "growth",
     "baselines",

@@ -5,7 +5,6 @@ shared among all classes as its scores say. The class with the largest sum over 
 lowest class.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from evo_ensyth.engine.kernels.lanes import LANES
 from evo_ensyth.engine.outcomes import Outcomes
 from evo_ensyth.engine.shares import ballot_sums
 from evo_ensyth.engine.smoothing import NOISE_STEPS, STEPS, smoothed_by_noise
-from evo_ensyth.engine.threads import side_by_side, threads
+from evo_ensyth.engine.threads import in_ranges, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
@@ -104,35 +103,11 @@ class Ballots:
         return cls(units, fixed.full, adds_scores, votes.has_holes, votes.n_classes, votes.n_members, votes.n_samples)
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
-        """Count the samples that each subset gets wrong.
-
-        Parameters
-        ----------
-        subsets : bool, (n_subsets, n_members)
-            None of them empty.
-
-        Returns
-        -------
-        int64, (n_subsets,)
-            Does not depend on the number of threads.
-        """
+        """See `Tally.errors`."""
         return self._errors(*_lists(subsets))
 
     def errors_by(self, groups: np.ndarray, n_groups: int, subsets: np.ndarray) -> np.ndarray:
-        """Count the samples of each group that each subset gets wrong.
-
-        Parameters
-        ----------
-        groups : int64, (n_samples,)
-            The group of each sample, below ``n_groups``.
-        n_groups : int
-        subsets : bool, (n_subsets, n_members)
-            None of them empty.
-
-        Returns
-        -------
-        int64, (n_subsets, n_groups)
-        """
+        """See `Tally.errors_by`."""
         members, begins = _lists(subsets)
         padded = np.zeros(len(self.units) * LANES, np.int64)
         padded[: self.n_samples] = groups[self.units.order]
@@ -140,22 +115,7 @@ class Ballots:
         return self._summed(lambda part: kernels.count_errors_by(*laid_out, *part, *rest), len(members))
 
     def predictions(self, subsets: np.ndarray) -> np.ndarray:
-        """Class with the largest sum for each subset and sample.
-
-        Parameters
-        ----------
-        subsets : bool, (n_subsets, n_members)
-            None of them empty.
-
-        Returns
-        -------
-        uint8 or uint16, (n_subsets, n_samples)
-
-        Raises
-        ------
-        InputError
-            The predictions do not fit in memory.
-        """
+        """See `Tally.predictions`; an `InputError` says if they do not fit in memory."""
         members, begins = _lists(subsets)
         kind = np.dtype(np.uint8 if self.n_classes < 256 else np.uint16)
         size = len(subsets) * self.n_samples * kind.itemsize
@@ -166,7 +126,7 @@ class Ballots:
         return predictions
 
     def sums(self, subset: np.ndarray) -> np.ndarray:
-        """Sum of the ballots of one subset, bool (n_members,), for each class: int64, (n_samples, n_classes)."""
+        """See `Tally.sums`."""
         return ballot_sums(self.units, subset, self.n_classes)
 
     def outcomes(self, subsets: np.ndarray) -> Iterator[Outcomes]:
@@ -249,19 +209,7 @@ class Ballots:
         return np.asarray(np.rint(distance * FINE), np.int64)
 
     def neighbour_errors(self, subset: np.ndarray, movers: np.ndarray | None = None) -> np.ndarray:
-        """Count the errors after a member joins or leaves a subset, at little more than the cost of its own ballots.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-        movers : int64, (n_movers,), optional
-            The members to flip, one at a time; all of them if not given.
-
-        Returns
-        -------
-        int64, (n_movers,)
-            Entry i belongs to the subset with mover i flipped; the number of samples if that empties the subset.
-        """
+        """See `Tally.neighbour_errors`."""
         movers = np.arange(self.n_members) if movers is None else movers
         members, leaves = np.flatnonzero(subset), subset[movers]
         errors = self._moved(members, movers, leaves)
@@ -270,63 +218,20 @@ class Ballots:
         return errors
 
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
-        """Count the errors after one member leaves a subset and another joins it.
-
-        Parameters
-        ----------
-        subset : bool, (n_members,)
-
-        Returns
-        -------
-        int64, (size, n_members - size)
-            Entry (i, j): the i-th member of the subset leaves and the j-th of the other members joins.
-        """
+        """See `Tally.swap_errors`."""
         members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
         laid_out, rest = self._with_ties, (self.n_members, self.units.most, members, joiners)
         work = len(members) * (len(joiners) + 2)
         return self._summed(lambda part: moves.swap_errors(*laid_out, *part, *rest), work)
 
     def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
-        """Count the errors after a member joins a multiset, in which members may have several ballots.
-
-        Parameters
-        ----------
-        multiset : int64, (n_members,)
-            How often it contains each member.
-        movers : int64, (n_movers,)
-            The members that may join.
-
-        Returns
-        -------
-        int64, (n_movers,)
-            Entry i belongs to the multiset with one more ballot of mover i.
-
-        Raises
-        ------
-        InputError
-            Sums take more than 32 bits.
-        """
+        """See `Tally.joined_errors`; an `InputError` says if sums take more than 32 bits."""
         check_sums(int(multiset @ self.full) + int(self.full.max()))
         members = np.repeat(np.arange(self.n_members), multiset)
         return self._moved(members, movers, np.zeros(len(movers), bool))
 
     def multiset_errors(self, multisets: np.ndarray) -> np.ndarray:
-        """Count the samples that each multiset gets wrong; members may have several ballots.
-
-        Parameters
-        ----------
-        multisets : int64, (n_multisets, n_members)
-            How often each contains each member; none of them empty.
-
-        Returns
-        -------
-        int64, (n_multisets,)
-
-        Raises
-        ------
-        InputError
-            Sums take more than 32 bits.
-        """
+        """See `Tally.multiset_errors`; an `InputError` says if sums take more than 32 bits."""
         if len(multisets):
             check_sums(int((multisets @ self.full).max()))
         rows = np.broadcast_to(np.arange(self.n_members), multisets.shape)
@@ -385,11 +290,8 @@ class Ballots:
 
     def _over_units(self, work: Callable[[tuple[int, int]], np.ndarray], n_ballots: int) -> list[np.ndarray]:
         """Apply ``work`` to ranges of units (first, last), one per thread, if so many ballots of each are worth it."""
-        n_threads = min(
-            threads(), 1 + n_ballots * int(self.units.first_slot[-1]) * LANES // THREAD_BALLOTS, len(self.units)
-        )
-        ends = [part * len(self.units) // n_threads for part in range(n_threads + 1)]
-        return side_by_side(work, list(itertools.pairwise(ends)))
+        n_threads = min(threads(), 1 + n_ballots * int(self.units.first_slot[-1]) * LANES // THREAD_BALLOTS)
+        return in_ranges(work, len(self.units), n_threads)
 
 
 def _lists(subsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

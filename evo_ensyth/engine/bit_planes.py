@@ -13,7 +13,6 @@ A member that does not answer a sample has no bit there, so only those who answe
 samples that nobody answers, which are wrong.
 """
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +24,7 @@ from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
 from evo_ensyth.engine.smoothing import by_value, smoothed, tables
-from evo_ensyth.engine.threads import interleaved, side_by_side, threads
+from evo_ensyth.engine.threads import in_ranges, interleaved, threads
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 
@@ -344,6 +343,4 @@ class BitPlanes:
 
     def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
         """Sum of the results of ``work`` over ranges of units (first, last), one range per thread."""
-        n_parts = max(1, min(n_threads, self._n_units))
-        ends = [part * self._n_units // n_parts for part in range(n_parts + 1)]
-        return np.asarray(sum(side_by_side(work, list(itertools.pairwise(ends)))))
+        return np.asarray(sum(in_ranges(work, self._n_units, n_threads)))

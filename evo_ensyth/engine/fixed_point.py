@@ -5,13 +5,12 @@ The step is the smallest power of two of which the largest full ballot, label we
 are multiples of a step lose nothing.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine.threads import side_by_side, threads
+from evo_ensyth.engine.threads import in_ranges, threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import give_back
@@ -85,9 +84,8 @@ class FixedPoint:
         """Ballots of some samples: uint16, (n_members, n_samples, n_classes)."""
         shape = (self.votes.n_members, samples.stop - samples.start, self.votes.n_classes)
         ballots = np.empty(shape, np.uint16)
-        n_parts = max(1, min(threads(), len(ballots), ballots.size // THREAD_BALLOTS))
-        ends = [part * len(ballots) // n_parts for part in range(n_parts + 1)]
-        side_by_side(lambda part: self._fill(ballots, range(*part), samples), list(itertools.pairwise(ends)))
+        n_threads = min(threads(), ballots.size // THREAD_BALLOTS)
+        in_ranges(lambda part: self._fill(ballots, range(*part), samples), len(ballots), n_threads)
         return ballots
 
     def _fill(self, ballots: np.ndarray, members: range, samples: slice) -> None:

@@ -1,5 +1,6 @@
 """The number of threads that count votes, and how they share the work."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,13 @@ def side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
         return [work(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(work, parts))
+
+
+def in_ranges(work: Callable[[tuple[int, int]], Any], n: int, n_threads: int) -> list[Any]:
+    """Apply ``work`` to ranges of n things, (first, last), one range for each thread; at least one."""
+    n_parts = max(1, min(n_threads, n))
+    ends = [part * n // n_parts for part in range(n_parts + 1)]
+    return side_by_side(work, list(itertools.pairwise(ends)))
 
 
 def interleaved(work: Callable[[np.ndarray], np.ndarray], subsets: np.ndarray, n_threads: int) -> np.ndarray:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from oracles import votes as naive
 
-from evo_ensyth.engine import Ballots, BitPlanes, Diversity
+from evo_ensyth.engine import Ballots, BitPlanes, Diversity, PluralityVotes
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.engine.kernels.predictions import fill_predictions
+from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.selection.dominance import not_covered
 from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
@@ -35,12 +36,18 @@ def answers() -> dict[str, list]:
     flips = subsets[:1] ^ np.eye(n_members, dtype=bool)[:4]
     predictions = np.empty((6, 90), votes.y_pred.dtype)
     fill_predictions(votes.y_pred, subsets, n_classes, predictions)
+    tied = PluralityVotes.of(votes, planes, SecondSum(np.arange(n_members) % 5, np.zeros(n_members, np.int64)))
     found = {
         "words": planes.words,
         "errors": planes.errors(subsets),
         "errors by class": planes.errors_by(y_true.astype(np.int64), n_classes, subsets),
         "margins": planes.margin_counts(subsets),
         "losses": planes.neighbour_losses(subsets[0], np.arange(4), lambda size: np.arange(2 * n_members + 1) * size),
+        "smoothed losses": planes.smoothed_losses(subsets),
+        "errors without ties": tied.errors(subsets),
+        "neighbours without ties": tied.neighbour_errors(subsets[0]),
+        "swaps without ties": tied.swap_errors(subsets[0]),
+        "predictions without ties": tied.predictions(subsets),
         "neighbours": planes.neighbour_errors(subsets[0]),
         "swaps": planes.swap_errors(subsets[0]),
         "multisets": planes.multiset_errors(2 * subsets + 1),
