@@ -19,7 +19,7 @@ def small():
     return networks.build("small", 10, seed=1)
 
 
-def supports(variants):
+def masks(variants):
     """Which weights each clone has, by layer."""
     return [
         {name: layer.weight.detach().numpy() != 0 for name, layer in weighted_layers(v.model).items()} for v in variants
@@ -58,7 +58,7 @@ def test_jaccard_is_shared_over_all():
 
 
 def test_at_a_sparsity_of_a_half_every_second_clone_is_the_opposite_of_the_one_before(small, inputs_of):
-    found = supports(CloneAndPrune(n_clones=4).variants(small, inputs_of(small), seed=0))
+    found = masks(CloneAndPrune(n_clones=4).variants(small, inputs_of(small), seed=0))
     for name in found[0]:
         np.testing.assert_array_equal(found[1][name], ~found[0][name])
         np.testing.assert_array_equal(found[3][name], ~found[2][name])
@@ -66,9 +66,9 @@ def test_at_a_sparsity_of_a_half_every_second_clone_is_the_opposite_of_the_one_b
 
 
 def test_at_a_sparsity_of_three_quarters_four_clones_share_the_parents_weights_out(small, inputs_of):
-    found = supports(CloneAndPrune(n_clones=4, sparsity=0.75).variants(small, inputs_of(small), seed=0))
+    found = masks(CloneAndPrune(n_clones=4, sparsity=0.75).variants(small, inputs_of(small), seed=0))
     for name in found[0]:
-        np.testing.assert_array_equal(sum(support[name].astype(int) for support in found), 1)
+        np.testing.assert_array_equal(sum(mask[name].astype(int) for mask in found), 1)
 
 
 @pytest.mark.parametrize("masks", ["anti_random", "random"])
@@ -92,7 +92,7 @@ def test_the_report_says_what_is_shared_and_random_clones_share_what_chance_give
     variants = list(CloneAndPrune(3, 0.6, masks="random").variants(small, inputs_of(small), seed=0))
     for number, variant in enumerate(variants):
         own, *others = (
-            np.concatenate([part.ravel() for part in support.values()]) for support in supports(variants[number::-1])
+            np.concatenate([part.ravel() for part in mask.values()]) for mask in masks(variants[number::-1])
         )
         assert variant.report["jaccard"] == [jaccard(own, other) for other in reversed(others)]
         # 14,904 weights: 0.25 with a standard deviation of about 0.004.
@@ -104,7 +104,7 @@ def test_the_report_says_what_is_shared_and_random_clones_share_what_chance_give
 
 def test_the_same_seed_gives_the_same_clones_and_more_clones_do_not_change_the_first(small, inputs_of):
     few, many, others = (
-        supports(CloneAndPrune(n_clones=count).variants(small, inputs_of(small), seed=seed))
+        masks(CloneAndPrune(n_clones=count).variants(small, inputs_of(small), seed=seed))
         for count, seed in ((2, 0), (4, 0), (2, 1))
     )
     for name in few[0]:

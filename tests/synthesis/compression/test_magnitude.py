@@ -109,8 +109,8 @@ def test_a_gradual_variant_is_pruned_and_tuned_in_turn(small, inputs_of):
     assert np.count_nonzero(after == 0) == round(0.8 * len(after))
     # Tuned, and therefore not just the largest of the parent's weights.
     (at_once,) = Magnitude((0.8,)).variants(small, inputs_of(small), seed=0)
-    supports = [np.concatenate([w.flatten() != 0 for w in weights(v.model).values()]) for v in (variant, at_once)]
-    assert 0 < np.count_nonzero(supports[0] != supports[1]) < 0.2 * len(after)
+    masks = [np.concatenate([w.flatten() != 0 for w in weights(v.model).values()]) for v in (variant, at_once)]
+    assert 0 < np.count_nonzero(masks[0] != masks[1]) < 0.2 * len(after)
     assert not np.array_equal(variant.model.fc3.bias.detach(), small.fc3.bias.detach())
 
 
