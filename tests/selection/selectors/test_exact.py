@@ -126,8 +126,9 @@ def test_a_checkpoint_is_written_while_the_search_runs(make_problem, tmp_path, m
         lambda content: json.dumps({**json.loads(content), "format": 1}).encode(),
         lambda content: json.dumps({**json.loads(content), "front": [[99]]}).encode(),
         lambda content: json.dumps({**json.loads(content), "proof": {}}).encode(),
+        lambda content: content.replace(b'"counted": ', b'"counted": 1'),
     ],
-    ids=["cut off", "a list", "of another format", "a member that is not there", "no proof"],
+    ids=["cut off", "a list", "of another format", "a member that is not there", "no proof", "another count"],
 )
 def test_a_spoilt_checkpoint_is_named_and_left_alone(make_problem, tmp_path, spoil):
     problem = make_problem(n_members=13)

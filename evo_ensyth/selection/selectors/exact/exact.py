@@ -22,7 +22,7 @@ from evo_ensyth.voting import VoteRule
 from evo_ensyth.voting.plurality import Plurality
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
-FORMAT = 2
+FORMAT = 3
 BLOCK = 4_096  # subsets per batch when all subsets are evaluated one by one
 
 
@@ -127,7 +127,9 @@ class _Checkpoint:
         content = read_json(self.path)
         try:
             if content["format"] != FORMAT:
-                raise InputError(f"field 'format' is not {FORMAT}.")
+                raise InputError(f"field 'format' is not {FORMAT}")
+            if content.pop("sha256") != fingerprint(content):
+                raise InputError("field 'sha256' does not fit the rest of it")
             proof.resume(content["proof"])
             best = np.zeros((len(content["front"]), len(self.search.pool)), bool)
             for row, members in enumerate(content["front"]):
@@ -158,7 +160,8 @@ class _Checkpoint:
         self.last = time.monotonic()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         front = [np.flatnonzero(subset).tolist() for subset in self.search.archive.subsets]
-        write_json(self.path, {"format": FORMAT, "proof": proof.state(), "front": front})
+        content = {"format": FORMAT, "proof": proof.state(), "front": front}
+        write_json(self.path, {**content, "sha256": fingerprint(content)})
 
 
 def in_words(estimate: Estimate) -> str:
