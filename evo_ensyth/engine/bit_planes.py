@@ -218,7 +218,7 @@ class BitPlanes:
         n_threads = self._threads(2 * (len(members) + len(movers)))
         sums = self._summed(lambda part: margins.neighbour_losses(*laid_out, *part, *moved), n_threads)
         table, row = np.stack([joined, left]), leaves.astype(np.int64)
-        sizes = np.clip(len(members) + np.array([1, -1]), 0, self.n_members)
+        sizes = np.array([min(len(members) + 1, self.n_members), max(len(members) - 1, 0)])
         sums += self._other_losses(table, sizes)[row]
         if self.holes:
             sums += self._unanswered_losses(table, row, subset ^ np.eye(self.n_members, dtype=bool)[movers])
