@@ -205,17 +205,22 @@ def test_every_number_is_the_one_that_the_earlier_version_wrote(version):
                 np.testing.assert_allclose(now, then, rtol=1e-9)
 
 
+def common(content, earlier):
+    """What is in JSON values, without keys that earlier ones lack."""
+    if isinstance(content, dict) and isinstance(earlier, dict):
+        return {key: common(value, earlier[key]) for key, value in content.items() if key in earlier}
+    if isinstance(content, list) and isinstance(earlier, list) and len(content) == len(earlier):
+        return [common(*pair) for pair in zip(content, earlier, strict=True)]
+    return content
+
+
 def test_a_run_of_format_4_may_lack_what_came_later():
     back = read_run(EARLIER / "format-4")
     assert (back.time, back.command, back.patience, back.interrupted_by) == (None, None, None, None)
     assert back.folder == str(EARLIER / "format-4")
     assert [(front.ended_by, front.seconds_compiling) for front in back.fronts] == [(None, 0.0)] * 2
     written = json.loads((EARLIER / "format-4" / "run.json").read_text())
-    now = json.loads(json.dumps(back.to_dict()))
-    for content in (now, now["front"], *now["baselines"]):
-        for key in ("time", "command", "folder", "patience", "interrupted_by", "ended_by", "seconds_compiling"):
-            content.pop(key, None)
-    assert now == written
+    assert common(json.loads(json.dumps(back.to_dict())), written) == written
 
 
 @pytest.mark.parametrize("version", ["format-1", "format-2", "format-2-constrained", "format-4"])
