@@ -16,7 +16,7 @@ from evo_ensyth.files import write_whole
 
 FOLDER = Path(__file__).parent / "figures"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-# First how fast votes are counted, then what searches reach; any other file follows.
+# First how fast votes are counted, then what searches reach, then how long pools take to build; any other file follows.
 ORDER = (
     "votes",
     "ballots",
@@ -30,18 +30,20 @@ ORDER = (
     "fronts",
     "fronts_large",
     "peers",
+    "devices",
+    "devices_cpu",
 )
 INTRODUCTION = """\
 <!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
 # Benchmarks
 
-How fast the engine counts, and how good the fronts are. Each section comes from one file in `benchmarks/figures/`,
-written with `--json` by the command below its heading. Compare ratios within one table rather than seconds between
-tables: the machine is shared, and the tables were not all made on the same day. Below its heading each section names
-the version that it was measured with: those of 2026-11-22 are of version 0.1.0 (37911d9), whose default search and
-kernels were earlier ones, and were not measured again. Every script checks that the results agree before it prints a
-time, except `startup.py`, `memory.py` and the large pool of `fronts.py`, where there is nothing to compare with.
-[engine.md](engine.md) explains the terms and why the engine is fast.
+How fast the engine counts, how good the fronts are, and how long pools take to build. Each section comes from one file
+in `benchmarks/figures/`, written with `--json` by the command below its heading. Compare ratios within one table rather
+than seconds between tables: the machine is shared, and the tables were not all made on the same day. Below its heading
+each section names the version that it was measured with: those of 2026-11-22 are of version 0.1.0 (37911d9), whose
+default search and kernels were earlier ones, and were not measured again. Every script checks that the results agree
+before it prints a time, except `startup.py`, `memory.py`, `devices.py` and the large pool of `fronts.py`, where there
+is nothing to compare with. [engine.md](engine.md) explains the terms and why the engine is fast.
 """
 
 

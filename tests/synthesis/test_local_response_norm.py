@@ -12,17 +12,19 @@ def drawn(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("channels", [1, 3, 20])
 @pytest.mark.parametrize(
     "settings",
     [(9, 0.001, 0.75, 1.0), (5, 2.0, 0.75, 2.0), (4, 1.5, 0.6, 1.0), (2, 1.0, 0.75, 1.0), (1, 1.0, 1.5, 0.5)],
 )
-def test_it_answers_as_torch_does_with_its_gradient(settings, channels):
+def test_it_answers_as_torch_does_with_its_gradient(settings, channels, layout):
     found, slopes = [], drawn(3, channels, 4, 5, seed=1)
     for norm in (LocalResponseNorm(*settings), nn.LocalResponseNorm(*settings)):
-        values = drawn(3, channels, 4, 5).requires_grad_()
+        values = drawn(3, channels, 4, 5).contiguous(memory_format=layout).requires_grad_()
         answered = norm(values)
         answered.backward(slopes)
+        assert answered.is_contiguous(memory_format=layout)
         found.append((answered.detach(), values.grad))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)

@@ -57,6 +57,9 @@ def _band(values: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _neighbours(values: torch.Tensor, band: torch.Tensor) -> torch.Tensor:
+    """Sums over the window of each channel, in the layout of the values: channels first, or last."""
+    if values.is_contiguous(memory_format=torch.channels_last):
+        return (values.permute(0, 2, 3, 1) @ band.T).permute(0, 3, 1, 2)
     return (band @ values.flatten(2)).view(values.shape)
 
 
