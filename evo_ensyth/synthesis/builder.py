@@ -20,6 +20,7 @@ from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.compression import CompressionInputs
 from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, memory_reported
+from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import as_safetensors, with_state
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.progress import Progress
@@ -45,6 +46,7 @@ class Builder:
 
     def __init__(self, folder: BuildFolder, device: torch.device = CPU) -> None:
         self.folder, self.recipe, self.device = folder, folder.recipe, device
+        self._features = TrunkFeatures(folder.work)
         dataset = datasets.load(self.recipe.dataset)
         self.n_classes = len(dataset.classes)
         self.splits = datasets.splits(dataset, self.recipe.n_search, self._seed("splits"))
@@ -195,8 +197,14 @@ class Builder:
         network = with_state(self._untrained[member.parent], load_file(described.with_suffix(".safetensors")))
         origin = variant["origin"]
         if member.fine_tuning is not None:
-            seed = self._seed(member.name)
-            network = fine_tune(network, self.splits["train"], member.fine_tuning, seed=seed, device=self.device)
+            network = fine_tune(
+                network,
+                self.splits["train"],
+                member.fine_tuning,
+                seed=self._seed(member.name),
+                device=self.device,
+                features=self._features,
+            )
             origin = {**origin, "fine_tuning": member.fine_tuning.name}
         answers = {split: self._predict(network, split) for split in SPLITS}
         write_member(

@@ -24,6 +24,7 @@ from evo_ensyth.files import write_whole
 from evo_ensyth.synthesis.cuda_graph import CapturedStep
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
+from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import is_quantised
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.progress import Progress
@@ -95,18 +96,23 @@ def fine_tune(
     device: torch.device = CPU,
     graph: bool = True,
     loss: Loss = functional.cross_entropy,
+    features: TrunkFeatures | None = None,
     progress: Progress | None = None,
 ) -> Network:
     """Return a fine-tuned copy of a compressed network, in evaluation mode; weights that are zero stay exactly zero.
 
-    Parameters and errors are those of `train`; ``loss`` takes the place of the cross entropy.
+    Parameters and errors are those of `train`; ``loss`` takes the place of the cross entropy. Where convolutions are
+    not trained and images are not varied at random, ``features`` keeps what the convolutions make of the images for the
+    next call with the same convolutions and data; on a processor, this does not change a bit.
     """
     network = copy.deepcopy(network).to(device)
     frozen = [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     for layer in frozen:
         layer.requires_grad_(False)
     zeros = _zeros(network)
-    descent = _Descent(network, data, settings, seed, device, zeros=zeros, loss=loss, graph=graph, progress=progress)
+    descent = _Descent(
+        network, data, settings, seed, device, zeros=zeros, loss=loss, graph=graph, features=features, progress=progress
+    )
     for epoch in range(settings.epochs):
         descent.run_epoch(epoch)
     return network.requires_grad_(True).eval().to(CPU)
@@ -130,6 +136,7 @@ class _Descent:
     zeros: Mapping[nn.Parameter, torch.Tensor] = field(default_factory=dict)
     loss: Loss = functional.cross_entropy
     graph: bool = True
+    features: TrunkFeatures | None = None
     progress: Progress | None = None
     captured: CapturedStep | None = None
 
@@ -146,10 +153,15 @@ class _Descent:
                 module.p = 1 - self.settings.keep
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = _optimiser(self.parameters, self.settings, self.device)
-        self.images = torch.tensor(self.data.images).to(self.device)
+        self.autocast = self.settings.bfloat16 and _has_bfloat16(self.device)
+        behind = None
+        if self.features is not None:
+            batch = self.settings.batch
+            behind = self.features.of(self.network, self.data, batch=batch, autocast=self.autocast)
+        self.inputs, self.trained = behind or (torch.tensor(self.data.images).to(self.device), self.network)
+        self.augment = self.network.augment if behind is None else _as_they_are
         self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)
         self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
-        self.autocast = self.settings.bfloat16 and _has_bfloat16(self.device)
         n_steps = self.settings.epochs * (len(self.data) // self.settings.batch)
         self.graph = self.graph and self.device.type == "cuda" and n_steps >= FEWEST_STEPS
 
@@ -166,28 +178,28 @@ class _Descent:
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
                 step = epoch * self.steps_per_epoch + index
                 # Not `index_select`: it lays images out differently, which changes the last bits of convolutions.
-                images = self.network.augment(self.images[samples], rng)
-                loss = self._step(step, images, self.y_true[samples])
+                inputs = self.augment(self.inputs[samples.to(self.inputs.device)].to(self.device), rng)
+                loss = self._step(step, inputs, self.y_true[samples])
                 if index % STEPS_BETWEEN_REPORTS == 0 or index == self.steps_per_epoch - 1:
                     self._report(epoch, step + 1, loss.item())
 
-    def _step(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _step(self, step: int, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         rate = self.settings.learning_rate * self.settings.decay ** (step // self.settings.decay_steps)
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        if self.graph and len(images) == self.settings.batch:
+        if self.graph and len(inputs) == self.settings.batch:
             if self.captured is None:
-                self.captured = CapturedStep(self._descend, self.network, self.optimiser, images, labels)
+                self.captured = CapturedStep(self._descend, self.network, self.optimiser, inputs, labels)
             if self.captured.failure is None:
-                return self.captured(images, labels)
-        return self._descend(images, labels)
+                return self.captured(inputs, labels)
+        return self._descend(inputs, labels)
 
-    def _descend(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _descend(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
-            logits = self.network(images)
+            logits = self.trained(inputs)
         loss = self.loss(logits.float(), labels)
         for weight, strength in self.penalties:
             loss = loss + 0.5 * strength * weight.square().sum()
@@ -209,6 +221,10 @@ class _Descent:
             if self.captured is not None and self.captured.failure is not None:
                 text += f", without a CUDA graph ({self.captured.failure})"
             self.progress(steps, epochs * self.steps_per_epoch, text)
+
+
+def _as_they_are(features: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    return features
 
 
 def _optimiser(

@@ -23,6 +23,7 @@ from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression import Descents, work_of
 from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, default_workers, find_devices
+from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import as_safetensors
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import reproducible
@@ -151,6 +152,8 @@ class _Clock:
         if step.kind == "make":
             tuning = step.member.fine_tuning
             tuned = (0.0, 0.0) if tuning is None else self._descents(parent, Descents(tuning, 1))
+            if tuning is not None and not tuning.convolutions:  # Its trunk may be its own, or have features already.
+                tuned = _plus(tuned, (0.0, len(self.builder.splits["train"]) * self.predict(parent)))
             return _plus(tuned, self._evaluating(parent, 1))
         left = self.builder.folder.variants_left(step.member)
         spent = self._evaluating(parent, len(left))
@@ -189,10 +192,12 @@ class _Clock:
         self.progress(0, 0, f"timing {settings.optimiser}, {settings.batch} images at a time")
 
         def spent(n_steps: int) -> float:
-            few = data.take(np.arange(min(len(data), n_steps * settings.batch)))
+            few, features = data.take(np.arange(min(len(data), n_steps * settings.batch))), TrunkFeatures()
+            if isinstance(settings, FineTuning) and not settings.convolutions:
+                fine_tune(network, few, settings, seed=0, device=self.builder.device, features=features)
             begin = self.now()
             if isinstance(settings, FineTuning):
-                fine_tune(network, few, settings, seed=0, device=self.builder.device)
+                fine_tune(network, few, settings, seed=0, device=self.builder.device, features=features)
             else:
                 train(network, few, settings, seed=0, device=self.builder.device)
             return (self.now() - begin) / -(-len(few) // settings.batch)

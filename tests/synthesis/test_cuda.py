@@ -16,6 +16,7 @@ from evo_ensyth.synthesis.compression._layer_walk import LayerWalk
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, find_devices, memory_reported
+from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -84,7 +85,9 @@ def test_training_leaves_the_generators_as_they_were(network, data):
 
 
 def test_zeros_stay_zero(network, data):
-    pruned = next(Magnitude((0.8,)).variants(network, CompressionInputs(None, None, None), seed=0)).model
+    # Layer by layer: CIFAR's last layer has the smallest weights of all, and without it no gradient gets through.
+    magnitude = Magnitude((0.8,), scope="layer")
+    pruned = next(magnitude.variants(network, CompressionInputs(None, None, None), seed=0)).model
     for graph in (True, False):
         tuned = fine_tune(pruned, data, FineTuning(name="x", epochs=1, batch=20), seed=1, device=CARD, graph=graph)
         assert not tuned.fc1.weight[pruned.fc1.weight == 0].any()
@@ -92,13 +95,28 @@ def test_zeros_stay_zero(network, data):
 
 
 def test_a_step_follows_the_cpus(network, data):
-    """Without draws, one epoch gives the CPU's weights but for rounding."""
+    """Without draws, one epoch moves weights as the CPU does but for rounding.
+
+    At a rate of 0.01, LeNet is chaotic enough that weights which start one unit in the last place higher end 0.0007
+    apart on the CPU alone, 1 % of the longest way of a weight. At 0.001 they end 0.03 % apart.
+    """
     if network.preparation.shape == (3, 24, 24):
         pytest.skip("its crops are drawn, and a card draws others")
-    settings = FineTuning(name="x", epochs=1, batch=100, learning_rate=0.01, l2=(("fc1", 0.1),))
-    card, cpu = (fine_tune(network, data, settings, seed=1, device=device) for device in (CARD, CPU))
-    for name, tensor in cpu.state_dict().items():
-        torch.testing.assert_close(card.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+    settings = FineTuning(name="x", epochs=1, batch=100, learning_rate=0.001, l2=(("fc1", 0.1),))
+    card, cpu = (fine_tune(network, data, settings, seed=1, device=device).state_dict() for device in (CARD, CPU))
+    for name, tensor in network.state_dict().items():
+        moved = (cpu[name] - tensor).abs().max()
+        assert (card[name] - cpu[name]).abs().max() < 0.01 * moved, name
+
+
+def test_features_of_a_frozen_trunk_give_the_same_bits_every_time(network, data):
+    settings = FineTuning(name="x", epochs=2, batch=20, keep=0.5, convolutions=False)
+    features = TrunkFeatures()
+    one = fine_tune(network, data, settings, seed=1, device=CARD, features=features)
+    assert_same_bits(one, fine_tune(network, data, settings, seed=1, device=CARD, features=features))
+    assert_same_bits(
+        one, fine_tune(network, data, settings, seed=1, device=CARD, graph=False, features=TrunkFeatures())
+    )
 
 
 def test_card_and_cpu_answer_alike_but_where_logits_are_close(network, data):
