@@ -15,7 +15,8 @@ def hint_of(old: str, new: str) -> str:
 def without_times(run: dict) -> dict:
     """Take away what differs between two runs of one search."""
     for front in (run["front"], *run["baselines"]):
-        front["seconds"], front["history"] = None, [one["hypervolume"] for one in front["history"]]
+        front["seconds"], front["seconds_compiling"] = None, None
+        front["history"] = [one["hypervolume"] for one in front["history"]]
     return {name: value for name, value in run.items() if name not in ("time", "command", "folder")}
 
 
