@@ -52,7 +52,7 @@ def by_hand(problem, goal, subsets, split, n_resamples, n_groups):
     return np.array(values)
 
 
-@pytest.mark.parametrize("goal", ["balanced_error", "auc_loss", share_of_zeros], ids=str)
+@pytest.mark.parametrize("goal", ["balanced_error", "auc_loss", share_of_zeros], ids=["balanced", "auc", "own"])
 @pytest.mark.parametrize("n_groups", [None, 11])
 def test_values_and_intervals_are_those_of_resamples_by_hand(make_problem, monkeypatch, goal, n_groups):
     monkeypatch.setattr(metrics, "RESAMPLES", 60)
