@@ -152,7 +152,7 @@ def environment() -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_problem():
     """A function that draws a problem; the same arguments give the same one."""
 

@@ -342,6 +342,7 @@ def test_what_is_no_npz_file_is_refused(npz, tmp_path):
     refused(tmp_path / "texts.npz", "'labels' has no header of an array")
 
 
+@pytest.mark.slow
 def test_a_file_cut_off_at_any_byte_is_refused(npz, tmp_path):
     content = npz({"labels": LABELS.astype(np.uint8), "truth": TRUTH.astype(np.uint8)}).read_bytes()
     path = tmp_path / "cut.npz"
@@ -512,6 +513,7 @@ def same(path: Path, reference) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_changed_byte_is_noticed_or_changes_no_vote(zipped, arrays, compression):
     path = zipped([(f"{key}.npy", stored(values)) for key, values in arrays.items()], compression)
@@ -552,6 +554,7 @@ def test_scores_that_go_on_behind_their_end_are_refused(zipped):
         read_predictions(zipped([("scores.npy", longer), TRUTH_ENTRY]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_changed_byte_with_a_good_checksum_gives_an_error_or_votes(zipped, seed):
     """Here the zip file is whole, so that the changed bytes reach the reader of arrays."""

@@ -200,6 +200,7 @@ def test_a_manifest_that_was_edited_by_hand_is_refused(pool_folder):
         read_pool(pool_folder)
 
 
+@pytest.mark.slow
 def test_a_manifest_cut_off_at_any_byte_is_refused(pool_folder):
     path = pool_folder / "pool.json"
     content = path.read_bytes()
@@ -336,6 +337,7 @@ def replaced(content: Any, path: tuple, value: Any) -> Any:
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_sealed", [True, False])
 def test_whatever_stands_in_a_field_gives_a_pool_or_an_error_that_names_the_folder(pool_folder, is_sealed):
     path = pool_folder / "pool.json"

@@ -223,6 +223,7 @@ def test_a_run_of_format_4_may_lack_what_came_later():
     assert common(json.loads(json.dumps(back.to_dict())), written) == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["format-1", "format-2", "format-2-constrained", "format-4"])
 def test_a_run_of_an_earlier_format_can_be_written_in_this_one(version, tmp_path):
     back = read_run(EARLIER / version)

@@ -30,6 +30,7 @@ def wrong(some, subset):
     return naive.wrong(subset, votes.y_pred, votes.y_true, votes.n_classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_members", "n_samples", "n_classes"), [(5, 700, 4), (7, 60, 30), (3, 40, 2)])
 def test_errors_are_those_of_each_class_and_of_the_worst(n_members, n_samples, n_classes):
     labels, truth = naive.random_votes(np.random.default_rng(0), n_members, n_samples, n_classes)

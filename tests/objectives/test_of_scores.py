@@ -180,6 +180,7 @@ def test_a_file_that_has_changed_since_is_refused(npz):
         read.search.scores  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_command_line_searches_by_log_loss(call, npz):
     votes = drawn(n_members=5, n_samples=60)
     path = npz({"scores": np.array(votes.scores.members), "truth": votes.y_true})

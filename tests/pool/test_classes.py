@@ -147,6 +147,7 @@ def test_a_file_keeps_classes_that_nobody_names(tmp_path):
     assert found.search.fingerprint == pool.search.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["from 0", "gaps", "text", "signed"])
 def test_objectives_and_limits_take_the_names_of_classes(call, npz, kind):
     named = np.array(KINDS[kind])

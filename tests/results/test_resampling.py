@@ -68,6 +68,7 @@ def test_one_group_says_nothing():
     assert cluster_interval(np.array([True, False, False]), np.zeros(3, int)) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_groups", "correlation"), [(20, 1.0), (40, 0.2), (40, 0.0)])
 def test_it_covers_the_truth_as_often_as_it_says(n_groups, correlation, monkeypatch):
     """Of 400 draws, 95 % less three standard deviations is 367; plain Wilson covers 200 where slices are copies."""

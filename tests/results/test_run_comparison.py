@@ -10,7 +10,7 @@ from evo_ensyth.results.run_comparison import RunComparison
 from evo_ensyth.selection.run import run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(make_problem):
     problem = make_problem()
     return (
