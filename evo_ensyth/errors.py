@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Packages that only the extra 'build' installs.
-BUILD_EXTRA = ("cvxpy", "pooch", "safetensors", "sklearn", "torch")
+BUILD_EXTRA = ("clarabel", "cvxpy", "pooch", "safetensors", "scs", "sklearn", "torch")
 
 
 class EvoEnsythError(Exception):

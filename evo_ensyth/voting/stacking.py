@@ -5,15 +5,14 @@ who found that weights must not be negative. The members are not trained on the 
 to their predictions there.
 """
 
-import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from evo_ensyth.errors import InputError, build_extra
+from evo_ensyth.errors import InputError
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.pool import Scores, Votes
+from evo_ensyth.voting._simplex_program import SimplexProgram
 
 # Weights are integers up to this one: finer than samples can resolve, coarser than a solver's tolerance.
 LARGEST = 1024
@@ -51,54 +50,45 @@ class Stacking:
 
 
 def _brier_weights(votes: Votes, scores: Scores | None) -> np.ndarray:
-    """Minimise the squared distance between the mean and the truth: (n_members,)."""
-    with build_extra():
-        import cvxpy  # imported here and in `_log_weights`, because it takes a second
+    """Minimise the squared distance between the mean and the truth: int64, (n_members,)."""
+    from scipy.sparse import csc_array  # imported where it is used, because it takes a fifth of a second
 
     n, answered = votes.n_members, votes.answered
     products = np.empty((n, n))
     for i in range(n):
-        for j in range(i + 1):
-            if scores is None:
-                product = float(np.count_nonzero((votes.y_pred[i] == votes.y_pred[j]) & answered[i]))
-            else:
-                one, other = (np.asarray(scores.members[member], np.float64) for member in (i, j))
-                product = float(np.vdot(one, other))
-            products[i, j] = products[j, i] = product / votes.n_samples
+        if scores is None:
+            row = np.count_nonzero((votes.y_pred[: i + 1] == votes.y_pred[i]) & answered[i], axis=1)
+        else:
+            one = np.asarray(scores.members[i], np.float64)
+            row = np.array([np.vdot(one, np.asarray(other, np.float64)) for other in scores.members[: i + 1]])
+        products[i, : i + 1] = products[: i + 1, i] = row / votes.n_samples
     with_truth = _chances_of_truth(votes, scores).mean(axis=1)
-    shares = cvxpy.Variable(n, nonneg=True)
-    distance = cvxpy.quad_form(shares, cvxpy.psd_wrap(products)) - 2 * with_truth @ shares
-    return _solved(cvxpy.Problem(cvxpy.Minimize(distance), [cvxpy.sum(shares) == 1]), shares)
+    return _whole(SimplexProgram(n, csc_array(np.triu(2 * products)), -2 * with_truth).shares())
 
 
 def _log_weights(chances: np.ndarray) -> np.ndarray:
-    """Minimise the mean of -log(probability that the weighted mean gives to the truth): (n_members,)."""
-    with build_extra():
-        import cvxpy
+    """Minimise the mean of -log(probability that the weighted mean gives to the truth): int64, (n_members,)."""
+    from scipy.sparse import csc_array
 
     # Labels give few distinct columns, and the size of the program is their number.
     columns, counts = np.unique(chances[:, chances.any(axis=0)], axis=1, return_counts=True)
-    if columns.shape[1] == 0:
-        return np.ones(len(chances), np.int64)
-    shares = cvxpy.Variable(len(chances), nonneg=True)
-    gain = (counts / counts.sum()) @ cvxpy.log(columns.T @ shares)
-    return _solved(cvxpy.Problem(cvxpy.Maximize(gain), [cvxpy.sum(shares) == 1]), shares)
+    n, n_columns = columns.shape
+    if n_columns == 0:
+        return np.ones(n, np.int64)
+    # Besides the n shares, the variables are a logarithm for each column: (logarithm, 1, mean) in the exponential cone.
+    each, size = np.arange(n_columns), n + n_columns
+    entries = np.concatenate([-columns.ravel(), np.full(n_columns, -1.0)])
+    at = np.concatenate([np.tile(3 * each + 2, n), 3 * each])
+    begins = np.concatenate([np.arange(n) * n_columns, n * n_columns + np.arange(n_columns + 1)])
+    rows = csc_array((entries, at, begins), (3 * n_columns, size))
+    gain = np.concatenate([np.zeros(n), counts / counts.sum()])
+    program = SimplexProgram(n, csc_array((size, size)), -gain, rows, np.tile([0.0, 1, 0], n_columns))
+    return _whole(program.shares())
 
 
-def _solved(problem: Any, shares: Any) -> np.ndarray:
-    """Solve a program and round its solution to integers: int64, (n_members,)."""
-    from cvxpy.error import SolverError
-
-    with warnings.catch_warnings():
-        # Issued when the solver stops just short of its tolerance, which is far finer than the rounding below.
-        warnings.filterwarnings("ignore", "Solution may be inaccurate")
-        try:
-            problem.solve(solver="CLARABEL")
-        except SolverError:
-            # CLARABEL sometimes fails if the optimum is at a corner; SCS is slower and less exact.
-            problem.solve(solver="SCS")
-    found = np.maximum(np.asarray(shares.value, np.float64), 0)
-    return np.asarray(np.rint(found / found.max() * LARGEST), np.int64)
+def _whole(shares: np.ndarray) -> np.ndarray:
+    """Shares as whole numbers, the largest of which is `LARGEST`: int64, (n_members,)."""
+    return np.asarray(np.rint(shares / shares.max() * LARGEST), np.int64)
 
 
 def _chances_of_truth(votes: Votes, scores: Scores | None) -> np.ndarray:
