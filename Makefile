@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick coverage check tree figures install clean
+.PHONY: search test quick coverage check tree docs figures install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -40,6 +40,10 @@ figures: .venv/installed  ## docs/benchmarks.md from the stored figures
 tree: .venv/installed-dev  ## the rooms of the package, floor by floor
 	@$(BIN)/python docs/tree.py
 
+docs: .venv/installed-dev  ## the site of docs/, into build/site
+	@$(BIN)/python -m sphinx -q -W --keep-going -d build/site-doctrees docs build/site
+	@echo "build/site/index.html"
+
 install: .venv/installed  ## .venv, and nothing more
 
 .venv/installed: pyproject.toml constraints.txt
@@ -55,5 +59,5 @@ install: .venv/installed  ## .venv, and nothing more
 	@touch $@
 
 clean:  ## forget the environment and everything that was computed
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
 	find runs -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -12,7 +12,7 @@ from evo_ensyth.objectives import Ensembles, objective
 
 @objective(unit="0 to 1")
 def spherical_loss(ensembles: Ensembles) -> np.ndarray:
-    """Mean over samples of 1 - p_y / |p|, where p are the mean scores of the classes and p_y that of the truth.
+    """Mean over samples of 1 - p_y / ``|p|``, where p are the mean scores of the classes and p_y that of the truth.
 
     If the vote of the problem adds scores, they are its ballots; see `brier_score`.
     """

@@ -1,0 +1,57 @@
+"""The site builds without a warning, has every public name, plug-in and command, and asks no other host."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import evo_ensyth as ee
+from evo_ensyth import plugins
+from evo_ensyth.cli.lists import FOLDERS
+
+pytest.importorskip("sphinx", reason="the extra 'docs' is not installed")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> dict[str, str]:
+    """Every page of the site, by its name."""
+    folder: Path = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", folder / "doctrees"]
+    built = subprocess.run([*command, "docs", folder / "html"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return {path.stem: path.read_text() for path in (folder / "html").glob("*.html")}
+
+
+def test_every_page_is_there(site):
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= set(site)
+
+
+def test_every_public_name_is_in_the_reference(site):
+    described = set(re.findall(r'id="(?:module-)?evo_ensyth\.([\w.]+)"', site["api"]))
+    there = {name.removeprefix("selection.") for name in described}
+    assert set(ee.__all__) <= there
+
+
+def test_every_plug_in_is_on_its_page(site):
+    for folder in FOLDERS.values():
+        for name in plugins.names(folder):
+            assert f">{name}</span></code>" in site["plugins"], f"{name} of {folder}"
+
+
+def test_every_command_has_its_options(site):
+    for command in ("search", "pick", "compare", "convert", "list", "pool build", "runs list"):
+        assert f">evo-ensyth {command}<" in re.sub(r'</span> <span class="pre">', " ", site["cli"])
+    assert "--objectives NAMES" in re.sub(r"<[^>]+>", "", site["cli"])
+
+
+def test_no_page_loads_anything_from_elsewhere(site):
+    for name, page in site.items():
+        loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="([^"]+)"', page)
+        loaded += re.findall(r'<link\b[^>]*\brel="(?:stylesheet|icon|preload)"[^>]*\bhref="([^"]+)"', page)
+        loaded += re.findall(r'<link\b[^>]*\bhref="([^"]+)"[^>]*\brel="(?:stylesheet|icon|preload)"', page)
+        assert loaded, name
+        assert not [address for address in loaded if re.match(r"(\w+:)?//", address)], name
