@@ -48,13 +48,11 @@ def count_rivals(labels, truth, n_classes):
         for i in range(samples.size):
             sample = samples[i]
             n = tally(columns[i], counts, named)
+            for_truth[sample] = counts[truth[sample]]
+            n_rivals[sample] = n - (for_truth[sample] > 0)
+            counts[truth[sample]] = counts[n_classes] = 0
             for label in named[:n]:
-                if label == truth[sample]:
-                    for_truth[sample] = counts[label]
-                else:
-                    n_rivals[sample] += 1
-                    if label < n_classes:
-                        for_rival[sample] = max(for_rival[sample], counts[label])
+                for_rival[sample] = max(for_rival[sample], counts[label])
                 counts[label] = 0
     return for_truth, for_rival, n_rivals
 
@@ -103,7 +101,10 @@ def fill_planes(words, ties, leads, first_slot, order, labels, truth, n_classes)
                         ties[slot * WORDS + word] |= bit
             for label in named[:n]:
                 counts[label] = 0
-            for member in range(n_members):
-                if n_silent and columns[i, member] == n_classes:
-                    continue
-                words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit
+            if n_silent:
+                for member in range(n_members):
+                    if columns[i, member] < n_classes:
+                        words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit
+            else:
+                for member in range(n_members):
+                    words[(slot_of[columns[i, member]] * n_members + member) * WORDS + word] |= bit
