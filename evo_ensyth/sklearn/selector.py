@@ -90,7 +90,7 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
         What each estimator answered for held-out samples: labels, (n_samples,), or probabilities,
         (n_samples, n_classes).
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has names of features.
 
     Notes
