@@ -2,13 +2,16 @@
 
 import pickle
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import unknown
+from evo_ensyth.pool.classes import Classes, plain_label
 
 
 def named_models(models: Any) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def estimator_predictions(
         try:
             predictions[name] = np.asarray(model.predict_proba(inputs) if soft else model.predict(inputs))
         except Exception as error:
-            raise InputError(f"the model '{name}' cannot predict: {type(error).__name__}: {error}") from error
+            raise _cannot_predict(name, error) from error
         costs["ms_per_row"].append(1000 * (time.perf_counter() - start) / max(1, len(predictions[name])))
         costs["bytes"].append(len(pickle.dumps(model)))
         if soft:
@@ -62,6 +65,62 @@ def estimator_predictions(
             if own != classes:
                 raise InputError(f"the model '{name}' knows the classes {own}; the first knows {classes}.")
     return predictions, classes, costs
+
+
+def answer_of(name: str, model: Any, inputs: Any, classes: Classes, *, scores: bool) -> np.ndarray:
+    """Ask one fitted model about new samples.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for messages.
+    model : estimator, module or function
+        An estimator with ``predict``, and ``predict_proba`` if there must be ``scores``; a module of PyTorch that gives
+        logits; a function of the inputs that returns labels or probabilities.
+    inputs
+    classes : tuple of n_classes labels
+        Of the pool; empty where they are not known.
+    scores : bool
+        Whether there must be probabilities.
+
+    Returns
+    -------
+    labels, (n_samples,), or probabilities, (n_samples, n_classes)
+        Columns in the order of ``classes``; 0 for classes that an estimator does not know.
+
+    Raises
+    ------
+    InputError
+        The model cannot predict these samples, or knows a class that is not among the classes.
+    """
+    method = "predict_proba" if scores else "predict"
+    is_module, is_estimator = hasattr(model, "state_dict"), hasattr(model, "predict")
+    if is_estimator and not hasattr(model, method):
+        raise InputError(f"the model '{name}' has no {method}, and this vote adds probabilities.")
+    try:
+        if is_module:
+            with _evaluating([model]) as torch:
+                found = _chances(name, model(inputs), torch)
+        else:
+            found = np.asarray(getattr(model, method)(inputs) if is_estimator else model(inputs))
+    except InputError:
+        raise
+    except Exception as error:
+        raise _cannot_predict(name, error) from error
+    if not is_estimator or is_module:
+        return found
+    if not scores:
+        return found.ravel()  # some libraries give a column
+    own = [plain_label(label) for label in np.asarray(model.classes_).tolist()]
+    if not classes or own == list(classes):
+        return found
+    places = {str(label): place for place, label in enumerate(classes)}
+    for label in own:
+        if str(label) not in places:
+            raise unknown(f"class of the model '{name}' in this pool", str(label), places)
+    columns = np.zeros((len(found), len(classes)), found.dtype)
+    columns[:, [places[str(label)] for label in own]] = found
+    return columns
 
 
 def module_predictions(
@@ -76,28 +135,15 @@ def module_predictions(
     InputError
         A batch is no pair of inputs and labels, or an output is no matrix.
     """
-    torch: Any = import_module("torch")
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in models}
     labels: list[np.ndarray] = []
-    modes = {name: model.training for name, model in models.items()}
-    try:
-        for model in models.values():
-            model.eval()
-        with torch.inference_mode():
-            for batch in loader:
-                if not isinstance(batch, Sequence) or len(batch) != 2:
-                    raise InputError("the loader must give pairs of inputs and labels.")
-                labels.append(np.asarray(batch[1]))
-                for name, model in models.items():
-                    logits = model(batch[0])
-                    if logits.ndim != 2:
-                        shape = tuple(logits.shape)
-                        raise InputError(f"the model '{name}' gives shape {shape}; expected (n_samples, n_classes).")
-                    chances = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
-                    outputs[name].append(chances.cpu().numpy())
-    finally:
-        for name, model in models.items():
-            model.train(modes[name])
+    with _evaluating(list(models.values())) as torch:
+        for batch in loader:
+            if not isinstance(batch, Sequence) or len(batch) != 2:
+                raise InputError("the loader must give pairs of inputs and labels.")
+            labels.append(np.asarray(batch[1]))
+            for name, model in models.items():
+                outputs[name].append(_chances(name, model(batch[0]), torch))
     parts = {name: list(model.parameters()) for name, model in models.items()}
     costs = {
         "parameters": [sum(part.numel() for part in own) for own in parts.values()],
@@ -106,3 +152,30 @@ def module_predictions(
     if not labels:
         raise InputError("the loader gives no batch.")
     return {name: np.concatenate(rows) for name, rows in outputs.items()}, np.concatenate(labels), costs
+
+
+@contextmanager
+def _evaluating(modules: Sequence[Any]) -> Iterator[Any]:
+    """Put modules into evaluation mode, without gradients, while the block runs; give torch."""
+    torch: Any = import_module("torch")
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.eval()
+        with torch.inference_mode():
+            yield torch
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.train(mode)
+
+
+def _chances(name: str, logits: Any, torch: Any) -> np.ndarray:
+    """Probabilities from logits, one for each class, or one for the second of two classes."""
+    if logits.ndim != 2:
+        raise InputError(f"the model '{name}' gives shape {tuple(logits.shape)}; expected (n_samples, n_classes).")
+    chances = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+    return np.asarray(chances.cpu().numpy())
+
+
+def _cannot_predict(name: str, error: Exception) -> InputError:
+    return InputError(f"the model '{name}' cannot predict: {type(error).__name__}: {error}")

@@ -16,6 +16,7 @@ from evo_ensyth.pool.labels import NO_ANSWER
 from evo_ensyth.pool.missing import absent_rows
 from evo_ensyth.pool.predictions import columns_of
 from evo_ensyth.results.comparison import BASELINES, Caution, Comparison, Discordant, cautions
+from evo_ensyth.results.fitted_ensemble import FittedEnsemble
 from evo_ensyth.results.statistics import interval
 from evo_ensyth.voting import EnsembleVote, plain_plurality
 
@@ -190,6 +191,27 @@ class Ensemble:
             raise InputError(f"the predictions hold the class {new}, which the search did not know.")
         return np.zeros((0, len(classes))) if votes is None else self._vote.shares(votes)
 
+    def with_members(self, members: Any) -> FittedEnsemble:
+        """Return the ensemble with its members as fitted models, which it then asks itself.
+
+        Parameters
+        ----------
+        members : mapping of str to model, or sequence of (name, model)
+            Estimators of scikit-learn, or of anything with ``predict``; modules of PyTorch that give logits; functions
+            that return labels or probabilities. There may be more than the members of the ensemble.
+
+        Raises
+        ------
+        InputError
+            A member of the ensemble is missing.
+        """
+        return FittedEnsemble(self, members)
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the members' probabilities are needed to vote."""
+        return self._vote.needs_scores
+
     @property
     def _vote(self) -> EnsembleVote:
         return self.voting or plain_plurality(self.size)
@@ -197,7 +219,7 @@ class Ensemble:
     def _votes(self, predictions: Any) -> tuple[Classes, Votes | None]:
         """Classes in their order, and what the members answer; None without samples."""
         rows = self._rows(predictions)
-        if rows[0].ndim == 1 and self._vote.needs_scores:
+        if rows[0].ndim == 1 and self.needs_scores:
             raise InputError("this ensemble adds probabilities; give those, (n_samples, n_classes) for each member.")
         if rows[0].ndim == 1:
             classes, labels = _labels_of(rows, self.classes)
