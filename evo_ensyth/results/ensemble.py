@@ -196,7 +196,7 @@ class Ensemble:
 
         Parameters
         ----------
-        members : mapping of str to model, or sequence of (name, model)
+        members : mapping of str to model
             Estimators of scikit-learn, or of anything with ``predict``; modules of PyTorch that give logits; functions
             that return labels or probabilities. There may be more than the members of the ensemble.
 
