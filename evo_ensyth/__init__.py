@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         search,
         write_submission,
     )
+    from evo_ensyth.deployment.export import export
+    from evo_ensyth.deployment.verify import verify
     from evo_ensyth.engine.ensembles import Ensembles
     from evo_ensyth.errors import EvoEnsythError, InputError, InputWarning, UnfinishedError
     from evo_ensyth.io import write_predictions
@@ -61,12 +63,14 @@ _PLACES = {
     "Votes": "pool",
     "build_pool": "api",
     "compare": "api",
+    "export": "deployment.export",
     "list_runs": "api",
     "load": "api",
     "load_problem": "api",
     "objective": "objectives",
     "read_run": "api",
     "search": "api",
+    "verify": "deployment.verify",
     "write_predictions": "io",
     "write_submission": "api",
 }
@@ -90,6 +94,7 @@ __all__ = [
     "Votes",
     "build_pool",
     "compare",
+    "export",
     "list_runs",
     "load",
     "load_problem",
@@ -98,6 +103,7 @@ __all__ = [
     "read_run",
     "search",
     "selectors",
+    "verify",
     "voting",
     "write_predictions",
     "write_submission",

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Packages that only the extra 'build' installs.
+# Packages that only an extra installs.
 BUILD_EXTRA = ("clarabel", "cvxpy", "pooch", "safetensors", "scs", "sklearn", "torch")
+ONNX_EXTRAS = {
+    "onnx": ("google", "ml_dtypes", "onnx", "onnx_ir", "onnxruntime"),
+    "onnx-torch": ("onnxscript", "torch"),
+    "onnx-sklearn": ("skl2onnx",),
+}
 
 
 class EvoEnsythError(Exception):
@@ -28,14 +33,15 @@ def build_extra() -> Iterator[None]:
     InputError
         An import in the block failed because such a package is not installed.
     """
-    try:
+    with _extra("build", BUILD_EXTRA):
         yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in BUILD_EXTRA:
-            raise
-        raise InputError(
-            f"this needs {error.name}, which is not installed; run: pip install 'evo-ensyth[build]'"
-        ) from error
+
+
+@contextmanager
+def onnx_extra(extra: str = "onnx") -> Iterator[None]:
+    """Turn the failed import of a package of ``onnx``, ``onnx-torch`` or ``onnx-sklearn``; see `build_extra`."""
+    with _extra(extra, ONNX_EXTRAS[extra]):
+        yield
 
 
 class InputWarning(UserWarning):
@@ -56,3 +62,15 @@ def one_line(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+@contextmanager
+def _extra(extra: str, packages: tuple[str, ...]) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in packages:
+            raise
+        raise InputError(
+            f"this needs {error.name}, which is not installed; run: pip install 'evo-ensyth[{extra}]'"
+        ) from error

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from evo_ensyth import __version__
 from evo_ensyth.cli import output
 from evo_ensyth.cli.convert import convert
+from evo_ensyth.cli.export import export, verify
 from evo_ensyth.cli.lists import list_plugins
 from evo_ensyth.cli.old_names import with_new_names
 from evo_ensyth.cli.pool import POOL_COMMANDS, pool
@@ -64,6 +65,8 @@ app = typer.Typer(
 app.command()(search)
 app.command()(compare)
 app.command()(pick)
+app.command()(export)
+app.command()(verify)
 app.command()(convert)
 app.add_typer(pool, name="pool")
 app.add_typer(runs, name="runs")

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -36,6 +36,39 @@ AtLeast = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="Likewise, such as accuracy=0.9 or recall_of_class_3=0.9; repeatable."),
 ]
+
+Size = Annotated[int | None, typer.Option(min=1, help="The best ensemble of this many members.")]
+AtMostCosts = Annotated[
+    list[str] | None,
+    typer.Option("--at-most", metavar="COST=X", help="The best one that costs no more, such as bytes=2e6; repeatable."),
+]
+Knee = Annotated[bool, typer.Option("--knee", help="The one farthest below the line between the ends.")]
+WithinOneStandardError = Annotated[
+    bool, typer.Option("--within-one-standard-error", help="The smallest within one standard error of the best.")
+]
+
+
+class PickRule(TypedDict):
+    """Which ensemble of a front to take; see `evo_ensyth.results.pick.pick`."""
+
+    size: int | None
+    at_most: dict[str, float]
+    rule: str | None
+
+
+def pick_rule(size: int | None, at_most: list[str] | None, knee: bool, within_one_standard_error: bool) -> PickRule:
+    """Which ensemble of a front these options ask for.
+
+    Raises
+    ------
+    InputError
+        More than one rule, or a limit that is none.
+    """
+    most = limits(at_most)
+    if sum((size is not None, bool(most), knee, within_one_standard_error)) > 1:
+        raise InputError("--size, --at-most, --knee and --within-one-standard-error are one rule each: give one.")
+    rule = "knee" if knee else "one_standard_error" if within_one_standard_error else None
+    return {"size": size, "at_most": most, "rule": rule}
 
 
 def limits(texts: Sequence[str] | None) -> dict[str, float]:

@@ -12,15 +12,20 @@ import typer
 from evo_ensyth.cli.options import (
     AtLeast,
     AtMost,
+    AtMostCosts,
     Json,
+    Knee,
     Members,
     Missing,
     Out,
     Quiet,
+    Size,
     SplitSeed,
     TestShare,
+    WithinOneStandardError,
     WriteSubmission,
     limits,
+    pick_rule,
     say_notes,
 )
 from evo_ensyth.cli.table_options import TableOptions, with_table_options
@@ -204,41 +209,28 @@ def compare(
 
 def pick(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    size: Annotated[int | None, typer.Option(min=1, help="The best ensemble of this many members.")] = None,
-    at_most: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COST=X", help="The best one that costs no more, such as bytes=2e6; repeatable."),
-    ] = None,
-    knee: Annotated[bool, typer.Option("--knee", help="The one farthest below the line between the ends.")] = False,
-    within_one_standard_error: Annotated[
-        bool,
-        typer.Option("--within-one-standard-error", help="The smallest within one standard error of the best."),
-    ] = False,
+    size: Size = None,
+    at_most: AtMostCosts = None,
+    knee: Knee = False,
+    within_one_standard_error: WithinOneStandardError = False,
     write_submission: WriteSubmission = None,
     as_json: Json = False,
 ) -> None:
     """Show the recommended ensemble of a run, or another one. Rules look at the search split alone."""
     from evo_ensyth import api
     from evo_ensyth.report import console
+    from evo_ensyth.results.pick import pick_in_words
 
-    most = limits(at_most)
-    if sum((size is not None, bool(most), knee, within_one_standard_error)) > 1:
-        raise InputError("--size, --at-most, --knee and --within-one-standard-error are one rule each: give one.")
+    rule = pick_rule(size, at_most, knee, within_one_standard_error)
     run = api.read_run(folder)
-    rule = "knee" if knee else "one_standard_error" if within_one_standard_error else None
-    ensemble = run.pick(size=size, at_most=most, rule=rule)
-    words = {"knee": "at the knee", "one_standard_error": "the smallest within one standard error"}
-    picked_by = words.get(rule or "", "recommended")
+    ensemble, picked_by = run.pick(**rule), pick_in_words(**rule)
     if write_submission:
         source = run.source
         if source.get("kind") != "kaggle":
             raise InputError(f"{folder} is a run on something else than a Kaggle folder, so there is no submission.")
         api.write_submission(ensemble, source["path"], write_submission, id=source["columns"].get("id"))
         say_notes([f"its submission is written to {write_submission}"])
-    if size is not None:
-        picked_by = f"the best of size {size}"
-    elif most:
-        picked_by = f"the best with at most {', '.join(at_most or ())}"
+    most = rule["at_most"]
     unasked = [cost for cost in most if cost not in run.objectives and cost not in run.constraints.get("at_most", {})]
     if unasked:
         goals = ",".join((*run.objectives, *unasked))

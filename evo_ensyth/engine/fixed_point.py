@@ -68,10 +68,7 @@ class FixedPoint:
         if score_weights.any() and votes.scores.n_classes != votes.n_classes:
             wanted = f"the labels have {votes.n_classes}"
             raise InputError(f"{votes.split} scores have {votes.scores.n_classes} classes; {wanted}.")
-        exponent = 16 - math.frexp(largest)[1]
-        if round(math.ldexp(largest, exponent)) > LARGEST:
-            exponent -= 1
-        fixed = cls(votes, label_weights, score_weights, temperatures, 2.0**exponent)
+        fixed = cls(votes, label_weights, score_weights, temperatures, steps_per_unit(largest))
         check_sums(int(fixed.full.sum()))
         return fixed
 
@@ -104,6 +101,14 @@ class FixedPoint:
             if not (ballot.min() >= 0 and ballot.max() < LARGEST + 1):  # False for NaN as well
                 raise InputError(f"{self.votes.split} scores of member {i} have changed since they were checked.")
             ballots[i] = np.rint(ballot, out=ballot)
+
+
+def steps_per_unit(largest: float) -> float:
+    """Largest power of two by which the largest full ballot has no more than 65,535 steps."""
+    exponent = 16 - math.frexp(largest)[1]
+    if round(math.ldexp(largest, exponent)) > LARGEST:
+        exponent -= 1
+    return 2.0**exponent
 
 
 def tempered(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -81,6 +81,18 @@ def pick(
     return _best(front, list(range(len(front)))) if rule == "lowest_error" else within_one_standard_error(front)
 
 
+def pick_in_words(
+    *, size: int | None = None, at_most: Mapping[str, float] | None = None, rule: str | None = None
+) -> str:
+    """Say which ensemble `pick` takes; parameters as there."""
+    if size is not None:
+        return f"the best of size {size}"
+    if at_most:
+        return f"the best with at most {', '.join(f'{name}={limit:.12g}' for name, limit in at_most.items())}"
+    words = {"knee": "at the knee", "one_standard_error": "the smallest within one standard error"}
+    return words.get(rule or "", (rule or "recommended").replace("_", " "))
+
+
 def of_size(front: Front, size: int) -> int:
     """Index of the ensemble of this size with the fewest errors.
 

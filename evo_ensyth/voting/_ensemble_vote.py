@@ -68,6 +68,11 @@ class EnsembleVote:
         """Whether the members' probabilities are needed."""
         return self.weights.adds_scores or (self.ties is not None and self.ties.adds_scores)
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether members add ballots of different weights, or shares, rather than one vote each."""
+        return self.weights.adds_scores or len(set(self.weights.label)) > 1
+
     def predict(self, votes: Votes) -> np.ndarray:
         """Label that the members vote for on each sample: type of the labels, (n_samples,).
 
@@ -89,7 +94,7 @@ class EnsembleVote:
 
     def tally(self, votes: Votes) -> Tally:
         """Prepare counting the votes of subsets of these members; parameters and errors as for `predict`."""
-        if self.weights.adds_scores or len(set(self.weights.label)) > 1:
+        if self.is_weighted:
             return Ballots.of(votes, *(np.array(values, np.float64) for values in vars(self.weights).values()))
         second = None if self.ties is None else _second_sum(votes, self.ties)
         return PluralityVotes.of(votes, views.bit_planes(votes), second)

@@ -17,6 +17,8 @@ COMMANDS = [
     ["compare"],
     ["pick"],
     ["list"],
+    ["export"],
+    ["verify"],
     ["convert"],
     ["pool"],
     ["pool", "build"],

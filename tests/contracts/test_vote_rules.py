@@ -4,17 +4,23 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
+import onnx_ir as ir
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles import ballots
 from oracles import votes as naive
 from oracles.vote_rules import predictions_of_all, sums, winner
 from settings import refused
 
 from evo_ensyth import objectives, voting
+from evo_ensyth.deployment.ensemble_graph import ensemble_graph
+from evo_ensyth.deployment.member_graph import MemberGraph
+from evo_ensyth.deployment.verify import session_of
+from evo_ensyth.deployment.vote_graph import VoteFactors
 from evo_ensyth.engine.fixed_point import tempered
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Members, Scores, Votes
@@ -116,6 +122,26 @@ def test_the_class_with_the_largest_sum_is_the_one_that_is_predicted(rule, holes
             largest = sums.max(axis=1)
             assert (sums[np.arange(50), np.minimum(predicted, 2)][~silent] == largest[~silent]).all()
             assert silent[~split.answered[subset].any(axis=0)].all()
+
+
+@each_rule
+@pytest.mark.parametrize("subset", [[1, 0, 1, 1, 0, 1], [1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 0, 0]])
+def test_a_graph_votes_as_the_engine(rule, subset):
+    votes, test_votes = drawn(), drawn(seed=1, split="test", n_samples=300)
+    members = np.flatnonzero(np.array(subset))
+    vote, votes = voting.fit(rule, votes).of(np.array(subset, bool)), test_votes.part(members)
+    scores = np.stack(votes.scores.members, axis=1).astype(np.float32)
+    graphs = [MemberGraph(str(i), "probabilities", "", partial(_column, i=i)) for i in range(len(members))]
+    shape = {"input_type": scores.dtype, "shape": scores.shape[1:], "opset": 21, "weights": "plain"}
+    model = ensemble_graph(graphs, VoteFactors.of(vote), votes.classes, **shape)
+    session = session_of(ir.to_proto(model).SerializeToString(), "graph")
+    label, share = session.run(None, {"input": scores})
+    assert_array_equal(label, vote.predict(votes))
+    assert_allclose(share, vote.shares(votes), atol=1e-7)
+
+
+def _column(tape, given, how, i):
+    return tape.op("Gather", [given, tape.constant(np.array(i))], {"axis": 1})
 
 
 @each_rule

@@ -1,0 +1,112 @@
+"""``verify`` and the command line: what a file does in the runtime that is installed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import evo_ensyth as ee
+from evo_ensyth.deployment.card import KEY
+from evo_ensyth.deployment.timing import timings
+from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis import datasets
+
+
+@pytest.fixture
+def file(stored, tmp_path) -> Path:
+    ee.export(stored.run, tmp_path / "model.onnx")
+    return tmp_path / "model.onnx"
+
+
+def changed(file, **changes) -> Path:
+    """The file with another card."""
+    model = onnx.load(file)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    card = json.loads(told[KEY])
+    card["verified_on"] |= changes
+    onnx.helper.set_model_props(model, told | {KEY: json.dumps(card)})
+    onnx.save(model, file)
+    return file
+
+
+def test_the_commands_say_what_python_finds(call, stored, tmp_path):
+    said = call("export", stored.run, "-o", "model.onnx", "--json")
+    assert (said.status, said.json["n_differing"], said.json["n_samples"]) == (0, 0, 500)
+    assert (tmp_path / "model.onnx").stat().st_size == said.json["n_bytes"]
+    assert set(said.json["latency_ms"]) == {"1", "100"}
+    assert all(0 < each["low"] <= each["median"] <= each["high"] for each in said.json["latency_ms"].values())
+    again = call("verify", "model.onnx")
+    assert again.status == 0
+    assert again.out.startswith(f"model.onnx: 0 of 500 labels differ; {said.json['n_bytes']:,} bytes; ")
+    assert call("export", stored.run, "-o", "other.onnx", "--quiet", "--size", 1).out == "other.onnx\n"
+    refused = call("export", stored.run, "-o", "model.onnx")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "model.onnx is there already" in refused.err
+
+
+def test_labels_that_differ_end_the_command_with_1(call, file):
+    images = datasets.load("digits").test.images
+    expected = ee.verify(file).card["verified_on"]["expected"]
+    model = onnx.load(file)
+    (last,) = [node for node in model.graph.node if "label" in node.output]
+    next(attribute for attribute in last.attribute if attribute.name == "select_last_index").i = 1
+    flip = onnx.helper.make_node("Neg", [last.input[0]], ["flipped"])
+    last.input[0] = "flipped"
+    model.graph.node.insert(list(model.graph.node).index(last), flip)
+    onnx.save(model, file)
+    said = call("verify", file, "--json")
+    assert (said.status, said.json["n_samples"]) == (1, len(images))
+    assert said.json["n_differing"] > 400
+    assert said.json["card"]["verified_on"]["expected"] == expected
+    assert len(said.json["differing"]) == 10
+
+
+def test_samples_are_taken_from_a_file_or_an_array(file, tmp_path):
+    images = datasets.load("digits").test.images
+    np.save(tmp_path / "images.npy", images)
+    assert ee.verify(file, tmp_path / "images.npy").n_differing == ee.verify(file, images).n_differing == 0
+    with pytest.raises(InputError, match=r"was verified on other samples: uint8 \(500, 1, 8, 8\)"):
+        ee.verify(file, images[::-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": None}, "does not name a data set; give the samples of the test split"),
+        ({"dataset": "os.path"}, "does not name a data set; give the samples of the test split"),
+        ({"expected": "?"}, "the card does not hold the expected labels"),
+        ({"sha256": "0" * 64}, "was verified on other samples"),
+    ],
+)
+def test_a_card_that_was_changed_is_refused(changes, message, file):
+    with pytest.raises(InputError, match=message):
+        ee.verify(changed(file, **changes))
+
+
+def test_other_files_are_refused(file, tmp_path):
+    with pytest.raises(InputError, match=r"none\.onnx does not exist"):
+        ee.verify(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(InputError, match=r"text\.onnx cannot be loaded by onnxruntime"):
+        ee.verify(tmp_path / "text.onnx")
+    with pytest.raises(InputError, match="has no provider 'Abacus' here; it has"):
+        ee.verify(file, provider="Abacus")
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {})
+    onnx.save(model, file)
+    with pytest.raises(InputError, match="has no card of evo_ensyth"):
+        ee.verify(file)
+
+
+def test_calls_are_timed_in_turns():
+    order, now = [], [0.0]
+
+    def call(name, seconds):
+        order.append(name)
+        now[0] += seconds
+
+    found = timings({"a": lambda: call("a", 0.25), "b": lambda: call("b", 0.5)}, rounds=21, clock=lambda: now[0])
+    assert (found["a"].median, found["a"].low, found["b"].high) == (250, 250, 500)
+    assert order[-42:] == ["a", "b"] * 21
