@@ -299,6 +299,23 @@ def test_many_numbers_in_text_are_read_as_they_are(tmp_path):
     np.testing.assert_array_equal(table.column("id"), np.arange(10_000))
 
 
+def test_numbers_with_commas_are_numbers_where_cells_are_separated_otherwise(tmp_path):
+    from evo_ensyth.io.formats import read_table
+
+    rows = [f"{i};{i % 2};0,{i};{i},5e-1;0.5;a,{i};{i},1,2;" for i in range(10)]
+    names = "id;truth;near;far;point;text;list;holes"
+    (tmp_path / "a.csv").write_text("\n".join([names, *rows, "9;1;;0;0,5;1;1;0,25"]))
+    table = read_table(tmp_path / "a.csv")
+
+    assert table.column("truth").dtype.kind == "i"
+    np.testing.assert_array_equal(table.column("near"), [i / 10 for i in range(10)] + [np.nan])
+    np.testing.assert_array_equal(table.column("far"), [float(f"{i}.5e-1") for i in range(10)] + [0])
+    np.testing.assert_array_equal(table.column("holes"), [np.nan] * 10 + [0.25])
+    assert table.column("point")[-1] == "0,5"  # both kinds in one column: it is text, and says so where it is used
+    assert table.column("text")[1] == "a,1"
+    assert table.column("list")[1] == "1,1,2"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_an_empty_column_at_the_end_is_left_out(tmp_path, delimiter):
     (tmp_path / "a.csv").write_text("truth,a,\nx,x,\ny,y,\nx,y,\ny,y,\n".replace(",", delimiter))

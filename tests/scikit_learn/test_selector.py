@@ -139,6 +139,16 @@ def test_frozen_members_may_know_classes_that_are_not_in_y():
     assert selector.vote_share(X).shape == (150, 3)
 
 
+def test_probabilities_of_a_member_that_knows_fewer_classes_find_their_columns():
+    two = FrozenEstimator(DecisionTreeClassifier(max_depth=1).fit(X[NUMBERS > 0], NAMES[NUMBERS > 0]))
+
+    selector = small([("two", two)], voting="soft").fit(X, NAMES)
+
+    assert (selector.predict(X) == two.predict(X)).all()
+    assert not selector.out_of_fold_["two"][:, 0].any()
+    assert (selector.out_of_fold_["two"][:, 1:] == two.predict_proba(X)).all()
+
+
 def test_a_member_that_was_fitted_to_places_of_classes_is_named():
     with pytest.raises(ee.InputError, match="'tree0' answers 0, which is none of the classes 'setosa', 'versicolor'"):
         small(frozen(NUMBERS)).fit(X, NAMES)

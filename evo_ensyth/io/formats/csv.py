@@ -1,7 +1,8 @@
 """Tables in text, ``.csv`` and ``.tsv``: a header, then cells separated by commas, semicolons, tabs or bars.
 
-A column is read as whole numbers if all its cells are, then as numbers, otherwise as text; 007 is text. An empty cell
-is a missing value. Nothing but Python's standard library is needed.
+A column is read as whole numbers if all its cells are, then as numbers, otherwise as text; 007 is text. Where cells are
+not separated by commas, 0,5 is a number as well. An empty cell is a missing value. Nothing but Python's standard
+library is needed.
 """
 
 import csv
@@ -37,11 +38,12 @@ def table(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             file.seek(0)
-            reader = csv.reader(file, delimiter=max(DELIMITERS, key=header.count), strict=True)
+            delimiter = max(DELIMITERS, key=header.count)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             names = next(reader, [])
             if not any(name.strip() for name in names) or "\0" in header:
                 raise InputError(f"{path} has no header: the first line names the columns.")
-            columns = [_Column() for _ in names]
+            columns = [_Column(with_commas=delimiter != ",") for _ in names]
             for rows in _chunks(reader, len(names), path):
                 for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
                     column.add(cells)
@@ -73,9 +75,16 @@ def _chunks(reader: Iterator[list[str]], n_columns: int, path: Path) -> Iterator
 
 
 class _Column:
-    """Cells of a column: the different ones and which of them each row has, or numbers if nearly all are different."""
+    """Cells of a column: the different ones and which of them each row has, or numbers if nearly all are different.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    with_commas : bool
+        Whether numbers may be written with a comma, such as 0,5.
+    """
+
+    def __init__(self, *, with_commas: bool = False) -> None:
+        self._with_commas = with_commas
         self._codes: dict[str, int] = {}
         self._rows: list[np.ndarray] = []
         self._are_numbers = False
@@ -111,13 +120,17 @@ class _Column:
         """Numbers, or objects: text, whole numbers beside missing values, and None."""
         if self._are_numbers:
             return np.concatenate(self._rows)
-        different = _typed(list(self._codes))
+        different = _typed(list(self._codes), with_commas=self._with_commas)
         return np.concatenate([different[chunk] for chunk in self._rows]) if self._rows else different
 
 
-def _typed(cells: list[str]) -> np.ndarray:
+def _typed(cells: list[str], *, with_commas: bool) -> np.ndarray:
     """Different cells as whole numbers, numbers or text, with None where there is nothing."""
     given = [cell for cell in cells if cell != ""]
+    if with_commas and any("," in cell for cell in given) and not any("." in cell for cell in given):
+        with_points = [cell.replace(",", ".") for cell in cells]
+        if all(NUMBER.fullmatch(cell) for cell in with_points if cell != ""):
+            return _floats(with_points)
     if given and all(map(is_whole, given)):
         found: list[Any] = [None if cell == "" else int(cell) for cell in cells]
     elif given and all(NUMBER.fullmatch(cell) for cell in given):
