@@ -30,7 +30,7 @@ def by_size_rule(criterion: np.ndarray, costs: np.ndarray, given_up: float = GIV
     """
     order = np.lexsort((criterion, costs))
     cheapest, least = criterion[order[0]], criterion.min()
-    return int(next(i for i in order if criterion[i] <= least + given_up * (cheapest - least)))
+    return int(order[np.argmax(criterion[order] <= least + given_up * (cheapest - least))])
 
 
 def lowest_error(errors: np.ndarray, sizes: np.ndarray) -> int:
@@ -139,13 +139,42 @@ def within_limits(front: Front, objectives: Sequence[str], limits: Mapping[str, 
         nearest = rows[int((np.maximum(excess, 0) / np.where(np.isinf(least), 1, least)).max(axis=1).argmin())]
         told = ", ".join(f"{cost}={nearest[cost]:.12g}" for cost in limits)
         raise InputError(f"no ensemble of this front costs so little; the nearest has {told}.")
-    indices = [int(i) for i in fitting]
-    criteria = np.array([front[i].criterion for i in indices], np.float64)
-    if np.isnan(criteria).any():  # a run of an earlier version
-        return _best(front, indices)
+    criteria, costs = _weighed(front, objectives)
+    return _recommended_of(front, criteria, costs, fitting)
+
+
+def picks_by_cost(front: Front, objectives: Sequence[str], cost: str, most: int = 300) -> list[tuple[float, int]]:
+    """Every limit of a cost that changes what fits, and the index that `within_limits` takes for it, cheapest first.
+
+    Parameters
+    ----------
+    front : Front
+    objectives : sequence of str
+    cost : str
+        A cost, or an objective.
+    most : int
+        Of more limits, so many evenly among them.
+    """
+    values = np.array([ensemble.all_costs[cost] for ensemble in front])
+    limits = np.unique(values)
+    limits = limits[np.unique(np.linspace(0, len(limits) - 1, min(most, len(limits))).round().astype(int))]
+    criteria, costs = _weighed(front, objectives)
+    return [
+        (float(limit), _recommended_of(front, criteria, costs, np.flatnonzero(values <= limit))) for limit in limits
+    ]
+
+
+def _weighed(front: Front, objectives: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """What the size rule weighs: the criterion, and the cost that it is to be kept low; float64 (n,), both."""
     cost = next((name for name in objectives if name != objectives[0]), "n_members")
-    costs = np.array([rows[i].get(cost, front[i].size) for i in indices])
-    return indices[by_size_rule(criteria, costs)]
+    criteria = np.array([ensemble.criterion for ensemble in front], np.float64)
+    return criteria, np.array([ensemble.all_costs.get(cost, ensemble.size) for ensemble in front])
+
+
+def _recommended_of(front: Front, criteria: np.ndarray, costs: np.ndarray, indices: np.ndarray) -> int:
+    if np.isnan(criteria[indices]).any():  # a run of an earlier version
+        return _best(front, indices.tolist())
+    return int(indices[by_size_rule(criteria[indices], costs[indices])])
 
 
 def at_knee(front: Front, objectives: Sequence[str]) -> int:

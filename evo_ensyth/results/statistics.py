@@ -3,11 +3,14 @@
 Importing scipy takes up to a second, so each function does it when it is asked.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 LEVEL = 0.95
 
 
+@lru_cache(1 << 16)  # reports ask for the same ones again and again, and scipy takes a millisecond
 def interval(errors: int, n_samples: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for an error rate.
 
