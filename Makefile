@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick coverage check tree docs figures install clean
+.PHONY: search test quick coverage check tree docs figures vega install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -36,6 +36,9 @@ check: .venv/installed-dev  ## lint, types, import contracts, floors, spelling a
 
 figures: .venv/installed  ## docs/benchmarks.md from the stored figures
 	@$(BIN)/python benchmarks/figures.py
+
+vega:  ## fetch Vega-Lite, which draws the charts of front.html, from npm into the package
+	@$(PYTHON) docs/fetch_vega.py
 
 tree: .venv/installed-dev  ## the rooms of the package, floor by floor
 	@$(BIN)/python docs/tree.py
