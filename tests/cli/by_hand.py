@@ -26,7 +26,7 @@ ENSEMBLE_KEYS = [
     "indices", "members", "search", "test", "search_errors", "test_errors", "search_interval", "test_interval",
     "optimism", "intervals", "criterion", "voting", "costs", "discordant", "comparisons", "warnings",
 ]  # fmt: skip
-RUN_FOLDER = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
+RUN_FOLDER = ["front.csv", "front.html", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 

@@ -12,7 +12,7 @@ def test_runs_of_one_problem_are_compared(call, npz, arrays, tmp_path):
     said = call("compare", "run1", "run2", "run3", "--out", "both")
     assert said.status == 0
     assert "votes: 4 fronts" in said.out
-    assert "written to both: front.png, front.svg, report.md" in said.out
+    assert "written to both: front.html, front.png, front.svg, report.md" in said.out
     page = (tmp_path / "both" / "report.md").read_text()
     for text in ("| nsga2 | 1 |", "| random | 2 |", "| random | 3 |", "| backward_elimination | 1 |"):
         assert text in page
@@ -26,7 +26,12 @@ def test_each_comparison_has_a_folder_of_its_own(call, npz, arrays, tmp_path):
     for folder in ("runs/votes/comparison", "runs/votes/comparison.2"):
         said = call("compare", "run", "--quiet")
         assert (said.status, said.out, said.err) == (0, f"{folder}\n", "")
-        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == ["front.png", "front.svg", "report.md"]
+        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == [
+            "front.html",
+            "front.png",
+            "front.svg",
+            "report.md",
+        ]
 
 
 def test_runs_that_cannot_be_compared_are_refused(refused, call, npz, arrays, tmp_path):

@@ -264,4 +264,9 @@ def test_the_edges_work_from_end_to_end(call, npz, what, goal, tmp_path):
     assert said.status == 0, said.err
     check_run(said.json, path)
     assert call("compare", "run", "--out", "compared", "--quiet").status == 0
-    assert sorted(p.name for p in (tmp_path / "compared").iterdir()) == ["front.png", "front.svg", "report.md"]
+    assert sorted(p.name for p in (tmp_path / "compared").iterdir()) == [
+        "front.html",
+        "front.png",
+        "front.svg",
+        "report.md",
+    ]

@@ -399,7 +399,7 @@ def test_samples_of_a_split_that_is_not_there_are_refused():
 def test_it_is_saved_in_a_new_folder_and_read_again(found, tmp_path):
     folder = found.save(tmp_path / "run")
     assert folder == tmp_path / "run"
-    names = ["front.csv", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
+    names = ["front.csv", "front.html", "front.png", "front.svg", "history.csv", "report.md", "run.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert read_run(folder) == found
     with pytest.raises(InputError, match="run"):

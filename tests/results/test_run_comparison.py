@@ -51,7 +51,7 @@ def test_all_fronts_are_drawn_on_the_axes_given(runs):
 def test_pictures_and_a_page_are_written_into_a_new_folder(runs, tmp_path):
     folder = RunComparison(runs).save(tmp_path / "compared")
     assert folder == tmp_path / "compared"
-    assert sorted(path.name for path in folder.iterdir()) == ["front.png", "front.svg", "report.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["front.html", "front.png", "front.svg", "report.md"]
     assert "| random | 2 |" in (folder / "report.md").read_text()
     with pytest.raises(InputError, match="compared"):
         RunComparison(runs).save(folder)

@@ -172,5 +172,5 @@ def test_a_readers_own_style_does_not_break_the_picture():
 )
 def test_any_run_can_be_drawn_and_written_down(tmp_path, options):
     write_report([facts(**options).main], tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["front.png", "front.svg", "report.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["front.html", "front.png", "front.svg", "report.md"]
     assert "None" not in texts((tmp_path / "front.svg").read_bytes())
