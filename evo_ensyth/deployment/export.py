@@ -194,6 +194,8 @@ def _found_pool(run: Run, pool: Pool | str | Path | None) -> tuple[Pool, StoredP
         stored = workspace.named_pool(str(pool))
         return stored.pool, stored
     how = {name: run.source[name] for name in ("test_share", "split_seed") if name in run.source}
+    if run.n_test is None:
+        how["test_share"] = 0.0
     return workspace.load_problem(pool, **how).pool, None
 
 

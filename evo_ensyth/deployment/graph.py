@@ -86,4 +86,7 @@ def finished(tape: GraphTape) -> ir.Model:
             common.ClearMetadataAndDocStringPass(),
         ]
     )
-    return once(model).model
+    model = once(model).model
+    for value in (*model.graph.initializers.values(), *(value for node in model.graph for value in node.outputs)):
+        value.metadata_props.clear()  # exporters leave there how they were called
+    return model
