@@ -4,9 +4,10 @@
 
 Probabilities are read from files that are mapped into memory, as a pool's are. Each way grows an ensemble by the member
 that does best, with replacement where it is Caruana's; NSGA-II evolves ensembles of all sizes. The alternative judges
-one candidate after another on mean probabilities, as AutoGluon's ensemble selection does; it must count the same errors
-before a time is printed. Probabilities are drawn as multiples of 2^-14, whose sums are exact in floats too. The peak is
-the resident memory that the system reports for a process that only searches.
+one candidate after another on mean probabilities and goes back to its best round, as AutoGluon's ensemble selection
+does; the others must choose the same members and count the same errors before a time is printed. Probabilities are
+drawn as multiples of 2^-14, whose sums are exact in floats too. The peak is the resident memory that the system reports
+for a process that only searches.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.selectors.evolutionary.nsga2 import NSGA2
 
 STEPS = 2**14
+LEAST_SHARE = 1e-15  # of which a logarithm is taken
 ROUNDS = 20
 BUDGET, SMALL_BUDGET = 200_000, 2_000  # ensembles that NSGA-II judges
 SMALL_POOL = (64, 1_000, 10)
@@ -75,35 +77,62 @@ def given(votes: Votes, rule: str, member: int) -> np.ndarray:
     return share * (votes.y_pred[member][:, None] == np.arange(votes.n_classes)) + (1 - share) * probabilities
 
 
-def one_by_one(votes: Votes, added: Callable[[int], np.ndarray], rounds: int, candidates: int) -> list[int]:
-    """Errors of the best candidate of each round, judged one after another on sums, as AutoGluon does on means."""
-    total, errors = np.zeros((votes.n_samples, votes.n_classes), np.float32), []
+# Errors of each candidate's ensemble, once the members in a list have been chosen: the way that is timed.
+Judge = Callable[[list[int]], np.ndarray]
+
+
+def caruana(judge: Judge, for_truth: np.ndarray, rounds: int) -> tuple[list[int], int]:
+    """Caruana's selection as AutoGluon 1.6 does it: the members in their order up to the best round, and its errors.
+
+    Of candidates with the same errors, one that was chosen before comes first, then the lowest log loss, then the
+    first, where AutoGluon draws. On the small pool, its `EnsembleSelection` (1.6.3) chose the same members by accuracy.
+    ``for_truth``, (n_candidates, n_samples), is what candidates add to the true class.
+    """
+    order: list[int] = []
+    errors: list[int] = []
     for _ in range(rounds):
+        lost = judge(order)
+        tied = np.flatnonzero(lost == lost.min())
+        chosen = np.intersect1d(tied, order).astype(np.int64)
+        tied = chosen if len(chosen) else tied
+        if len(tied) > 1:
+            shares = (for_truth[order].sum(axis=0) + for_truth[tied]) / (len(order) + 1)
+            tied = tied[[np.log(np.maximum(shares, LEAST_SHARE)).sum(axis=1).argmax()]]
+        order.append(int(tied[0]))
+        errors.append(int(lost.min()))
+    best = errors.index(min(errors))
+    return order[: best + 1], errors[best]
+
+
+def one_by_one(votes: Votes, added: Callable[[int], np.ndarray], candidates: int) -> Judge:
+    """One candidate after another on sums, as AutoGluon does on means."""
+    total = np.zeros((votes.n_samples, votes.n_classes), np.float32)
+
+    def judge(order: list[int]) -> np.ndarray:
+        if order:
+            total[:] += added(order[-1])
         lost = [np.count_nonzero((total + added(j)).argmax(axis=1) != votes.y_true) for j in range(candidates)]
-        total += added(int(np.argmin(lost)))
-        errors.append(int(min(lost)))
-    return errors
+        return np.array(lost)
+
+    return judge
 
 
-def all_at_once(votes: Votes, table: np.ndarray, rounds: int) -> list[int]:
+def all_at_once(votes: Votes, table: np.ndarray) -> Judge:
     """The same in one numpy line a round; ``table``, (n_members, n_samples, n_classes), holds what members add."""
-    total, errors = np.zeros(table.shape[1:], np.float32), []
-    for _ in range(rounds):
-        lost = np.count_nonzero((total + table).argmax(axis=2) != votes.y_true, axis=1)
-        total += table[lost.argmin()]
-        errors.append(int(lost.min()))
-    return errors
+    total = np.zeros(table.shape[1:], np.float32)
+
+    def judge(order: list[int]) -> np.ndarray:
+        if order:
+            total[:] += table[order[-1]]
+        return np.count_nonzero((total + table).argmax(axis=2) != votes.y_true, axis=1)
+
+    return judge
 
 
-def by_ballots(ballots: Ballots, rounds: int, candidates: int) -> list[int]:
+def by_ballots(ballots: Ballots, candidates: int) -> Judge:
     """The same on ballots."""
-    multiset, errors = np.zeros(ballots.n_members, np.int64), []
     movers = np.arange(candidates)
-    for _ in range(rounds):
-        lost = ballots.joined_errors(multiset, movers)
-        multiset[lost.argmin()] += 1
-        errors.append(int(lost.min()))
-    return errors
+    return lambda order: ballots.joined_errors(np.bincount(order, minlength=ballots.n_members), movers)
 
 
 def grown(ballots: Ballots, loss: str, rounds: int) -> int:
@@ -153,16 +182,21 @@ def small_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
     rows: list[list[Value]] = []
     for rule in LABEL_SHARES:
         ballots, table = ballots_of(votes, rule), np.stack([given(votes, rule, i) for i in range(n_members)])
-        ways: dict[str, Callable[[], object]] = {
-            "Caruana's, one by one as in AutoGluon": lambda table=table: one_by_one(  # type: ignore[misc]
-                votes, table.__getitem__, ROUNDS, n_members
+        for_truth = table[:, np.arange(n_samples), votes.y_true]
+        judges: dict[str, Callable[[], Judge]] = {
+            "one by one as in AutoGluon": lambda table=table: one_by_one(  # type: ignore[misc]
+                votes, table.__getitem__, n_members
             ),
-            "Caruana's, numpy, a round at once": lambda table=table: all_at_once(votes, table, ROUNDS),  # type: ignore[misc]
-            "Caruana's, ballots": lambda ballots=ballots: by_ballots(ballots, ROUNDS, n_members),  # type: ignore[misc]
+            "numpy, a round at once": lambda table=table: all_at_once(votes, table),  # type: ignore[misc]
+            "ballots": lambda ballots=ballots: by_ballots(ballots, n_members),  # type: ignore[misc]
+        }
+        ways: dict[str, Callable[[], object]] = {
+            f"Caruana's, {name}": lambda judge=judge, for_truth=for_truth: caruana(judge(), for_truth, ROUNDS)  # type: ignore[misc]
+            for name, judge in judges.items()
         }
         answers = [work() for work in ways.values()]
         if answers.count(answers[0]) < len(ways):
-            sys.exit(f"the ways of selecting by {rule} votes count other errors")
+            sys.exit(f"the ways of selecting by {rule} votes choose other members or count other errors")
         for loss in ("errors", "smoothed", "spherical", "brier"):
             ways[f"greedy by {loss}, ballots"] = lambda ballots=ballots, loss=loss: grown(  # type: ignore[misc]
                 ballots, loss, ROUNDS
@@ -186,11 +220,14 @@ def large_pool(votes: Votes, rounds: int) -> list[list[Value]]:
         start = time.perf_counter()
         ballots = ballots_of(votes, rule)
         rows.append([rule, "laid out", time.perf_counter() - start, None])
+        samples = np.arange(votes.n_samples)
+        for_truth = np.stack([given(votes, rule, j)[samples, votes.y_true] for j in range(few)])
         start = time.perf_counter()
-        reference = one_by_one(votes, lambda member, rule=rule: given(votes, rule, member), 2, few)  # type: ignore[misc]
+        judge = one_by_one(votes, lambda member, rule=rule: given(votes, rule, member), few)  # type: ignore[misc]
+        reference = caruana(judge, for_truth, 2)
         took = time.perf_counter() - start
-        if by_ballots(ballots, 2, few) != reference:
-            sys.exit(f"ballots of {rule} votes count other errors")
+        if caruana(by_ballots(ballots, few), for_truth, 2) != reference:
+            sys.exit(f"ballots of {rule} votes choose other members or count other errors")
         rows.append([rule, "one by one as in AutoGluon", took, 2 * few / took])
         start = time.perf_counter()
         ballots.brier_losses(np.eye(votes.n_members, dtype=bool)[:1])
