@@ -4,9 +4,10 @@
 
 The alternatives are a one-hot matrix product, a compiled loop and, for a pool too large for one-hot tables, bincounts
 in pieces that stay in the cache. All judge the same subsets on one thread and must count the same errors before a time
-is printed. Soft and half votes, sums of probabilities, are compared with Caruana's selection as AutoGluon does it. The
-pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one
-of two similar classes, as with real networks.
+is printed. Ties by log-odds and by scores are compared with ties to the lowest class, and must count the errors of
+their own predictions. Soft and half votes, sums of probabilities, are compared with Caruana's selection as AutoGluon
+does it. The pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one of
+two similar classes, as with real networks.
 """
 
 import os
@@ -24,14 +25,16 @@ from ballots import SMALL_POOL as SOFT_POOL
 from ballots import small_pool as soft_and_half
 from output import Output, Sheet, Value, arguments
 
+from evo_ensyth import voting
 from evo_ensyth.engine import BitPlanes
-from evo_ensyth.pool import Votes
+from evo_ensyth.pool import Scores, Votes
 
 POOLS = ((36, 5_000, 10), (200, 10_000, 10))
 LARGE_POOL = (1_000, 50_000, 100)
 LARGE_SIZES = (20, 500)
 PIECE = 512  # samples: with 100 classes, their counts take 400 kB
 REPEATS = 7
+BREAKERS = ("lowest", "log_odds", "scores")
 
 
 def draw_votes(n_members: int, n_samples: int, n_classes: int, seed: int = 0) -> Votes:
@@ -128,6 +131,8 @@ def main() -> None:
         for shape in POOLS:
             out.show(small_pool(*shape))
         out.show(large_pool(*LARGE_POOL))
+        for shape in POOLS:
+            out.show(ties(*shape))
         out.show(soft_and_half(*SOFT_POOL))
 
 
@@ -177,6 +182,44 @@ def large_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
         f"{n_members:,} members, {n_samples:,} samples, {n_classes} classes; "
         f"{len(planes.words) * 8 / 1e6:,.0f} MB of bit planes",
         {"members of a subset": "", "bincounts, us": ",.0f", "bit planes, us": ",.1f", "times the bincounts": ",.0f"},
+        rows,
+    )
+
+
+def ties(n_members: int, n_samples: int, n_classes: int) -> Sheet:
+    """Time of errors and of neighbours, by what breaks ties and by the size of the subsets."""
+    drawn = draw_votes(n_members, n_samples, n_classes)
+    rng = np.random.default_rng(1)
+    scores = rng.random((n_members, n_samples, n_classes), np.float32)
+    np.put_along_axis(scores, drawn.y_pred[:, :, None].astype(np.int64), np.float32(1.5), axis=2)
+    given = Scores(scores / scores.sum(axis=2, keepdims=True), drawn.y_true, "search")
+    votes = Votes(drawn.y_pred, drawn.y_true, n_classes, "search", lambda: given)
+    tallies = {name: voting.fit(voting.load("plurality", {"ties": name}), votes).tally(votes) for name in BREAKERS}
+    rows: list[list[Value]] = []
+    for size in (2, 3, 8, 9, 18, 19, n_members * 7 // 10):
+        subsets = np.argsort(rng.random((128, n_members)), axis=1) < size
+        few, us, of_neighbours = subsets[:4], {}, {}
+        for name, tally in tallies.items():
+            wrong = np.count_nonzero(tally.predictions(few) != votes.y_true, axis=1)
+            if not np.array_equal(tally.errors(few), wrong):
+                sys.exit(f"ties by {name}: errors are not those of the predictions")
+            us[name] = best_time(lambda tally=tally, subsets=subsets: tally.errors(subsets))[0] * 1e6 / len(subsets)  # type: ignore[misc]
+            of_neighbours[name] = best_time(lambda tally=tally, few=few: tally.neighbour_errors(few[0]))[0]  # type: ignore[misc]
+        counts = np.sort([[np.bincount(c, minlength=n_classes) for c in votes.y_pred[s].T] for s in few], axis=2)
+        ratios = [times[name] / times["lowest"] for times in (us, of_neighbours) for name in BREAKERS[1:]]
+        rows.append([size, np.mean(counts[:, :, -1] == counts[:, :, -2]), us["lowest"], *ratios])
+    return Sheet(
+        f"Ties of plurality, {n_members} members, {n_samples:,} samples, {n_classes} classes: "
+        "multiples of the time with ties to the lowest class",
+        {
+            "members of a subset": "d",
+            "tied samples": ".1%",
+            "lowest class, us": ",.2f",
+            "log-odds": ".1f",
+            "scores": ".1f",
+            "neighbours, log-odds": ".1f",
+            "neighbours, scores": ".1f",
+        },
         rows,
     )
 

@@ -58,9 +58,11 @@ def test_all_subsets_vote_as_plain_loops_do(kind, holes, seed):
     assert (counted.errors(subsets) != plain).any()  # ties are broken otherwise than by the lowest class
 
 
-def test_neighbours_and_swaps_are_those_counted_one_by_one():
-    y_pred, y_true, rng = drawn(5)
-    weights = cases("labels", y_pred, rng)
+@pytest.mark.parametrize("kind", ["labels", "scores"])
+@pytest.mark.parametrize("holes", [0.0, 0.4])
+def test_neighbours_and_swaps_are_those_counted_one_by_one(kind, holes):
+    y_pred, y_true, rng = drawn(5, holes=holes)
+    weights = cases(kind, y_pred, rng)
     counted = tally(y_pred, y_true, *weights)
     for subset in ([1, 0, 0, 0, 0, 0], [1, 1, 0, 1, 0, 0], [1, 1, 1, 1, 1, 0]):
         subset = np.array(subset, bool)

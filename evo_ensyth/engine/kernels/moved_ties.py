@@ -1,7 +1,8 @@
 """Errors of all neighbours of a subset where a second sum breaks ties; see `neighbours` and `ties`.
 
-Two pairs of tables tell, for each vote that joins or leaves, which samples are lost and which are lost or tied. Those
-in the second and not in the first are settled for each mover, from the votes and second sums before its move.
+Two pairs of tables tell, for each vote that joins or leaves, which samples are lost and which are lost or tied. Where
+they differ for some move, a sample is *close*: it is judged for all movers at once, from the votes and second sums
+before their moves. All other samples are counted on the bit planes.
 """
 
 import numpy as np
@@ -10,18 +11,17 @@ from evo_ensyth.engine.kernels.bits import UNIT, WORDS, bits_set, largest_step, 
 from evo_ensyth.engine.kernels.compiler import compiled
 from evo_ensyth.engine.kernels.counting import counter_bits, live_slots
 from evo_ensyth.engine.kernels.neighbours import after_move, count_slots, tabulate, take_away
-from evo_ensyth.engine.kernels.ties import BIT, OFFSET, add_sums
+from evo_ensyth.engine.kernels.ties import BIT, OFFSET
 
 JOINING, LEAVING = 0, 1
 
 
 @compiled
 def room_for_settling(first_slot, n_bits):
-    """Allocate what `prepare` fills: counters, tables, and the votes and second sums of the samples of a unit."""
+    """Allocate what `prepare` fills: counters, tables, ties of no rival and of all, and a level."""
     n = largest_step(first_slot)
     lost, reached = (room(n), room(n)), (room(n), room(n))
-    ties = np.zeros(n * WORDS, np.uint64), np.empty(n * WORDS, np.uint64)
-    return room(n * n_bits), lost, reached, ties, room(n), (np.zeros(n * UNIT, np.int64), np.zeros(n * UNIT, np.int64))
+    return room(n * n_bits), lost, reached, (np.zeros(n * WORDS, np.uint64), np.empty(n * WORDS, np.uint64)), room(n)
 
 
 @compiled
@@ -35,7 +35,7 @@ def close_samples(lost, reached, n_slots, close):
 
 @compiled
 def prepare(counters, n_bits, lost, reached, ties, level, n_slots, n_samples):
-    """Fill the tables; return the samples that are lost, and lost or tied, without a move, and those to be settled.
+    """Fill the tables; return the samples that are lost without a move, and those that are close.
 
     ``ties`` are those of no rival, and working memory for those of all. Only the first ``n_samples`` positions count.
     """
@@ -47,63 +47,69 @@ def prepare(counters, n_bits, lost, reached, ties, level, n_slots, n_samples):
             everybody[slot * WORDS + word] = bits
     lost_now = tabulate(counters, 0, nobody, 0, n_slots, n_bits, lost[JOINING], lost[LEAVING], level)
     reached_now = tabulate(counters, 0, everybody, 0, n_slots, n_bits, reached[JOINING], reached[LEAVING], level)
-    return lost_now, reached_now, close_samples(lost, reached, n_slots, reached_now & ~lost_now)
+    return lost_now, close_samples(lost, reached, n_slots, reached_now & ~lost_now)
 
 
 @compiled
-def add_all_sums(second, unit, slot_0, n_slots, members, close, counts, sums):
-    """Add up votes and second sums of the slots of each close sample of a unit."""
+def signed_weights(second, leaves):
+    """What the move of each member adds to counts, and its weights times that: int64, (3, n_members)."""
+    signs = np.empty((3, leaves.size), np.int64)
+    for member in range(leaves.size):
+        signs[0, member] = -1 if leaves[member] else 1
+        signs[1, member] = signs[0, member] * second[1][member]
+        signs[2, member] = signs[0, member] * second[2][member]
+    return signs
+
+
+@compiled
+def judge_close(second, unit, slot_0, n_slots, members, close, ties, signs, errors):
+    """Add to the errors of each member the close samples of a unit that are lost once it has moved.
+
+    ``ties`` are those of all slots; rivals with a bit there win if the second sums are equal, too.
+    """
+    slots, label_weights, score_weights, shares = second
+    counts, lost = np.empty(n_slots + 1, np.int64), np.empty(errors.size, np.int64)  # the last count is of all others
     for word in range(WORDS):
         bits = close[word]
         while bits:
             bit = bits & (~bits + BIT)
             bits ^= bit
             place = word * 64 + np.int64(bits_set(bit - BIT))
-            at, row, base = unit * UNIT + place, slot_0 * UNIT + place, place * n_slots
-            counts[base : base + n_slots] = 0
-            sums[base : base + n_slots] = 0
-            add_sums(second, at, row, n_slots, members, members.size, counts, sums, base)
-
-
-@compiled
-def is_lost(
-    second, at, row, n_slots, counts, sums, base, member, sign, ties, word, bit
-):  # fmt: skip
-    """Whether the truth loses a tie after a member joins, sign 1, or leaves, sign -1.
-
-    ``counts`` and ``sums`` are those before, from ``base`` on. ``ties[word + 8 * slot] & bit`` is set where the rival
-    wins if the second sums are equal.
-    """
-    slots, label_weights, score_weights, shares = second
-    voted = np.int64(slots[at, member])
-    truth = counts[base] + sign * np.int64(voted == 0)
-    for slot in range(1, n_slots):
-        if counts[base + slot] + sign * np.int64(voted == slot) == truth:
-            change = np.int64(voted == 0) - np.int64(voted == slot)
-            ours = sums[base] - sums[base + slot] + sign * change * label_weights[member]
-            if shares.shape[0]:
-                more = np.int64(shares[row, member]) - np.int64(shares[row + slot * UNIT, member])
-                ours += sign * score_weights[member] * more
-            if ours < 0 or (ours == 0 and ties[word + slot * WORDS] & bit):
-                return True
-    return False
-
-
-@compiled
-def count_lost(second, unit, slot_0, n_slots, counts, sums, member, sign, ties, tied):
-    """Number of tied samples of a unit that are lost after a member moves; see `is_lost`."""
-    n = 0
-    for word in range(WORDS):
-        bits = tied[word]
-        while bits:
-            bit = bits & (~bits + BIT)
-            bits ^= bit
-            place = word * 64 + np.int64(bits_set(bit - BIT))
-            at, row, base = unit * UNIT + place, slot_0 * UNIT + place, place * n_slots
-            n += is_lost(
-                second, at, row, n_slots, counts, sums, base, member, sign, ties, slot_0 * WORDS + word, bit
-            )  # fmt: skip
-    return n
+            at, row = unit * UNIT + place, slot_0 * UNIT + place
+            counts[:] = 0
+            for i in range(members.size):
+                counts[min(np.int64(slots[at, np.uint64(members[i]) >> OFFSET]), n_slots)] += 1
+            lost[:] = 0
+            for slot in range(1, n_slots):
+                behind = counts[slot] - counts[0]
+                if behind < -1:
+                    continue
+                ours, least = 0, np.int64((ties[(slot_0 + slot) * WORDS + word] & bit) != 0)
+                for i in range(members.size):
+                    member = np.uint64(members[i]) >> OFFSET
+                    own = slots[at, member]
+                    ours += label_weights[member] * (np.int64(own == 0) - np.int64(own == slot))
+                if shares.shape[0]:
+                    for i in range(members.size):
+                        member = np.uint64(members[i]) >> OFFSET
+                        more = np.int64(shares[row, member]) - np.int64(shares[row + slot * UNIT, member])
+                        ours += score_weights[member] * more
+                    for member in range(errors.size):
+                        own = slots[at, member]
+                        more = np.int64(shares[row, member]) - np.int64(shares[row + slot * UNIT, member])
+                        change = np.int64(own == 0) - np.int64(own == slot)
+                        after = behind - change * signs[0, member]
+                        then = ours + change * signs[1, member] + more * signs[2, member]
+                        lost[member] |= np.int64(after > 0) | (np.int64(after == 0) & np.int64(then < least))
+                else:
+                    for member in range(errors.size):
+                        own = slots[at, member]
+                        change = np.int64(own == 0) - np.int64(own == slot)
+                        after = behind - change * signs[0, member]
+                        then = ours + change * signs[1, member]
+                        lost[member] |= np.int64(after > 0) | (np.int64(after == 0) & np.int64(then < least))
+            for member in range(errors.size):
+                errors[member] += lost[member]
 
 
 @compiled
@@ -112,11 +118,14 @@ def settled_neighbours(
     n_positions, second,
 ):  # fmt: skip
     """Errors in units ``first`` to ``last - 1`` after each mover joins or leaves; see `neighbours.neighbour_errors`."""
-    errors = np.zeros(movers.size, np.int64)
+    errors, of_close = np.zeros(movers.size, np.int64), np.zeros(n_members, np.int64)
     n_bits = counter_bits(members.size + 1)
     stride = n_members * WORDS
-    counters, lost, reached, free_ties, level, (counts, sums) = room_for_settling(first_slot, n_bits)
-    tied = room(1)
+    counters, lost, reached, free_ties, level = room_for_settling(first_slot, n_bits)
+    voting, closer = np.zeros(n_members, np.bool_), room(1)
+    for member in members:
+        voting[np.uint64(member) >> OFFSET] = True
+    signs = signed_weights(second, voting)
     for unit in range(first, last):
         if left_out < closest[unit]:
             errors += lost_by_all[unit]
@@ -124,19 +133,16 @@ def settled_neighbours(
         slot_0 = first_slot[unit]
         n_slots = live_slots(leads, first_slot, unit, left_out)
         count_slots(words, slot_0 * stride, stride, n_slots, members, counters, n_bits)
-        lost_now, reached_now, close = prepare(
-            counters, n_bits, lost, reached, free_ties, level, n_slots, n_positions - unit * UNIT
-        )
-        store(tied, 0, close)
-        add_all_sums(second, unit, slot_0, n_slots, members, tied, counts, sums)
+        lost_now, close = prepare(counters, n_bits, lost, reached, free_ties, level, n_slots, n_positions - unit * UNIT)
+        store(closer, 0, close)
+        judge_close(second, unit, slot_0, n_slots, members, closer, ties, signs, of_close)
         for i in range(movers.size):
-            kind, at = np.int64(leaves[i]), slot_0 * stride + movers[i]
-            lost_then = after_move(words, at, stride, n_slots, lost[kind], lost_now)
-            tied_then = after_move(words, at, stride, n_slots, reached[kind], reached_now) & ~lost_then
-            store(tied, 0, tied_then)
-            moved = movers[i] >> OFFSET, 1 - 2 * kind
-            errors[i] += popcount(lost_then)
-            errors[i] += count_lost(second, unit, slot_0, n_slots, counts, sums, *moved, ties, tied)
+            table = lost[np.int64(leaves[i])]
+            errors[i] += popcount(
+                after_move(words, slot_0 * stride + movers[i], stride, n_slots, table, lost_now) & ~close
+            )
+    for i in range(movers.size):
+        errors[i] += of_close[np.uint64(movers[i]) >> OFFSET]
     return errors
 
 
@@ -146,11 +152,12 @@ def settled_swaps(
     n_positions, second,
 ):  # fmt: skip
     """Errors in units ``first`` to ``last - 1`` after a joiner replaces a member; see `neighbours.swap_errors`."""
-    errors = np.zeros((members.size, joiners.size), np.int64)
+    errors, of_close = np.zeros((members.size, joiners.size), np.int64), np.empty(n_members, np.int64)
     n_bits = counter_bits(members.size + 1)
     stride = n_members * WORDS
-    counters, lost, reached, free_ties, level, (counts, sums) = room_for_settling(first_slot, n_bits)
-    fewer, tied, others = room(counters.size // WORDS), room(1), np.empty(max(members.size - 1, 0), members.dtype)
+    counters, lost, reached, free_ties, level = room_for_settling(first_slot, n_bits)
+    fewer, closer, others = room(counters.size // WORDS), room(1), np.empty(max(members.size - 1, 0), members.dtype)
+    signs = signed_weights(second, np.zeros(n_members, np.bool_))
     for unit in range(first, last):
         if left_out < closest[unit]:
             errors += lost_by_all[unit]
@@ -162,17 +169,14 @@ def settled_swaps(
             take_away(words, slot_0 * stride + members[i], stride, n_slots, counters, n_bits, fewer)
             others[:i] = members[:i]
             others[i:] = members[i + 1 :]
-            lost_now, reached_now, close = prepare(
+            lost_now, close = prepare(
                 fewer, n_bits, lost, reached, free_ties, level, n_slots, n_positions - unit * UNIT
             )
-            store(tied, 0, close)
-            add_all_sums(second, unit, slot_0, n_slots, others, tied, counts, sums)
+            store(closer, 0, close)
+            of_close[:] = 0
+            judge_close(second, unit, slot_0, n_slots, others, closer, ties, signs, of_close)
             for j in range(joiners.size):
                 at = slot_0 * stride + joiners[j]
                 lost_then = after_move(words, at, stride, n_slots, lost[JOINING], lost_now)
-                tied_then = after_move(words, at, stride, n_slots, reached[JOINING], reached_now) & ~lost_then
-                store(tied, 0, tied_then)
-                moved = joiners[j] >> OFFSET, 1
-                errors[i, j] += popcount(lost_then)
-                errors[i, j] += count_lost(second, unit, slot_0, n_slots, counts, sums, *moved, ties, tied)
+                errors[i, j] += popcount(lost_then & ~close) + of_close[np.uint64(joiners[j]) >> OFFSET]
     return errors

@@ -21,7 +21,7 @@ from evo_ensyth.engine.kernels.counting import (
 )
 
 BIT = np.uint64(1)
-OFFSET = 3  # bits: the offset of a plane is the number of its member times eight
+OFFSET = np.uint64(3)  # bits: the offset of a plane is the number of its member times eight
 
 
 @compiled
@@ -46,28 +46,9 @@ def lost_and_level(words, first, n_slots, n_members, members, size, truth, rival
 
 
 @compiled
-def lead(second, position, row, slot, members, size):
-    """Second sum of the truth less that of a rival's slot, over ``members[:size]``, which are offsets of planes.
-
-    ``row`` is that of the truth's shares.
-    """
-    slots, label_weights, score_weights, shares = second
-    found = 0
-    for i in range(size):
-        own = slots[position, members[i] >> OFFSET]
-        weight = label_weights[members[i] >> OFFSET]
-        found += weight * np.int64(own == 0) - weight * np.int64(own == slot)
-    if shares.shape[0]:
-        for i in range(size):
-            member = members[i] >> OFFSET
-            more = np.int64(shares[row, member]) - np.int64(shares[row + slot * UNIT, member])
-            found += score_weights[member] * more
-    return found
-
-
-@compiled
 def settle(second, ties, first, n_slots, unit, n_positions, level, lost, members, size):
     """Add to ``lost`` the samples on which a rival that draws level wins by the second sum, or equal sums by class."""
+    slots, label_weights, score_weights, shares = second
     for slot in range(1, n_slots):
         for word in range(WORDS):
             bits = level[slot * WORDS + word] & ~lost[word]
@@ -75,11 +56,21 @@ def settle(second, ties, first, n_slots, unit, n_positions, level, lost, members
                 bit = bits & (~bits + BIT)
                 bits ^= bit
                 place = word * 64 + np.int64(bits_set(bit - BIT))
-                if unit * UNIT + place >= n_positions:
+                position, row = unit * UNIT + place, first * UNIT + place
+                if position >= n_positions:
                     break
-                ours = lead(second, unit * UNIT + place, first * UNIT + place, slot, members, size)
-                if ours < 0 or (ours == 0 and ties[(first + slot) * WORDS + word] & bit):
-                    lost[word] |= bit
+                ours = 0  # second sum of the truth less that of the rival
+                for i in range(size):
+                    member = np.uint64(members[i]) >> OFFSET
+                    own = slots[position, member]
+                    ours += label_weights[member] * (np.int64(own == 0) - np.int64(own == slot))
+                if shares.shape[0]:
+                    for i in range(size):
+                        member = np.uint64(members[i]) >> OFFSET
+                        more = np.int64(shares[row, member]) - np.int64(shares[row + slot * UNIT, member])
+                        ours += score_weights[member] * more
+                least = np.int64((ties[(first + slot) * WORDS + word] & bit) != 0)
+                lost[word] |= bit * np.uint64(ours < least)
 
 
 @compiled
@@ -132,14 +123,14 @@ def add_sums(second, at, row, n_slots, members, size, counts, sums, base):
     """Add the votes and second sums of the slots of one sample to ``counts`` and ``sums``, from ``base`` on."""
     slots, label_weights, score_weights, shares = second
     for i in range(size):
-        own = np.int64(slots[at, members[i] >> OFFSET])
+        own = np.int64(slots[at, np.uint64(members[i]) >> OFFSET])
         if own < n_slots:
             counts[base + own] += 1
-            sums[base + own] += label_weights[members[i] >> OFFSET]
+            sums[base + own] += label_weights[np.uint64(members[i]) >> OFFSET]
     if shares.shape[0]:
         for slot in range(n_slots):
             for i in range(size):
-                member = members[i] >> OFFSET
+                member = np.uint64(members[i]) >> OFFSET
                 sums[base + slot] += score_weights[member] * np.int64(shares[row + slot * UNIT, member])
 
 
@@ -162,10 +153,10 @@ def fill_settled_predictions(y_pred, subsets, first_slot, order, second, out):
             add_sums(second, at, slot_0 * UNIT + at % UNIT, n_slots, members, size, counts, sums, 0)
             most, best, label = 1, -1, 0  # where nobody has an answer nothing wins
             for i in range(size):
-                slot = np.int64(second[0][at, members[i] >> OFFSET])
+                slot = np.int64(second[0][at, np.uint64(members[i]) >> OFFSET])
                 if slot >= n_slots or counts[slot] < most:
                     continue
-                own = np.int64(y_pred[members[i] >> OFFSET, order[at]])
+                own = np.int64(y_pred[np.uint64(members[i]) >> OFFSET, order[at]])
                 ahead = best < 0 or counts[slot] > most or sums[slot] > sums[best]
                 if ahead or (sums[slot] == sums[best] and own < label):
                     most, best, label = counts[slot], slot, own
