@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         compare,
         list_runs,
         load,
-        load_problem,
         read_run,
         search,
         write_submission,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from evo_ensyth.selection.constraints import Constraint
     from evo_ensyth.selection.problem import Problem
     from evo_ensyth.selection.run import Progress
+    from evo_ensyth.workspace import load_problem
 
 __version__ = "0.1.0"
 
@@ -66,7 +66,7 @@ _PLACES = {
     "export": "deployment.export",
     "list_runs": "api",
     "load": "api",
-    "load_problem": "api",
+    "load_problem": "workspace",
     "objective": "objectives",
     "read_run": "api",
     "search": "api",

@@ -20,7 +20,7 @@ from evo_ensyth.pool.frames import frame_table, is_frame
 from evo_ensyth.pool.missing import settle
 from evo_ensyth.pool.splitting import check_split
 from evo_ensyth.pool.table_pools import pool_of
-from evo_ensyth.pool.tables import Columns, table_columns
+from evo_ensyth.pool.tables import table_columns
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
 from evo_ensyth.results.run_comparison import RunComparison
@@ -36,7 +36,7 @@ from evo_ensyth.selection.selectors import Selector
 from evo_ensyth.voting import VoteRule
 from evo_ensyth.voting.plurality import Plurality
 
-__all__ = ["build_pool", "compare", "list_runs", "load", "load_problem", "read_run", "search", "write_submission"]
+__all__ = ["build_pool", "compare", "list_runs", "load", "read_run", "search", "write_submission"]
 
 
 def load(
@@ -123,7 +123,7 @@ def load(
             "Pool.from_predictions takes arrays and mappings."
         )
     else:
-        pool = load_problem(
+        pool = workspace.load_problem(
             source,
             test_share=test_share,
             split_seed=split_seed,
@@ -135,47 +135,6 @@ def load(
     for note in pool.notes:
         warnings.warn(note, InputWarning, stacklevel=2)
     return pool
-
-
-def load_problem(
-    source: str | Path,
-    *,
-    test_share: float = 0.5,
-    split_seed: int = 0,
-    missing: str = "refuse",
-    columns: Columns | None = None,
-    test: str | Path | None = None,
-    build: Callable[[str], object] | None = None,
-    trust: bool = False,
-) -> Problem:
-    """Load a problem: a pool with the objectives and the vote rule that its module states.
-
-    Parameters
-    ----------
-    source, test_share, split_seed, missing, trust
-        As for `load`; also the path or dotted name of a problem module.
-    columns : Columns, optional
-        What the columns of a table mean.
-    test : str or Path, optional
-        A table of the test split.
-    build : function of a problem's name, optional
-        Builds the pool of a problem where it is not there yet, such as `build_pool`.
-
-    Raises
-    ------
-    InputError
-        As for `load`.
-    """
-    return workspace.load_problem(
-        source,
-        test_share=test_share,
-        split_seed=split_seed,
-        missing=missing,
-        columns=columns,
-        test=test,
-        build=build,
-        trust=trust,
-    )
 
 
 def search(
@@ -262,7 +221,7 @@ def search(
     4
     """
     if isinstance(problem, str | Path):
-        asked = load_problem(problem)
+        asked = workspace.load_problem(problem)
     elif isinstance(problem, Pool):
         asked = Problem(problem)
     elif isinstance(problem, Problem):

@@ -134,7 +134,7 @@ def test_a_pool_a_problem_a_file_and_its_name_are_searched_alike(npz, arrays, tm
     monkeypatch.chdir(tmp_path)
     path = npz(arrays)
     pool = api.load(path)
-    asked = [pool, Problem(pool), api.load_problem(path), path, str(path), "votes.npz"]
+    asked = [pool, Problem(pool), workspace.load_problem(path), path, str(path), "votes.npz"]
     fronts = [front(api.search(one, selector="forward_greedy", baselines=())) for one in asked]
     assert fronts == [fronts[0]] * len(asked)
     assert list(tmp_path.iterdir()) == [path]  # nothing is written unless asked for
@@ -361,7 +361,7 @@ def test_a_problem_whose_pool_is_missing_is_built_only_if_asked_for(pool_folder,
         (tmp_path / "runs/digits").mkdir(parents=True)
         pool_folder.rename(tmp_path / "runs/digits/pool")
 
-    problem = api.load_problem("digits", build=build)
+    problem = workspace.load_problem("digits", build=build)
     assert (problem.name, len(problem.pool)) == ("digits", 4)
     assert len(api.load("digits")) == 4
 

@@ -128,7 +128,7 @@ def search(
         check_new_folder(out)
     columns = table.columns(members)
     submission = write_submission and Submission(write_submission, Path(target), columns)
-    problem = api.load_problem(
+    problem = workspace.load_problem(
         target,
         test_share=test_share,
         split_seed=split_seed,

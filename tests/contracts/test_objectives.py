@@ -128,10 +128,3 @@ def test_what_it_estimates_is_another_objective_of_the_same_unit(name):
         assert estimated.name != name
         assert estimated.unit == found.unit
         assert not found.counts
-
-
-@each_objective
-def test_it_says_in_one_line_what_it_is(name):
-    line = objectives.describe()[name]
-    assert 15 <= len(line) <= 110
-    assert line.endswith(".")

@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import ballots
 from oracles import votes as naive
 from oracles.vote_rules import predictions_of_all, sums, winner
-from settings import refused
 
 from evo_ensyth import objectives, voting
 from evo_ensyth.deployment.ensemble_graph import ensemble_graph
@@ -339,29 +338,6 @@ def test_what_adds_something_else_is_refused():
 
 def test_where_no_member_earns_a_weight_all_get_the_same():
     assert voting.fit(Odd((0.0, 0.0, 0.0)), drawn(3)).of(np.ones(3, bool)).weights.label == (1, 1, 1)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_setting_is_checked_and_named_when_it_is_refused(name):
-    rule = type(voting.load(name))
-    for field, value in refused(rule):
-        with pytest.raises(InputError, match=rf"^{rule.__name__}: {field} is .*; it must be "):
-            voting.load(name, {field: value})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_says_in_one_line_what_it_is(name):
-    line = voting.describe()[name]
-    assert 20 <= len(line) <= 110
-    assert line.endswith(".")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_name_class_and_instance_are_the_same_rule(name):
-    rule = voting.load(name)
-    assert getattr(voting, type(rule).__name__) is type(rule)
-    assert voting.load(type(rule)) == rule
-    assert voting.load(rule) is rule
 
 
 def test_an_unknown_name_or_setting_is_refused():

@@ -1,7 +1,6 @@
 """Building: one small pool, against itself after every kind of interruption."""
 
 import copy
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from digests import contents
 from safetensors.numpy import load_file
 from torch import nn
 
@@ -95,12 +95,6 @@ RECIPE = Recipe(
     controls=(Wrapped(Smallest()),),
 )
 MEMBERS = [f"smallest-{share}-set{number}" for share in ("0.3", "0.6") for number in (1, 2, 3)]
-
-
-def contents(folder):
-    """Digest of every file below a folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")

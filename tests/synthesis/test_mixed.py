@@ -1,10 +1,10 @@
 """Pools of several methods: the mixed recipe for digits with short training, and methods one after the other."""
 
-import hashlib
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 import pytest
+from digests import contents
 from safetensors.numpy import load_file
 
 from evo_ensyth import workspace
@@ -44,12 +44,6 @@ def shortened(value):
 
 
 RECIPE = replace(shortened(workspace.problem_module("digits_mixed").recipe()), n_calibration=100)
-
-
-def contents(folder):
-    """Digest of every file below a folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
