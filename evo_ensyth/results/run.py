@@ -15,6 +15,7 @@ from evo_ensyth.results.comparison import Caution, compare
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.front_members import FrontMembers
 from evo_ensyth.results.metric import Metric
 from evo_ensyth.results.pick import pick
 
@@ -75,6 +76,8 @@ class Run:
         Where it was read from.
     metrics : tuple of Metric
         The recommended ensemble by each objective that is neither about errors nor a cost.
+    front_members : FrontMembers, optional
+        The members that occur on the front, of very many the most frequent; None in runs of earlier versions.
     """
 
     problem: str
@@ -109,6 +112,7 @@ class Run:
     command: str | None = None
     folder: str | None = field(default=None, compare=False)
     metrics: tuple[Metric, ...] = ()
+    front_members: FrontMembers | None = None
 
     def __post_init__(self) -> None:
         self._check()
@@ -259,6 +263,7 @@ class Run:
             "recommended_index": self.recommended_index,
             "estimate": None if self.estimate is None else self.estimate.to_dict(),
             "metrics": [metric.to_dict() for metric in self.metrics],
+            "front_members": None if self.front_members is None else self.front_members.to_dict(),
             "recommended": self.recommended.to_dict(),
             "front": _front(self.front),
             "baselines": [_front(front) for front in self.baselines],

@@ -13,11 +13,14 @@ from evo_ensyth.objectives import judge
 from evo_ensyth.results.comparison import count_discordant
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.front import Front
+from evo_ensyth.results.front_members import FrontMembers
 from evo_ensyth.results.resampling import cluster_intervals
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import criterion
 from evo_ensyth.selection.selectors import Selector
+
+MOST_MEMBERS = 60  # of a front, that are evaluated alone and in pairs
 
 
 def judged_fronts(
@@ -51,6 +54,30 @@ def judged_fronts(
             ended_by=evaluator.budget.ended_by,
         )
     return fronts, next(ensembles), next(ensembles)
+
+
+def members_of_front(problem: Problem, subsets: np.ndarray, recommended: int) -> FrontMembers:
+    """Evaluate the members of a front alone and in pairs; of very many, the recommended and the most frequent ones.
+
+    Parameters
+    ----------
+    problem : Problem
+    subsets : bool, (n_ensembles, n_members)
+    recommended : int
+        Row of the recommended ensemble.
+    """
+    counts = subsets.sum(axis=0)
+    frequent = np.lexsort((-counts, ~subsets[recommended]))
+    where = np.sort(frequent[: min(MOST_MEMBERS, np.count_nonzero(counts))])
+    y_pred, members = problem.search.y_pred[where], problem.pool.members
+    return FrontMembers(
+        indices=tuple(where.tolist()),
+        names=tuple(members.names[i] for i in where),
+        search_errors=tuple(problem.search.member_errors[where].tolist()),
+        test_errors=tuple(problem.test.member_errors[where].tolist()) if problem.test else None,
+        costs={name: tuple(map(float, values[where])) for name, values in members.costs.items()},
+        n_differ=tuple(tuple(np.count_nonzero(y_pred[:i] != row, axis=1).tolist()) for i, row in enumerate(y_pred)),
+    )
 
 
 def _ensembles(problem: Problem, on_search: Ensembles, on_test: Ensembles | None) -> list[Ensemble]:

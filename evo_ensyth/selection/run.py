@@ -25,7 +25,7 @@ from evo_ensyth.selection.budget import LEAST_PATIENCE, PATIENCE, Budget, Search
 from evo_ensyth.selection.constraints import violated
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
-from evo_ensyth.selection.fronts import judged_fronts
+from evo_ensyth.selection.fronts import judged_fronts, members_of_front
 from evo_ensyth.selection.interruption import Interrupted, Interruption, heeded
 from evo_ensyth.selection.metrics import judged_by_metrics
 from evo_ensyth.selection.problem import Problem
@@ -169,6 +169,7 @@ def run(
                 estimate = _estimate(problem, recommend_by, subsets[index], n_folds, searched[shown])
         fronts, single_best, whole_pool = judged_fronts(problem, shown, in_order, searched)
         metrics = judged_by_metrics(problem, subsets[index])
+        front_members = members_of_front(problem, subsets, index)
     if kept is not None and kept is not scratch:
         kept.clear()
     front = fronts.pop(shown)
@@ -189,6 +190,7 @@ def run(
         recommend_by=recommend_by,
         estimate=estimate,
         metrics=metrics,
+        front_members=front_members,
         vote=problem.fitted_vote.in_words,
         single_best=single_best,
         whole_pool=whole_pool,

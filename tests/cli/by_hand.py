@@ -15,8 +15,8 @@ RUN_KEYS = [
     "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit", "patience",
     "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point", "n_members", "n_search",
     "n_test", "recommend_by", "recommended_index",
-    "estimate", "metrics", "recommended", "front", "baselines", "single_best", "whole_pool", "lowest_errors",
-    "parent_costs", "fingerprints", "source", "classes", "versions",
+    "estimate", "metrics", "front_members", "recommended", "front", "baselines", "single_best", "whole_pool",
+    "lowest_errors", "parent_costs", "fingerprints", "source", "classes", "versions",
 ]  # fmt: skip
 FRONT_KEYS = [
     "selector", "settings", "leading", "n_evaluations", "seconds", "seconds_compiling", "ended_by", "hypervolume",
@@ -68,6 +68,7 @@ def check_run(run: dict, path: Path, costs: dict[str, np.ndarray] | None = None,
     for reference in ("single_best", "whole_pool"):
         _check_ensemble(run, run[reference], splits, n_classes, costs or {})
     _check_comparisons(run, splits, n_classes, best_first)
+    _check_members(run, splits)
     _check_fronts(run)
 
 
@@ -84,6 +85,22 @@ def table(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV file."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _check_members(run: dict, splits: Splits) -> None:
+    found = run["front_members"]
+    places = found["indices"]
+    assert places == sorted({i for ensemble in run["front"]["ensembles"] for i in ensemble["indices"]})
+    names = {i: n for one in run["front"]["ensembles"] for i, n in zip(one["indices"], one["members"], strict=True)}
+    assert found["names"] == [names[i] for i in places]
+    for split in ("search", "test"):
+        labels, truth = splits.get(split, (None, None))
+        errors = None if labels is None else [int((labels[i] != truth).sum()) for i in places]
+        assert found[f"{split}_errors"] == errors
+    labels = splits["search"][0]
+    assert found["n_differ"] == [
+        [int((labels[i] != labels[j]).sum()) for j in places[:k]] for k, i in enumerate(places)
+    ]
 
 
 def _check_ensemble(run: dict, ensemble: dict, splits: Splits, n_classes: int, costs: dict[str, np.ndarray]) -> None:

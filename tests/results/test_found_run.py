@@ -232,7 +232,7 @@ def test_its_json_form_is_what_was_promised(found):
         "format", "time", "command", "folder", "problem", "vote", "selector", "seed", "budget", "seconds_limit",
         "patience", "interrupted", "interrupted_by", "objectives", "units", "constraints", "reference_point",
         "n_members", "n_search", "n_test", "recommend_by",
-        "recommended_index", "estimate", "metrics", "recommended", "front",
+        "recommended_index", "estimate", "metrics", "front_members", "recommended", "front",
         "baselines", "single_best", "whole_pool", "lowest_errors", "parent_costs", "fingerprints", "source",
         "classes", "versions",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from evo_ensyth.report.charts.disagreement import disagreement_chart, disagreement_data
 from evo_ensyth.report.charts.front import cost_label, front_chart
 from evo_ensyth.report.charts.front_rows import front_data, ordered, recommended_row
 from evo_ensyth.report.charts.history import history_chart, history_data
@@ -26,14 +27,20 @@ BESIDE = {"best_k": "best k", "single_best": "best member", "whole_pool": "whole
 def render(facts: Facts) -> dict[str, bytes]:
     """Return ``front.html``."""
     data, pairs, stops = front_data(facts), ordered(facts), _stops(facts)
+    specs = {"front": front_chart(facts, data), "history": history_chart()}
+    data |= {"history": history_data(facts)}
+    members = facts.main.front_members
+    if members is not None and len(members) > 1:
+        specs["disagreement"] = disagreement_chart(members.names)
+        data["disagreement"] = disagreement_data(members.disagreement(facts.main.n_search))
     charts = Charts(
-        {"front": front_chart(facts, data), "history": history_chart()},
-        {**data, "history": history_data(facts)},
+        specs,
+        data,
         stops,
         {stop["row"]: _picked(pairs[stop["row"]][1], facts.axes[0]) for stop in stops},
     )
     heading = f"{facts.problem}: runs compared" if _compares(facts) else title(facts.main)
-    body = [f"<h1>{safe(heading)}</h1>", _verdict(facts), _front(facts, charts), _history(facts)]
+    body = [f"<h1>{safe(heading)}</h1>", _verdict(facts), _front(facts, charts), _members(facts.main), _history(facts)]
     return {"front.html": web_page(heading, "\n".join(body), charts)}
 
 
@@ -168,6 +175,47 @@ def _percent(share: float) -> Cell:
 
 def _value(number: float | None) -> Cell:
     return "-" if number is None else (f"{number:,.6g}" if abs(number) < 1e6 else f"{number:,.0f}", number)
+
+
+def _members(run: Run) -> str:
+    """The members of the front, each alone, and who disagrees with whom."""
+    members = run.front_members
+    if members is None:
+        return ""
+    shares = members.disagreement(run.n_search)
+    mean = shares.sum(axis=1) / max(1, len(members) - 1)
+    columns = {"member": WORDS, "search error, %": NUMBER}
+    columns |= {"test error, %": NUMBER} if members.test_errors is not None else {}
+    columns |= dict.fromkeys(members.costs, NUMBER)
+    columns |= {"disagrees, %": NUMBER, "ensembles with it": NUMBER}
+    rows = []
+    for i, (place, name) in enumerate(zip(members.indices, members.names, strict=True)):
+        is_recommended = place in run.recommended.indices
+        cells: list[Cell] = [f"{name}, recommended" if is_recommended else name]
+        cells.append(_percent(members.search_errors[i] / run.n_search))
+        if members.test_errors is not None and run.n_test:
+            cells.append(_percent(members.test_errors[i] / run.n_test))
+        cells += [_value(values[i]) for values in members.costs.values()]
+        cells += [_percent(float(mean[i])), str(sum(place in ensemble.indices for ensemble in run.front))]
+        rows.append(Row(cells, {"class": "recommended"} if is_recommended else {}))
+    used = {place for ensemble in run.front for place in ensemble.indices}
+    few = f": the {len(members)} most frequent of {len(used)}" if len(members) < len(used) else ""
+    if len(members) == 1:
+        return f"<h2>Members</h2>\n{html_table('Members of the front', columns, rows)}"
+    pairs = {"member": WORDS, **dict.fromkeys(members.names, NUMBER)}
+    matrix = [Row([name, *map(_percent, shares[i].tolist())]) for i, name in enumerate(members.names)]
+    return "\n".join(
+        (
+            "<h2>Members</h2>",
+            html_table(f"Members of the front, each alone{few}", columns, rows),
+            "<h3>Who disagrees with whom</h3>",
+            '<div class="chart" id="disagreement"></div>',
+            '<p class="note">The share of the samples of the search split that two members answer differently.</p>',
+            "<details><summary>The same in numbers</summary>",
+            html_table("Different answers, %", pairs, matrix),
+            "</details>",
+        )
+    )
 
 
 def _history(facts: Facts) -> str:

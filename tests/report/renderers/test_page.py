@@ -162,6 +162,23 @@ def test_every_number_that_is_drawn_is_in_the_table(shown):
             assert "p " in cell["minus whole pool on the test split"] or ensemble.size == 5
 
 
+def test_the_members_of_the_front_are_in_tables_alone_and_in_pairs(shown):
+    found = page(shown)
+    members = shown.main.front_members
+    shares = members.disagreement(shown.main.n_search)
+    _, alone, (names, *pairs), _ = found.tables
+    assert names[1:] == list(members.names)
+    assert [row[1:] for row in pairs] == [[f"{100 * share:.2f}" for share in row] for row in shares.tolist()]
+    assert len(found.points("disagreement")) == len(members) ** 2
+    for i, cells in enumerate(alone[1:]):
+        cell = dict(zip(alone[0], cells, strict=True))
+        assert cell["member"].removesuffix(", recommended") == members.names[i]
+        assert cell["member"].endswith("recommended") == (members.indices[i] in shown.main.recommended.indices)
+        assert cell["test error, %"] == f"{members.test_errors[i] / 0.6:.2f}"
+        assert float(cell["ms"]) == members.costs["ms"][i]
+        assert cell["disagrees, %"] == f"{100 * shares[i].sum() / (len(members) - 1):.2f}"
+
+
 def test_the_slider_stops_at_each_cost_and_picks_what_the_run_picks(shown):
     found = page(shown)
     front, stops = shown.main.front, found.facts["stops"]
@@ -237,4 +254,4 @@ def test_several_runs_are_in_one_page(shown):
     found = page(several)
     assert found.inside["h1"] == ["hand: runs compared"]
     assert {point["front"] for point in found.points()} == {line.label for line in several.lines}
-    assert [row[0] for row in found.tables[1][1:]] == [line.front.selector for line in several.lines]
+    assert [row[0] for row in found.tables[-1][1:]] == [line.front.selector for line in several.lines]
