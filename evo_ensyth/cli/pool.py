@@ -1,4 +1,4 @@
-"""The commands about pools: ``pool build``, ``status``, ``show`` and ``export``."""
+"""The commands about pools: ``pool build``, ``status``, ``show``, ``measure`` and ``export``."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, check_new
 from evo_ensyth.cli.table_options import TableOptions, with_table_options
 from evo_ensyth.errors import InputError, UnfinishedError
 
-POOL_COMMANDS = ("build", "export", "show", "status")
+POOL_COMMANDS = ("build", "export", "measure", "show", "status")
 
 Target = Annotated[
     str,
@@ -106,6 +106,36 @@ def status(problem: Problem, as_json: Json = False) -> None:
         print(json.dumps(found))
     else:
         pool_console.print_status(**found)
+
+
+@pool.command()
+def measure(
+    target: Annotated[
+        str, typer.Argument(metavar="PROBLEM | FOLDER", help="A problem whose pool is built, or a pool's folder.")
+    ],
+    weights: Annotated[
+        str, typer.Option(metavar="FORM", help="How files store weights: packed, plain or qdq; see 'export'.")
+    ] = "packed",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what members cost in onnxruntime: onnx_bytes, onnx_ms_1 and onnx_ms_100, for searches to minimise."""
+    from evo_ensyth import workspace
+    from evo_ensyth.deployment.costs import measure_pool
+    from evo_ensyth.io.deployed import COSTS
+
+    folder = workspace.pool_folder(target) if target in workspace.problem_names() else Path(target)
+    found = measure_pool(
+        folder, weights=weights, progress=(lambda text: None) if quiet else (lambda text: say_notes([text]))
+    )
+    costs = {name: found.costs[name].tolist() for name in COSTS}
+    if as_json:
+        print(json.dumps({"folder": str(folder), "members": list(found.names), "costs": costs}))
+    elif quiet:
+        print(folder)
+    else:
+        ranges = ", ".join(f"{name} {min(values):,.6g} to {max(values):,.6g}" for name, values in costs.items())
+        print(f"{folder}: {len(found)} members, {ranges}")
 
 
 @pool.command()

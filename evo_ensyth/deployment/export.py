@@ -217,10 +217,9 @@ def _content(handed: _Handed, given: Mapping[str, Any], picked_by: str, weights:
     """The checked content of the file."""
     with onnx_extra():
         import onnx
-        import onnx_ir as ir
 
         from evo_ensyth.deployment.ensemble_graph import ensemble_graph
-        from evo_ensyth.deployment.graph import OPSETS
+        from evo_ensyth.deployment.graph import OPSETS, content_of
         from evo_ensyth.deployment.stored_weights import HOW
         from evo_ensyth.deployment.vote_graph import VoteFactors
     if opset not in OPSETS:
@@ -255,10 +254,7 @@ def _content(handed: _Handed, given: Mapping[str, Any], picked_by: str, weights:
         form={"weights": weights, "opset": opset},
     )
     model.metadata_props.update(metadata(card))
-    try:
-        content: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
-    except Exception as error:  # protobuf raises a type of its own above 2 GiB
-        raise InputError(f"this ensemble does not fit into one file of 2 GiB: {error}") from error
+    content = content_of(model)
     onnx.checker.check_model(content, full_check=True)
     return content
 

@@ -6,6 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import PassManager, common
 
+from evo_ensyth.errors import InputError
+
 PRODUCER = "evo_ensyth"
 IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13}
 OPSETS = tuple(IR_VERSIONS)
@@ -72,6 +74,21 @@ def add_output(tape: GraphTape, name: str, value: ir.Value, kind: ir.DataType, s
     """
     value.name, value.dtype, value.shape = name, kind, ir.Shape(["n", *shape])
     tape.graph.outputs.append(value)
+
+
+def content_of(model: ir.Model) -> bytes:
+    """Content of the file of a model; the same model gives the same bytes.
+
+    Raises
+    ------
+    InputError
+        It does not fit into one file.
+    """
+    try:
+        content: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    except Exception as error:  # protobuf raises a type of its own above 2 GiB
+        raise InputError(f"this ensemble does not fit into one file of 2 GiB: {error}") from error
+    return content
 
 
 def finished(tape: GraphTape) -> ir.Model:

@@ -17,7 +17,7 @@ class UnknownLayerError(Exception):
     """A layer, or a preparation of images, for which there are no nodes here."""
 
 
-def add_network(tape: GraphTape, images: ir.Value, how: str, *, network: Network) -> ir.Value:
+def add_network(tape: GraphTape, images: ir.Value, how: str, *, network: Network, last: str | None = None) -> ir.Value:
     """Add the nodes of a network; return its logits, float32 (n_samples, n_classes).
 
     Parameters
@@ -28,19 +28,26 @@ def add_network(tape: GraphTape, images: ir.Value, how: str, *, network: Network
     how : str
         How weights are stored; see `stored_weights`.
     network : Network
+    last : str, optional
+        The convolutional or dense layer to end with; what follows it up to the next one is added too.
 
     Raises
     ------
     UnknownLayerError
         The network has a layer that this package's networks do not have.
     """
-    values = _prepared(tape, network.preparation, images)
+    values = add_preparation(tape, images, preparation=network.preparation)
+    ended = False
     for name, module in network.named_children():
+        if ended and isinstance(module, nn.Conv2d | nn.Linear):
+            break
+        ended = ended or name == last
         values = _layer(tape, name, module, values, how)
     return values
 
 
-def _prepared(tape: GraphTape, preparation: Any, images: ir.Value) -> ir.Value:
+def add_preparation(tape: GraphTape, images: ir.Value, *, preparation: Any) -> ir.Value:
+    """Add the nodes that prepare stored images; errors as for `add_network`."""
     floats = tape.op("Cast", [images], {"to": ir.DataType.FLOAT})
     if type(preparation) is Scaled:
         return tape.op("Div", [floats, tape.constant(np.float32(preparation.largest))])

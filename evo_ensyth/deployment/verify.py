@@ -113,7 +113,7 @@ def verified(content: bytes, file: str, inputs: np.ndarray | None = None, *, pro
     calls = {str(size): lambda batch=batch: session.run(None, {"input": batch}) for size, batch in batches.items()}
     times = timings(calls, clock=time.thread_time if provider == CPU else time.perf_counter)
     latency = {size: times[str(size)] for size in batches}
-    return Verification(file, _runtime(), provider, len(content), len(inputs), differing, latency, card)
+    return Verification(file, runtime(), provider, len(content), len(inputs), differing, latency, card)
 
 
 def session_of(content: bytes, file: str, provider: str = CPU) -> Any:
@@ -136,7 +136,7 @@ def session_of(content: bytes, file: str, provider: str = CPU) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider])
     except Exception as error:  # onnxruntime raises its own types, which differ between versions
-        raise InputError(f"{file} cannot be loaded by {_runtime()}: {error}") from error
+        raise InputError(f"{file} cannot be loaded by {runtime()}: {error}") from error
 
 
 def read_inputs(inputs: Any) -> np.ndarray:
@@ -183,7 +183,8 @@ def _checked(card: dict[str, Any], inputs: np.ndarray | None, file: str) -> np.n
     return inputs
 
 
-def _runtime() -> str:
+def runtime() -> str:
+    """Name and version of the runtime."""
     import onnxruntime
 
     return f"onnxruntime {onnxruntime.__version__}"

@@ -5,6 +5,7 @@
     pool.json                     written last; a pool without it is not finished
     search.truth.npy  test.truth.npy
     parent.safetensors            parent.search.labels.npy  parent.test.labels.npy
+    deployed.json                 costs in onnxruntime, where they were measured; see `io.deployed`
     members/NAME/member.json      origin, costs, layers, digests of the other files
     members/NAME/weights.safetensors
     members/NAME/search.labels.npy  search.scores.npy  test.labels.npy  test.scores.npy
@@ -33,6 +34,7 @@ from evo_ensyth.files import (
     write_json,
     write_whole,
 )
+from evo_ensyth.io.deployed import with_deployed
 from evo_ensyth.io.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
 from evo_ensyth.pool.members import Members, shared_parts
 from evo_ensyth.pool.parent import Parent
@@ -55,7 +57,8 @@ class StoredPool:
     about : mapping
         Description of the data set, the parent and the recipe, from the manifest.
     layers : tuple of n_members sequences of mappings
-        Descriptions of each member's layers, from the manifest; see `shared_parts`.
+        Descriptions of each member's layers, from the manifest; see `shared_parts`. The first one is the call itself
+        where deployed costs were measured; see `io.deployed`.
     """
 
     folder: Path
@@ -186,13 +189,13 @@ def read_pool(folder: Path | str) -> StoredPool:
     if not path.exists():
         raise InputError(f"{folder} holds no finished pool: there is no {path}.")
     manifest = read_manifest(path)
-    members = manifest["members"]
+    members, layers = manifest["members"], with_deployed(folder, manifest)
     try:
         listed = Members(
             names=tuple(member["name"] for member in members),
             origins=tuple(member["origin"] for member in members),
-            costs=_costs(members),
-            shared=shared_parts([member["layers"] for member in members]),
+            costs=_costs(layers),
+            shared=shared_parts(layers),
         )
     except InputError as error:
         raise InputError(f"{path}: field 'members': {error}") from error
@@ -200,8 +203,7 @@ def read_pool(folder: Path | str) -> StoredPool:
     parent = _read_parent(folder, manifest, listed, votes)
     source = {"kind": "pool", "name": folder.name}
     pool = Pool(listed, votes["search"], votes["test"], parent, name=manifest["problem"], source=source)
-    layers = tuple(member["layers"] for member in members)
-    return StoredPool(folder, manifest["problem"], pool, manifest["about"], layers)
+    return StoredPool(folder, manifest["problem"], pool, manifest["about"], tuple(layers))
 
 
 def read_scores(stored: StoredPool, split: str) -> Scores:
@@ -227,9 +229,9 @@ def _member_entry(folder: Path, name: str) -> dict[str, Any]:
     return {"name": name, "origin": member["origin"], "layers": member["layers"], "files": files}
 
 
-def _costs(members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    names: Iterable[str] = next((layer["costs"] for member in members for layer in member["layers"]), ())
-    sums = {cost: [sum(layer["costs"][cost] for layer in member["layers"]) for member in members] for cost in names}
+def _costs(layers: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, np.ndarray]:
+    names: Iterable[str] = next((layer["costs"] for stack in layers for layer in stack), ())
+    sums = {cost: [sum(layer["costs"][cost] for layer in stack) for stack in layers] for cost in names}
     return {cost: np.array(values) for cost, values in sums.items()}
 
 

@@ -111,7 +111,7 @@ def storage(tensor: torch.Tensor, bits: int = FLOAT_BITS) -> tuple[str, int]:
 
 def runtime(how: Latency) -> dict[str, Any]:
     """Conditions of a latency measured now and in this way, as JSON values."""
-    return {"runtime": f"torch {torch.__version__}", "processor": _processor(), "threads": 1, **asdict(how)}
+    return {"runtime": f"torch {torch.__version__}", "processor": processor(), "threads": 1, **asdict(how)}
 
 
 def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) -> dict[str, float]:
@@ -188,7 +188,7 @@ def _parts(network: Network) -> dict[str, nn.Sequential]:
     return {name: nn.Sequential(*modules) for name, modules in parts.items()}
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name of the processor, from Linux or as far as Python knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

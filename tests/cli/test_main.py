@@ -24,6 +24,7 @@ COMMANDS = [
     ["pool", "build"],
     ["pool", "status"],
     ["pool", "show"],
+    ["pool", "measure"],
     ["pool", "export"],
     ["runs"],
     ["runs", "list"],
