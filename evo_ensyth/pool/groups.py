@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.pool.missing import absent
+from evo_ensyth.pool.missing import absent, unmasked
 
 # Whole numbers below this are codes as they are.
 MOST_CODES = 2**16
@@ -43,7 +43,7 @@ def coded_groups(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    array = np.asarray(np.ma.getdata(values))
+    array = unmasked(values)
     if array.ndim != 1:
         raise InputError(f"{name} have shape {array.shape}; expected (n_samples,).")
     missing = np.flatnonzero(absent(values))

@@ -104,7 +104,7 @@ def absent(values: Any) -> np.ndarray:
 
     A -1 is not among them: the caller knows whether it stands for a class.
     """
-    data = np.asarray(np.ma.getdata(values))
+    data = unmasked(values)
     mask = np.array(np.ma.getmaskarray(values)) if np.ma.isMaskedArray(values) else np.zeros(data.shape, bool)
     if data.dtype.kind in "fc":
         mask |= np.isnan(data)
@@ -113,6 +113,11 @@ def absent(values: Any) -> np.ndarray:
     elif data.dtype.kind == "O":
         mask |= np.array([is_absent(value) for value in data.ravel()], bool).reshape(data.shape)
     return mask
+
+
+def unmasked(values: Any) -> np.ndarray:
+    """Values as an array, whether or not they are there. Pandas before 3 has a ``_data`` that numpy would take for it."""
+    return np.asanyarray(np.ma.getdata(values) if np.ma.isMaskedArray(values) else values)
 
 
 def absent_rows(scores: Any, what: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool.answers import Answers
 from evo_ensyth.pool.classes import LabelCodes, Order
 from evo_ensyth.pool.labels import Some
-from evo_ensyth.pool.missing import absent_rows
+from evo_ensyth.pool.missing import absent_rows, unmasked
 from evo_ensyth.pool.scores import Scores, both_columns
 
 
@@ -100,7 +100,7 @@ def scored(scores: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
     highest : uint8 or larger, (n_samples,)
     """
     holes = absent_rows(scores, what)
-    data = np.asanyarray(np.ma.getdata(scores))
+    data = unmasked(scores)
     if data.dtype.kind == "O":
         data = np.array(np.where(holes[:, None], np.nan, data).tolist())
     if holes.any():

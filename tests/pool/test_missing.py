@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions, write_predictions
 from evo_ensyth.pool import Members, Parent, Pool, Votes
-from evo_ensyth.pool.missing import absent, settle
+from evo_ensyth.pool.missing import absent, settle, unmasked
 
 LABELS = np.array([[0, 1, 2, 1, 0, 2], [2, -1, 2, -1, -1, 0], [0, 1, -1, 1, 0, 2]])
 TRUTH = np.array([0, 1, 1, 1, 0, 2])
@@ -191,3 +191,14 @@ def test_scores_of_a_file_may_have_holes(tmp_path):
     votes = read_predictions(tmp_path / "p.npz", missing="abstain").search
     assert_array_equal(~votes.answered, [[False] * 4, [False, False, True, False]])
     assert_array_equal(votes.scores.members[1], np.nan_to_num(scores[1]))
+
+
+def test_what_pandas_before_3_keeps_to_itself_is_not_taken_for_its_values():
+    class Column:
+        _data = "the blocks of a Series, which numpy.ma.getdata returns"
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([0.0, np.nan, 2.0])
+
+    assert_array_equal(unmasked(Column()), [0, np.nan, 2])
+    assert absent(Column()).tolist() == [False, True, False]
