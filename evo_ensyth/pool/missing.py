@@ -116,7 +116,7 @@ def absent(values: Any) -> np.ndarray:
 
 
 def unmasked(values: Any) -> np.ndarray:
-    """Values as an array, whether or not they are there. Pandas before 3 has a ``_data`` that numpy would take for it."""
+    """Values as an array without a mask. Pandas before 3 has a ``_data`` that numpy would take for them."""
     return np.asanyarray(np.ma.getdata(values) if np.ma.isMaskedArray(values) else values)
 
 
