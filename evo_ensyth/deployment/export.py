@@ -86,26 +86,32 @@ def export(
     ensemble = run.pick(size=size, at_most=at_most, rule=rule)
     handed = _handed(run, ensemble, pool, inputs)
     picked_by = pick_in_words(size=size, at_most=at_most, rule=rule)
-    content = _content(handed, members or {}, picked_by, weights, opset)
-    found = verified(content, str(path), handed.inputs)
-    if found.n_differing > allow_different:
-        raise InputError(
-            f"{path} is not written: {found.n_differing} of {found.n_samples:,} labels differ from those of the run, "
-            f"the first at sample {found.differing[0]}. Were the members' predictions computed elsewhere? Then "
-            f"--allow-different {found.n_differing} writes it all the same."
-        )
-    write_whole(path, content)
-    return found
+    return write_model(
+        handed,
+        path,
+        members or {},
+        picked_by=picked_by,
+        weights=weights,
+        opset=opset,
+        allow_different=allow_different,
+    )
 
 
 @dataclass(frozen=True)
-class _Handed:
+class HandOver:
     """What is handed over, and the samples to verify it on.
 
     Attributes
     ----------
+    run : Run
+    ensemble : Ensemble
+        One of its front.
+    pool : Pool
+        That the members are from; the file gives its classes.
     votes : Votes
         What the members of the ensemble predicted for the samples, on the test split where there is one.
+    inputs : ndarray, (n_samples, ...)
+        The samples.
     stored : StoredPool, optional
         Where this package's networks lie.
     dataset : str, optional
@@ -116,9 +122,9 @@ class _Handed:
     ensemble: Ensemble
     pool: Pool
     votes: Votes
-    stored: StoredPool | None
     inputs: np.ndarray
-    dataset: str | None
+    stored: StoredPool | None = None
+    dataset: str | None = None
 
     @property
     def class_names(self) -> Sequence[Any]:
@@ -139,6 +145,45 @@ class _Handed:
         return self.ensemble.voting or plain_plurality(self.ensemble.size)
 
 
+def write_model(
+    handed: HandOver,
+    path: Path,
+    members: Mapping[str, Any],
+    *,
+    picked_by: str,
+    weights: str = "packed",
+    opset: int = 21,
+    allow_different: int = 0,
+) -> Verification:
+    """Write the file of what is handed over, once it is checked and verified.
+
+    Parameters
+    ----------
+    handed : HandOver
+    path : Path
+        See `check_new_model`.
+    picked_by : str
+        For the card: the rule by which the ensemble was taken from its front.
+    members, weights, opset, allow_different
+        As for `export`.
+
+    Raises
+    ------
+    InputError
+        As for `export`.
+    """
+    content = _content(handed, members, picked_by, weights, opset)
+    found = verified(content, str(path), handed.inputs)
+    if found.n_differing > allow_different:
+        raise InputError(
+            f"{path} is not written: {found.n_differing} of {found.n_samples:,} labels differ from those of the run, "
+            f"the first at sample {found.differing[0]}. Were the members' predictions computed elsewhere? Then "
+            f"--allow-different {found.n_differing} (in Python, allow_different=) writes it all the same."
+        )
+    write_whole(path, content)
+    return found
+
+
 def check_new_model(path: Path) -> None:
     """Check that a model can be written to a file of this name.
 
@@ -155,7 +200,7 @@ def check_new_model(path: Path) -> None:
         raise InputError(f"{path.parent} is no folder; make it, or name another file.")
 
 
-def _handed(run: Run, ensemble: Ensemble, pool: Pool | str | Path | None, inputs: Any) -> _Handed:
+def _handed(run: Run, ensemble: Ensemble, pool: Pool | str | Path | None, inputs: Any) -> HandOver:
     known, stored = _found_pool(run, pool)
     for name in ensemble.members:
         if name not in known.names:
@@ -172,7 +217,7 @@ def _handed(run: Run, ensemble: Ensemble, pool: Pool | str | Path | None, inputs
         )
     if len(samples) != votes.n_samples:
         raise InputError(f"there are {len(samples):,} samples; the {votes.split} split has {votes.n_samples:,}.")
-    handed = _Handed(run, ensemble, known, votes, stored, samples, dataset)
+    handed = HandOver(run, ensemble, known, votes, samples, stored, dataset)
     _check_same(handed)
     return handed
 
@@ -199,7 +244,7 @@ def _found_pool(run: Run, pool: Pool | str | Path | None) -> tuple[Pool, StoredP
     return workspace.load_problem(pool, **how).pool, None
 
 
-def _check_same(handed: _Handed) -> None:
+def _check_same(handed: HandOver) -> None:
     """Check that the pool is the one that the run searched, as far as its ensemble goes."""
     ensemble, votes = handed.ensemble, handed.votes
     if votes.has_holes:
@@ -213,7 +258,7 @@ def _check_same(handed: _Handed) -> None:
         )
 
 
-def _content(handed: _Handed, given: Mapping[str, Any], picked_by: str, weights: str, opset: int) -> bytes:
+def _content(handed: HandOver, given: Mapping[str, Any], picked_by: str, weights: str, opset: int) -> bytes:
     """The checked content of the file."""
     with onnx_extra():
         import onnx
@@ -259,11 +304,13 @@ def _content(handed: _Handed, given: Mapping[str, Any], picked_by: str, weights:
     return content
 
 
-def _graph(handed: _Handed, name: str, given: Mapping[str, Any], opset: int) -> "MemberGraph":
+def _graph(handed: HandOver, name: str, given: Mapping[str, Any], opset: int) -> "MemberGraph":
     from evo_ensyth.deployment.other_members import Wanted, other_member
     from evo_ensyth.deployment.stored_member import stored_member
 
-    wanted = Wanted(handed.inputs, handed.pool.classes, opset, labels=not handed.votes.has_scores)
+    y_pred = handed.votes.y_pred[handed.ensemble.members.index(name)]
+    labels = not handed.votes.has_scores
+    wanted = Wanted(handed.inputs, handed.pool.classes, opset, labels=labels, y_pred=y_pred)
     if name in given:
         return other_member(name, given[name], wanted)
     if handed.stored is None or not handed.stored.about:

@@ -39,12 +39,15 @@ class Wanted:
     opset : int
     labels : bool
         Whether labels are taken where a member gives them and probabilities.
+    y_pred : ndarray, (n_samples,), optional
+        Places of the labels that the member gave for the samples.
     """
 
     inputs: np.ndarray
     classes: Classes
     opset: int
     labels: bool
+    y_pred: np.ndarray | None = None
 
 
 def other_member(name: str, given: Any, wanted: Wanted) -> MemberGraph:
@@ -90,7 +93,10 @@ def graph_of(name: str, model: ir.Model, wanted: Wanted) -> MemberGraph:
         value = _moved(name, tape, ir.from_proto(proto), given, output.index)
         if output.gives == "labels":
             column = tape.op("Unsqueeze", [value, tape.constant(np.array([1]))])
-            return tape.op("Equal", [column, tape.constant(np.array(wanted.classes))])
+            classes = np.array(wanted.classes)
+            # Models have no output of booleans: scikit-learn's give 0 and 1.
+            classes = classes.astype(np.int64) if classes.dtype.kind == "b" else classes
+            return tape.op("Equal", [column, tape.constant(classes)])
         floats = tape.op("Cast", [value], {"to": ir.DataType.FLOAT})
         return floats if output.width > 1 else _both_columns(tape, floats, output.gives)
 
@@ -156,8 +162,9 @@ def _of_estimator(name: str, estimator: Any, wanted: Wanted) -> ir.Model:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 made = skl2onnx.to_onnx(estimator, example, target_opset=opsets, options=options)
-                model: ir.Model = ir.from_proto(made)
-                return model
+            session_of(made.SerializeToString(), f"member '{name}'")
+            model: ir.Model = ir.from_proto(made)
+            return model
         except Exception as error:  # whatever the converter of a model runs into
             failed = failed or error
     raise InputError(f"member '{name}' cannot be exported by skl2onnx: {type(failed).__name__}: {failed}")
@@ -205,7 +212,7 @@ def _output(name: str, content: bytes, model: ir.Model, wanted: Wanted) -> _Outp
         raise InputError(f"member '{name}' cannot predict these samples: {error}") from error
     scores = [i for i, values in enumerate(found) if values.dtype.kind == "f" and values.ndim == 2]
     labels = [i for i, values in enumerate(found) if values.dtype.kind in "iuO" and values.ndim == 1]
-    if labels and (wanted.labels or not scores):
+    if labels and not (scores and _scores_are_closer(found[labels[0]], found[scores[0]], wanted)):
         return _Output(labels[0], "labels", 0)
     if len(scores) != 1:
         shapes = ", ".join(f"{values.dtype.name} {values.shape}" for values in found)
@@ -218,6 +225,19 @@ def _output(name: str, content: bytes, model: ir.Model, wanted: Wanted) -> _Outp
     if width == 1:
         are_shares = ((values >= 0) & (values <= 1)).all()
     return _Output(scores[0], "probabilities" if are_shares else "logits", width)
+
+
+def _scores_are_closer(labels: np.ndarray, scores: np.ndarray, wanted: Wanted) -> bool:
+    """Whether scores are to be taken rather than labels.
+
+    Where labels vote, scores are taken only if their highest is more often what the member said: onnxruntime breaks
+    ties of a forest between two classes in another way than scikit-learn.
+    """
+    if not wanted.labels or wanted.y_pred is None:
+        return not wanted.labels
+    said = wanted.y_pred[: len(labels)]
+    right = np.array(wanted.classes)[said] == labels
+    return bool(np.count_nonzero(scores.argmax(axis=1) == said) > np.count_nonzero(right))
 
 
 def _moved(name: str, tape: GraphTape, model: ir.Model, given: ir.Value, output: int) -> ir.Value:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import LabelEncoder
@@ -15,9 +16,42 @@ SHOWN = 5  # classes in a message
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
+def is_dropped(estimator: Any) -> bool:
+    """Whether it stands for an estimator that is left out."""
+    return isinstance(estimator, str) and estimator == "drop"
+
+
 def is_frozen(estimator: Any) -> bool:
     """Whether an estimator is fitted already and stays as it is."""
     return isinstance(estimator, FrozenEstimator)
+
+
+def members_of(estimators: Any, method: str) -> dict[str, Any]:
+    """Estimators that are not dropped, by name.
+
+    Parameters
+    ----------
+    estimators : sequence of (name, estimator)
+    method : str
+        That each must have.
+
+    Raises
+    ------
+    InputError
+        They are no such pairs, none is left, or one is no classifier or lacks the method.
+    """
+    pairs = list(estimators)
+    if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise InputError("estimators must be a list of pairs (name, classifier), at least one.")
+    members = {name: estimator for name, estimator in pairs if not is_dropped(estimator)}
+    if not members:
+        raise InputError("all estimators are dropped; at least one is needed.")
+    for name, estimator in members.items():
+        if not is_classifier(estimator):
+            raise InputError(f"the estimator '{name}' is a {type(estimator).__name__}; expected a classifier.")
+        if not hasattr(estimator, method):
+            raise InputError(f"the estimator '{name}' has no {method}, which this vote needs.")
+    return members
 
 
 def known_classes(y: np.ndarray, members: Mapping[str, Any]) -> np.ndarray:

@@ -54,11 +54,9 @@ def searched(
     KeyboardInterrupt
         A signal ended the search.
     """
-    places = range(len(labels))
-    pool = Pool.from_predictions(answers, y_true, costs=costs, classes=places, groups=groups, name="EnsembleSelector")
     names = tuple(name for label in labels if (name := plain_label(label)) is not None)
-    if sorted_labels(names) == names == tuple(labels):
-        pool = replace(pool, search=replace(pool.search, classes=names))
+    known = names if sorted_labels(names) == names == tuple(labels) else tuple(range(len(labels)))
+    pool = pool_of(answers, y_true, known, costs=costs, groups=groups)
     if objectives is None and costs:
         objectives = [voting.criterion_of(vote), *costs]
     run = search(
@@ -74,6 +72,20 @@ def searched(
     if run.interrupted:
         raise KeyboardInterrupt(run.interrupted_by)
     return run
+
+
+def pool_of(
+    answers: Mapping[str, np.ndarray],
+    y_true: np.ndarray,
+    classes: Sequence[Any],
+    *,
+    costs: Mapping[str, np.ndarray] | None = None,
+    groups: Any = None,
+) -> Pool:
+    """Make a pool of answers by place; parameters as for `searched`, and ``classes`` as the pool is to have them."""
+    places = range(len(classes))
+    pool = Pool.from_predictions(answers, y_true, costs=costs, classes=places, groups=groups, name="EnsembleSelector")
+    return replace(pool, search=replace(pool.search, classes=tuple(classes)))
 
 
 def picked(run: Run, pick: Any) -> Ensemble:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MetaEstimatorMixin, TransformerMixin, clone, is_classifier
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, assert_all_finite, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object, process_routing
@@ -26,11 +27,12 @@ from evo_ensyth.objectives import Objective
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
 from evo_ensyth.selection.selectors import Selector
-from evo_ensyth.sklearn.answers import answers, held_out_answers, is_frozen, known_classes
-from evo_ensyth.sklearn.choice import picked, searched
+from evo_ensyth.sklearn.answers import answers, held_out_answers, is_dropped, is_frozen, known_classes, members_of
+from evo_ensyth.sklearn.choice import picked, pool_of, searched
 from evo_ensyth.voting import VoteRule
 
-DROPPED = "drop"
+if TYPE_CHECKING:
+    from evo_ensyth.deployment.verify import Verification
 
 
 class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _BaseComposition):  # type: ignore[misc]
@@ -201,6 +203,45 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
         prefix = type(self).__name__.lower()
         return np.array([f"{prefix}_{name}{end}" for name in self.selected_names_ for end in ends], object)
 
+    def to_onnx(self, path: str | Path, X: Any, *, opset: int = 21, allow_different: int = 0) -> "Verification":
+        """Write one ONNX file that holds the chosen estimators and votes; it takes what they take and gives labels.
+
+        The file is run on every sample of X before it gets its name. ``pip install 'evo-ensyth[onnx-sklearn]'`` brings
+        what it needs.
+
+        Parameters
+        ----------
+        path : str or Path
+            A new file, ``NAME.onnx``.
+        X : array of shape (n_samples, n_features)
+            Samples to verify the file on, at least 2; it takes samples of their type.
+        opset : int
+            Version of the operators.
+        allow_different : int
+            Samples of X for which the file may give another label.
+
+        Returns
+        -------
+        Verification
+            Labels that differ, size and latency; see `evo_ensyth.export`.
+
+        Raises
+        ------
+        InputError
+            An estimator cannot be converted, the file exists, or labels differ.
+        """
+        from evo_ensyth.deployment.export import HandOver, check_new_model, write_model
+
+        check_is_fitted(self)
+        check_new_model(Path(path))
+        labels = [int(label) if isinstance(label, float) else label for label in self.classes_.tolist()]
+        pool = pool_of(self._answers(X), np.searchsorted(self.classes_, self.predict(X)), labels)
+        handed = HandOver(self.run_, self.ensemble_, pool, pool.search, np.asarray(X))
+        members = {name: one.estimator if is_frozen(one) else one for name, one in self.named_estimators_.items()}
+        return write_model(
+            handed, Path(path), members, picked_by=str(self.pick), opset=opset, allow_different=allow_different
+        )
+
     @property
     def named_estimators(self) -> Bunch:
         """The estimators to choose from, by name."""
@@ -220,7 +261,7 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
         """Return which metadata goes to which estimator, and to ``cv``."""
         router = MetadataRouter(owner=self)
         for name, estimator in self.estimators:
-            if not _is_dropped(estimator):
+            if not is_dropped(estimator):
                 router.add(**{name: estimator}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
         return router.add(
             splitter=check_cv(self.cv, classifier=True),
@@ -261,18 +302,8 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
 
     def _members(self) -> dict[str, Any]:
         """Estimators to choose from, by name, checked."""
-        pairs = list(self.estimators)
-        if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
-            raise InputError("estimators must be a list of pairs (name, classifier), at least one.")
-        self._validate_names([name for name, _ in pairs])
-        members = {name: estimator for name, estimator in pairs if not _is_dropped(estimator)}
-        if not members:
-            raise InputError("all estimators are dropped; at least one is needed.")
-        for name, estimator in members.items():
-            if not is_classifier(estimator):
-                raise InputError(f"the estimator '{name}' is a {type(estimator).__name__}; expected a classifier.")
-            if not hasattr(estimator, self._method):
-                raise InputError(f"the estimator '{name}' has no {self._method}, which this vote needs.")
+        members = members_of(self.estimators, self._method)
+        self._validate_names([name for name, _ in self.estimators])
         return members
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
@@ -316,7 +347,7 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
 
     def _searched(self, found: Mapping[str, np.ndarray], y: np.ndarray, groups: Any) -> Run:
         """Search the answers of all members."""
-        kept = [not _is_dropped(estimator) for _, estimator in self.estimators]
+        kept = [not is_dropped(estimator) for _, estimator in self.estimators]
         for name, values in (self.costs or {}).items():
             if np.shape(values) != (len(kept),):
                 expected = f"a number for each of the {len(kept)} estimators"
@@ -351,7 +382,3 @@ class EnsembleSelector(ClassifierMixin, TransformerMixin, MetaEstimatorMixin, _B
 
 def _fitted(estimator: Any, X: Any, y: np.ndarray, params: Mapping[str, Any]) -> Any:
     return estimator if is_frozen(estimator) else clone(estimator).fit(X, y, **params)
-
-
-def _is_dropped(estimator: Any) -> bool:
-    return isinstance(estimator, str) and estimator == DROPPED

@@ -206,6 +206,9 @@ def test_a_size_that_the_front_lacks_falls_back_to_the_nearest_smaller_one():
     two_apart = replace(run, front=replace(run.front, ensembles=(run.front[0], run.front[-1])), recommended_index=0)
 
     assert choice.picked(two_apart, 2).size == run.front[0].size == 1
+    large = replace(run, front=replace(run.front, ensembles=(run.front[-1],)), recommended_index=0)
+    with pytest.raises(ee.InputError, match="no ensemble of 1 members is on this front; the nearest in size has"):
+        choice.picked(large, 1)
 
 
 def test_costs_are_minimised_and_may_be_limited():
@@ -307,6 +310,8 @@ def test_a_missing_value_is_refused_even_if_the_chosen_would_take_it():
         mixed.predict(holes)
 
     assert len(small().fit(holes, NAMES).predict(holes)) == 150
+    # `Column` does not say that it takes them, and does.
+    assert len(small([("column", Column())]).fit(holes, NAMES).predict(holes)) == 150
 
 
 def test_its_html_stays_small():
