@@ -118,6 +118,22 @@ def test_frozen_members_are_asked_and_stay_as_they_are():
         assert (selector.out_of_fold_[name] == member.predict(X[1::2])).all()
 
 
+class Rule(ClassifierMixin, BaseEstimator):
+    """Was never fitted to anything."""
+
+    def fit(self, X, y):
+        raise AssertionError("a frozen member was fitted")
+
+    def predict(self, X):
+        return np.where(X[:, 0] < 5.5, "setosa", "virginica")
+
+
+def test_a_frozen_member_may_be_a_rule_that_was_never_fitted():
+    selector = small([("rule", FrozenEstimator(Rule()))]).fit(X, NAMES)
+
+    assert (selector.predict(X) == Rule().predict(X)).all()
+
+
 def test_text_labels_of_frozen_members_under_hard_votes_which_voting_classifier_refuses():
     members = frozen(NAMES)
     theirs = VotingClassifier(members, voting="hard").fit(X[1::2], NAMES[1::2])
@@ -207,8 +223,8 @@ def test_a_size_that_the_front_lacks_falls_back_to_the_nearest_smaller_one():
 
     assert choice.picked(two_apart, 2).size == run.front[0].size == 1
     large = replace(run, front=replace(run.front, ensembles=(run.front[-1],)), recommended_index=0)
-    with pytest.raises(ee.InputError, match="no ensemble of 1 members is on this front; the nearest in size has"):
-        choice.picked(large, 1)
+    with pytest.raises(ee.InputError, match="no ensemble of 2 members is on this front; the nearest in size has"):
+        choice.picked(large, 2)
 
 
 def test_costs_are_minimised_and_may_be_limited():
@@ -279,6 +295,11 @@ def test_weights_reach_the_members_that_ask_for_them_under_their_name_for_them()
 
     assert selector.selected_names_ == ["asking"]
     assert (selector.estimators_[0].weight_ == weights).all()
+    tree = trees(1)[0][1].set_fit_request(sample_weight="importance")
+    held_out = cross_val_predict(tree, X, NAMES, cv=3, params={"importance": weights**3})
+    weighted = small([("tree", tree)]).fit(X, NAMES, importance=weights**3)
+    assert (weighted.out_of_fold_["tree"] == held_out).all()
+    assert (weighted.out_of_fold_["tree"] != small(trees(1)).fit(X, NAMES).out_of_fold_["tree0"]).any()
 
 
 @pytest.mark.usefixtures("routing")
