@@ -58,12 +58,12 @@ def write_report(runs: Sequence[Run], folder: Path) -> None:
 
 
 def write_pool_report(facts: PoolFacts, folder: Path, *, numbered: bool = False) -> Path:
-    """Write what `pool_facts` found in a pool, in numbers and pictures; as `write_run_folder` does."""
-    from evo_ensyth.report import pool_plots  # matplotlib
+    """Write what `pool_facts` found in a pool, in numbers, pictures and a page; as `write_run_folder` does."""
+    from evo_ensyth.report import pool_page, pool_plots  # matplotlib
 
     with _new_folder(folder, numbered) as (made, place):
         write_json(made / "pool-shown.json", facts.summary())
-        for file, content in pool_plots.render(facts).items():
+        for file, content in (pool_plots.render(facts) | pool_page.render(facts)).items():
             write_whole(made / file, content)
     return place
 

@@ -68,7 +68,7 @@ def print_pool(facts: PoolFacts, folder: str) -> None:
     if facts.built:
         _print_making(console, facts)
     say(console, "all but the test error is from the search split; disagreement is the share of different answers")
-    files = "pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
+    files = "pool.html, pool-shown.json, disagreement.png, disagreement.svg, curves.png, curves.svg"
     say(console, f"written to {folder}: {files}")
 
 

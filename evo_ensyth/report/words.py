@@ -30,6 +30,11 @@ def shown_value(number: float) -> str:
     return f"{number:,.0f}" if 1_000 <= abs(number) < 1e12 else f"{number:.4g}"
 
 
+def exact_value(number: float) -> str:
+    """Write a number with all digits that are of use in a table: six, or those before the point."""
+    return f"{number:,.6g}" if abs(number) < 1e6 else f"{number:,.0f}" if abs(number) < 1e15 else f"{number:.6g}"
+
+
 def about_splits(splits: Sequence[Mapping[str, Any]]) -> str:
     """Say what was recommended on several random splits, as the ``splits`` of a run's source have it."""
     errors = [100 * split["test_error"] for split in splits]

@@ -122,7 +122,7 @@ def test_a_pool_is_shown_and_what_is_shown_is_kept(call, pool_folder):
         "3 pairs are left out",
     ):
         assert text in said.out
-    files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json"]
+    files = ["curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json", "pool.html"]
     assert sorted(path.name for path in Path("runs/by-hand/pool-shown").iterdir()) == files
     facts = call("pool", "show", pool_folder, "--json", "--cost", "macs", "--out", "there").json
     assert facts.pop("folder") == str(pool_folder)

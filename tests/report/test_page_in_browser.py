@@ -8,11 +8,16 @@ import tarfile
 from base64 import b64encode
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import Chromium
 from report.renderers.test_page import HOSTILE, crowded, facts
 
+from evo_ensyth.io import StoredPool
+from evo_ensyth.pool import Pool
+from evo_ensyth.report import pool_page
 from evo_ensyth.report.facts import Facts
+from evo_ensyth.report.pool_facts import gather_pool
 from evo_ensyth.report.renderers.page import render
 
 AXE = "axe-core@4.14.1"  # its licence is the MPL, so it is not among the files of this project
@@ -117,15 +122,15 @@ def is_dear(browser: Chromium, limit: float) -> list[bool]:
 
 
 def ring_colours(browser: Chromium) -> list[str]:
-    code = "[...document.querySelectorAll('#front .mark-symbol path')].map(ring => ring.getAttribute('stroke'))"
+    code = "[...document.querySelectorAll('#points .mark-symbol path')].map(ring => ring.getAttribute('stroke'))"
     return browser.evaluate(code)
 
 
 def test_a_brush_on_one_split_greys_the_others_on_both_and_marks_rows(opened):
-    grey = "document.querySelectorAll('#front [class*=points_] path[fill=\"#808080\"]').length"
+    grey = "document.querySelectorAll('#points [class*=points_] path[fill=\"#808080\"]').length"
     assert opened.evaluate(grey) == 0
     places = opened.evaluate(
-        "[...document.querySelectorAll('#front path.background')].map(path => path.getBoundingClientRect())"
+        "[...document.querySelectorAll('#points path.background')].map(path => path.getBoundingClientRect())"
         ".map(box => [box.left, box.top, box.width, box.height])"
     )
     left, top, width, height = next(box for box in places if 150 < box[3] < 300)  # the first panel
@@ -185,11 +190,25 @@ def test_without_scripts_the_page_can_be_read(browser, shown, tmp_path):
 def test_in_the_dark_the_page_and_its_charts_are_dark(browser, shown, tmp_path):
     shows(browser, shown, tmp_path, colours="dark")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 28)"
-    label = "document.querySelector('#front .role-axis-label text').getAttribute('fill')"
+    label = "document.querySelector('#points .role-axis-label text').getAttribute('fill')"
     assert browser.evaluate(label) == "#e6e8eb"
     browser.colours("light")
     browser.wait(f"{label} == '#1b1e23'")
     assert browser.complaints == []
+
+
+def test_the_page_of_a_pool_is_drawn(browser, tmp_path):
+    rng = np.random.default_rng(0)
+    pool = Pool.from_predictions(rng.integers(0, 3, (6, 50)), rng.integers(0, 3, 50), names=HOSTILE)
+    path = tmp_path / "pool.html"
+    path.write_bytes(pool_page.render(gather_pool(StoredPool(tmp_path, "<b>", pool, {}, ((),) * 6)))["pool.html"])
+    browser.window(360)
+    browser.open(path.as_uri())
+    browser.wait(DRAWN)
+    assert browser.requests == [path.as_uri()]
+    assert browser.complaints == []
+    assert browser.evaluate("document.querySelectorAll('.chart svg.marks').length") == 2
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360
 
 
 @pytest.mark.slow
@@ -198,7 +217,7 @@ def test_ten_thousand_ensembles_are_painted_within_two_seconds(browser, shown, t
     paints = browser.evaluate("performance.getEntriesByType('paint').map(entry => entry.startTime)")
     assert 0 < max(paints) < 2_000
     assert browser.complaints == []
-    assert browser.evaluate("document.querySelectorAll('#front canvas').length") == 1
+    assert browser.evaluate("document.querySelectorAll('#points canvas').length") == 1
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

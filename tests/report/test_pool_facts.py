@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles.votes import random_votes
+from report.renderers.test_page import HOSTILE, Page
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
 from evo_ensyth.pool import Members, Parent, Pool, Votes
-from evo_ensyth.report import write_pool_report
+from evo_ensyth.report import pool_page, write_pool_report
 from evo_ensyth.report.pool_console import print_pool
 from evo_ensyth.report.pool_facts import BOTH, EQUAL_ERRORS, OTHER, PRUNED, QUANTISED, gather_pool
 from evo_ensyth.report.pool_plots import spread
@@ -184,7 +185,7 @@ def test_the_pictures_are_written_and_the_same_each_time(stored, tmp_path):
         assert write_pool_report(facts, folder) == folder
     files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert sorted(files) == [
-        "curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json",
+        "curves.png", "curves.svg", "disagreement.png", "disagreement.svg", "pool-shown.json", "pool.html",
     ]  # fmt: skip
     assert json.loads(files["pool-shown.json"]) == json.loads(json.dumps(facts.summary()))
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
@@ -211,3 +212,24 @@ def test_of_many_members_the_table_lists_methods(stored, capsys):
     paid = facts.costs["bytes"][ours]
     assert cells[1:3] == ["15", f"{errors.min():.2f} to {errors.max():.2f}"]
     assert cells[4] == f"{paid.min()} to {paid.max()}"
+
+
+def test_the_page_has_every_member_in_its_table(stored):
+    facts = gather_pool(stored(names=[*HOSTILE, "a", "b", "c"]))
+    content = pool_page.render(facts)["pool.html"]
+    assert len(content) < 600_000
+    found = Page(content)
+    heading, *rows = found.tables[0]
+    cells = [dict(zip(heading, row, strict=True)) for row in rows]
+    points = found.points()
+    for place, i in enumerate(facts.by_method.tolist()):
+        assert cells[place]["member"] == facts.names[i].replace("\x1b", "\\x1b")
+        assert cells[place]["method"] == facts.methods[i]
+        assert float(cells[place]["bytes"]) == points[place]["cost"] == facts.costs["bytes"][i]
+        assert cells[place]["disagrees, %"] == f"{100 * facts.mean_disagreement()[i]:.2f}"
+        for split, errors in facts.errors.items():
+            assert cells[place][f"{split} error, %"] == f"{100 * errors[i]:.2f}"
+            assert points[place][split] == round(100 * errors[i], 3)
+    assert len(found.points("disagreement")) == len(facts.names) ** 2
+    assert found.inside["p"][1] == facts.verdict
+    assert pool_page.render(facts)["pool.html"] == content

@@ -12,7 +12,7 @@ from evo_ensyth.report.front_table import shortened
 from evo_ensyth.report.html_table import NAMES, NUMBER, WORDS, Cell, Row, html_table, safe
 from evo_ensyth.report.verdict import beside_parent, title, verdict
 from evo_ensyth.report.web import Charts, web_page
-from evo_ensyth.report.words import about_splits, p_value, shown_value
+from evo_ensyth.report.words import about_splits, exact_value, p_value, shown_value
 from evo_ensyth.results.comparison import BASELINES
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.pick import picks_by_cost
@@ -27,7 +27,7 @@ BESIDE = {"best_k": "best k", "single_best": "best member", "whole_pool": "whole
 def render(facts: Facts) -> dict[str, bytes]:
     """Return ``front.html``."""
     data, pairs, stops = front_data(facts), ordered(facts), _stops(facts)
-    specs = {"front": front_chart(facts, data), "history": history_chart()}
+    specs = {"points": front_chart(facts, data), "history": history_chart()}
     data |= {"history": history_data(facts)}
     members = facts.main.front_members
     if members is not None and len(members) > 1:
@@ -86,7 +86,7 @@ def _front(facts: Facts, charts: Charts) -> str:
             "<h2>Error against cost</h2>",
             "<noscript><p>Scripts are off: the table below has everything that the charts would show.</p></noscript>",
             slider,
-            '<div class="chart" id="front"></div>',
+            '<div class="chart" id="points"></div>',
             f'<p class="note">{safe(" ".join(rings))}</p>',
             "<h2>Ensembles</h2>",
             _ensembles(facts),
@@ -174,7 +174,7 @@ def _percent(share: float) -> Cell:
 
 
 def _value(number: float | None) -> Cell:
-    return "-" if number is None else (f"{number:,.6g}" if abs(number) < 1e6 else f"{number:,.0f}", number)
+    return "-" if number is None else (exact_value(number), number)
 
 
 def _members(run: Run) -> str:

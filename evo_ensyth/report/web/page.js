@@ -17,7 +17,7 @@ function pick() {
   slider.setAttribute("aria-valuetext", `at most ${label}`);
   mark("over", ensemble => ensemble.cost > limit);
   mark("picked", ensemble => ensemble.row == row);
-  views.front?.signal("pick", row).run();
+  views.points?.signal("pick", row).run();
 }
 
 function brushed(_, ranges) {
@@ -56,8 +56,8 @@ async function draw() {
     picture.setAttribute("aria-label", spec.description);
     picture.firstElementChild?.setAttribute("aria-hidden", "true");
   }
-  views.front?.addSignalListener("brush", brushed);
-  if (slider) views.front.signal("pick", stops[slider.value].row).run();
+  views.points?.addSignalListener("brush", brushed);
+  if (slider) views.points.signal("pick", stops[slider.value].row).run();
   document.body.dataset.drawn = "yes";
 }
 

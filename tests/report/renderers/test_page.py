@@ -196,14 +196,14 @@ def test_the_slider_stops_at_each_cost_and_picks_what_the_run_picks(shown):
 
 def test_more_than_two_objectives_are_drawn_side_by_side():
     found = page(facts(goals=("error", "ms", "bytes")))
-    assert len(found.facts["specs"]["front"]["vconcat"]) == 2
+    assert len(found.facts["specs"]["points"]["vconcat"]) == 2
     rows = found.points("parallel")
     labels = list(dict.fromkeys(row["objective"] for row in rows))
     assert [label.split("\n")[0] for label in labels] == ["error", "ms", "bytes"]
     for label in labels:
         scaled = [row["scaled"] for row in rows if row["objective"] == label]
         assert (min(scaled), max(scaled)) == (0, 1)
-    assert len(page(facts()).facts["specs"]["front"]["vconcat"]) == 1
+    assert len(page(facts()).facts["specs"]["points"]["vconcat"]) == 1
 
 
 def test_no_name_leaves_its_place():
@@ -243,7 +243,7 @@ def crowded(shown: Facts, n: int) -> Facts:
 
 def test_without_a_test_split_nothing_of_one_is_shown():
     found = page(facts(test=False, n_folds=0))
-    assert [panel["name"] for panel in found.facts["specs"]["front"]["vconcat"][0]["concat"]] == ["search"]
+    assert [panel["name"] for panel in found.facts["specs"]["points"]["vconcat"][0]["concat"]] == ["search"]
     assert not [heading for heading in found.tables[0][0] if heading.startswith(("test error", "95 %"))]
 
 
