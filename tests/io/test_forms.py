@@ -187,6 +187,39 @@ def of_tabarena_with_one_column(folder):
         return ee.load(task)
 
 
+def times(folder, **changes):
+    """Times of the models of a task on two of its folds, as a repository has them, and the pool of fold 0."""
+    task, _ = task_of(folder, np.stack([1 - CHANCES, CHANCES], axis=2))
+    n = len(MEMBERS)
+    columns = {"dataset": ["drawn"] * n + ["other"] * n + ["drawn"] * n, "fold": [0] * 2 * n + [1] * n}
+    columns |= {"framework": [*MEMBERS[::-1], *MEMBERS, *MEMBERS]}
+    columns |= {"time_train_s": np.arange(3 * n) / 4, "time_infer_s": np.arange(3 * n) / 8, **changes}
+    polars.DataFrame(columns).write_parquet(folder / "configs.parquet")
+    return ee.load(task)
+
+
+def test_times_of_a_repository_of_tabarena_are_costs(tmp_path):
+    pool = times(tmp_path)
+
+    seconds = np.arange(len(MEMBERS))[::-1]
+    np.testing.assert_array_equal(pool.costs["fit_s"], seconds / 4)
+    assert pool.costs["ms_per_row"] == pytest.approx(1000 * seconds / 8 / pool.test.n_samples)
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"framework": ["someone"] * 3 * len(MEMBERS)}, f"has no row for {MEMBERS[0]}"),
+        ({"time_infer_s": ["fast"] * 3 * len(MEMBERS)}, "could not convert string to float"),
+        ({"time_train_s": [np.nan] * 3 * len(MEMBERS)}, "fit_s"),
+    ],
+)
+def test_times_that_cannot_be_costs_are_told(tmp_path, changes, note):
+    with pytest.warns(ee.InputWarning, match=f"there are no times of the models: .*{note}"):
+        pool = times(tmp_path, **changes)
+    assert not pool.costs
+
+
 def of_arrays(folder):
     parts = slice(None, N_SEARCH), slice(N_SEARCH, None)
     (search, truth), test = ((NAMES[LABELS[:, part]], NAMES[TRUTH[part]]) for part in parts)

@@ -10,6 +10,9 @@
 The folder of a task is ``REPOSITORY/model_predictions/DATASET/FOLD``. Scores have the shape (n_models, n_samples,
 n_classes), or (n_models, n_samples) for the chance of the second of two classes. Classes are numbered from 0. The
 validation split is the search split. Scores are mapped from the files, not read into memory.
+
+Times of the models are in ``REPOSITORY/configs.parquet``, where there is one, with a row for each dataset, fold and
+framework: they become the costs ``fit_s`` and ``ms_per_row``.
 """
 
 import csv
@@ -18,6 +21,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +29,14 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_json
+from evo_ensyth.io.formats import read_table
 from evo_ensyth.pool import Pool
 from evo_ensyth.pool.table import listed
 from evo_ensyth.pool.tables import Columns, refuse_columns
 
 HOLDS = "metadata.json with pred-val.dat, in a folder such as model_predictions/DATASET/FOLD"
 PREDICTIONS = "model_predictions"
+TIMES = "configs.parquet"
 SPLITS = ("val", "test")
 DTYPES = ("float16", "float32")
 VERSION = 1  # of labels.dat
@@ -53,7 +59,8 @@ def read(folder: Path, columns: Columns, *, test: Path | str | None, test_share:
     search, held_out = ((dict(zip(about.models, about.scores(split), strict=True)), labels[split]) for split in SPLITS)
     try:
         name = f"{folder.resolve().parent.name}-{folder.name}"
-        return Pool.from_predictions(*search, test=held_out, classes=about.classes, missing="abstain", name=name)
+        pool = Pool.from_predictions(*search, test=held_out, classes=about.classes, missing="abstain", name=name)
+        return _with_times(pool, folder.resolve(), about.shapes["test"][1])
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
 
@@ -105,6 +112,28 @@ class _Metadata:
 
 def _is_task(folder: Path) -> bool:
     return (folder / "metadata.json").is_file() and (folder / "pred-val.dat").is_file()
+
+
+def _with_times(pool: Pool, folder: Path, n_test: int) -> Pool:
+    """Give the members the times of the repository as costs, or the pool a note that says why there are none."""
+    predictions = folder.parent.parent
+    path = predictions.parent / TIMES
+    if predictions.name != PREDICTIONS or not path.is_file():
+        return pool
+    try:
+        table = read_table(path)
+        here = table.column("dataset").astype(str) == folder.parent.name
+        here &= table.column("fold").astype(str) == folder.name
+        models = table.column("framework")[here].tolist()
+        rows = dict(zip(models, np.flatnonzero(here).tolist(), strict=True))
+        if missing := [model for model in pool.names if model not in rows]:
+            raise InputError(f"{path} has no row for {listed(missing)} on this task.")
+        order = [rows[model] for model in pool.names]
+        fit_s, infer_s = (table.column(name)[order].astype(float) for name in ("time_train_s", "time_infer_s"))
+        return pool.with_cost("fit_s", fit_s).with_cost("ms_per_row", 1000 * infer_s / n_test)
+    except (InputError, ValueError, TypeError) as error:
+        note = f"there are no times of the models: {error}"
+        return replace(pool, source={**pool.source, "notes": [*pool.notes, note]})
 
 
 def _labels(folder: Path) -> dict[str, np.ndarray]:
