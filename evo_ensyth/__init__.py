@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from evo_ensyth.selection.constraints import Constraint
     from evo_ensyth.selection.problem import Problem
     from evo_ensyth.selection.run import Progress
+    from evo_ensyth.synthesis.member import stored_members
     from evo_ensyth.workspace import load_problem
 
 __version__ = "0.1.0"
@@ -70,6 +71,7 @@ _PLACES = {
     "objective": "objectives",
     "read_run": "api",
     "search": "api",
+    "stored_members": "synthesis",
     "verify": "deployment.verify",
     "write_predictions": "io",
     "write_submission": "api",
@@ -103,6 +105,7 @@ __all__ = [
     "read_run",
     "search",
     "selectors",
+    "stored_members",
     "verify",
     "voting",
     "write_predictions",

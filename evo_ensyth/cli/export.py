@@ -21,7 +21,13 @@ DIFFER = 1
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="A new file.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE.onnx | FOLDER", help="A new file, or a new folder.")
+    ],
+    to: Annotated[
+        str,
+        typer.Option(metavar="onnx | folder", help="One file; or a folder with its card, weights and a README too."),
+    ] = "onnx",
     size: Size = None,
     at_most: AtMostCosts = None,
     knee: Knee = False,
@@ -54,6 +60,7 @@ def export(
     found = write(
         folder,
         out,
+        to=to,
         **rule,
         pool=pool,
         members=_members(member or []),

@@ -9,9 +9,10 @@ import numpy as np
 
 from evo_ensyth import workspace
 from evo_ensyth.deployment.card import card_of, described_inputs, metadata
+from evo_ensyth.deployment.model_folder import write_model_folder
 from evo_ensyth.deployment.verify import Verification, dataset_inputs, read_inputs, verified
 from evo_ensyth.errors import InputError, onnx_extra
-from evo_ensyth.files import write_whole
+from evo_ensyth.files import check_new_folder, write_whole
 from evo_ensyth.io import StoredPool
 from evo_ensyth.io.run_folder import read_run
 from evo_ensyth.plugins import unknown
@@ -22,6 +23,8 @@ from evo_ensyth.results.run import Run
 from evo_ensyth.synthesis import datasets
 from evo_ensyth.voting import EnsembleVote, plain_plurality
 
+FORMS = ("onnx", "folder")
+
 if TYPE_CHECKING:
     from evo_ensyth.deployment.member_graph import MemberGraph
 
@@ -30,6 +33,7 @@ def export(
     run: Run | str | Path,
     path: str | Path,
     *,
+    to: str = "onnx",
     size: int | None = None,
     at_most: Mapping[str, float] | None = None,
     rule: str | None = None,
@@ -48,7 +52,10 @@ def export(
     ----------
     run : Run, or folder of a run
     path : str or Path
-        A new file, ``NAME.onnx``.
+        A new file, ``NAME.onnx``, or a new folder.
+    to : str
+        ``onnx`` for one file, or ``folder`` for a folder with the file, its card, the members' weights and a README in
+        the form that hubs of models read.
     size, at_most, rule
         Which ensemble of the front, as for `Run.pick`; by default the recommended one.
     pool : Pool, or a pool folder, a file of predictions or the name of a problem, optional
@@ -81,7 +88,9 @@ def export(
     0
     """
     path = Path(path)
-    check_new_model(path)
+    if to not in FORMS:
+        raise unknown("form", to, FORMS)
+    (check_new_model if to == "onnx" else check_new_folder)(path)
     run = run if isinstance(run, Run) else read_run(run)
     ensemble = run.pick(size=size, at_most=at_most, rule=rule)
     handed = _handed(run, ensemble, pool, inputs)
@@ -90,6 +99,7 @@ def export(
         handed,
         path,
         members or {},
+        to=to,
         picked_by=picked_by,
         weights=weights,
         opset=opset,
@@ -151,6 +161,7 @@ def write_model(
     members: Mapping[str, Any],
     *,
     picked_by: str,
+    to: str = "onnx",
     weights: str = "packed",
     opset: int = 21,
     allow_different: int = 0,
@@ -164,7 +175,7 @@ def write_model(
         See `check_new_model`.
     picked_by : str
         For the card: the rule by which the ensemble was taken from its front.
-    members, weights, opset, allow_different
+    members, to, weights, opset, allow_different
         As for `export`.
 
     Raises
@@ -180,7 +191,10 @@ def write_model(
             f"the first at sample {found.differing[0]}. Were the members' predictions computed elsewhere? Then "
             f"--allow-different {found.n_differing} (in Python, allow_different=) writes it all the same."
         )
-    write_whole(path, content)
+    if to == "onnx":
+        write_whole(path, content)
+    else:
+        write_model_folder(path, content, found.card, _stored_weights(handed, found.card, members))
     return found
 
 
@@ -302,6 +316,15 @@ def _content(handed: HandOver, given: Mapping[str, Any], picked_by: str, weights
     content = content_of(model)
     onnx.checker.check_model(content, full_check=True)
     return content
+
+
+def _stored_weights(handed: HandOver, card: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, bytes]:
+    """Weights of the members in the file that this package made, by name."""
+    if handed.stored is None:
+        return {}
+    names = [member["name"] for member in card["members"] if member["name"] not in given]
+    folder = handed.stored.folder / "members"
+    return {name: (folder / name / "weights.safetensors").read_bytes() for name in names}
 
 
 def _graph(handed: HandOver, name: str, given: Mapping[str, Any], opset: int) -> "MemberGraph":

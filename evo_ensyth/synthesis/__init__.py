@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from evo_ensyth.synthesis.build import build_pool
     from evo_ensyth.synthesis.devices import default_workers
     from evo_ensyth.synthesis.estimate import estimate_pool
-    from evo_ensyth.synthesis.member import load_member
+    from evo_ensyth.synthesis.member import load_member, stored_members
     from evo_ensyth.synthesis.shared_trunk import SharedTrunkEnsemble
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "ensyth_regimes",
     "estimate_pool",
     "load_member",
+    "stored_members",
 ]
 
 # Names that need torch, and the modules that define them.
@@ -80,6 +81,7 @@ NEEDING_TORCH = {
     "default_workers": "devices",
     "estimate_pool": "estimate",
     "load_member": "member",
+    "stored_members": "member",
 }
 
 

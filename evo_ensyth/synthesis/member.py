@@ -1,14 +1,20 @@
 """A member of a pool as a network again, to run it."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from safetensors.torch import load
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import read_checked
-from evo_ensyth.io.pool_folder import read_member
+from evo_ensyth.io.pool_folder import read_member, read_pool
 from evo_ensyth.synthesis import networks
+from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.layer_surgery import with_state
+from evo_ensyth.synthesis.measure import predict
 from evo_ensyth.synthesis.network import Network
 
 if TYPE_CHECKING:
@@ -30,6 +36,44 @@ def load_member(stored: "StoredPool", name: str) -> Network:
     network = networks.build(architecture, stored.pool.search.n_classes, seed=0)
     path = stored.folder / "members" / name / "weights.safetensors"
     return with_state(network, read_checked(path, member["files"]["weights.safetensors"], load))
+
+
+def stored_members(
+    pool: str | Path, names: Sequence[str] | None = None
+) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return members of a pool folder as functions, for `Ensemble.with_members`.
+
+    Parameters
+    ----------
+    pool : str or Path
+    names : sequence of str, optional
+        By default all members.
+
+    Returns
+    -------
+    mapping of name to function
+        From stored images, uint8 (n_samples, channels, height, width), to probabilities, float32
+        (n_samples, n_classes).
+
+    Raises
+    ------
+    InputError
+        There is no such pool or member, or its weights differ from those it was listed with.
+
+    Examples
+    --------
+    >>> import evo_ensyth as ee
+    >>> best = ee.read_run("runs/digits/nsga2-seed1").recommended  # doctest: +SKIP
+    >>> fitted = best.with_members(ee.stored_members("runs/digits/pool", best.members))  # doctest: +SKIP
+    >>> fitted.predict(images)  # doctest: +SKIP
+    """
+    stored = read_pool(pool)
+    return {name: partial(_probabilities, load_member(stored, name)) for name in names or stored.pool.names}
+
+
+def _probabilities(network: Network, images: np.ndarray) -> np.ndarray:
+    unlabelled = Split(np.asarray(images), np.zeros(len(images), np.uint8))
+    return predict(network, unlabelled).scores if len(images) else np.zeros((0, 1), np.float32)
 
 
 def _architecture(stored: "StoredPool", parent: object) -> str:

@@ -9,8 +9,10 @@ import pytest
 
 import evo_ensyth as ee
 from evo_ensyth.deployment.card import KEY
+from evo_ensyth.deployment.model_folder import readme
 from evo_ensyth.deployment.timing import timings
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import sha256
 from evo_ensyth.synthesis import datasets
 
 
@@ -44,6 +46,39 @@ def test_the_commands_say_what_python_finds(call, stored, tmp_path):
     refused = call("export", stored.run, "-o", "model.onnx")
     assert (refused.status, refused.err.count("\n")) == (2, 1)
     assert "model.onnx is there already" in refused.err
+
+
+def test_a_folder_has_all_that_a_hub_reads(call, stored, tmp_path):
+    import yaml
+
+    said = call("export", stored.run, "--to", "folder", "-o", "model", "--size", 2, "--json")
+    assert said.status == 0, said.err
+    folder, card = tmp_path / "model", json.loads((tmp_path / "model" / "card.json").read_text())
+    names = [member["name"] for member in card["members"]]
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == sorted(
+        ["README.md", "card.json", "model.onnx", *(f"weights/{name}.safetensors" for name in names)]
+    )
+    assert card == said.json["card"] == ee.verify(folder / "model.onnx").card
+    for member in card["members"]:
+        assert sha256((folder / "weights" / f"{member['name']}.safetensors").read_bytes()) == member["sha256"]
+    _, head, text = (folder / "README.md").read_text().split("---\n", 2)
+    (index,) = yaml.safe_load(head)["model-index"]
+    (result,) = index["results"]
+    assert (index["name"], result["dataset"]["name"], result["dataset"]["split"]) == ("model", "digits", "test")
+    assert result["metrics"] == [{"type": "accuracy", "value": pytest.approx(1 - card["test_error"])}]
+    assert all(name in text for name in names)
+    assert "model exists already" in call("export", stored.run, "--to", "folder", "-o", "model").err
+    assert "no form called 'zip'" in call("export", stored.run, "--to", "zip", "-o", "other").err
+
+
+def test_names_in_a_readme_cannot_be_more_than_text():
+    card = {"members": [{"name": "<script>`*"}], "classes": ["a|b", "[x](y)\n# c"], "search_error": 0.5, "n_search": 2}
+    card |= {"vote": {"rule": "soft"}, "versions": {"evo_ensyth": "1"}, "problem": 'it\'s "quoted": #1\n- a'}
+    card["verified_on"] = {"split": "search", "dataset": None, "type": "float32", "shape": [2, 4]}
+    text = readme("a: b", card)
+    assert "- \\<script\\>\\`\\*\n" in text
+    assert "a\\|b, \\[x\\](y) \\# c." in text
+    assert json.dumps(card["problem"]) in text
 
 
 def test_labels_that_differ_end_the_command_with_1(call, file):
