@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick coverage check tree docs figures vega install clean
+.PHONY: search test quick coverage check tree docs demo figures vega install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -47,6 +47,12 @@ docs: .venv/installed-dev  ## the site of docs/, into build/site
 	@$(BIN)/python -m sphinx -q -W --keep-going -d build/site-doctrees docs build/site
 	@echo "build/site/index.html"
 
+demo: .venv/installed-dev  ## a page on this machine where an exported ensemble reads drawn digits; needs npm
+	@npm install --silent --no-audit --no-fund --prefix docs/demo
+	@test -e docs/demo/digits.onnx || { $(BIN)/python -m evo_ensyth search digits --quiet --out runs/digits/demo && \
+		$(BIN)/python -m evo_ensyth export runs/digits/demo -o docs/demo/digits.onnx; }
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/demo 8000
+
 install: .venv/installed  ## .venv, and nothing more
 
 .venv/installed: pyproject.toml constraints.txt
@@ -62,5 +68,5 @@ install: .venv/installed  ## .venv, and nothing more
 	@touch $@
 
 clean:  ## forget the environment and everything that was computed
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist docs/demo/node_modules docs/demo/digits.onnx
 	find runs -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +
