@@ -15,7 +15,7 @@ from numba import config, extending, types
 from numba.core import cgutils
 from numba.extending import lower_builtin, models, register_model, type_callable
 
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 
 WORDS = 8  # of 64 samples each, in one `Bits`
 UNIT = 64 * WORDS
@@ -139,6 +139,38 @@ def popcount(typing_context: Any, samples: Any) -> Any:
     return types.int64(_BITS), code
 
 
+@intrinsic(lambda sums, samples, weight: sums + np.bitwise_count(samples) * np.int64(weight).astype(np.uint64))
+def add_weighted(typing_context: Any, sums: Any, samples: Any, weight: Any) -> Any:
+    """Add the bits set in each word of ``samples``, times a weight of 32 bits, to eight sums of 64 bits.
+
+    Adding the eight up by `total` once for many calls takes less time than a `popcount` for each.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, samples, weight = arguments
+        each = ir.FunctionType(_VECTOR, [_VECTOR])
+        ones = builder.call(cgutils.get_or_insert_function(builder.module, each, f"llvm.ctpop.v{WORDS}i64"), [samples])
+        short = builder.sext(builder.trunc(weight, ir.IntType(32)), ir.IntType(64))  # multiplied faster than 64 bits
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), short, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WORDS), [0] * WORDS)
+        weights = builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), everywhere)
+        return builder.add(sums, builder.mul(ones, weights))
+
+    return _BITS(_BITS, _BITS, types.int64), code
+
+
+@intrinsic(lambda sums: int(sums.view(np.int64).sum()))
+def total(typing_context: Any, sums: Any) -> Any:
+    """Add eight sums of 64 bits up."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        both = ir.FunctionType(ir.IntType(64), [_VECTOR])
+        added = cgutils.get_or_insert_function(builder.module, both, f"llvm.vector.reduce.add.v{WORDS}i64")
+        return builder.call(added, arguments)
+
+    return types.int64(_BITS), code
+
+
 @compiled
 def room(n):
     """Allocate ``n`` `Bits` starting on a cache line: a read across two lines costs twice as much."""
@@ -147,7 +179,7 @@ def room(n):
     return words[start : start + n * WORDS]
 
 
-@compiled
+@leaf
 def largest_step(numbers):
     """Largest difference from one number to the next, at least 0; numba takes seconds to compile `np.diff`."""
     largest = 0
@@ -156,7 +188,7 @@ def largest_step(numbers):
     return largest
 
 
-@compiled
+@leaf
 def smallest_step(numbers):
     """Smallest difference from one number to the next, of two at least."""
     smallest = numbers[1] - numbers[0]

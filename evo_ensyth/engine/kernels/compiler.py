@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parents[2]
 # numba holds a lock while it compiles, so the clock of a nested or a later compilation starts where the last one ended.
 _CLOCK = event.TimingListener()
 event.register("numba:compile", _CLOCK)
-HOLDS_KERNELS = re.compile(r"^@(compiled|inlined|intrinsic)\b", re.MULTILINE)
+HOLDS_KERNELS = re.compile(r"^@(compiled|inlined|leaf|inlined_leaf|intrinsic)\b", re.MULTILINE)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -30,12 +30,21 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     With ``NUMBA_DISABLE_JIT=1`` it remains a Python function.
     """
-    if config.DISABLE_JIT:
-        return np.errstate(over="ignore")(function)  # compiled integers wrap around silently
-    kernel = njit(nogil=True)(function)
-    with suppress(RuntimeError):  # numba found no writable folder: compile again in every process
-        kernel._cache = _Cache(function)
-    return kernel
+    return _cached(function)
+
+
+def leaf(function: Callable[..., Any]) -> Any:
+    """Compile a function that allocates no arrays and returns none, so that nobody counts references to them.
+
+    Counting takes two atomic instructions for each array and call, or slice: half of the time of a short function, and
+    on several threads more. A kernel with loops worth it allocates, and leaves the loops to a leaf.
+    """
+    return _cached(function, _nrt=False)
+
+
+def inlined_leaf(function: Callable[..., Any]) -> Any:
+    """Compile a leaf that LLVM has to merge into its callers: for values in registers, which a call would store."""
+    return _cached(function, _nrt=False, forceinline=True)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -44,6 +53,15 @@ def inlined(function: Callable[..., Any]) -> Any:
     LLVM optimises compiled functions again in each caller, so this saves compile time.
     """
     return np.errstate(over="ignore")(function) if config.DISABLE_JIT else njit(inline="always")(function)
+
+
+def _cached(function: Callable[..., Any], **options: bool) -> Any:
+    if config.DISABLE_JIT:
+        return np.errstate(over="ignore")(function)  # compiled integers wrap around silently
+    kernel = njit(nogil=True, **options)(function)
+    with suppress(RuntimeError):  # numba found no writable folder: compile again in every process
+        kernel._cache = _Cache(function)
+    return kernel
 
 
 def kept_on_disk(kernel: Any) -> bool:

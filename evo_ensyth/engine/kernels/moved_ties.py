@@ -8,7 +8,7 @@ before their moves. All other samples are counted on the bit planes.
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS, bits_set, largest_step, load, popcount, room, store
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 from evo_ensyth.engine.kernels.counting import counter_bits, live_slots
 from evo_ensyth.engine.kernels.neighbours import after_move, count_slots, tabulate, take_away
 from evo_ensyth.engine.kernels.ties import BIT, OFFSET
@@ -24,7 +24,7 @@ def room_for_settling(first_slot, n_bits):
     return room(n * n_bits), lost, reached, (np.zeros(n * WORDS, np.uint64), np.empty(n * WORDS, np.uint64)), room(n)
 
 
-@compiled
+@leaf
 def close_samples(lost, reached, n_slots, close):
     """Samples that some move may bring to a tie, or to another one; ``close`` are those that are tied already."""
     for kind in range(2):
@@ -33,7 +33,7 @@ def close_samples(lost, reached, n_slots, close):
     return close
 
 
-@compiled
+@leaf
 def prepare(counters, n_bits, lost, reached, ties, level, n_slots, n_samples):
     """Fill the tables; return the samples that are lost without a move, and those that are close.
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import WORDS, largest_step, load, popcount, room, store, zero
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 from evo_ensyth.engine.kernels.counting import beats, count_votes, counter_bits, live_slots
 
 
-@compiled
+@leaf
 def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, level):
     """Tabulate the wrong samples after one vote more, or less, in each slot; return those that are wrong without it.
 
@@ -46,7 +46,7 @@ def tabulate(counters, at, ties, slot_0, n_slots, n_bits, joining, leaving, leve
     return beaten
 
 
-@compiled
+@leaf
 def after_move(words, at, stride, n_slots, table, wrong):
     """Samples that are wrong after one member moves: the table's where it votes for a live slot, else as before."""
     for slot in range(n_slots):
@@ -62,14 +62,14 @@ def room_for_tables(first_slot, n_bits):
     return room(n_slots * n_bits), room(n_slots), room(n_slots), room(n_slots)
 
 
-@compiled
+@leaf
 def count_slots(words, at, stride, n_slots, members, counters, n_bits):
     """Count the votes for each of ``n_slots`` slots, the first of which starts at ``at``."""
     for slot in range(n_slots):
         count_votes(words, at + slot * stride, members, members.size, counters[slot * n_bits * WORDS :], n_bits)
 
 
-@compiled
+@leaf
 def take_away(words, at, stride, n_slots, counters, n_bits, fewer):
     """Write the votes for each slot without those of the member whose planes begin at ``at``."""
     for slot in range(n_slots):

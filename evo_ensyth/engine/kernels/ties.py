@@ -9,7 +9,7 @@ or no rows if the sum adds no shares.
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS, bits_set, largest_step, load, popcount, room, store, zero
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 from evo_ensyth.engine.kernels.counting import (
     beats,
     count_votes,
@@ -24,7 +24,7 @@ BIT = np.uint64(1)
 OFFSET = np.uint64(3)  # bits: the offset of a plane is the number of its member times eight
 
 
-@compiled
+@leaf
 def lost_and_level(words, first, n_slots, n_members, members, size, truth, rival, level):
     """Samples on which some rival has more votes than the truth; ``level`` gets those on which each has as many.
 
@@ -45,7 +45,7 @@ def lost_and_level(words, first, n_slots, n_members, members, size, truth, rival
     return lost
 
 
-@compiled
+@leaf
 def settle(second, ties, first, n_slots, unit, n_positions, level, lost, members, size):
     """Add to ``lost`` the samples on which a rival that draws level wins by the second sum, or equal sums by class."""
     slots, label_weights, score_weights, shares = second
@@ -107,7 +107,7 @@ def settled_errors(
     return errors
 
 
-@compiled
+@leaf
 def count_by_group(lost, groups, errors):
     """Add 1 to the errors of the group of each lost sample."""
     for word in range(WORDS):
@@ -118,7 +118,7 @@ def count_by_group(lost, groups, errors):
             errors[groups[word * 64 + np.int64(bits_set(bit - BIT))]] += 1
 
 
-@compiled
+@leaf
 def add_sums(second, at, row, n_slots, members, size, counts, sums, base):
     """Add the votes and second sums of the slots of one sample to ``counts`` and ``sums``, from ``base`` on."""
     slots, label_weights, score_weights, shares = second

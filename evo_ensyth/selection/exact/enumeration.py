@@ -3,7 +3,7 @@
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, store, zero
-from evo_ensyth.engine.kernels.compiler import compiled, inlined
+from evo_ensyth.engine.kernels.compiler import inlined, leaf
 from evo_ensyth.selection.exact.layout import ALL, flip, lay_out, lay_out_votes, members_from
 
 # Value of one mended sample; fractions of it are rounded up, so that bounds remain valid.
@@ -29,7 +29,7 @@ def held_after(levels, low, width, votes, up, down, at):
     )
 
 
-@compiled
+@leaf
 def errors_after(levels, low, votes, leaving, asked, row, first, n, slots, n_slots, errors):
     """Write the number of samples with a lost pair after one more vote, for each candidate that ``asked[row]`` marks.
 
@@ -55,7 +55,7 @@ def errors_after(levels, low, votes, leaving, asked, row, first, n, slots, n_slo
         errors[i] = wrong
 
 
-@compiled
+@leaf
 def errors_now(levels, middle, slots, n_slots, wrong):
     """Mark the samples with a lost pair, and count them; ``middle`` is the row of the threshold zero."""
     errors = np.int64(0)
@@ -69,7 +69,7 @@ def errors_now(levels, middle, slots, n_slots, wrong):
     return errors
 
 
-@compiled
+@leaf
 def one_short(levels, low, slots, n_slots, wrong):
     """Upper bound on the number of samples that a single vote could mend."""
     short = np.int64(0)
@@ -82,7 +82,7 @@ def one_short(levels, low, slots, n_slots, wrong):
     return short
 
 
-@compiled
+@leaf
 def vote(levels, before, after, n_rows, width, votes, up, down):
     """Compute each threshold after a vote from three before it; ``before`` and ``after`` are the lowest rows."""
     for j in range(n_rows):
@@ -141,7 +141,7 @@ def bound_candidates(votes, up, deficits, left, first, n, width, need, level, ga
     return n_cut
 
 
-@compiled
+@leaf
 def walk(up, n_slots, steps, n, lost, limit, space, counted):
     """Try all choices of ``steps`` out of n candidates; return the fewest errors if below ``limit``, else ``limit``.
 

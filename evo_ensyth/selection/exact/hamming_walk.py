@@ -3,7 +3,7 @@
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import bits_set
-from evo_ensyth.engine.kernels.compiler import compiled, inlined
+from evo_ensyth.engine.kernels.compiler import inlined, leaf
 from evo_ensyth.selection.exact.enumeration import errors_after, errors_now, one_short, vote
 from evo_ensyth.selection.exact.layout import ALL, ZERO, flip, lay_out, lay_out_votes, members_from
 
@@ -90,7 +90,7 @@ def walk_cube(
                 note(limits, reached, subsets, other, errors, chosen, word_bits ^ (1 << i), first, n_members)
 
 
-@compiled
+@leaf
 def note(limits, reached, subsets, size, errors, chosen, word_bits, first, n_members):
     """Record a better subset of a size, and lower the limits of this size and all larger ones."""
     reached[size] = errors

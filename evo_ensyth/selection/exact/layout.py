@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import WORDS, bits_set, room
-from evo_ensyth.engine.kernels.compiler import compiled, inlined
+from evo_ensyth.engine.kernels.compiler import compiled, inlined, leaf
 
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -128,7 +128,7 @@ def highest(margin, n_raising, n_lowering, n, fewest, most):
     return margin + n_raising - max(0, fewest - (n - n_lowering))
 
 
-@compiled
+@leaf
 def sift(pairs, n_samples, chosen, free, n_free, fewest, most, kept):
     """Copy the pairs still open after the votes of ``chosen``, with ``fewest`` to ``most`` votes of ``free`` to come.
 
@@ -163,7 +163,7 @@ def sift(pairs, n_samples, chosen, free, n_free, fewest, most, kept):
     return n_kept, lost
 
 
-@compiled
+@leaf
 def transpose(block):
     """Transpose 64 words in place, as a matrix of 64 x 64 bits (Warren, "Hacker's Delight", section 7-3)."""
     half = 32
@@ -180,7 +180,7 @@ def transpose(block):
         mask ^= mask << np.uint64(half)
 
 
-@compiled
+@leaf
 def lay_out(pairs, n_samples, free, steps, space):
     """Turn pairs into lanes of bits: members that raise or lower them, thresholds without and with all of ``free``.
 
@@ -255,7 +255,7 @@ def members_from(first, end, n_words, among):
     return mask
 
 
-@compiled
+@leaf
 def flip(masks, row, member):
     """Add a member to a mask, or remove it."""
     masks[row, member // 64] ^= ONE << np.uint64(member % 64)

@@ -112,4 +112,5 @@ def test_whatever_a_kernel_calls_lies_in_a_file_whose_change_is_noticed():
 
 
 def _is_compiled(function: ast.FunctionDef) -> bool:
-    return any(isinstance(way, ast.Name) and way.id in ("compiled", "inlined") for way in function.decorator_list)
+    ways = ("compiled", "leaf", "inlined_leaf", "inlined")
+    return any(isinstance(way, ast.Name) and way.id in ways for way in function.decorator_list)

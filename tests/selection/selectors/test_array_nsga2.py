@@ -68,7 +68,7 @@ def test_who_loses_the_last_member_gets_one_at_random():
     single = np.arange(10)[None] == 4
     children = np.repeat(pack(single), 4_000, axis=0)
     for child in children:
-        _breeding.mutate(state, child, 10, table)
+        _breeding.mutate(state, child, 10, table, np.empty(table.size, np.int64))
     mutated = unpack(children, 10)
     assert mutated.any(axis=1).all()
     assert (mutated.sum(axis=0) > 100).all()
@@ -91,7 +91,7 @@ def test_without_crossover_half_of_the_children_swap_and_the_others_flip_like_a_
     children = np.repeat(pack(parent), 40_000, axis=0)
     state, table = np.array([3], np.uint64), _array_nsga2._chances_of_flips(n)
     for child in children[:5_000]:
-        _breeding.mutate(state, child, n, table)
+        _breeding.mutate(state, child, n, table, np.empty(table.size, np.int64))
     changed = unpack(children[:5_000], n) ^ parent
     counts = changed.sum(axis=1)
     sizes = unpack(children[:5_000], n).sum(axis=1)

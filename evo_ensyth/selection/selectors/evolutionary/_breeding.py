@@ -7,10 +7,10 @@ A *packed* subset is a row of uint64 words; bit ``i % 64`` of word ``i // 64`` i
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import bits_set
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 
 
-@compiled
+@leaf
 def mix(word):
     """Scramble 64 bits: the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -18,20 +18,20 @@ def mix(word):
     return word ^ (word >> np.uint64(31))
 
 
-@compiled
+@leaf
 def draw(state):
     """Next 64 random bits; ``state`` is one uint64."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return mix(state[0])
 
 
-@compiled
+@leaf
 def draw_below(state, n):
     """Draw an integer from 0 to n - 1, for n far below 2**32."""
     return np.int64((draw(state) >> np.uint64(32)) * np.uint64(n) >> np.uint64(32))
 
 
-@compiled
+@leaf
 def key_of(subset):
     """Two words as the key of a packed subset: itself up to 128 members, a 128-bit hash beyond. Never both 0."""
     if subset.size == 1:
@@ -45,7 +45,7 @@ def key_of(subset):
     return high, low | np.uint64(1)
 
 
-@compiled
+@leaf
 def place_of(table, high, low):
     """Row of a key in a hash table, or the free row where it belongs."""
     mask = np.uint64(table.shape[0] - 1)
@@ -55,7 +55,7 @@ def place_of(table, high, low):
     return place
 
 
-@compiled
+@leaf
 def insert(table, high, low):
     """Insert a key into a hash table that has room; return whether it is new."""
     place = place_of(table, high, low)
@@ -66,7 +66,7 @@ def insert(table, high, low):
     return True
 
 
-@compiled
+@leaf
 def insert_all(table, keys):
     """Insert all keys that are not 0 into a hash table that has room."""
     for i in range(keys.shape[0]):
@@ -86,7 +86,7 @@ def insert_new(young, old, subsets):
     return new
 
 
-@compiled
+@leaf
 def next_competitor(state, queue, queue_at):
     """Take the next individual from a shuffled queue, reshuffled when empty, so that all compete equally often."""
     if queue_at[0] == queue.size:
@@ -98,7 +98,7 @@ def next_competitor(state, queue, queue_at):
     return queue[queue_at[0] - 1]
 
 
-@compiled
+@leaf
 def tournament(state, queue, queue_at, ranks, crowding):
     """Winner of two: the better rank, then the less crowded, then at random."""
     a = next_competitor(state, queue, queue_at)
@@ -110,13 +110,13 @@ def tournament(state, queue, queue_at, ranks, crowding):
     return a if draw(state) >> np.uint64(63) else b
 
 
-@compiled
+@leaf
 def flip(subset, member):
     """Let one member join or leave a packed subset."""
     subset[member >> 6] ^= np.uint64(1) << np.uint64(member & 63)
 
 
-@compiled
+@leaf
 def find_member(subset, nth, inside):
     """Index of the n-th member inside a packed subset, or of the n-th member outside it."""
     for word in range(subset.size):
@@ -131,11 +131,12 @@ def find_member(subset, nth, inside):
     return -1
 
 
-@compiled
-def mutate(state, subset, n_members, flip_table):
+@leaf
+def mutate(state, subset, n_members, flip_table, flipped):
     """Swap one member for another, or flip each with probability 1 / n_members, with equal probability.
 
-    ``flip_table[i]`` is the probability, in units of 2**-64, of at most i flips.
+    ``flip_table[i]`` is the probability, in units of 2**-64, of at most i flips; ``flipped`` is working memory for as
+    many members.
     """
     size = 0
     for word in subset:
@@ -149,16 +150,32 @@ def mutate(state, subset, n_members, flip_table):
         chance = draw(state)
         n_flips = 0
         while n_flips < flip_table.size and chance >= flip_table[n_flips]:
-            n_flips += 1
-        flipped = np.empty(n_flips, np.int64)
-        for i in range(n_flips):
             member = draw_below(state, n_members)
-            while (flipped[:i] == member).any():
+            while is_among(member, flipped, n_flips):
                 member = draw_below(state, n_members)
-            flipped[i] = member
+            flipped[n_flips] = member
             flip(subset, member)
-    if not subset.any():
+            n_flips += 1
+    if is_empty(subset):
         flip(subset, draw_below(state, n_members))
+
+
+@leaf
+def is_among(number, numbers, n):
+    """Whether a number is among ``numbers[:n]``."""
+    found = False
+    for i in range(n):
+        found |= numbers[i] == number
+    return found
+
+
+@leaf
+def is_empty(subset):
+    """Whether a packed subset has no members."""
+    members = np.uint64(0)
+    for word in subset:
+        members |= word
+    return members == 0
 
 
 @compiled
@@ -169,13 +186,26 @@ def breed(
 
     Stops early only after ``tries`` attempts per child. ``crossover`` is a probability in units of 2**-64.
     """
+    brood, flipped = np.empty((2, population.shape[1]), np.uint64), np.empty(flip_table.size, np.int64)
+    return fill(
+        state, queue, queue_at, population, ranks, crowding, crossover, flip_table, n_members, young, old, tries,
+        children, brood, flipped,
+    )  # fmt: skip
+
+
+@leaf
+def fill(
+    state, queue, queue_at, population, ranks, crowding, crossover, flip_table, n_members, young, old, tries, children,
+    brood, flipped,
+):  # fmt: skip
+    """Breed as `breed`, with working memory for two children and for the members that flip."""
     n_words = population.shape[1]
-    brood = np.empty((2, n_words), np.uint64)
     found, attempts = 0, tries * children.shape[0]
     while found < children.shape[0] and attempts > 0:
         a = tournament(state, queue, queue_at, ranks, crowding)
         b = tournament(state, queue, queue_at, ranks, crowding)
-        brood[0], brood[1] = population[a], population[b]
+        for word in range(n_words):
+            brood[0, word], brood[1, word] = population[a, word], population[b, word]
         if draw(state) < crossover:
             for word in range(n_words):
                 exchanged = (brood[0, word] ^ brood[1, word]) & draw(state)
@@ -185,10 +215,11 @@ def breed(
             attempts -= 1
             if found == children.shape[0]:
                 break
-            mutate(state, brood[child], n_members, flip_table)
+            mutate(state, brood[child], n_members, flip_table, flipped)
             high, low = key_of(brood[child])
             place = place_of(old, high, low)
             if (old[place, 0] | old[place, 1]) == 0 and insert(young, high, low):
-                children[found] = brood[child]
+                for word in range(n_words):
+                    children[found, word] = brood[child, word]
                 found += 1
     return found

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from evo_ensyth.engine.kernels.bits import WORDS, load, popcount, room, store, zero
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
 from evo_ensyth.engine.kernels.counting import beats, counter_bits, live_slots
 from evo_ensyth.engine.kernels.neighbours import after_move, count_slots, room_for_tables, tabulate
 
@@ -25,7 +25,7 @@ def draw_boltzmann(values, temperature, chance):
     return min(np.searchsorted(shares, chance * total, side="right"), values.size - 1)
 
 
-@compiled
+@leaf
 def move(words, at, stride, n_slots, joins, counters, first, n_bits):
     """Add the votes of a member to the counters of ``n_slots`` slots, from ``first`` on, or subtract them."""
     for slot in range(n_slots):
@@ -36,7 +36,7 @@ def move(words, at, stride, n_slots, joins, counters, first, n_bits):
             carry = carry & before if joins else carry & ~before
 
 
-@compiled
+@leaf
 def moves_to_a_tie(counters, at, ties, slot_0, n_slots, n_bits):
     """Lower bound, a power of two, on the number of moves before a further move can change the errors of a unit.
 

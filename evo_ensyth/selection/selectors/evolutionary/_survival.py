@@ -5,14 +5,28 @@ Plain arrays, no checks. All sorts are stable, so ties break alike on every proc
 
 import numpy as np
 
-from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.compiler import compiled, leaf
+
+SHORT = 8  # runs of so many are sorted by insertion
 
 
 @compiled
 def sort_by(numbers, order):
     """Sort ``order``, indices into ``numbers``, by these; equal ones keep their order. Merges ever longer runs."""
-    room = np.empty_like(order)
-    run = 1
+    merge_runs(numbers, order, np.empty_like(order))
+
+
+@leaf
+def merge_runs(numbers, order, room):
+    """Sort as `sort_by`, with ``room`` as large as ``order`` for merging."""
+    for start in range(0, order.size, SHORT):
+        for end in range(start + 1, min(start + SHORT, order.size)):
+            i, place = order[end], end
+            while place > start and numbers[order[place - 1]] > numbers[i]:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = i
+    run = SHORT
     while run < order.size:
         for start in range(0, order.size, 2 * run):
             middle, end = min(start + run, order.size), min(start + 2 * run, order.size)
@@ -24,7 +38,8 @@ def sort_by(numbers, order):
                 else:
                     room[place] = order[right]
                     right += 1
-        order[:] = room
+        for place in range(order.size):
+            order[place] = room[place]
         run *= 2
 
 
@@ -43,7 +58,7 @@ def group(numbers, order):
     order[:] = grouped
 
 
-@compiled
+@leaf
 def add_gaps(values, ranks, order, distance):
     """Add the contribution of one objective to the crowding distance.
 
