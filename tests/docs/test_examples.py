@@ -71,6 +71,18 @@ def test_a_pipeline_of_scikit_learn(names):
     assert isinstance(left["chosen"].run_, ee.Run)
 
 
+@pytest.mark.slow
+def test_one_file_that_votes(names, monkeypatch):
+    monkeypatch.setattr("evo_ensyth.deployment.timing.ROUNDS", 3)
+    monkeypatch.setattr("evo_ensyth.deployment.timing.LEAST", 1e-6)
+    left = names("export")
+    assert left["verification"].n_differing == 0
+    assert (
+        left["label"][0]
+        == left["best"].predict({n: left["models"][n].predict_proba(left["X_test"]) for n in left["members"]})[0]
+    )
+
+
 def test_every_example_has_a_test():
     tested = re.findall(r'names\("(\w+)"\)', (ROOT / "tests" / "docs" / "test_examples.py").read_text())
     assert sorted(tested) == [path.stem for path in PROGRAMS]
