@@ -3,6 +3,7 @@
 import io
 import warnings
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -24,6 +25,16 @@ STYLE = {
     "svg.hashsalt": "evo_ensyth",
     "svg.fonttype": "none",
 }
+
+
+def axes_or_new(ax: Axes | None, width: float = 7.0, height: float = 4.4) -> Axes:
+    """Return the axes that are given, or those of a new figure of this size in inches."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt  # only here: it chooses a backend that opens windows
+
+    made: Axes = plt.subplots(figsize=(width, height))[1]
+    return made
 
 
 def figure_files(figure: Figure, stem: str) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from evo_ensyth.report.drawing import COLOURS, LEGEND_WIDTH, STYLE, figure_files, shown_name
+from evo_ensyth.report.drawing import COLOURS, LEGEND_WIDTH, STYLE, axes_or_new, figure_files, shown_name
 from evo_ensyth.report.pool_facts import PoolFacts
 
 MARKERS = "osD"
@@ -27,16 +27,16 @@ def render(facts: PoolFacts) -> dict[str, bytes]:
     """Return ``disagreement`` and ``curves``, each as ``.png`` and ``.svg``."""
     with mpl.rc_context(STYLE):
         disagreement = _figure(7.5, 6.2)
-        draw_disagreement(disagreement.subplots(), facts)
+        draw_disagreement(facts, disagreement.subplots())
         curves = _figure(6.2 + LEGEND_WIDTH, 4.6)
-        axes = curves.subplots()
-        draw_curves(axes, facts)
+        axes = draw_curves(facts, curves.subplots())
         curves.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
         return figure_files(disagreement, "disagreement") | figure_files(curves, "curves")
 
 
-def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
-    """Draw the share of samples on which each two members disagree, method by method."""
+def draw_disagreement(facts: PoolFacts, ax: Axes | None = None) -> Axes:
+    """Draw the share of samples on which each two members disagree, method by method, and return the axes."""
+    axes = axes_or_new(ax, 7.5, 6.2)
     order = facts.by_method
     shares = 100 * facts.disagreement[np.ix_(order, order)]
     # By square roots, so that a few bad members, which disagree with everybody, do not leave the others in the dark.
@@ -67,6 +67,7 @@ def draw_disagreement(axes: Axes, facts: PoolFacts) -> None:
     axes.grid(visible=False)
     axes.set_xlabel("the same members; samples of the search split")
     axes.set_title(f"{shown_name(facts.problem)}: who disagrees with whom", loc="left", fontsize=10)
+    return axes
 
 
 def spread(middles: np.ndarray, gap: float, last: float) -> np.ndarray:
@@ -81,8 +82,9 @@ def spread(middles: np.ndarray, gap: float, last: float) -> np.ndarray:
     return np.asarray(np.minimum(pushed, limits))
 
 
-def draw_curves(axes: Axes, facts: PoolFacts) -> None:
-    """Draw error against cost: every member, and for each method a line through what it offers at its best."""
+def draw_curves(facts: PoolFacts, ax: Axes | None = None) -> Axes:
+    """Draw error against cost, and return the axes: members, and a line through what each method offers at its best."""
+    axes = axes_or_new(ax)
     costs, errors = facts.costs[facts.cost], 100 * facts.errors["search"]
     for (method, curve), look in zip(facts.curves.items(), cycle(LOOKS), strict=False):
         colour, marker, line = look
@@ -103,6 +105,7 @@ def draw_curves(axes: Axes, facts: PoolFacts) -> None:
     axes.set_xlabel(shown_name(facts.cost))
     axes.set_ylabel("error of a member on the search split, %")
     axes.set_title(f"{shown_name(facts.problem)}: what each method offers", loc="left", fontsize=10)
+    return axes
 
 
 def _figure(width: float, height: float) -> Figure:

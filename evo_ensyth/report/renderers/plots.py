@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
 from evo_ensyth.plugins import unknown
-from evo_ensyth.report.drawing import COLOURS, LEGEND_WIDTH, STYLE, figure_files, shown_name
+from evo_ensyth.report.drawing import COLOURS, LEGEND_WIDTH, STYLE, axes_or_new, figure_files, shown_name
 from evo_ensyth.report.facts import Facts, Line, gather
 from evo_ensyth.report.verdict import verdict
 from evo_ensyth.results.comparison import baseline_name
@@ -23,7 +23,8 @@ TITLES = {"search": "error on the search split (optimistic)", "test": "error on 
 PANEL_WIDTH = 4.3  # inches
 SIZES = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000)
 NAME_HEIGHT = 0.065  # of a panel, as the next one
-LETTER_WIDTH = 0.02
+NAME_GAP = 0.04  # from a point to its name
+LETTER_WIDTH = 0.024
 LARGE = 10_000  # from here on, ticks are 20k, 3M
 LETTERS = 14  # of a note, in an inch
 
@@ -40,7 +41,7 @@ def render(facts: Facts) -> dict[str, bytes]:
         of_errors = panels[-len(facts.splits) :]
         of_errors[-1].sharey(of_errors[0])
         for axes, (upwards, split) in zip(panels, shown, strict=True):
-            draw_front(axes, facts, split, upwards)
+            draw_front(facts, split, upwards, axes)
         for axes, (upwards, split) in zip(panels, shown, strict=True):  # when the limits of all are known
             _name_points(axes, facts, split, upwards)
         # Beside the panels: inside, it would lie on the intervals.
@@ -68,28 +69,26 @@ def plot_fronts(runs: Sequence[Run], split: str = "search", ax: Axes | None = No
     facts = gather(runs)
     if split not in facts.splits:
         raise unknown("split of this run", split, facts.splits)
-    if ax is None:
-        import matplotlib.pyplot as plt  # only here: it chooses a backend that opens windows
-
-        ax = plt.subplots(figsize=(7, 4.4))[1]
     upwards = "error" if split == "test" else facts.axes[1]
-    draw_front(ax, facts, split, upwards)
+    ax = draw_front(facts, split, upwards, ax)
     _name_points(ax, facts, split, upwards)
     ax.legend(fontsize=9)
     return ax
 
 
-def draw_front(axes: Axes, facts: Facts, split: str, upwards: str = "error") -> None:
-    """Draw all fronts, the best single member and the whole pool, as one split sees them.
+def draw_front(facts: Facts, split: str, upwards: str = "error", ax: Axes | None = None) -> Axes:
+    """Draw all fronts, the best single member and the whole pool, as one split sees them, and return the axes.
 
     Parameters
     ----------
-    axes : Axes
     facts : Facts
     split : str
     upwards : str
         The error, or another objective.
+    ax : Axes, optional
+        Where to draw; by default on new ones.
     """
+    axes = axes_or_new(ax)
     for i, line in reversed(list(enumerate(facts.lines))):
         _draw_line(axes, facts, line, split, upwards, COLOURS[i % len(COLOURS)], main=i == 0)
     for (name, ensemble), marker in zip(facts.references.items(), ("*", "s"), strict=True):
@@ -112,6 +111,7 @@ def draw_front(axes: Axes, facts: Facts, split: str, upwards: str = "error") -> 
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     elif abs(axes.get_xlim()[1]) >= LARGE:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    return axes
 
 
 def _draw_errors(axes: Axes, facts: Facts, split: str) -> None:
@@ -176,20 +176,27 @@ def _name_points(axes: Axes, facts: Facts, split: str, upwards: str) -> None:
             point = (recommended[0], 100 * (run.recommended.error(split) - difference))
             named.setdefault(point, []).append(baseline_name("best_k", run.recommended.size))
             axes.plot(*point, "x", color="black", markersize=6, zorder=4)
+    axes.autoscale_view()  # otherwise matplotlib finds the limits only when it draws
     to_axes = axes.transData + axes.transAxes.inverted()
     places = sorted((tuple(to_axes.transform(point)), ", ".join(names)) for point, names in named.items())
     taken = 0.0
     for (x, y), name in sorted(places, key=lambda place: place[0][1]):
         height = min(max(y + 1.5 * NAME_HEIGHT, taken), 0.97)
         taken = height + NAME_HEIGHT
-        right = x + LETTER_WIDTH * len(name) > 1  # then to the left of its point
         note = axes.annotate(
-            name, (x, y), (x - 0.04 if right else x + 0.04, height), "axes fraction", "axes fraction",
-            ha="right" if right else "left", va="center", fontsize=8, zorder=6,
+            name, (x, y), (_start(x, LETTER_WIDTH * len(name)), height), "axes fraction", "axes fraction",
+            ha="left", va="center", fontsize=8, zorder=6,
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "grey"},
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
         )  # fmt: skip
         note.set_in_layout(False)  # it takes no room from the panel
+
+
+def _start(x: float, width: float) -> float:
+    """Where a name begins: right of its point, else left of it, else as far left as the panel has room."""
+    if x + NAME_GAP + width <= 1:
+        return x + NAME_GAP
+    return x - NAME_GAP - width if x - NAME_GAP - width >= 0 else max(NAME_GAP / 2, 1 - width)
 
 
 def _point(facts: Facts, ensemble: Ensemble, split: str, upwards: str) -> tuple[float, float]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from oracles import dominance
 
 from evo_ensyth.objectives import Objective
@@ -16,7 +18,7 @@ from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.pool import Members, Pool, Votes
 from evo_ensyth.report import write_report
 from evo_ensyth.report.facts import Facts, gather
-from evo_ensyth.report.renderers.plots import draw_front, render
+from evo_ensyth.report.renderers.plots import draw_front, plot_fronts, render
 from evo_ensyth.report.verdict import verdict
 from evo_ensyth.results.comparison import Discordant
 from evo_ensyth.selection.problem import Problem
@@ -42,8 +44,7 @@ def cost(name: str, unit: str = "", scale: float = 1.0) -> Objective:
 @pytest.mark.parametrize("split", ["search", "test"])
 def test_the_points_drawn_are_those_of_the_front(split):
     shown = facts()
-    axes = Figure().subplots()
-    draw_front(axes, shown, split)
+    axes = draw_front(shown, split, ax=Figure().subplots())
     lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
     for line in shown.lines:
         values = line.values(split)  # error, n_members
@@ -59,8 +60,7 @@ def test_the_points_drawn_are_those_of_the_front(split):
 
 def test_the_test_panel_shows_the_interval_of_each_ensemble():
     shown = facts()
-    axes = Figure().subplots()
-    draw_front(axes, shown, "test")
+    axes = draw_front(shown, "test", ax=Figure().subplots())
     drawn = {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 2 and line.get_alpha()}
     expected = {tuple(100 * x for x in ensemble.interval()) for ensemble in shown.main.front}
     assert drawn == expected
@@ -68,8 +68,7 @@ def test_the_test_panel_shows_the_interval_of_each_ensemble():
 
 def test_only_points_that_no_other_beats_are_joined_by_a_line():
     shown = facts()
-    axes = Figure().subplots()
-    draw_front(axes, shown, "test")
+    axes = draw_front(shown, "test", ax=Figure().subplots())
     (joined,) = (line.get_xydata() for line in axes.get_lines() if line.get_linewidth() == 1.8)
     points = [(ensemble.size, 100 * ensemble.error("test")) for ensemble in shown.main.front]
     np.testing.assert_allclose(joined, dominance.non_dominated(points))
@@ -85,13 +84,28 @@ def test_the_verdict_the_rivals_and_the_estimate_are_in_the_picture():
         assert sentence in explained
 
 
+def test_names_of_points_stay_inside_their_panel():
+    """`recommended, the best 4 members` lay over the axis where its point was left of the middle."""
+    found = facts(n=9).main
+    for index in range(len(found.front)):
+        figure = Figure(figsize=(4.3, 4.4))
+        axes = plot_fronts([replace(found, recommended_index=index)], "test", figure.subplots())
+        FigureCanvasAgg(figure).draw()
+        inside = axes.get_window_extent()
+        for name in axes.texts:
+            box = Text.get_window_extent(name)  # without its line to the point
+            assert inside.x0 <= box.x0
+            assert box.x1 <= inside.x1
+            assert inside.y0 <= box.y0
+            assert box.y1 <= inside.y1 + 1
+
+
 @pytest.mark.parametrize("proven", [True, False])
 def test_proven_sizes_have_a_mark_that_the_picture_explains(proven):
     found = facts().main
     sizes = [ensemble.size for ensemble in found.front] if proven else []
     shown = gather([replace(found, front=replace(found.front, proven_sizes=tuple(sizes)))])
-    axes = Figure().subplots()
-    draw_front(axes, shown, "search")
+    axes = draw_front(shown, "search", ax=Figure().subplots())
     marked = [
         line.get_xdata().tolist() for line in axes.get_lines() if line.get_label() == "proven on the search split"
     ]
@@ -110,8 +124,7 @@ def test_the_parent_is_a_line_where_its_answers_are_known():
     ensembles = (replace(first, discordant=discordant), *others)
     shown = gather([replace(found, front=replace(found.front, ensembles=ensembles))])
     for split, height in (("search", 5.0), ("test", 15.0)):  # 3 and 9 of 60
-        axes = Figure().subplots()
-        draw_front(axes, shown, split)
+        axes = draw_front(shown, split, ax=Figure().subplots())
         (line,) = (line for line in axes.get_lines() if line.get_label() == "parent")
         np.testing.assert_allclose(line.get_ydata(), height)
 
