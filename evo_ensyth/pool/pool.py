@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import renderer
 from evo_ensyth.pool.classes import Classes, Label, LabelCodes
 from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.members import Members, SharedPart
@@ -252,6 +253,12 @@ class Pool:
         sizes = ", ".join(f"{votes.n_samples:,} {split} samples" for split, votes in self.splits.items())
         costs = f", costs {', '.join(self.costs)}" if self.costs else ""
         return f"<Pool '{self.name}': {len(self)} members, {self.search.n_classes} classes, {sizes}{costs}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return what a notebook shows: a chart, a table and text."""
+        errors = {votes.split: votes.member_errors / votes.n_samples for votes in self.splits.values()}
+        bundle: dict[str, Any] = renderer("notebook").pool_bundle(self.names, errors, self.costs)
+        return {**bundle, "text/plain": repr(self)}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A run as an HTML table, for notebooks."""
+"""Runs, fronts and pools as small HTML tables, for notebooks."""
 
 from collections.abc import Sequence
 from html import escape
@@ -12,6 +12,8 @@ from evo_ensyth.results.run import Run
 LONGEST_SENTENCE = 600
 LONGEST_CELL = 80
 LONGEST_NAMES = 60
+MOST_CHARACTERS = 2_800  # of all cells of a short table
+MOST_COLUMNS = 10
 
 
 def run_as_html(run: Run) -> str:
@@ -26,6 +28,18 @@ def run_as_html(run: Run) -> str:
     more = f"<tr><td colspan={len(table.header) + 1}>and {table.n_left} more</td></tr>" if table.n_left else ""
     caption = f"<caption>{_text(title(run), LONGEST_SENTENCE)}</caption>"
     return f"{sentences}<table>{caption}<tr>{heads}</tr>{rows}{more}</table>"
+
+
+def short_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of so few rows and columns that it stays below 20 kB, whatever is in its cells."""
+    n_columns = min(len(headings), MOST_COLUMNS)
+    longest = max(6, MOST_CHARACTERS // ((len(rows) + 1) * n_columns))
+    heads = "".join(f"<th>{_text(heading, min(longest, LONGEST_CELL))}</th>" for heading in headings[:n_columns])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(cell, min(longest, LONGEST_CELL))}</td>" for cell in row[:n_columns]) + "</tr>"
+        for row in rows
+    )
+    return f"<table><caption>{_text(caption, LONGEST_CELL)}</caption><tr>{heads}</tr>{body}</table>"
 
 
 def _row(cells: Sequence[str], *, bold: bool) -> str:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.plugins import renderer
 from evo_ensyth.results.ensemble import Ensemble
 
 FRAME_LIBRARIES = ("pandas", "polars")
@@ -82,6 +83,11 @@ class Front:
 
     def __repr__(self) -> str:
         return f"<Front of {len(self)} ensembles by {self.selector}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return what a notebook shows: a chart, a table and text."""
+        bundle: dict[str, Any] = renderer("notebook").front_bundle(self)
+        return bundle
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return one flat row per ensemble: size, errors, interval, objectives, costs, members."""

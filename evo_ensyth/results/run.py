@@ -320,6 +320,11 @@ class Run:
         text: str = renderer("console").run_as_text(self)
         return text
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return what a notebook shows: a chart, a table and text."""
+        bundle: dict[str, Any] = renderer("notebook").run_bundle(self)
+        return bundle
+
     def _repr_html_(self) -> str:
         text: str = renderer("html").run_as_html(self)
         return text
