@@ -40,8 +40,9 @@ INTRODUCTION = """\
 How fast the engine counts, how good the fronts are, and how long pools take to build. Each section comes from one file
 in `benchmarks/figures/`, written with `--json` by the command below its heading. Compare ratios within one table rather
 than seconds between tables: the machine is shared, and the tables were not all made on the same day. Below its heading
-each section names the version that it was measured with: those of 2026-11-22 are of version 0.1.0 (37911d9), whose
-default search and kernels were earlier ones, and were not measured again. Every script checks that the results agree
+each section names the version and the commit that it was measured with. Those of 2026-11-22 are of 0.1.0 (37911d9),
+whose default search and kernels were earlier ones, and were not measured again; of those of 2026-11-28, made between
+two releases, the commit is the last one before the figures were stored. Every script checks that the results agree
 before it prints a time, except `startup.py`, `memory.py`, `devices.py` and the large pool of `fronts.py`, where there
 is nothing to compare with. [engine.md](engine.md) explains the terms and why the engine is fast.
 """

@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+import evo_ensyth
 from evo_ensyth.files import write_json
 
 LIBRARIES = (
@@ -145,14 +147,25 @@ def machine_facts() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that are installed."""
+    """Versions of Python and of the libraries that are installed, and the commit of this checkout."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if commit := _commit():
+        found["evo-ensyth"] = f"{evo_ensyth.__version__} ({commit})"
     return found
+
+
+def _commit() -> str:
+    """The commit of this checkout, with a plus where files differ from it; empty outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _processor() -> str:

@@ -35,7 +35,7 @@ from evo_ensyth.synthesis import (
     networks,
 )
 from evo_ensyth.synthesis.layer_surgery import with_state
-from evo_ensyth.synthesis.measure import latency_ms
+from evo_ensyth.synthesis.measure import latency_ms, runtime
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.training import FineTuning
 
@@ -132,9 +132,9 @@ def main() -> None:
         table.append([label, *costs, *(100 * float(error) for error in values[-2:])])
     names = ["", "bytes", "MACs", *(f"ms for {batch}" for batch in BATCHES)]
     columns = {**dict.fromkeys(names, ""), "search error %": ".2f", "test error %": ".2f"}
-    runtime = Latency().runtime()
+    measured = runtime(Latency())
     with Output(__doc__, options) as out:
-        out.note(f"{runtime['runtime']}, one thread, {runtime['processor']}")
+        out.note(f"{measured['runtime']}, one thread, {measured['processor']}")
         out.show(Sheet(f"{stored.problem}: in brackets, times what one member takes", columns, table))
 
 
