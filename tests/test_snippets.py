@@ -30,6 +30,9 @@ NOT_RUN = {
     "evo_ensyth search digits-predictor": "needs AutoGluon",
     "evo_ensyth convert digits-predictor": "needs AutoGluon",
     "evo_ensyth pool": "building a pool takes minutes to hours",
+    "evo_ensyth search digits": "builds its pool first",
+    "evo_ensyth export": "needs the networks of a pool",
+    "evo_ensyth verify": "needs a file that was exported",
     "evo_ensyth search digits_latency": "builds its pool first",
     "evo_ensyth search fashion_mnist": "builds its pool first",
 }
