@@ -4,10 +4,10 @@
 
 The alternatives are a one-hot matrix product, a compiled loop and, for a pool too large for one-hot tables, bincounts
 in pieces that stay in the cache. All judge the same subsets on one thread and must count the same errors before a time
-is printed, in CPU time. Ties by log-odds and by scores are compared with ties to the lowest class, and must count the errors of
-their own predictions. Soft and half votes, sums of probabilities, are compared with Caruana's selection as AutoGluon
-does it. The pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are mostly one of
-two similar classes, as with real networks.
+is printed, in CPU time. Ties by log-odds and by scores are compared with ties to the lowest class, and must count the
+errors of their own predictions. Soft and half votes, sums of probabilities, are compared with Caruana's selection as
+AutoGluon does it. The pools are simulated: members are right on 70 to 78 % of the samples, and their mistakes are
+mostly one of two similar classes, as with real networks.
 """
 
 import os
