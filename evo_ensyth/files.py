@@ -244,9 +244,10 @@ def _made_beside(folder: Path, *, taken: bool) -> tuple[Path, int | None]:
             made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
             if WINDOWS:
                 return made, None
-            lock = os.open(made, os.O_RDONLY)
-            if _kept(made, lock):
-                return made, lock
+            with suppress(FileNotFoundError):  # another process took it for a leftover before it could be locked
+                lock = os.open(made, os.O_RDONLY)
+                if _kept(made, lock):
+                    return made, lock
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}.") from error
 

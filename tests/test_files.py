@@ -356,6 +356,22 @@ def test_what_a_killed_process_left_is_swept_and_what_is_in_use_is_not(tmp_path,
 # --- Windows -------------------------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    opened, swept = os.open, []
+
+    def open_late(path, *arguments, **more):
+        if str(path).endswith(".part") and not swept:
+            swept.append(path)
+            os.rmdir(path)
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", open_late)
+    with folder_written_whole(tmp_path / "made") as folder:
+        (folder / "a").write_bytes(b"1")
+    assert swept
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
 def test_without_locks_and_without_opening_folders_everything_is_written_all_the_same(tmp_path, monkeypatch):
     """As on Windows, where there is no fcntl and a folder cannot be opened."""
     opened = os.open
