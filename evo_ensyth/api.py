@@ -285,6 +285,7 @@ def build_pool(
     workers: int | None = None,
     without_failed: bool = False,
     allow_mixed: bool = False,
+    repair: bool = False,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Pool:
     """Build the pool of a problem by its recipe, or continue where an earlier build was interrupted.
@@ -302,6 +303,8 @@ def build_pool(
         Finish the pool without members that cannot be made.
     allow_mixed : bool
         Continue a pool on another kind of device than it was begun on.
+    repair : bool
+        Read all files first, and make again what is not what was written.
     on_progress : function of (n_done, n_planned, text), optional
 
     Raises
@@ -313,7 +316,13 @@ def build_pool(
     """
     show = on_progress or (lambda done, total, text: None)
     workspace.build_pool(
-        problem, show, device=device, workers=workers, without_failed=without_failed, allow_mixed=allow_mixed
+        problem,
+        show,
+        device=device,
+        workers=workers,
+        without_failed=without_failed,
+        allow_mixed=allow_mixed,
+        repair=repair,
     )
     return workspace.stored_pool(problem).pool
 

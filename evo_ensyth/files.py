@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -179,6 +179,25 @@ def fingerprint(content: Any) -> str:
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Add field ``sha256``, the fingerprint of the rest, by which `unsealed` notices any change."""
+    return {**content, "sha256": fingerprint(content)}
+
+
+def unsealed(where: Path | str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``content`` without the field that `sealed` added.
+
+    Raises
+    ------
+    InputError
+        The field is missing, or does not fit the rest. The message begins with ``where``.
+    """
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    if content.get("sha256") != fingerprint(rest):
+        raise InputError(f"{where}: field 'sha256' does not fit the rest of the file; it was changed by hand.")
+    return rest
+
+
 def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
     """Check the SHA-256 of a file, then return the result of ``parse`` on its content.
 
@@ -191,11 +210,30 @@ def read_checked(path: Path, digest: str, parse: Callable[[bytes], Any]) -> Any:
         raise InputError(f"{path} is a symbolic link; the manifest lists a file of its own.")
     content = _read_regular(path)
     if sha256(content) != digest:
-        raise InputError(f"{path} is not the file that the manifest lists (its sha256 differs); build the pool again.")
+        raise _not_listed(path)
     try:
         return parse(content)
     except Exception as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def check_digest(path: Path, digest: str) -> None:
+    """Check the SHA-256 of a file that is too large to hold.
+
+    Raises
+    ------
+    InputError
+        It has another one.
+    """
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            raise _not_listed(path)
+
+
+def _not_listed(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not the file that the manifest lists (its sha256 differs); 'pool build --repair' makes it again."
+    )
 
 
 def check_regular(path: Path) -> None:

@@ -195,6 +195,7 @@ def build_pool(
     workers: int | None = None,
     without_failed: bool = False,
     allow_mixed: bool = False,
+    repair: bool = False,
 ) -> Path:
     """Build the pool of a problem in ``runs/<problem>/pool`` by its recipe, or continue where it was interrupted.
 
@@ -212,6 +213,8 @@ def build_pool(
         Finish the pool without the members that cannot be made.
     allow_mixed : bool
         Continue a pool on another kind of device than it was begun on.
+    repair : bool
+        Read all files first, and make again what is not what was written.
 
     Returns
     -------
@@ -239,6 +242,7 @@ def build_pool(
         prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
         without_failed=without_failed,
         allow_mixed=allow_mixed,
+        repair=repair,
     )
     return folder
 
@@ -251,6 +255,14 @@ def pool_folder(name: str) -> Path:
 def pool_status(name: str) -> "BuildStatus":
     """How far the pool of a problem is; errors as in `build_pool`."""
     return _build_folder(name).status()
+
+
+def damaged_parts(name: str) -> tuple[str, ...]:
+    """Paths below a pool's folder of what is not what was written; errors as in `build_pool`."""
+    folder = _build_folder(name)
+    from evo_ensyth.synthesis.repair import damaged_parts as found
+
+    return found(folder)
 
 
 def planned_members(name: str) -> tuple[str, ...]:

@@ -52,6 +52,9 @@ def build(
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Continue a pool on another kind of device than it was begun on.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read all files first, and make again what is damaged.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,7 +69,13 @@ def build(
     try:
         with progress.pool_progress(quiet=quiet) as show:
             folder = workspace.build_pool(
-                problem, show, device=device, workers=workers, without_failed=without_failed, allow_mixed=allow_mixed
+                problem,
+                show,
+                device=device,
+                workers=workers,
+                without_failed=without_failed,
+                allow_mixed=allow_mixed,
+                repair=repair,
             )
     except UnfinishedError:
         if as_json:
@@ -220,4 +229,5 @@ def _status(problem: str) -> dict[str, Any]:
         "made": list(found.made),
         "failed": dict(found.failed),
         "missing": list(found.missing),
+        "damaged": list(workspace.damaged_parts(problem)),
     }

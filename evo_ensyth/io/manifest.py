@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import fingerprint, read_json
+from evo_ensyth.files import read_json, unsealed
 
 FORMAT = 1
 SPLITS = ("search", "test")
@@ -28,8 +28,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     check_keys(f"{path}:", manifest, fields | {"parent": str, "sha256": str})
     if manifest["format"] != FORMAT:
         raise InputError(f"{path}: field 'format' is {manifest['format']}; this version reads {FORMAT}.")
-    if manifest["sha256"] != fingerprint({key: value for key, value in manifest.items() if key != "sha256"}):
-        raise InputError(f"{path}: field 'sha256' does not fit the rest of the file; it was changed by hand.")
+    manifest = unsealed(path, manifest)
     check_keys(f"{path}: truth:", manifest["truth"], dict.fromkeys(SPLITS, str))
     if "parent_labels" in manifest:  # pools of earlier versions have none
         check_keys(f"{path}: parent_labels:", manifest["parent_labels"], dict.fromkeys(SPLITS, str))
@@ -40,7 +39,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise InputError(f"{where} field 'name' is '{member['name']}', which cannot name a member.")
         check_keys(f"{where} files:", member["files"], {f"{split}.labels.npy": str for split in SPLITS})
     _check_layers(path, manifest["members"])
-    return dict(manifest)
+    return manifest
 
 
 def check_keys(where: str, content: Any, fields: Mapping[str, type]) -> None:

@@ -25,11 +25,12 @@ import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import (
+    check_digest,
     check_regular,
-    fingerprint,
     folder_written_whole,
     read_checked,
     read_json,
+    sealed,
     sha256,
     write_json,
     write_whole,
@@ -172,7 +173,7 @@ def write_manifest(
         "parent_labels": parent_labels,
         "members": members,
     }
-    write_json(folder / "pool.json", {**content, "sha256": fingerprint(content)})
+    write_json(folder / "pool.json", sealed(content))
 
 
 def read_pool(folder: Path | str) -> StoredPool:
@@ -209,8 +210,6 @@ def read_pool(folder: Path | str) -> StoredPool:
 def read_scores(stored: StoredPool, split: str) -> Scores:
     """Read the scores of a stored pool on a split; see `Votes.scores`.
 
-    Unlike those of labels, digests of scores are not verified, because that would read every file completely.
-
     Raises
     ------
     InputError
@@ -223,7 +222,7 @@ def read_scores(stored: StoredPool, split: str) -> Scores:
 def _member_entry(folder: Path, name: str) -> dict[str, Any]:
     member = read_member(folder, name)
     if member is None:
-        raise InputError(f"{folder} has no member '{name}'; build the pool again.")
+        raise InputError(f"{folder} has no member '{name}'; 'pool build' makes it.")
     digest = sha256((folder / "members" / name / "member.json").read_bytes())
     files = {**member["files"], "member.json": digest}
     return {"name": name, "origin": member["origin"], "layers": member["layers"], "files": files}
@@ -252,8 +251,8 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
             )
         if rows[-1].min(initial=0) < 0:
             raise InputError(f"{path} holds {rows[-1].min()}; labels start at 0.")
-    names = [member["name"] for member in manifest["members"]]
-    scores = partial(_mapped_scores, folder, names, truth, n_classes, split)
+    digests = {member["name"]: member["files"].get(f"{split}.scores.npy") for member in manifest["members"]}
+    scores = partial(_mapped_scores, folder, digests, truth, n_classes, split)
     try:
         return Votes(np.array(rows), truth, n_classes, split, scores)
     except InputError as error:
@@ -282,21 +281,28 @@ def _read_parent(folder: Path, manifest: Mapping[str, Any], pool: Members, votes
     return Parent(costs, labels)
 
 
-def _mapped_scores(folder: Path, names: Sequence[str], truth: np.ndarray, n_classes: int, split: str) -> Scores:
-    """Map the scores in a pool's folder into memory, so that only the parts in use are read.
+def _mapped_scores(
+    folder: Path, digests: Mapping[str, str | None], truth: np.ndarray, n_classes: int, split: str
+) -> Scores:
+    """Map the scores in a pool's folder into memory, so that only the parts in use are held there.
+
+    Every file is read once for its digest, by the name of the member in ``digests``; earlier versions listed none.
 
     Raises
     ------
     InputError
-        A file is missing, is a symbolic link or not an array, or does not match the true labels; or a score is invalid.
+        A file is missing, is a symbolic link, not an array or not the one listed, or does not match the true labels; or
+        a score is invalid.
     """
     shape = (len(truth), n_classes)
     members = []
-    for name in names:
+    for name, digest in digests.items():
         path = folder / "members" / name / f"{split}.scores.npy"
         members.append(_mapped(path))
         if members[-1].shape != shape:
             raise InputError(f"{path} has shape {members[-1].shape}; the votes of its pool need {shape}.")
+        if digest is not None:
+            check_digest(path, digest)
     try:
         return Scores(members, truth, split)
     except InputError as error:
@@ -307,7 +313,7 @@ def _mapped(path: Path) -> np.ndarray:
     for part in (path.parent.parent, path.parent, path):
         check_no_link(part)
     if not path.exists():
-        raise InputError(f"{path} does not exist; build the pool again.")
+        raise InputError(f"{path} does not exist; 'pool build --repair' makes it again.")
     check_regular(path)
     try:
         return np.lib.format.open_memmap(path, mode="r")

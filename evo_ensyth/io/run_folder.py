@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import read_json, write_json, write_whole
+from evo_ensyth.files import read_json, sealed, unsealed, write_json, write_whole
 from evo_ensyth.results.comparison import BASELINES, Comparison
 from evo_ensyth.results.register import ListedRun, RunRegister
 from evo_ensyth.results.run import FORMAT, Run
@@ -33,7 +33,7 @@ def write_run(run: Run, folder: Path, place: Path | None = None) -> None:
     test_samples = run.source.get("test_samples")
     if test_samples is not None:
         write_whole(folder / "test_samples.csv", _csv(("sample",), [(sample,) for sample in test_samples]))
-    write_json(folder / "run.json", run.to_dict() | {"folder": str(place or folder)})
+    write_json(folder / "run.json", sealed(run.to_dict() | {"folder": str(place or folder)}))
     write_whole(folder / "front.csv", _front_table(run))
     rows = [
         (front.selector, m.evaluations, f"{m.seconds:.4f}", repr(m.hypervolume))
@@ -59,6 +59,8 @@ def read_run(folder: Path | str) -> Run:
     if version not in READABLE:
         known = ", ".join(map(str, READABLE))
         raise InputError(f"{path}: field 'format' is {version}; this version reads {known}.")
+    if "sha256" in content:  # runs of earlier versions have none
+        content = unsealed(path, content)
     try:
         current = content if version == FORMAT else _of_earlier_format(content)
         found = Run.from_dict(current | {"folder": str(folder)})

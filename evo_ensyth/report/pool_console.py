@@ -40,9 +40,16 @@ def print_plan(members: Sequence[str], estimate: Mapping[str, Any]) -> None:
 
 
 def print_status(
-    *, problem: str, folder: str, closed: bool, made: Sequence[str], failed: Mapping[str, str], missing: Sequence[str]
+    *,
+    problem: str,
+    folder: str,
+    closed: bool,
+    made: Sequence[str],
+    failed: Mapping[str, str],
+    missing: Sequence[str],
+    damaged: Sequence[str],
 ) -> None:
-    """Print how far a pool is: what is made, what could not be made, and what is missing."""
+    """Print how far a pool is: what is made, what could not be made, what is missing, and which files are damaged."""
     console = new_console()
     table = Table(title=one_line(f"{problem}: {folder}"), title_justify="left")
     for column in ("", "member", "why"):
@@ -53,6 +60,10 @@ def print_status(
     if made or failed or missing:
         console.print(table)
     say(console, f"{len(made)} made, {len(failed)} failed, {len(missing)} missing")
+    if damaged:
+        names = ", ".join(map(one_line, damaged))
+        say(console, f"damaged: {names}; evo-ensyth pool build {problem} --repair makes them again")
+        return
     words = "it can be searched" if closed else "it cannot be searched yet"
     say(console, words if not (failed or missing) else f"{words}; evo-ensyth pool build {problem} continues")
 

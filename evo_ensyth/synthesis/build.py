@@ -9,12 +9,14 @@ import torch
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import held_folder
 from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
 from evo_ensyth.synthesis.progress import Progress, silent
 from evo_ensyth.synthesis.recipe import Planned, Recipe
+from evo_ensyth.synthesis.repair import remove_damaged
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.settings import as_json
 from evo_ensyth.synthesis.steps import steps_left
@@ -32,6 +34,7 @@ def build_pool(
     prepare: Callable[[], object] | None = None,
     without_failed: bool = False,
     allow_mixed: bool = False,
+    repair: bool = False,
 ) -> None:
     """Build a pool, continue one that was begun, or extend one whose recipe has grown.
 
@@ -57,6 +60,8 @@ def build_pool(
     allow_mixed : bool
         Continue a pool on another kind of device than it was begun on. Its members are then not those that its recipe
         makes on either.
+    repair : bool
+        Read all files first, and make again what is not what was written.
 
     Raises
     ------
@@ -70,6 +75,10 @@ def build_pool(
         raise InputError(f"workers is {workers}; it must be 0 or more.")
     target = BuildFolder(Path(folder), recipe, problem)
     target.check_claim()
+    if repair and target.path.exists():
+        with held_folder(target.path):
+            for part in remove_damaged(target):
+                (progress or silent)(0, 0, f"{part} was damaged and is made again")
     devices = find_devices(device, target.device_kinds())
     workers = default_workers(recipe, devices) if workers is None else workers
     with reproducible(recipe.threads, devices[0]):

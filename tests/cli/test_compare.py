@@ -3,6 +3,7 @@
 import json
 
 from cli.by_hand import RUN_KEYS
+from evo_ensyth.files import read_json, sealed, unsealed
 
 
 def test_runs_of_one_problem_are_compared(call, npz, arrays, tmp_path):
@@ -18,7 +19,7 @@ def test_runs_of_one_problem_are_compared(call, npz, arrays, tmp_path):
         assert text in page
     several = call("compare", "run1", "run2", "--json").json
     assert [list(run) for run in several] == [RUN_KEYS, RUN_KEYS]
-    assert several == [json.loads((tmp_path / name / "run.json").read_text()) for name in ("run1", "run2")]
+    assert [sealed(run) for run in several] == [read_json(tmp_path / name / "run.json") for name in ("run1", "run2")]
 
 
 def test_each_comparison_has_a_folder_of_its_own(call, npz, arrays, tmp_path):
@@ -46,6 +47,6 @@ def test_runs_that_cannot_be_compared_are_refused(refused, call, npz, arrays, tm
     assert "RUN..." in refused("compare")
     (tmp_path / "two" / "run.json").write_text("{}")
     assert "two/run.json: field 'format' is None; this version reads 1, 2, 3, 4" in refused("compare", "two")
-    record = json.loads((tmp_path / "one" / "run.json").read_text())
+    record = unsealed("one", read_json(tmp_path / "one" / "run.json"))
     (tmp_path / "two" / "run.json").write_text(json.dumps({**record, "problem": "../../elsewhere"}))
     assert "'../../elsewhere' has no folder under runs" in refused("compare", "two")

@@ -66,7 +66,7 @@ def test_workers_build_a_pool_with_a_method_of_ones_own(call, tmp_path):
     status = call("pool", "status", "mine.py", "--json").json
     folder = "runs/mine/pool"
     nothing = {"problem": "mine.py", "folder": folder, "closed": False, "made": [], "failed": {}}
-    assert status == {**nothing, "missing": ["copy-1", "copy-2"]}
+    assert status == {**nothing, "missing": ["copy-1", "copy-2"], "damaged": []}
     said = call("pool", "build", "mine.py", "--workers", "1", "--json", "--quiet")
     assert said.status == 1
     assert re.fullmatch(
@@ -84,6 +84,11 @@ def test_workers_build_a_pool_with_a_method_of_ones_own(call, tmp_path):
     assert call("pool", "build", "mine.py", "--workers", "0", "--json").json["members"] == ["copy-1", "copy-2"]
     assert call("pool", "build", "mine.py", "--quiet").out == f"{folder}\n"
     assert call("pool", "status", "mine.py").out.splitlines()[-1] == "it can be searched"
+    (tmp_path / folder / "members/copy-2/test.scores.npy").write_bytes(b"torn")
+    wanted = "damaged: members/copy-2; evo-ensyth pool build mine.py --repair makes them again"
+    assert " ".join(call("pool", "status", "mine.py").out.split()).endswith(wanted)
+    call("pool", "build", "mine.py", "--repair", "--workers", "0", "--quiet")
+    assert call("pool", "status", "mine.py", "--json").json["damaged"] == []
 
 
 def test_an_exported_pool_is_searched_as_the_pool_is(call, pool_folder, refused):

@@ -9,6 +9,7 @@ from oracles import votes as naive
 
 from cli.by_hand import RUN_FOLDER, RUN_KEYS, check_run, splits_of, table
 from evo_ensyth.cli import progress
+from evo_ensyth.files import read_json, sealed
 
 
 def test_every_number_of_a_search_can_be_found_by_hand(call, npz, arrays, tmp_path):
@@ -119,7 +120,7 @@ def test_the_run_folder_holds_what_was_printed(call, npz, tmp_path):
     path = npz({"labels": labels, "truth": truth})
     run = call("search", path, "--json", "--out", "mine").json
     folder = tmp_path / "mine"
-    assert json.loads((folder / "run.json").read_text()) == run
+    assert read_json(folder / "run.json") == sealed(run)
     ensembles = run["front"]["ensembles"]
     rows = table(folder / "front.csv")
     ours = [row for row in rows if row["selector"] == "nsga2"]

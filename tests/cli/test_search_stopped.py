@@ -17,6 +17,7 @@ from oracles import votes as naive
 from cli.by_hand import RUN_FOLDER
 from evo_ensyth import api, files
 from evo_ensyth.engine.kernels.compiler import seconds_compiling
+from evo_ensyth.files import read_json, sealed
 from evo_ensyth.io import run_folder
 from evo_ensyth.io.run_folder import read_run
 from evo_ensyth.selection.exact import proof
@@ -98,7 +99,7 @@ def test_a_signal_keeps_what_was_found_in_a_whole_run_folder(long_search, tmp_pa
     assert run["front"]["ensembles"]
     folder = tmp_path / "stopped"
     assert sorted(p.name for p in folder.iterdir()) == sorted([*RUN_FOLDER, "test_samples.csv"])
-    assert json.loads((folder / "run.json").read_text()) == run
+    assert read_json(folder / "run.json") == sealed(run)
     assert "**Interrupted:**" in (folder / "report.md").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["stopped", "votes.npz"]
 

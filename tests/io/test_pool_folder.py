@@ -136,7 +136,7 @@ def test_a_member_that_fails_half_way_leaves_nothing(pool_folder):
 
 
 def test_a_manifest_needs_all_its_members(pool_folder):
-    with pytest.raises(InputError, match="has no member 'e'; build the pool again"):
+    with pytest.raises(InputError, match="has no member 'e'; 'pool build' makes it"):
         write_manifest(pool_folder, ["a", "e"], problem="by-hand", n_classes=3, about={})
 
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import unsealed
 from evo_ensyth.io.run_folder import read_run, write_run
 from evo_ensyth.report.facts import gather
 from evo_ensyth.report.renderers.markdown import page
@@ -64,7 +65,8 @@ def test_constraints_are_kept(make_problem, tmp_path):
     write_run(run(constrained, "nsga2", budget=500), tmp_path)
     assert read_run(tmp_path).constraints == {"at_most": limits[0], "at_least": limits[1]}
     path = tmp_path / "run.json"
-    path.write_text(path.read_text().replace('"at_least"', '"at_last"'))
+    content = json.dumps(unsealed(path, json.loads(path.read_text())))
+    path.write_text(content.replace('"at_least"', '"at_last"'))
     with pytest.raises(InputError, match="field 'constraints' holds at_most, at_last; expected at_most, at_least"):
         read_run(tmp_path)
 
@@ -249,7 +251,7 @@ def test_a_run_of_an_earlier_format_can_be_written_in_this_one(version, tmp_path
 )
 def test_a_damaged_run_is_refused_by_name(found, tmp_path, damage, message):
     write_run(found, tmp_path)
-    content = json.loads((tmp_path / "run.json").read_text())
+    content = unsealed("run.json", json.loads((tmp_path / "run.json").read_text()))
     damage(content)
     (tmp_path / "run.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=rf"run\.json: {message}"):
@@ -299,9 +301,12 @@ def changed_anywhere(whole: str, folder: Path, values: Sequence[object]) -> tupl
 @pytest.mark.slow
 def test_a_run_that_was_changed_anywhere_is_refused_or_can_be_shown(make_problem, tmp_path):
     write_run(run(make_problem(n_members=4, n_samples=20), "nsga2", baselines=["whole_pool"]), tmp_path)
-    refused, shown = changed_anywhere((tmp_path / "run.json").read_text(), tmp_path, (None, "x"))
+    written = json.loads((tmp_path / "run.json").read_text())
+    refused, shown = changed_anywhere(json.dumps(unsealed("run.json", written)), tmp_path, (None, "x"))
     assert refused > 150
     assert shown > 10  # free text, and settings
+    refused, shown = changed_anywhere(json.dumps(written), tmp_path, ("x",))
+    assert (refused > 75, shown) == (True, 0)
 
 
 @pytest.mark.slow

@@ -63,13 +63,13 @@ def test_files_that_do_not_fit_the_pool_are_refused(pool_folder):
     with pytest.raises(InputError, match=r"c-1.search.scores.npy has shape \(3, 2\); the votes of its pool need"):
         read_scores(stored, "search")
     np.save(path, np.full(shape, -1, np.float32))
-    with pytest.raises(InputError, match=r"pool: search scores hold -1 \(member 2, sample 0, class 0\)"):
+    with pytest.raises(InputError, match=r"c-1.search.scores.npy is not the file that the manifest lists"):
         read_scores(stored, "search")
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(InputError, match=r"search.scores.npy is not a complete .npy file"):
         read_scores(stored, "search")
     path.unlink()
-    with pytest.raises(InputError, match=r"search.scores.npy does not exist; build the pool again"):
+    with pytest.raises(InputError, match=r"search.scores.npy does not exist; 'pool build --repair' makes it again"):
         read_scores(stored, "search")
     path.symlink_to(path.with_name("test.scores.npy"))
     with pytest.raises(InputError, match="is a symbolic link"):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import fingerprint, read_json, write_json
+from evo_ensyth.files import fingerprint, read_json, sealed, unsealed, write_json
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, largest_size, limits_of, subsets_of
@@ -128,8 +128,7 @@ class _Checkpoint:
         try:
             if content["format"] != FORMAT:
                 raise InputError(f"field 'format' is not {FORMAT}")
-            if content.pop("sha256") != fingerprint(content):
-                raise InputError("field 'sha256' does not fit the rest of it")
+            content = unsealed(self.path, content)
             proof.resume(content["proof"])
             best = np.zeros((len(content["front"]), len(self.search.pool)), bool)
             for row, members in enumerate(content["front"]):
@@ -161,7 +160,7 @@ class _Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         front = [np.flatnonzero(subset).tolist() for subset in self.search.archive.subsets]
         content = {"format": FORMAT, "proof": proof.state(), "front": front}
-        write_json(self.path, {**content, "sha256": fingerprint(content)})
+        write_json(self.path, sealed(content))
 
 
 def in_words(estimate: Estimate) -> str:
