@@ -54,7 +54,9 @@ def test_whatever_file_is_damaged_is_made_again(whole, pool, way):
         if way == "missing":
             damaged.unlink()
         else:
-            damaged.write_bytes(content[: len(content) // 2] if way == "torn" else content[:-2] + bytes([content[-2] ^ 1, content[-1]]))
+            damaged.write_bytes(
+                content[: len(content) // 2] if way == "torn" else content[:-2] + bytes([content[-2] ^ 1, content[-1]])
+            )
         found = damaged_parts(BuildFolder(pool, RECIPE, "tiny"))
         assert found or damaged.name in ("pool.json", "member.json"), damaged  # without it, it is only unfinished
         build_pool(RECIPE, pool, problem="tiny", repair=True)
