@@ -60,7 +60,7 @@ install: .venv/installed  ## .venv, and nothing more
 	@echo "installing into .venv; this takes a minute or two"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) $(TORCH)
-	@$(PIP) --editable '.[build]'
+	@$(PIP) --editable '.[build,onnx]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -29,6 +29,7 @@ from evo_ensyth.cli import main as cli
 NOT_RUN = {
     "evo_ensyth search digits-predictor": "needs AutoGluon",
     "evo_ensyth convert digits-predictor": "needs AutoGluon",
+    "evo_ensyth pick runs/digits/nsga2-seed2": "needs a pool that was measured",
     "evo_ensyth pool": "building a pool takes minutes to hours",
     "evo_ensyth search digits": "builds its pool first",
     "evo_ensyth export": "needs the networks of a pool",
@@ -127,6 +128,8 @@ def _commands(block: str) -> list[list[str]]:
 
 def _plain(words: list[str]) -> list[str]:
     """Words of a command from the program's name on, whatever way it is started."""
+    if words[0].endswith("evo-ensyth"):
+        words = ["evo-ensyth", *words[1:]]
     if words[0].endswith("python"):
         words = words[2:] if words[1] == "-m" else words[1:]
     return ["evo_ensyth" if words[0] == "evo-ensyth" else words[0], *words[1:]]
@@ -143,6 +146,8 @@ def _run(words: list[str], capfd: pytest.CaptureFixture) -> None:
         known = (ROOT / program).read_text()
         unknown = [word for word in arguments if word.startswith("--") and f'"{word}"' not in known]
         assert not unknown, f"{program} has no {', '.join(unknown)}"
+    elif program == "-c":
+        compile(arguments[0], line, "exec")  # tests/deployment runs it
     elif program == "make":
         targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         unknown = [word for word in arguments if "=" not in word and word not in targets]

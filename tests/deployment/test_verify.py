@@ -1,6 +1,7 @@
 """``verify`` and the command line: what a file does in the runtime that is installed."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,15 @@ def test_names_in_a_readme_cannot_be_more_than_text():
     assert "- \\<script\\>\\`\\*\n" in text
     assert "a\\|b, \\[x\\](y) \\# c." in text
     assert json.dumps(card["problem"]) in text
+
+
+def test_the_line_of_the_readme_runs_with_the_file_alone(stored, tmp_path, capsys, monkeypatch):
+    page = (Path(__file__).parents[2] / "README.md").read_text()
+    (code,) = re.findall(r'python -c "(.*?)"', page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    ee.export(stored.run, "digits.onnx")
+    exec(code.replace("\\\n", ""), {})  # noqa: S102
+    assert re.match(r"\[array\(\[\d\]", capsys.readouterr().out)
 
 
 def test_labels_that_differ_end_the_command_with_1(call, file):

@@ -1,0 +1,261 @@
+"""Measure exported ensembles in onnxruntime, beside the same networks in PyTorch and beside the parent alone.
+
+    python benchmarks/export.py                        # digits, which is built first if need be
+    python benchmarks/export.py runs/mine/pool ...     # pools of networks that this package knows
+
+First the labels: every vote rule with every kind of members in batches of 1, 7 and all, against the vote of the engine.
+Then files and times. Of the mixed Fashion-MNIST pool only predictions are stored, so its members are drawn at random
+with the widths that their costs determine; times do not depend on the weights, and errors are those of the predictions.
+All times are medians with 95 % intervals, of one thread, measured in turns.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from output import Output, Sheet, Value, arguments
+from safetensors.torch import load_file
+
+import evo_ensyth as ee
+from evo_ensyth import voting, workspace
+from evo_ensyth.deployment.ensemble_graph import ensemble_graph
+from evo_ensyth.deployment.graph import content_of
+from evo_ensyth.deployment.member_graph import MemberGraph
+from evo_ensyth.deployment.network_graph import add_network
+from evo_ensyth.deployment.timing import Timing, timings
+from evo_ensyth.deployment.verify import dataset_inputs, runtime, session_of
+from evo_ensyth.deployment.vote_graph import VoteFactors
+from evo_ensyth.io import StoredPool, read_pool
+from evo_ensyth.pool import Pool
+from evo_ensyth.synthesis import SharedTrunkEnsemble, load_member, networks
+from evo_ensyth.synthesis.layer_surgery import keep_units, with_state
+from evo_ensyth.synthesis.network import Network
+from evo_ensyth.voting import EnsembleVote, VoteRule, plain_plurality
+
+BATCHES = (1, 100)
+ONE_BY_ONE = 500
+# Of a search of runs/reference/fashion_mnist_mixed/predictions.npz by error and multiplications, the ensemble with the
+# lowest error among those with fewer multiplications than the parent.
+FOUR = ("dropnet-minimum_layer-continue-5", "dropnet-random_layer-continue-4", "apoz-2", "apoz-4")
+FULL = (32, 64, 512)
+
+
+class Members:
+    """Networks of a pool as graphs, each loaded once."""
+
+    def __init__(self, stored: StoredPool, images: np.ndarray) -> None:
+        self.stored, self.images = stored, images
+        self.networks = {name: load_member(stored, name) for name in stored.pool.names}
+
+    def content(self, names: Sequence[str], vote: EnsembleVote, weights: str = "packed") -> bytes:
+        """Content of the file of an ensemble."""
+        return written({name: self.networks[name] for name in names}, vote, self.images, weights)
+
+
+def written(known: dict[str, Network], vote: EnsembleVote, images: np.ndarray, weights: str = "packed") -> bytes:
+    """Content of the file of some networks that vote."""
+    factors = VoteFactors.of(vote)
+    needed = [i for i in range(len(known)) if factors.label[i] or factors.score[i] or factors.leading]
+    graphs = [MemberGraph(name, "logits", "", partial(add_network, network=one)) for name, one in known.items()]
+    shape = {"input_type": images.dtype, "shape": images.shape[1:], "opset": 21, "weights": weights}
+    chosen = [graphs[i] for i in needed]
+    return content_of(ensemble_graph(chosen, factors.part(needed), tuple(range(10)), **shape))
+
+
+def rules() -> Iterator[VoteRule]:
+    """Every vote rule, with every way to break ties, with and without tempering."""
+    for name in voting.names():
+        yield voting.load(name)
+    for ties in ("scores", "log_odds", "lowest"):
+        yield voting.Plurality(ties=ties, temper=False)
+    yield voting.Soft(temper=False)
+    yield voting.Half(temper=False)
+    yield voting.Stacking(adds="scores")
+    yield voting.Stacking(loss="log")
+
+
+def kinds(stored: StoredPool) -> dict[str, list[int]]:
+    """Members by the method that made them, the best three, and everybody."""
+    found: dict[str, list[int]] = {}
+    for i, origin in enumerate(stored.pool.members.origins):
+        found.setdefault(str(origin.get("method")), []).append(i)
+    best = np.argsort(stored.pool.search.member_errors, kind="stable")[:3]
+    return {"the best three": sorted(best.tolist()), "everybody": list(range(len(stored.pool))), **found}
+
+
+def labels(members: Members) -> list[Value]:
+    """Compare the labels of all rules, kinds and batches: how many files, labels, and labels that differ."""
+    pool, images = members.stored.pool, members.images
+    n_files = n_labels = n_differing = 0
+    for rule in rules():
+        fitted = voting.fit(rule, pool.search)
+        for positions in kinds(members.stored).values():
+            subset = np.isin(np.arange(len(pool)), positions)
+            vote = fitted.of(subset)
+            session = session_of(members.content([pool.names[i] for i in positions], vote), "file")
+            expected = vote.predict(pool.splits["test"].part(np.array(positions)))
+            for batch, n in ((1, ONE_BY_ONE), (7, len(images)), (len(images), len(images))):
+                parts = [images[start : start + batch] for start in range(0, min(n, len(images)), batch)]
+                found = np.concatenate([session.run(["label"], {"input": part})[0] for part in parts])
+                n_labels += len(found)
+                n_differing += int(np.count_nonzero(found != expected[: len(found)]))
+            n_files += 1
+    return [members.stored.problem, len(list(rules())), len(kinds(members.stored)), n_files, n_labels, n_differing]
+
+
+def calls(name: str, content: bytes, known: Sequence[Network], images: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Calls of one ensemble in both runtimes, for each batch."""
+    session, together = session_of(content, name), SharedTrunkEnsemble(known)
+    found: dict[str, Callable[[], object]] = {}
+    for batch in BATCHES:
+        given, tensor = images[:batch], torch.tensor(images[:batch])
+        found[f"{name} ort {batch}"] = partial(session.run, None, {"input": given})
+        found[f"{name} torch {batch}"] = lambda tensor=tensor: together(known[0].prepare(tensor))
+    return found
+
+
+def timed_rows(ensembles: dict[str, tuple[bytes, list[Network], list[Value]]], images: np.ndarray) -> list[list[Value]]:
+    """A row for each ensemble: its name, what is known of it, and its times."""
+    every: dict[str, Callable[[], object]] = {}
+    for name, (content, known, _) in ensembles.items():
+        every |= calls(name, content, known, images)
+    with torch.inference_mode():
+        times = timings(every)
+    return [
+        [name, *about, *(_text(times[f"{name} {how} {batch}"]) for batch in BATCHES for how in ("ort", "torch"))]
+        for name, (_, _, about) in ensembles.items()
+    ]
+
+
+def _text(timing: Timing) -> str:
+    return f"{timing.median:.3g} ({timing.low:.3g} to {timing.high:.3g})"
+
+
+def of_pool(members: Members) -> list[list[Value]]:
+    """The parent, the recommended ensemble of a short search, and larger ones, of one pool."""
+    stored, pool = members.stored, members.stored.pool
+    untrained = networks.build(stored.about["network"], 10, seed=0)
+    parent = with_state(untrained, load_file(stored.folder / "parent.safetensors"))
+    run = ee.search(pool, selector="forward_greedy", baselines=(), n_folds=0)
+    test = pool.splits["test"]
+    wrong = float(np.mean(pool.parent.y_pred["test"] != test.y_true))
+    content = written({"parent": parent}, plain_plurality(1), members.images)
+    found = {
+        f"{stored.problem}: the parent": (content, [parent], [1, len(content), int(pool.parent.costs["macs"]), wrong])
+    }
+    for what, ensemble in {"recommended": run.recommended, "whole pool": run.whole_pool}.items():
+        content = members.content(ensemble.members, ensemble.voting or plain_plurality(ensemble.size))
+        about = [ensemble.size, len(content), int(ensemble.costs["macs"]), ensemble.error("test")]
+        found[f"{stored.problem}: {what}"] = content, [members.networks[name] for name in ensemble.members], about
+    return timed_rows(found, members.images)
+
+
+def widths(macs: int, parameters: int) -> tuple[int, int, int]:
+    """Units in conv1, conv2 and fc1 of a LeNet, which its multiplications and parameters determine."""
+    for first in range(1, FULL[0] + 1):
+        for second in range(1, FULL[1] + 1):
+            third, rest = divmod(macs - 784 * 25 * first - 196 * 25 * first * second, 49 * second + 10)
+            biases = first + second + third + 10
+            if rest == 0 and parameters == 25 * first * (1 + second) + third * (49 * second + 10) + biases:
+                return first, second, third
+    raise ValueError(f"no LeNet has {macs} multiplications and {parameters} parameters")
+
+
+def narrow(units: tuple[int, int, int], seed: int = 0) -> Network:
+    """LeNet with so many units in conv1, conv2 and fc1."""
+    layers = zip(("conv1", "conv2", "fc1"), FULL, units, strict=True)
+    kept = {layer: np.arange(full) < n for layer, full, n in layers}
+    return keep_units(networks.build("lenet", 10, seed), kept)
+
+
+def like(pool: Pool, i: int) -> Network:
+    """A network with the layers of a member, and drawn weights."""
+    name, macs = pool.names[i], int(pool.costs["macs"][i])
+    if name.startswith("tiny"):
+        return networks.build("dropnet_b", 10, i)
+    full = macs == int(pool.parent.costs["macs"])
+    return narrow(FULL if full else widths(macs, int(pool.costs["parameters"][i])), i)
+
+
+def of_drawn(pool: Pool, vote: EnsembleVote, positions: Sequence[int], images: np.ndarray) -> tuple[Any, ...]:
+    """Content, networks and what is known of an ensemble of drawn networks."""
+    test, known = pool.splits["test"], {pool.names[i]: like(pool, i) for i in positions}
+    error = float(np.mean(vote.predict(test.part(np.array(positions))) != test.y_true))
+    content = written(known, vote, images)
+    about = [len(positions), len(content), int(pool.costs["macs"][list(positions)].sum()), error]
+    return content, list(known.values()), about
+
+
+def fashion_mnist() -> tuple[list[list[Value]], str]:
+    """The parent, four that beat it with fewer multiplications, and what a search by the time of 100 images finds."""
+    pool = ee.load("runs/reference/fashion_mnist_mixed/predictions.npz")
+    images = np.random.default_rng(0).integers(0, 256, (100, 1, 28, 28), dtype=np.uint8)
+    fitted = voting.fit(voting.Plurality(), pool.search)
+    parent = networks.build("lenet", 10, seed=9)
+    alone = written({"parent": parent}, plain_plurality(1), images)
+    test, macs = pool.splits["test"], int(pool.parent.costs["macs"])
+    wrong = float(np.mean(pool.parent.y_pred["test"] != test.y_true))
+    found = {
+        "LeNet, the parent": (
+            alone,
+            [parent],
+            [1, len(alone), macs, wrong],
+        )
+    }
+    members = np.isin(pool.names, FOUR)
+    found["four with fewer MACs"] = of_drawn(pool, fitted.of(members), np.flatnonzero(members).tolist(), images)
+    # Members of one shape take one time: it does not depend on the weights.
+    shapes = [str(like(pool, i)) for i in range(len(pool))]
+    sessions = {}
+    for i, shape in enumerate(shapes):
+        if shape not in sessions:
+            content = written({"one": like(pool, i)}, plain_plurality(1), images)
+            sessions[shape] = partial(session_of(content, "one").run, None, {"input": images})
+    times = timings(sessions)
+    limit = times[str(parent)].median
+    pool = pool.with_cost("onnx_ms_100", [round(times[shape].median, 1) for shape in shapes])
+    run = ee.search(pool, ["error", "onnx_ms_100"], at_most={"onnx_ms_100": limit}, baselines=(), n_folds=0)
+    best = min(run.front, key=lambda ensemble: (ensemble.search_errors, ensemble.size))
+    name = "the best within the parent's time"
+    found[name] = of_drawn(pool, best.voting or plain_plurality(best.size), best.indices, images)
+    said = f"{name}: {', '.join(best.members)}; search error {best.error('search'):.2%}, that of the parent's labels "
+    wrong = float(np.mean(pool.parent.y_pred["search"] != pool.search.y_true))
+    return timed_rows(found, images), f"{said}{wrong:.2%}."
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = arguments(__doc__)
+    parser.add_argument("pools", nargs="*", help="pool folders; by default that of digits")
+    options = parser.parse_args()
+    folders = [Path(folder) for folder in options.pools]
+    if not folders:
+        folders = [workspace.pool_folder("digits")]
+        if not (folders[0] / "pool.json").exists():
+            ee.build_pool("digits")
+    torch.set_num_threads(1)
+    same: list[list[Value]] = []
+    table, said = fashion_mnist()
+    for folder in folders:
+        stored = read_pool(folder)
+        images = dataset_inputs(stored.about["dataset"])
+        assert images is not None
+        members = Members(stored, images)
+        table += of_pool(members)
+        same.append(labels(members))
+    with Output(__doc__, options) as out:
+        out.note(f"{runtime()} and torch {torch.__version__}, one thread each; onnx-ir {ir.__version__}")
+        out.note(said)
+        counts = {"pool": "<", "rules": "", "kinds": "", "files": "", "labels": ",", "labels that differ": ","}
+        out.show(Sheet("Labels of exported ensembles, against those of the engine", counts, same))
+        columns = {"ensemble": "<", "members": "", "bytes": ",", "MACs": ",", "test error": ".2%"}
+        columns |= {f"ms for {batch}, {how}": "<" for batch in BATCHES for how in ("onnxruntime", "torch")}
+        out.show(Sheet("Files and times, with 95 % intervals; torch computes the logits only", columns, table))
+
+
+if __name__ == "__main__":
+    main()
