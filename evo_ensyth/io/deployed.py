@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import read_json, write_json
-from evo_ensyth.io.manifest import LARGEST_COST, check_keys
+from evo_ensyth.files import fingerprint, read_json, write_json
+from evo_ensyth.io.manifest import LARGEST_COST, check_keys, read_manifest
 
 FILE = "deployed.json"
 FORMAT = 1
@@ -20,8 +20,8 @@ CALL = "call"
 
 def write_deployed(folder: Path, costs: Mapping[str, Mapping[str, float]], about: Mapping[str, Any]) -> None:
     """Write the costs of a call and of each chain, and how they were measured."""
-    manifest = read_json(folder / "pool.json")
-    write_json(folder / FILE, {"format": FORMAT, "pool": manifest["sha256"], "about": about, "costs": costs})
+    digest = fingerprint(read_manifest(folder / "pool.json"))
+    write_json(folder / FILE, {"format": FORMAT, "pool": digest, "about": about, "costs": costs})
 
 
 def with_deployed(folder: Path, manifest: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
@@ -42,7 +42,7 @@ def with_deployed(folder: Path, manifest: Mapping[str, Any]) -> list[list[dict[s
     check_keys(f"{path}:", content, {"format": int, "pool": str, "costs": dict})
     if content["format"] != FORMAT:
         raise InputError(f"{path}: field 'format' is {content['format']}; this version reads {FORMAT}.")
-    if content["pool"] != manifest["sha256"]:
+    if content["pool"] != fingerprint(manifest):
         raise InputError(f"{path} was measured for another pool; remove it, or measure again with 'pool measure'.")
     costs = content["costs"]
     for chain in (CALL, *(layer["chain"] for stack in layers for layer in stack)):
