@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         load,
         read_run,
         search,
+        stored_members,
         write_submission,
     )
     from evo_ensyth.deployment.export import export
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from evo_ensyth.selection.constraints import Constraint
     from evo_ensyth.selection.problem import Problem
     from evo_ensyth.selection.run import Progress
-    from evo_ensyth.synthesis.member import stored_members
     from evo_ensyth.workspace import load_problem
 
 __version__ = "0.1.0"
@@ -71,7 +71,7 @@ _PLACES = {
     "objective": "objectives",
     "read_run": "api",
     "search": "api",
-    "stored_members": "synthesis",
+    "stored_members": "api",
     "verify": "deployment.verify",
     "write_predictions": "io",
     "write_submission": "api",

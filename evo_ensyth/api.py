@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError, InputWarning
 from evo_ensyth.io.formats import read_table
@@ -347,3 +349,37 @@ def write_submission(ensemble: Ensemble, folder: str | Path, path: str | Path, *
     """
     columns = table_columns(id=id, members=ensemble.members)
     Submission(Path(path), Path(folder), columns).write(ensemble)
+
+
+def stored_members(
+    pool: str | Path, names: Sequence[str] | None = None
+) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return members of a pool folder as functions, for `Ensemble.with_members`.
+
+    Parameters
+    ----------
+    pool : str or Path
+    names : sequence of str, optional
+        By default all members.
+
+    Returns
+    -------
+    mapping of name to function
+        From stored images, uint8 (n_samples, channels, height, width), to probabilities, float32
+        (n_samples, n_classes).
+
+    Raises
+    ------
+    InputError
+        There is no such pool or member, or its weights differ from those it was listed with.
+
+    Examples
+    --------
+    >>> import evo_ensyth as ee
+    >>> best = ee.read_run("runs/digits/nsga2-seed1").recommended  # doctest: +SKIP
+    >>> fitted = best.with_members(ee.stored_members("runs/digits/pool", best.members))  # doctest: +SKIP
+    >>> fitted.predict(images)  # doctest: +SKIP
+    """
+    from evo_ensyth import synthesis
+
+    return synthesis.stored_members(pool, names)

@@ -41,32 +41,7 @@ def load_member(stored: "StoredPool", name: str) -> Network:
 def stored_members(
     pool: str | Path, names: Sequence[str] | None = None
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return members of a pool folder as functions, for `Ensemble.with_members`.
-
-    Parameters
-    ----------
-    pool : str or Path
-    names : sequence of str, optional
-        By default all members.
-
-    Returns
-    -------
-    mapping of name to function
-        From stored images, uint8 (n_samples, channels, height, width), to probabilities, float32
-        (n_samples, n_classes).
-
-    Raises
-    ------
-    InputError
-        There is no such pool or member, or its weights differ from those it was listed with.
-
-    Examples
-    --------
-    >>> import evo_ensyth as ee
-    >>> best = ee.read_run("runs/digits/nsga2-seed1").recommended  # doctest: +SKIP
-    >>> fitted = best.with_members(ee.stored_members("runs/digits/pool", best.members))  # doctest: +SKIP
-    >>> fitted.predict(images)  # doctest: +SKIP
-    """
+    """See `evo_ensyth.stored_members`."""
     stored = read_pool(pool)
     return {name: partial(_probabilities, load_member(stored, name)) for name in names or stored.pool.names}
 

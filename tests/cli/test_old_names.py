@@ -116,7 +116,7 @@ def test_a_misspelt_command_is_not_taken_for_a_problem(refused, word, nearest):
     message = refused("pool", word, "digits")
     assert message == (
         f"evo_ensyth: no command of 'pool' called '{word}'. Did you mean '{nearest}'? "
-        "There is build, export, show, status.\n"
+        "There is build, export, measure, show, status.\n"
     )
 
 

@@ -1,6 +1,5 @@
 """``runs list``: which runs there are, and what is not one."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ from oracles.votes import random_votes
 
 import evo_ensyth as ee
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import read_json, sealed, unsealed, write_json
 from evo_ensyth.io.run_folder import write_run
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "runs"
@@ -34,7 +34,7 @@ def _runs(tmp_path_factory) -> Path:
         place.mkdir(parents=True)
         write_run(run, place)
         file = place / "run.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"time": f"2026-11-{time}T00:00:00Z"}))
+        write_json(file, sealed(unsealed(file, read_json(file)) | {"time": f"2026-11-{time}T00:00:00Z"}))
     return folder
 
 

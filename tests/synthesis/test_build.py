@@ -396,7 +396,7 @@ def test_a_parent_goes_on_from_its_last_epoch(tmp_path):
 def test_a_build_that_was_killed_ends_with_the_same_pool(whole, tmp_path):
     folder = tmp_path / "pool"
     program = f"import test_build; test_build.build_pool(test_build.RECIPE, {str(folder)!r}, problem='tiny')"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parents[up]) for up in range(3)]
     process = subprocess.Popen(
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     )
