@@ -3,7 +3,8 @@
     python benchmarks/export.py                        # digits, which is built first if need be
     python benchmarks/export.py runs/mine/pool ...     # pools of networks that this package knows
 
-First the labels: every vote rule with every kind of members in batches of 1, 7 and all, against the vote of the engine.
+First the labels: every vote rule with every kind of members, all test samples at once and 500 of them in batches of 1
+and 7, against the vote of the engine.
 Then files and times. Of the mixed Fashion-MNIST pool only predictions are stored, so its members are drawn at random
 with the widths that their costs determine; times do not depend on the weights, and errors are those of the predictions.
 All times are medians with 95 % intervals, of one thread, measured in turns.
@@ -37,7 +38,8 @@ from evo_ensyth.synthesis.network import Network
 from evo_ensyth.voting import EnsembleVote, VoteRule, plain_plurality
 
 BATCHES = (1, 100)
-ONE_BY_ONE = 500
+# Samples in small batches, and the most samples for which every method of a pool is a kind of members of its own.
+FEW, MANY = 500, 1000
 # Of a search of runs/reference/fashion_mnist_mixed/predictions.npz by error and multiplications, the ensemble with the
 # lowest error among those with fewer multiplications than the parent.
 FOUR = ("dropnet-minimum_layer-continue-5", "dropnet-random_layer-continue-4", "apoz-2", "apoz-4")
@@ -79,9 +81,10 @@ def rules() -> Iterator[VoteRule]:
 
 
 def kinds(stored: StoredPool) -> dict[str, list[int]]:
-    """Members by the method that made them, the best three, and everybody."""
+    """The best three, everybody and, where that is quick, members by the method that made them."""
     found: dict[str, list[int]] = {}
-    for i, origin in enumerate(stored.pool.members.origins):
+    few = stored.pool.splits["test"].n_samples <= MANY
+    for i, origin in enumerate(stored.pool.members.origins if few else ()):
         found.setdefault(str(origin.get("method")), []).append(i)
     best = np.argsort(stored.pool.search.member_errors, kind="stable")[:3]
     return {"the best three": sorted(best.tolist()), "everybody": list(range(len(stored.pool))), **found}
@@ -98,7 +101,7 @@ def labels(members: Members) -> list[Value]:
             vote = fitted.of(subset)
             session = session_of(members.content([pool.names[i] for i in positions], vote), "file")
             expected = vote.predict(pool.splits["test"].part(np.array(positions)))
-            for batch, n in ((1, ONE_BY_ONE), (7, len(images)), (len(images), len(images))):
+            for batch, n in ((1, FEW), (7, FEW), (len(images), len(images))):
                 parts = [images[start : start + batch] for start in range(0, min(n, len(images)), batch)]
                 found = np.concatenate([session.run(["label"], {"input": part})[0] for part in parts])
                 n_labels += len(found)
