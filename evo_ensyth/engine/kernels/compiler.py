@@ -36,8 +36,8 @@ def compiled(function: Callable[..., Any]) -> Any:
 def leaf(function: Callable[..., Any]) -> Any:
     """Compile a function that allocates no arrays and returns none, so that nobody counts references to them.
 
-    Counting takes two atomic instructions for each array and call, or slice: half of the time of a short function, and
-    on several threads more. A kernel with loops worth it allocates, and leaves the loops to a leaf.
+    Counting takes two atomic instructions for each array and call, or slice, which is much for a short function, and
+    more on several threads. A kernel with loops worth it allocates, and leaves the loops to a leaf.
     """
     return _cached(function, _nrt=False)
 
