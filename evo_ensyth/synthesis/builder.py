@@ -27,6 +27,7 @@ from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.recipe import Latency, Planned
 from evo_ensyth.synthesis.reproducibility import derived_seed
 from evo_ensyth.synthesis.steps import Step, parent_title
+from evo_ensyth.synthesis.trees import Tree
 
 
 class Builder:
@@ -228,7 +229,7 @@ class Builder:
     def _member(self, member: Planned) -> Network:
         return with_state(self._untrained[member.parent], load_file(self.folder.weights(member)))
 
-    def _calibration(self, parent: str | None) -> torch.Tensor:
+    def _calibration(self, parent: str | None) -> Tree:
         """Images drawn from the training split, prepared as for the training of a parent."""
         rng = np.random.default_rng(self._seed("calibration"))
         train_images = self.splits["train"].images

@@ -158,6 +158,7 @@ class _Descent:
         if self.features is not None:
             batch = self.settings.batch
             behind = self.features.of(self.network, self.data, batch=batch, autocast=self.autocast)
+        self.trained: nn.Module
         self.inputs, self.trained = behind or (torch.tensor(self.data.images).to(self.device), self.network)
         self.augment = self.network.augment if behind is None else _as_they_are
         self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)

@@ -165,7 +165,7 @@ def _priced(layer: nn.Conv2d | nn.Linear, positions: int) -> dict[str, Any]:
 def _positions(network: Network) -> dict[str, int]:
     """How often each layer's weights are used for one image: once if dense, once per output pixel in a convolution."""
     positions = {}
-    values = torch.zeros(1, *network.preparation.shape)
+    values = network.example()
     with torch.inference_mode():
         for name, module in network.named_children():
             values = module(values)

@@ -1,11 +1,13 @@
-"""What a network is: named layers in the order of computation, and how images are prepared for them."""
+"""What a network is: a classifier with inputs; those of this package are named layers in the order of computation."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
+
+from evo_ensyth.synthesis.trees import Tree
 
 
 class Preparation(Protocol):
@@ -70,7 +72,33 @@ class StandardisedCrop:
         return cut + self.noise * torch.randn(cut.shape, generator=rng, device=device)
 
 
-class Network(nn.Sequential):
+class Network(nn.Module):
+    """A classifier: it takes inputs of samples, one tensor or a tree of them, and returns logits.
+
+    ``network(inputs)`` gives floats, (n_samples, n_classes). Inputs come from `prepare` or `augment`.
+
+    Attributes
+    ----------
+    preparation
+        What `prepare` and `augment` follow; its ``repr`` tells it from others.
+    """
+
+    preparation: Any
+
+    def prepare(self, stored: Tree) -> Tree:
+        """Inputs for stored samples as the network sees them when it predicts; the same ones every time."""
+        raise NotImplementedError
+
+    def augment(self, stored: Tree, rng: torch.Generator) -> Tree:
+        """Inputs for stored samples as the network sees them in training; the generator is on their device."""
+        raise NotImplementedError
+
+    def example(self) -> Tree:
+        """Prepared inputs of one sample, in the processor's memory, with the types and shapes that every sample has."""
+        raise NotImplementedError
+
+
+class SequentialNetwork(Network, nn.Sequential):
     """Named layers in the order of computation, and how images are prepared for them.
 
     Every dense layer is preceded by a dropout, and every dense layer but the last is followed directly by a ReLU:
@@ -82,25 +110,31 @@ class Network(nn.Sequential):
     """
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]", preparation: Preparation) -> None:
-        super().__init__(layers)
+        nn.Sequential.__init__(self, layers)
         self.preparation = preparation
 
-    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+    def prepare(self, stored: torch.Tensor) -> torch.Tensor:
         """Images as the network sees them when it predicts.
 
         Parameters
         ----------
-        images : uint8, (n_samples, channels, height, width)
+        stored : uint8, (n_samples, channels, height, width)
 
         Returns
         -------
         float32, (n_samples, *preparation.shape)
         """
-        return self.preparation.prepare(images)
+        prepared: torch.Tensor = self.preparation.prepare(stored)
+        return prepared
 
-    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    def augment(self, stored: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Images as the network sees them in training; shapes as in `prepare`."""
-        return self.preparation.augment(images, rng)
+        augmented: torch.Tensor = self.preparation.augment(stored, rng)
+        return augmented
+
+    def example(self) -> torch.Tensor:
+        """One black image."""
+        return torch.zeros(1, *self.preparation.shape)
 
 
 def weighted_layers(network: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:

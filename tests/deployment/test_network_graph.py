@@ -10,7 +10,7 @@ from torch import nn
 
 from evo_ensyth.deployment.network_graph import UnknownLayerError, add_network
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.network import Network, Scaled, StandardisedCrop
+from evo_ensyth.synthesis.network import Scaled, SequentialNetwork, StandardisedCrop
 
 
 def images_for(network):
@@ -34,6 +34,6 @@ def test_logits_are_those_of_the_network(name, computed):
 
 @pytest.mark.parametrize("layer", [nn.Sigmoid(), nn.LocalResponseNorm(4), nn.Flatten(2)])
 def test_layers_that_it_does_not_know_are_named(layer, computed):
-    network = Network(OrderedDict(first=nn.ReLU(), strange=layer), Scaled((1, 4, 4)))
+    network = SequentialNetwork(OrderedDict(first=nn.ReLU(), strange=layer), Scaled((1, 4, 4)))
     with pytest.raises(UnknownLayerError, match=f"'strange', {type(layer).__name__}"):
         computed(lambda tape, given: add_network(tape, given, "plain", network=network), images_for(network), [])

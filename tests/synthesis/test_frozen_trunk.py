@@ -13,7 +13,7 @@ from evo_ensyth.synthesis import frozen_trunk, networks
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
-from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.network import SequentialNetwork
 from evo_ensyth.synthesis.training import FineTuning
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -110,7 +110,7 @@ def test_there_are_no_features_where_something_is_trained_drawn_or_remembered(sm
     trained = replace(FROZEN, convolutions=True)
     norm = nn.BatchNorm2d(8)
     layers = [(name, module) for name, module in small.named_children()]
-    remembering = Network(OrderedDict([layers[0], ("norm", norm), *layers[1:]]), small.preparation)
+    remembering = SequentialNetwork(OrderedDict([layers[0], ("norm", norm), *layers[1:]]), small.preparation)
     cifar, images = networks.build("cifar", 10, seed=1), drawn_split((3, 32, 32))
     for network, shown, settings in ((small, data, trained), (cifar, images, FROZEN), (remembering, data, FROZEN)):
         found = fine_tune(network, shown, settings, seed=1, features=TrunkFeatures())

@@ -32,7 +32,7 @@ from evo_ensyth.synthesis import (
     networks,
 )
 from evo_ensyth.synthesis.descent import train
-from evo_ensyth.synthesis.network import Network, Scaled
+from evo_ensyth.synthesis.network import Scaled, SequentialNetwork
 from evo_ensyth.synthesis.reproducibility import derived_seed, reproducible
 
 TRAINING = Training(epochs=2, batch=50, learning_rate=3e-3)
@@ -71,7 +71,7 @@ def flat_network(monkeypatch):
         layers = OrderedDict(flatten=nn.Flatten(), fc1_dropout=nn.Dropout(0.0), fc1=nn.Linear(64, n_classes))
         nn.init.normal_(layers["fc1"].weight, std=0.1, generator=rng)
         nn.init.zeros_(layers["fc1"].bias)
-        return Network(layers, Scaled((1, 8, 8), largest=16))
+        return SequentialNetwork(layers, Scaled((1, 8, 8), largest=16))
 
     module = ModuleType("mylab.flat")
     module.build = flat

@@ -15,7 +15,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import fine_tune, train
-from evo_ensyth.synthesis.network import Network, Scaled, weighted_layers
+from evo_ensyth.synthesis.network import Scaled, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.reproducibility import derived_seed, reproducible
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -61,7 +61,7 @@ def equal(one, other):
 
 def test_steps_of_gradient_descent_are_those_of_the_formula(data):
     """Three whole-batch steps with an L2 term on the weights and a rate that halves every second step."""
-    network = Network(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
+    network = SequentialNetwork(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
     weight, bias = (p.detach().double().numpy() for p in network.parameters())
     for rate in (0.5, 0.5, 0.25):
         weight_slope, bias_slope = softmax_regression(
@@ -78,7 +78,7 @@ def test_steps_of_gradient_descent_are_those_of_the_formula(data):
 
 def test_with_adam_the_l2_term_is_part_of_the_gradient_that_is_rescaled(data):
     """The first step of Adam has the length of the rate wherever the gradient, L2 included, is not zero."""
-    network = Network(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
+    network = SequentialNetwork(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Scaled((1, 8, 8), largest=16))
     weight, bias = (p.detach().double().numpy() for p in network.parameters())
     slope, _ = softmax_regression(data.images.reshape(len(data), -1) / 16, data.y_true, weight, bias, l2=5.0)
     settings = Training(epochs=1, batch=N_SAMPLES, learning_rate=0.01, l2=(("fc1", 5.0),))
@@ -175,7 +175,9 @@ def test_every_epoch_shows_every_image_once_in_an_order_of_its_own(data):
             shown.extend(images.flatten(1).tolist())
             return self.prepare(images)
 
-    network = Network(OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Recording((1, 8, 8), largest=16))
+    network = SequentialNetwork(
+        OrderedDict(flatten=nn.Flatten(), fc1=nn.Linear(64, 10)), Recording((1, 8, 8), largest=16)
+    )
     train(network, data, Training(epochs=2, batch=7), seed=1)
     first, second = shown[:N_SAMPLES], shown[N_SAMPLES:]
     assert sorted(first) == sorted(second) == sorted(data.images.reshape(N_SAMPLES, -1).tolist())

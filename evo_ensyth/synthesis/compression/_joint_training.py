@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -16,6 +15,7 @@ from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.training import FineTuning
+from evo_ensyth.synthesis.trees import Tree
 
 JITTER = 1e-3  # keeps the determinant of partners that agree above zero
 
@@ -23,17 +23,31 @@ JITTER = 1e-3  # keeps the determinant of partners that agree above zero
 class JointNetwork(Network):
     """A teacher, which is not trained, and partners; returns the logits of them all.
 
-    Images (n_samples, channels, height, width) give logits (n_samples, 1 + n_partners, n_classes), the teacher's first.
+    Inputs of n samples give logits (n_samples, 1 + n_partners, n_classes), the teacher's first.
     """
 
     def __init__(self, teacher: Network, partners: Sequence[Network]) -> None:
-        named = [("teacher", copy.deepcopy(teacher).requires_grad_(False))]
-        named += [(f"partner{place}", partner) for place, partner in enumerate(partners)]
-        super().__init__(OrderedDict(named), teacher.preparation)
+        super().__init__()
+        self.preparation = teacher.preparation
+        self.teacher = copy.deepcopy(teacher).requires_grad_(False)
+        for place, partner in enumerate(partners):
+            self.add_module(f"partner{place}", partner)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, inputs: Tree) -> torch.Tensor:
         """Logits of every network."""
-        return torch.stack([network(images) for network in self], dim=1)
+        return torch.stack([network(inputs) for network in self.children()], dim=1)
+
+    def prepare(self, stored: Tree) -> Tree:
+        """Inputs as all of them see them when they predict."""
+        return self.teacher.prepare(stored)
+
+    def augment(self, stored: Tree, rng: torch.Generator) -> Tree:
+        """Inputs as all of them see them in training."""
+        return self.teacher.augment(stored, rng)
+
+    def example(self) -> Tree:
+        """Inputs of one sample."""
+        return self.teacher.example()
 
     def train(self, mode: bool = True) -> Self:
         """Set the partners' mode; the teacher stays in evaluation mode."""

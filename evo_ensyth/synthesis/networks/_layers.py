@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from evo_ensyth.synthesis.network import Network, Preparation, weighted_layers
+from evo_ensyth.synthesis.network import Preparation, SequentialNetwork, weighted_layers
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -40,7 +40,7 @@ def truncated_normal(
     preparation: Preparation,
     starts: Mapping[str, tuple[float, float]],
     rng: torch.Generator,
-) -> Network:
+) -> SequentialNetwork:
     """Network with weights from a normal distribution cut off at two standard deviations, and constant biases.
 
     Parameters
@@ -50,7 +50,7 @@ def truncated_normal(
     starts : mapping of layer name to (standard deviation, bias)
     rng : Generator
     """
-    network = Network(OrderedDict(layers), preparation)
+    network = SequentialNetwork(OrderedDict(layers), preparation)
     for name, layer in weighted_layers(network).items():
         sd, bias = starts[name]
         nn.init.trunc_normal_(layer.weight, std=sd, a=-2 * sd, b=2 * sd, generator=rng)
@@ -58,9 +58,11 @@ def truncated_normal(
     return network
 
 
-def glorot_uniform(layers: Iterable[tuple[str, nn.Module]], preparation: Preparation, rng: torch.Generator) -> Network:
+def glorot_uniform(
+    layers: Iterable[tuple[str, nn.Module]], preparation: Preparation, rng: torch.Generator
+) -> SequentialNetwork:
     """Network with weights uniform within +-sqrt(6 / (fan in + fan out)), after Glorot, and biases of zero."""
-    network = Network(OrderedDict(layers), preparation)
+    network = SequentialNetwork(OrderedDict(layers), preparation)
     for layer in weighted_layers(network).values():
         nn.init.xavier_uniform_(layer.weight, generator=rng)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from evo_ensyth.synthesis.compression.dropnet import (
     held_out_split,
     without_lowest,
 )
-from evo_ensyth.synthesis.network import Network, Scaled, weighted_layers
+from evo_ensyth.synthesis.network import Scaled, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -88,7 +88,7 @@ def test_networks_lose_as_many_units_as_published(inputs_of):
     torch.manual_seed(0)
     layers = [("flatten", nn.Flatten()), ("fc1", nn.Linear(64, 40)), ("relu1", nn.ReLU())]
     layers += [("fc2", nn.Linear(40, 40)), ("relu2", nn.ReLU()), ("fc3", nn.Linear(40, 10))]
-    parent = Network(OrderedDict(layers), Scaled((1, 8, 8), largest=16))
+    parent = SequentialNetwork(OrderedDict(layers), Scaled((1, 8, 8), largest=16))
     method = DropNet(n_cycles=12, training=UNTRAINED)
     variants = list(method.variants(parent, inputs_of(parent), seed=0))
     assert [units(variant) for variant in variants] == GLOBAL_A
