@@ -232,16 +232,16 @@ class Builder:
     def _calibration(self, parent: str | None) -> Tree:
         """Images drawn from the training split, prepared as for the training of a parent."""
         rng = np.random.default_rng(self._seed("calibration"))
-        train_images = self.splits["train"].images
-        images = train_images[rng.choice(len(train_images), self.recipe.n_calibration, replace=False)]
+        train = self.splits["train"]
+        drawn = rng.choice(len(train), self.recipe.n_calibration, replace=False)
         augmenting = torch.Generator().manual_seed(self._seed("calibration"))
-        return self._untrained[parent].augment(torch.from_numpy(images), augmenting)
+        return self._untrained[parent].augment(train.stored(drawn), augmenting)
 
     def _seed(self, *purpose: str) -> int:
         return derived_seed(self.recipe.seed, *purpose)
 
     def _check_sizes(self, architectures: Mapping[str | None, Any]) -> None:
-        images = torch.from_numpy(self.splits["test"].images[:1].copy())
+        images = self.splits["test"].stored(slice(1))
         for name, network in self._untrained.items():
             expected = network.preparation.shape
             if tuple(network.prepare(images).shape[1:]) != expected:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from evo_ensyth.synthesis.trees import Tree, leaves, mapped, shapes
+
 WARM_UPS = 3  # steps before the capture, in which libraries choose their kernels and allocate what they keep
 
 
@@ -16,13 +18,14 @@ class CapturedStep:
     Parameters
     ----------
     step : callable
-        Trains on images and labels of one batch, on the current card, and returns the loss.
+        Trains on inputs and labels of one batch, on the current card, and returns the loss.
     network : Module
     optimiser : Optimizer
         Keeps its learning rate as a tensor on the card, and begins with a state of zeros. Capturing leaves network and
         optimiser as they were.
-    images, labels : tensor
-        A batch, whose size is that of all to come.
+    inputs : tree of tensors
+    labels : tensor
+        With ``inputs`` a batch, whose shapes are those of all to come.
 
     Attributes
     ----------
@@ -32,14 +35,14 @@ class CapturedStep:
 
     def __init__(
         self,
-        step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        step: Callable[[Tree, torch.Tensor], torch.Tensor],
         network: nn.Module,
         optimiser: torch.optim.Optimizer,
-        images: torch.Tensor,
+        inputs: Tree,
         labels: torch.Tensor,
     ) -> None:
         self.failure: str | None = None
-        self._images, self._labels = images.clone(), labels.clone()
+        self._inputs, self._labels = mapped(torch.clone, inputs), labels.clone()
         self._graph = torch.cuda.CUDAGraph()
         restore = _remembered(network, optimiser)
         try:
@@ -53,24 +56,29 @@ class CapturedStep:
             generator.graphsafe_set_state(generator.clone_state())
         restore()
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def takes(self, inputs: Tree) -> bool:
+        """Whether a batch has the shapes of the one that was captured."""
+        return shapes(inputs) == shapes(self._inputs)
+
+    def __call__(self, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         """Train on a batch and return the loss, which the next call overwrites."""
-        self._images.copy_(images)
+        for kept, given in zip(leaves(self._inputs), leaves(inputs), strict=True):
+            kept.copy_(given)
         self._labels.copy_(labels)
         self._graph.replay()
         return self._loss
 
-    def _capture(self, step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    def _capture(self, step: Callable[[Tree, torch.Tensor], torch.Tensor]) -> None:
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):
-                step(self._images, self._labels)
+                step(self._inputs, self._labels)
             with _waiting_refused():
-                step(self._images, self._labels)
+                step(self._inputs, self._labels)
         torch.cuda.current_stream().wait_stream(side)
         with torch.cuda.graph(self._graph):
-            self._loss = step(self._images, self._labels)
+            self._loss = step(self._inputs, self._labels)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import derived_seed
 from evo_ensyth.synthesis.training import FineTuning, Training
+from evo_ensyth.synthesis.trees import Tree, moved, taken
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Mean loss over a batch, given what the network computes in float32 and the true labels, (n_samples,)."""
@@ -159,7 +160,10 @@ class _Descent:
             batch = self.settings.batch
             behind = self.features.of(self.network, self.data, batch=batch, autocast=self.autocast)
         self.trained: nn.Module
-        self.inputs, self.trained = behind or (torch.tensor(self.data.images).to(self.device), self.network)
+        self.inputs: Tree = None
+        self.inputs, self.trained = behind or (None, self.network)
+        if self.inputs is None and self.data.in_memory:
+            self.inputs = moved(self.data.stored(), self.device)
         self.augment = self.network.augment if behind is None else _as_they_are
         self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)
         self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
@@ -178,27 +182,27 @@ class _Descent:
             for index in range(self.steps_per_epoch):
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
                 step = epoch * self.steps_per_epoch + index
-                # Not `index_select`: it lays images out differently, which changes the last bits of convolutions.
-                inputs = self.augment(self.inputs[samples.to(self.inputs.device)].to(self.device), rng)
+                stored = self.data.stored(samples.cpu().numpy()) if self.inputs is None else taken(self.inputs, samples)
+                inputs = self.augment(moved(stored, self.device), rng)
                 loss = self._step(step, inputs, self.y_true[samples])
                 if index % STEPS_BETWEEN_REPORTS == 0 or index == self.steps_per_epoch - 1:
                     self._report(epoch, step + 1, loss.item())
 
-    def _step(self, step: int, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _step(self, step: int, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         rate = self.settings.learning_rate * self.settings.decay ** (step // self.settings.decay_steps)
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        if self.graph and len(inputs) == self.settings.batch:
+        if self.graph and len(labels) == self.settings.batch:
             if self.captured is None:
                 self.captured = CapturedStep(self._descend, self.network, self.optimiser, inputs, labels)
-            if self.captured.failure is None:
+            if self.captured.failure is None and self.captured.takes(inputs):
                 return self.captured(inputs, labels)
         return self._descend(inputs, labels)
 
-    def _descend(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _descend(self, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
             logits = self.trained(inputs)
         loss = self.loss(logits.float(), labels)
@@ -224,7 +228,7 @@ class _Descent:
             self.progress(steps, epochs * self.steps_per_epoch, text)
 
 
-def _as_they_are(features: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+def _as_they_are(features: Tree, rng: torch.Generator) -> Tree:
     return features
 
 

@@ -89,7 +89,7 @@ def _draws(network: Network, data: Split) -> bool:
     """Whether training shows an image differently every time."""
     rng = torch.Generator()
     before = rng.get_state()
-    network.augment(torch.tensor(data.images[:1]), rng)
+    network.augment(data.stored(slice(1)), rng)
     return not torch.equal(rng.get_state(), before)
 
 
@@ -98,7 +98,7 @@ def _batches(network: Network, trunk: nn.Sequential, data: Split, batch: int, au
     device = next(trunk.parameters()).device
     rng = torch.Generator(device)
     for start in range(0, len(data), batch):
-        images = torch.tensor(data.images[start : start + batch]).to(device)
+        images = data.stored(slice(start, start + batch)).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast):
             yield trunk(network.augment(images, rng))
 

@@ -21,6 +21,7 @@ from evo_ensyth.synthesis.layer_surgery import quantised_bits
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.recipe import Latency
 from evo_ensyth.synthesis.reproducibility import reproducible
+from evo_ensyth.synthesis.trees import moved
 
 BATCH = 500
 FLOAT_BITS = 32
@@ -28,15 +29,15 @@ WARM_UPS = 5
 
 
 def predict(network: Network, split: Split, device: torch.device = CPU) -> Answers:
-    """Labels and class probabilities for every image of a split, computed in float32 on a device.
+    """Labels and class probabilities for every sample of a split, computed in float32 on a device.
 
     The label is the class of highest probability; ties go to the lowest class.
     """
-    starts = range(0, len(split), BATCH)
+    batches = (split.stored(slice(start, start + BATCH)) for start in range(0, len(split), BATCH))
     network = network if device == CPU else copy.deepcopy(network).to(device)
     with torch.inference_mode():
-        batches = (network.prepare(torch.tensor(split.images[start : start + BATCH]).to(device)) for start in starts)
-        scores = torch.cat([network(images).softmax(dim=1) for images in batches]).cpu().numpy()
+        logits = (network(network.prepare(moved(stored, device))) for stored in batches)
+        scores = torch.cat([found.softmax(dim=1) for found in logits]).cpu().numpy()
     kind = np.uint8 if scores.shape[1] <= 256 else np.uint16
     return Answers(scores.argmax(axis=1).astype(kind), scores)
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from evo_ensyth.synthesis.network import Network
+    from evo_ensyth.synthesis.trees import Tree
 
 __all__ = ["CompressionInputs", "Compressor", "Descents", "Report", "Variant", "Work", "find", "names", "silent"]
 
@@ -98,8 +99,9 @@ class CompressionInputs:
 
     Attributes
     ----------
-    calibration : float32, (n_samples, channels, height, width)
-        Training images, prepared as the network expects them.
+    calibration : tree of tensors
+        Training samples, prepared as the network expects them; for images float32, (n_samples, channels, height,
+        width).
     train : Split
         The parent's training data.
     untrained : Network
@@ -109,7 +111,7 @@ class CompressionInputs:
         processor's memory.
     """
 
-    calibration: torch.Tensor
+    calibration: Tree
     train: Split
     untrained: Network
     device: torch.device = field(default_factory=_cpu)

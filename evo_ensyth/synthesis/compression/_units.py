@@ -10,6 +10,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU, has_float64
 from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.trees import moved
 
 IMAGES_AT_ONCE = 500
 
@@ -55,7 +56,7 @@ def unit_means(
             hooks.append(behind.register_forward_hook(lambda _, __, output, name=name: count(name, output)))
         with torch.inference_mode():
             for start in range(0, len(data), IMAGES_AT_ONCE):
-                network(network.prepare(torch.tensor(data.images[start : start + IMAGES_AT_ONCE]).to(device)))
+                network(network.prepare(moved(data.stored(slice(start, start + IMAGES_AT_ONCE)), device)))
     finally:
         for hook in hooks:
             hook.remove()

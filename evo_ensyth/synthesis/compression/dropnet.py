@@ -220,11 +220,13 @@ class Patience:
         import torch
         from torch.nn import functional
 
+        from evo_ensyth.synthesis.trees import moved
+
         network.eval()
         device = next(network.parameters()).device
         labels = torch.tensor(self.held_out.y_true, dtype=torch.long).to(device)
         with torch.inference_mode():
-            logits = network(network.prepare(torch.tensor(self.held_out.images).to(device)))
+            logits = network(network.prepare(moved(self.held_out.stored(), device)))
             loss = float(functional.cross_entropy(logits, labels))
         self.waited = 0 if loss < self.least else self.waited + 1
         self.least = min(loss, self.least)

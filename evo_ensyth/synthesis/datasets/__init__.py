@@ -21,11 +21,15 @@ if they are in neither. For example::
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evo_ensyth import plugins
 from evo_ensyth.errors import InputError
+
+if TYPE_CHECKING:
+    from evo_ensyth.synthesis.trees import Tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,20 @@ class Split:
     def __len__(self) -> int:
         """Count the samples."""
         return len(self.y_true)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether `stored` costs no more than a copy, so that all samples may be asked for at once."""
+        return True
+
+    def stored(self, samples: np.ndarray | slice = slice(None)) -> "Tree":
+        """Return some samples without their labels, by their positions, as tensors in the processor's memory.
+
+        Networks make inputs of them, see `Network.prepare` and `Network.augment`.
+        """
+        import torch
+
+        return torch.tensor(self.images[samples])
 
     def take(self, samples: np.ndarray) -> "Split":
         """Return some samples, in order.
