@@ -217,6 +217,33 @@ class Evaluator:
             values[movers] = judge((self.leading,), replace(self._ensembles(neighbours), around=subset))[:, 0]
         return values
 
+    def keeping_constraints(self, subset: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Those of the candidates that may join or leave a subset: bool, (n_members,).
+
+        With constraints, the neighbours that keep them; where neither they nor the subset do, those that come nearest.
+
+        Parameters
+        ----------
+        subset, candidates : bool, (n_members,)
+            As for `neighbour_values`.
+        """
+        movers = np.flatnonzero(candidates)
+        if not self.constraints or not len(movers):
+            return candidates
+        around = np.repeat(subset[None], len(movers) + 1, axis=0)
+        around[np.arange(len(movers)), movers] ^= True
+        beyond = violations(self.constraints, self._ensembles(around))
+        allowed = np.zeros_like(candidates)
+        allowed[movers] = beyond[:-1] == (0 if beyond[-1] == 0 else beyond[:-1].min())
+        return allowed
+
+    def members_within(self, share: float) -> np.ndarray:
+        """Members that alone need at most a share of every upper limit: bool, (n_members,)."""
+        alone = self._ensembles(np.eye(len(self.pool), dtype=bool))
+        limits = [one for one in self.constraints if not one.at_least]
+        values = judge([one.measure for one in limits], alone) if limits else np.zeros((len(self.pool), 0))
+        return np.asarray((values <= share * np.array([one.limit for one in limits])).all(axis=1))
+
     def swap_errors(self, subset: np.ndarray) -> np.ndarray:
         """Number of errors after each swap of one member of a subset for one outside it.
 

@@ -192,3 +192,21 @@ def test_an_objective_of_ones_own_can_be_limited(make_problem):
     search = Evaluator(problem.with_constraints((constraint,)))
     evaluated = search.evaluate(np.tri(8, dtype=bool))
     assert_array_equal(evaluated.violations, np.maximum(2.0 * np.arange(1, 9) - 4, 0) / 4)
+
+
+def test_candidates_are_the_neighbours_that_keep_the_constraints_or_come_nearest(make_constrained):
+    problem = make_constrained({"bytes": 90}, {"recall_of_class_1": 0.7})
+    search = Evaluator(problem)
+    everybody = np.ones(8, bool)
+    for subset in naive.all_subsets(8):
+        if subset.sum() < 2:
+            continue
+        around = subset ^ np.eye(8, dtype=bool)
+        allowed = search.keeping_constraints(subset, everybody)
+        assert search.budget.n_evaluations == 0
+        if kept(problem, subset) or any(kept(problem, each) for each in around):
+            assert_array_equal(allowed, [kept(problem, each) for each in around])
+        else:
+            assert allowed.any()
+    assert_array_equal(search.members_within(1 / 4), problem.pool.costs["bytes"] <= 22.5)
+    assert Evaluator(make_constrained()).members_within(1 / 4).all()

@@ -113,6 +113,25 @@ def test_the_estimate_is_near_the_error_on_many_unseen_samples():
     assert np.mean(estimates) == pytest.approx(np.mean(errors), abs=0.02)
 
 
+def test_the_estimate_under_a_limit_is_not_that_of_the_member_that_uses_it_up():
+    """The best of nine raters costs as much as the other eight together, who are better."""
+    raters = independent_raters(n_search=400).pool
+
+    def with_the_best(votes):
+        ninth = (votes.y_true + (np.arange(votes.n_samples) % 6 == 0)) % 5  # wrong on a sixth of the samples
+        return Votes(np.concatenate([votes.y_pred, ninth[None]]), votes.y_true, 5, votes.split)
+
+    members = Members(tuple("abcdefghi"), costs={"bytes": np.array([1] * 8 + [8])})
+    problem = Problem(Pool(members, with_the_best(raters.search), with_the_best(raters.test)))
+    problem = problem.with_constraints(constraints_of({"bytes": 8}, {}, members))
+    found = run(problem, "nsga2")
+    assert found.single_best.members == ("i",)
+    assert len(found.recommended) > 4
+    assert found.estimate.error == pytest.approx(found.recommended.error("test"), abs=0.03)
+    greedy = run(problem, "forward_greedy", n_folds=0)
+    assert greedy.recommended.error("search") < 0.15 < found.single_best.error("search")
+
+
 def test_classes_are_spread_evenly_over_folds():
     y_true = np.random.default_rng(0).integers(0, 3, 100)
     fold = stratified_folds(y_true, None, 10)
