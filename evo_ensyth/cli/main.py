@@ -13,6 +13,7 @@ from evo_ensyth import __version__
 from evo_ensyth.cli import output
 from evo_ensyth.cli.convert import convert
 from evo_ensyth.cli.export import export, verify
+from evo_ensyth.cli.limits import check_limits
 from evo_ensyth.cli.lists import list_plugins
 from evo_ensyth.cli.old_names import with_new_names
 from evo_ensyth.cli.pool import POOL_COMMANDS, pool
@@ -26,6 +27,7 @@ COMMAND = "evo-ensyth"
 HELP = ("-h", "--help")
 UNFINISHED = 1
 NOT_WRITTEN = 3
+NO_MEMORY = 3
 PIPE_CLOSED = 141  # what a shell says of a command whose reader has gone
 
 
@@ -44,8 +46,16 @@ class _ReaderGoneError(Exception):
 class _Commands(TyperGroup):
     """The commands. Left to itself, typer would end on Ctrl-C without a word, and on a closed pipe with status 1."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the arguments; prints help or the version where they are asked for."""
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
+        check_limits()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -130,6 +140,8 @@ def run(arguments: list[str], name: str = COMMAND) -> int:
         return _complain("stopped; nothing half-made is left, and what was finished is kept.", status)
     except _ReaderGoneError as error:
         raise BrokenPipeError from error
+    except MemoryError as error:  # NumPy says how much was needed
+        return _complain(f"there is not enough memory. {error}".rstrip(), NO_MEMORY)
     except Exception as error:
         # Typer brings its own copy of click, whose usage errors can be recognised by what they offer.
         if not hasattr(error, "format_message"):

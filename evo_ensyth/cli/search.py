@@ -253,9 +253,11 @@ def _saved(run: "Run", place: Path, *, numbered: bool) -> tuple[Path | None, boo
         return run.save(place, numbered=numbered), True
     except (InputError, OSError) as error:
         say_notes([str(error)])
-    for elsewhere in (place, Path(tempfile.gettempdir()) / f"evo-ensyth-{place.name}"):
+    for parent in (lambda: place.parent, tempfile.gettempdir):
         with suppress(InputError, OSError):
-            folder = run.save(elsewhere, numbered=True)
+            elsewhere = Path(parent())
+            name = place.name if elsewhere == place.parent else f"evo-ensyth-{place.name}"
+            folder = run.save(elsewhere / name, numbered=True)
             say_notes([f"what was found is in {folder} instead."])
             return folder, False
     say_notes(["what was found is written nowhere; only what is printed is left of it."])

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from evo_ensyth.errors import build_extra
-from evo_ensyth.files import read_checked
 from evo_ensyth.io.manifest import check_no_link
 from evo_ensyth.io.pool_folder import StoredPool, read_member
+from evo_ensyth.io.weights_file import read_weights
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def _weights(folder: Path, path: Path) -> dict[str, np.ndarray]:
         from safetensors.numpy import load
     member = read_member(folder, path.parent.name) or {}
     digest = member.get("files", {}).get(path.name, "")
-    tensors: dict[str, np.ndarray] = read_checked(path, digest, load)
-    return {name: values for name, values in tensors.items() if values.ndim > 1}
+    return {name: values for name, values in read_weights(path, digest, load).items() if values.ndim > 1}
 
 
 def _common_ones(rows: np.ndarray) -> np.ndarray:

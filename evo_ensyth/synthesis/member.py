@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.torch import load
 
-from evo_ensyth.errors import InputError
-from evo_ensyth.files import read_checked
+from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.pool_folder import read_member, read_pool
+from evo_ensyth.io.weights_file import read_weights
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.layer_surgery import with_state
@@ -27,7 +27,7 @@ def load_member(stored: "StoredPool", name: str) -> Network:
     Raises
     ------
     InputError
-        The pool has no such member, or its weights differ from those it was listed with.
+        The pool has no such member, its weights differ from those it was listed with, or they do not fit its network.
     """
     member = read_member(stored.folder, name)
     if member is None:
@@ -35,7 +35,11 @@ def load_member(stored: "StoredPool", name: str) -> Network:
     architecture = _architecture(stored, member["origin"].get("parent"))
     network = networks.build(architecture, stored.pool.search.n_classes, seed=0)
     path = stored.folder / "members" / name / "weights.safetensors"
-    return with_state(network, read_checked(path, member["files"]["weights.safetensors"], load))
+    weights = read_weights(path, str(member["files"].get(path.name)), load)
+    try:
+        return with_state(network, weights)
+    except Exception as error:  # torch raises nearly anything for tensors of other names, shapes or types
+        raise InputError(f"{path} does not fit the network '{architecture}': {one_line(str(error))[:200]}.") from error
 
 
 def stored_members(

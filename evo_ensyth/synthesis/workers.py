@@ -24,8 +24,11 @@ from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.steps import Step
 
-# How often a step whose worker dies is tried; and how many workers in a row may die before they have started.
-TRIES = 3
+# How often a step whose worker dies is tried.
+TRIES = 5
+# How many workers in a row may fail to start; and how many may be killed meanwhile, as happens where memory runs out.
+FAILED_STARTS, KILLED_STARTS = 3, 100
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 class Schedule:
@@ -82,11 +85,15 @@ class Schedule:
                 self._waiting.remove(other)
                 lost |= self._drop(other, f"it needs {step.name}: {reason}")
 
+    def take_back(self, step: Step) -> None:
+        """Do a step later that was handed to a worker which never began it."""
+        self._waiting.insert(0, step)
+
     def died(self, step: Step, how: str) -> None:
-        """Try a step again whose worker died, unless that has happened too often."""
+        """Try a step again whose worker died, after all others that can be done; unless that happened too often."""
         self._tries[step.name] = self._tries.get(step.name, 0) + 1
         if self._tries[step.name] < TRIES:
-            self._waiting.insert(0, step)
+            self._waiting.append(step)
         else:
             self.lose(step, f"{how}, {TRIES} times")
 
@@ -139,7 +146,7 @@ def work_in_processes(
         Workers die before they have started.
     """
     workers: list[_Worker] = []
-    died_early = 0
+    starts = _Starts()
     try:
         while True:
             while (idle := [worker for worker in workers if worker.step is None]) or len(workers) < n_workers:
@@ -156,18 +163,42 @@ def work_in_processes(
             ready = wait([worker.connection for worker in workers])
             for worker in [worker for worker in workers if worker.connection in ready]:
                 if worker.receive(schedule):
-                    died_early = 0 if worker.has_started else died_early
+                    if worker.has_started:
+                        starts = _Starts()
                     continue
                 workers.remove(worker)
-                how = worker.ended()
-                died_early += not worker.has_started
-                if died_early == TRIES:
-                    raise EvoEnsythError(f"{TRIES} workers in a row could not start: {how}.")
-                if worker.step is not None:
-                    schedule.died(worker.step, how)
+                status = worker.ended()
+                if not worker.has_started:
+                    starts.note(status)
+                    if worker.step is not None:
+                        schedule.take_back(worker.step)
+                elif worker.step is not None:
+                    schedule.died(worker.step, _in_words(status))
     finally:
         for worker in workers:
             worker.end()
+
+
+class _Starts:
+    """Workers in a row that have ended before they had started."""
+
+    def __init__(self) -> None:
+        self._n_failed = self._n_killed = 0
+
+    def note(self, status: int | None) -> None:
+        """Count one more, by its exit status.
+
+        Raises
+        ------
+        EvoEnsythError
+            It was one too many.
+        """
+        is_killed = status in KILLED
+        self._n_killed += is_killed
+        self._n_failed += not is_killed
+        if self._n_failed == FAILED_STARTS or self._n_killed == KILLED_STARTS:
+            n_ended = self._n_failed + self._n_killed
+            raise EvoEnsythError(f"{n_ended} workers in a row could not start: {_in_words(status)}.")
 
 
 class _Worker:
@@ -220,16 +251,12 @@ class _Worker:
                 schedule.finish(step)
         return True
 
-    def ended(self) -> str:
-        """Describe how the process ended."""
+    def ended(self) -> int | None:
+        """Exit status of the process, as `multiprocessing` has it; None if it has none yet."""
         self.process.join(timeout=5)
-        code = self.process.exitcode
+        status = self.process.exitcode
         self.end()
-        if code == -signal.SIGKILL:
-            return "its worker was killed, as happens where memory runs out"
-        if code is not None and code < 0:
-            return f"its worker was ended by signal {-code} ({signal.strsignal(-code)})"
-        return f"its worker ended with status {code}"
+        return status
 
     def end(self) -> None:
         """Kill the process."""
@@ -241,6 +268,15 @@ class _Worker:
     def _send(self, content: Any) -> None:
         with suppress(OSError):  # It has died, which `receive` will notice.
             self.connection.send(content)
+
+
+def _in_words(status: int | None) -> str:
+    """Describe how a worker ended, by its exit status."""
+    if status == -signal.SIGKILL:
+        return "its worker was killed, as happens where memory runs out"
+    if status is not None and status < 0:
+        return f"its worker was ended by signal {-status} ({signal.strsignal(-status)})"
+    return f"its worker ended with status {status}"
 
 
 def _serve(connection: Connection, prepare: Callable[[], object] | None) -> None:

@@ -88,6 +88,11 @@ def test_an_unknown_command_takes_one_line(refused):
     ("error", "status", "message"),
     [
         (UnfinishedError("two are missing."), 1, "evo_ensyth: two are missing.\n"),
+        (
+            MemoryError("Unable to allocate 9 GiB"),
+            3,
+            "evo_ensyth: there is not enough memory. Unable to allocate 9 GiB\n",
+        ),
         (KeyboardInterrupt(), 130, "evo_ensyth: stopped; nothing half-made is left, and what was finished is kept.\n"),
     ],
 )
@@ -222,11 +227,12 @@ def test_search_and_compare_do_without_torch(npz, arrays, pool_folder, tmp_path,
     assert {p.name for p in tmp_path.iterdir()} >= {"a", "b", "c"}
 
 
-def test_a_reader_who_leaves_early_gets_the_status_of_a_closed_pipe(tmp_path, environment):
+@pytest.mark.parametrize("command", ["list selectors", "--help", "--version", "pool build --help"])
+def test_a_reader_who_leaves_early_gets_the_status_of_a_closed_pipe(tmp_path, environment, command):
     read, write = os.pipe()
     os.close(read)
     said = subprocess.run(
-        [sys.executable, "-m", "evo_ensyth", "list", "selectors"],
+        [sys.executable, "-m", "evo_ensyth", *command.split()],
         cwd=tmp_path, env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     os.close(write)
@@ -260,3 +266,13 @@ def test_a_file_that_cannot_be_written_is_not_taken_for_the_output(monkeypatch, 
         cli.main()
     assert caught.value.code == 3
     assert capsys.readouterr().err == "evo_ensyth: [Errno 28] No space left on device: 'somewhere/file'.\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is not kept, or cannot be set")
+def test_too_little_address_space_is_said_before_a_library_hangs(call, monkeypatch):
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (400 * 2**20, resource.RLIM_INFINITY))
+    said = call("list", "selectors")
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("evo_ensyth: this process may use 400 MiB of address space, and 1,")

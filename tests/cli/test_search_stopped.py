@@ -206,6 +206,21 @@ def test_what_can_be_written_nowhere_is_printed_all_the_same(call, npz, arrays, 
     assert [path.name for path in tmp_path.iterdir()] == ["votes.npz"]
 
 
+def test_where_there_is_not_even_a_folder_for_temporary_files_what_was_found_is_printed(
+    call, npz, arrays, monkeypatch, first_write_fails
+):
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    path = npz(arrays)
+    first_write_fails(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "gettempdir", nowhere)
+        said = call("search", path, "--json", "--budget", 50)
+    assert said.status == 3
+    assert said.json["front"]["ensembles"]
+
+
 def test_a_name_that_was_taken_meanwhile_gets_a_number(call, npz, arrays, tmp_path, monkeypatch):
     search = api.search
 

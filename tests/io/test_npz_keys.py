@@ -26,6 +26,18 @@ def test_a_key_that_is_not_used_is_told(npz, arrays, key, told):
     assert read_predictions(npz(arrays)).notes == ()
 
 
+@pytest.mark.parametrize("key", ["names", "classes", "search_groups", "cost_ms", "shared_members"])
+def test_an_optional_key_that_is_damaged_in_one_of_its_two_places_is_refused(npz, arrays, key):
+    path = npz({**arrays, key: np.arange(3)})
+    content = path.read_bytes()
+    name = f"{key}.npy".encode()
+    assert content.count(name) == 2
+    for place in (content.index(name), content.rindex(name)):
+        path.write_bytes(content[:place] + b"x" + content[place + 1 :])
+        with pytest.raises(InputError, match=r"is not a complete \.npz file"):
+            read_predictions(path)
+
+
 def test_what_is_told_stands_on_standard_error_and_in_the_run(call, npz, arrays):
     said = call("search", npz({**arrays, "diagnosis_2020": np.ones(40)}), "--selector", "single_best", "--json")
     assert said.err.startswith("evo_ensyth: 'diagnosis_2020' is no key of a file of predictions")

@@ -110,3 +110,9 @@ def test_weights_are_read_without_torch(environment):
     """It takes seconds to import, and `pool show` does without."""
     code = "import sys, evo_ensyth.report.pool_facts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+def test_a_header_of_very_many_tensors_is_refused_before_it_is_parsed(stored):
+    found = stored({f"empty-{i}": np.zeros((0, 1)) for i in range(20_000)})
+    with pytest.raises(InputError, match=r"weights\.safetensors cannot be read: its header says .* 1,048,576 at most"):
+        read_weight_masks(found)

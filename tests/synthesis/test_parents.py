@@ -8,11 +8,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import read_json, write_json
+from evo_ensyth.files import read_json, sha256, write_json
 from evo_ensyth.io import read_pool
 from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import (
@@ -214,6 +214,17 @@ def test_a_manifest_without_a_parents_network_is_refused(stored):
         load_member(replace(stored, about=about), NAMES[3])
     with pytest.raises(InputError, match="does not name the network of the parent 'flat'"):
         load_member(replace(stored, about={**stored.about, "parents": []}), NAMES[3])
+
+
+def test_weights_of_another_network_are_refused_even_if_they_are_listed(stored):
+    path = stored.folder / "members" / NAMES[0] / "weights.safetensors"
+    about = read_json(path.with_name("member.json"))
+    for wrong in ({}, {"fc1.weight": torch.zeros(3)}, {"fc1.weight": torch.zeros((0, 5))}):
+        path.write_bytes(save(wrong))
+        files = {**about["files"], path.name: sha256(path.read_bytes())}
+        write_json(path.with_name("member.json"), {**about, "files": files})
+        with pytest.raises(InputError, match=r"weights\.safetensors does not fit the network 'small': "):
+            load_member(stored, NAMES[0])
 
 
 def test_recipes_without_other_parents_are_what_they_were(tmp_path):

@@ -76,11 +76,17 @@ def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
     assert {text for _, _, text in messages} >= set(MEMBERS)
 
 
-def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "TRIES", 2)
-    # Many processes: they are forked from one that has imported torch, which would take most of their time.
+@pytest.fixture
+def many_workers(monkeypatch):
+    """Fork workers from a process that has imported torch, which would take most of the time of many of them."""
     set_forkserver_preload(["torch._dynamo"])
     monkeypatch.setattr(workers, "get_context", lambda _: get_context("forkserver"))
+
+
+def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(
+    whole, tmp_path, monkeypatch, many_workers
+):
+    monkeypatch.setattr(workers, "TRIES", 2)
     deadly, mortal = Deadly(2), Deadly(1, Smallest((0.5, 0.8), "mortal"))
     recipe = replace(RECIPE, compressors=(deadly, mortal, Smallest()), fine_tunings=REGIMES[:2])
     with pytest.raises(UnfinishedError, match=r"2 of 14 could not be made: deadly-0\.4-set1 \(it needs test_workers"):
@@ -101,6 +107,40 @@ def test_a_worker_that_dies_costs_nothing_and_one_that_always_dies_one_variant(w
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(read_pool(tmp_path / "pool").pool) == 12
     assert not (tmp_path / "pool" / "failed.json").exists()
+
+
+@dataclass(frozen=True)
+class EndsAtFirst:
+    """Ends a worker before it has started, so many times."""
+
+    folder: Path
+    times: int
+    number: int = signal.SIGKILL
+
+    def __call__(self):
+        for time_ in range(self.times):
+            try:
+                (self.folder / f"ended-{time_}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.kill(os.getpid(), self.number)
+
+
+def test_workers_that_are_killed_before_they_have_started_cost_nothing(whole, tmp_path, many_workers):
+    killed = EndsAtFirst(tmp_path, 7)
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, prepare=killed)
+    assert contents(tmp_path / "pool") == contents(whole)
+    assert len(list(tmp_path.glob("ended-*"))) == 7
+
+
+@pytest.mark.parametrize(
+    ("number", "at_most", "message"),
+    [(signal.SIGKILL, 4, "4 .*its worker was killed, as"), (signal.SIGSEGV, 99, r"3 .*ended by signal 11 \(Segm")],
+)
+def test_workers_that_never_start_end_the_build(tmp_path, monkeypatch, many_workers, number, at_most, message):
+    monkeypatch.setattr(workers, "KILLED_STARTS", at_most)
+    with pytest.raises(EvoEnsythError, match=message):
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=1, prepare=EndsAtFirst(tmp_path, 99, number))
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,15 @@ def opened(path: Path) -> Iterator["Npz"]:
     Raises
     ------
     InputError
-        The file does not exist, is not a complete zip file, or has two entries of the same name. Errors raised later,
-        inside the context, do not name the file.
+        The file does not exist, is not a complete zip file, or has two entries of the same name or one that is named in
+        two ways. Errors raised later, inside the context, do not name the file.
     """
     try:
         if not path.is_file():
             raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
         file = zipfile.ZipFile(path)
+        for entry in file.infolist():  # also of keys that are not used: by damage, an optional key may be none any more
+            file.open(entry).close()
     except InputError:
         raise
     except Exception as error:  # zipfile raises nearly anything for damaged files
