@@ -1,0 +1,125 @@
+"""Removing units: a smaller network, believed if it answers as the larger one does when nobody sees these units."""
+
+import copy
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from evo_ensyth.synthesis.inspection.operations import plain_kernels
+from evo_ensyth.synthesis.inspection.units import Units, watched
+from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.trees import Tree, taken
+
+SAMPLES = 4
+TOLERANCE = 1e-3  # of the largest logit; sums are taken in another order
+WIDTHS = ("in_features", "out_features", "in_channels", "out_channels", "num_features", "num_parameters", "groups")
+
+
+def keep_units(
+    network: Network, units: Units, kept: Mapping[str, np.ndarray], inputs: Tree
+) -> tuple[Network, Units, dict[str, str]]:
+    """Return a copy of a network without some units, and without the weights that read them.
+
+    Parameters
+    ----------
+    network : Network
+    units : Units
+        Of this network.
+    kept : mapping of str to bool, (n_sets,)
+        For some groups, which of their sets stay.
+    inputs : tree of tensors
+        Prepared, a few samples on which the smaller network is checked, unless its class vouches for it.
+
+    Returns
+    -------
+    smaller : Network
+        It computes as if what reads the removed units saw zeros.
+    units : Units
+        That remain.
+    left : dict of str to str
+        Groups of which nothing could be removed, with the reason.
+    """
+    gone = {name: units.groups[name][~mask] for name, mask in kept.items()}
+    everything = np.concatenate([*gone.values(), np.zeros(0, np.int64)])
+    if units.is_known:
+        return _without(network, units, everything), units.without(everything), {}
+    few, left = taken(inputs, slice(0, SAMPLES)), dict[str, str]()
+    if why := _differs(network, units, everything, few):
+        removed = np.zeros(0, np.int64)
+        for name, sets in gone.items():
+            if len(sets) and (why := _differs(network, units, np.concatenate([removed, sets]), few)):
+                left[name] = why
+            else:
+                removed = np.concatenate([removed, sets])
+        everything = removed
+    return _without(network, units, everything), units.without(everything), left
+
+
+def _without(network: Network, units: Units, removed: np.ndarray) -> Network:
+    network = copy.deepcopy(network)
+    for name, sets in units.inputs.items():
+        _cut(network.get_submodule(name), 1, ~np.isin(sets, removed))
+    for part in (units.outputs, units.channels):
+        for name, sets in part.items():
+            _cut(network.get_submodule(name), 0, ~np.isin(sets, removed))
+    return network
+
+
+def _differs(network: Network, units: Units, removed: np.ndarray, inputs: Tree) -> str | None:
+    """Say how a network without these sets differs from one whose readers see zeros in their place, if it does."""
+    try:
+        with torch.no_grad(), plain_kernels():
+            found = _without(network, units, removed)(inputs)
+            with ExitStack() as stack:
+                for name, sets in units.inputs.items():
+                    module = network.get_submodule(name)
+                    stack.enter_context(watched(module, _Zeros(np.isin(sets, removed), module)))
+                wanted = network(inputs)
+    except Exception as error:  # whatever a user's forward() does with fewer units
+        return f"without some of its units the network fails ({type(error).__name__}: {error})"
+    if found.shape != wanted.shape or (found - wanted).abs().max() > TOLERANCE * wanted.abs().max().clamp(min=1.0):
+        return "without some of its units the network does not answer as if they were zero"
+    return None
+
+
+class _Zeros:
+    """Sets some inputs of a layer to zero."""
+
+    def __init__(self, mask: np.ndarray, module: nn.Module) -> None:
+        from evo_ensyth.synthesis.inspection.layers import unit_axis
+
+        self._mask, self._axis = torch.from_numpy(mask), unit_axis(module)
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        shape = [1] * values.ndim
+        shape[self._axis] = len(self._mask)
+        return values.masked_fill(self._mask.view(shape), 0.0)
+
+
+def _cut(module: nn.Module, axis: int, mask: np.ndarray) -> None:
+    """Keep some entries of an axis of a module's parameters and buffers, and adjust the attributes that count them."""
+    if mask.all():
+        return
+    kept, before = torch.from_numpy(mask), len(mask)
+    for name, parameter in list(module.named_parameters(recurse=False)):
+        if parameter.ndim > axis and parameter.shape[axis] == before:
+            cut = parameter.detach().index_select(axis, kept.nonzero()[:, 0])
+            module.register_parameter(name, nn.Parameter(cut, parameter.requires_grad))
+    for name, buffer in list(module.named_buffers(recurse=False)):
+        if buffer.ndim > axis and buffer.shape[axis] == before:
+            module.register_buffer(name, buffer.index_select(axis, kept.nonzero()[:, 0]))
+    for name in _counted(module, axis):
+        if getattr(module, name, None) == before:
+            setattr(module, name, int(kept.sum()))
+
+
+def _counted(module: nn.Module, axis: int) -> tuple[str, ...]:
+    """Attributes that count the entries of an axis."""
+    if axis == 1:
+        return ("in_features", "in_channels")
+    depthwise: Any = ("in_channels", "groups") if getattr(module, "groups", 1) > 1 else ()
+    return ("out_features", "out_channels", "num_features", "num_parameters", *depthwise)
