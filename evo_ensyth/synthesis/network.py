@@ -137,9 +137,13 @@ class SequentialNetwork(Network, nn.Sequential):
         return torch.zeros(1, *self.preparation.shape)
 
 
-def weighted_layers(network: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """Convolutional and dense layers by name, in the order of computation."""
-    return {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+"""A layer whose weights, (n_outputs, n_inputs, ...), are its own matrix or filters."""
+
+
+def weighted_layers(network: nn.Module) -> dict[str, Layer]:
+    """Convolutional and dense layers by name, as they are registered: in a `SequentialNetwork`, as they are computed."""
+    return {name: layer for name, layer in network.named_modules() if isinstance(layer, Layer)}
 
 
 def _standardised(images: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ be known of that code.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,10 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-Inputs = Any
-"""A tensor, or a tree (tuple, list, dict) of tensors, whose first axis is the sample."""
+from evo_ensyth.synthesis.trees import Tree, leaves, taken
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class Record:
         return found
 
 
-def record(network: nn.Module, inputs: Inputs) -> Record:
+def record(network: nn.Module, inputs: Tree) -> Record:
     """Run a network on the first sample, and record what it computes.
 
     Parameters
@@ -134,35 +133,34 @@ def record(network: nn.Module, inputs: Inputs) -> Record:
         In evaluation mode; not changed.
     inputs : tree of tensors
     """
-    sample = first_samples(inputs, 1)
-    recorder = _Recorder(network, tree_leaves(sample))
-    with torch.no_grad(), plain_kernels(), recorder.hooks(network), recorder:
+    sample = taken(inputs, slice(0, 1))
+    recorder = _Recorder(network, leaves(sample))
+    with torch.no_grad(), plain_attention(), _plain_recurrence(), recorder.hooks(network), recorder:
         network(sample)
     return recorder.record()
 
 
-def first_samples(inputs: Inputs, count: int) -> Inputs:
-    """Return the first samples of a tree of tensors."""
-    return tree_map(lambda tensor: tensor[:count], inputs)
-
-
-def n_samples(inputs: Inputs) -> int:
-    """Count the samples of a tree of tensors."""
-    return len(tree_leaves(inputs)[0])
-
-
 @contextmanager
-def plain_kernels() -> Iterator[None]:
-    """Switch off fused kernels, inside which nothing can be seen."""
-    attention, recurrence = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+def plain_attention() -> Iterator[None]:
+    """Switch off fused kernels of attention, inside which nothing can be seen, and around which hooks are not called."""
+    was_on = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
-    torch.backends.mkldnn.enabled = False
     try:
         with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(attention)
-        torch.backends.mkldnn.enabled = recurrence
+        torch.backends.mha.set_fastpath_enabled(was_on)
+
+
+@contextmanager
+def _plain_recurrence() -> Iterator[None]:
+    """Switch off the fused kernels of oneDNN, which recurrent layers use."""
+    was_on = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(was_on)
 
 
 @dataclass
@@ -242,9 +240,11 @@ class _Recorder(TorchDispatchMode):
         """Compute an operation, and record it."""
         kwargs = kwargs or {}
         self._draws |= torch.Tag.nondeterministic_seeded in func.tags
-        leaves = tree_leaves((args, kwargs))
-        reads = [self._value(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        described = (self._digests[self._value(leaf)] if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in leaves)
+        parts = tree_leaves((args, kwargs))
+        reads = [self._value(leaf) for leaf in parts if isinstance(leaf, torch.Tensor)]
+        described = (
+            self._digests[self._value(leaf)] if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in parts
+        )
         digest = _digest(str(func), *described)
         output = func(*args, **kwargs)
         written = _written_tensors(func, args, kwargs)
@@ -260,7 +260,10 @@ class _Recorder(TorchDispatchMode):
             self._weights |= dict.fromkeys(gives, *operands)
         self._operations.append(
             Operation(
-                func.overloadpacket.__name__.rstrip("_"), tuple(reads), tuple(gives), *self._cost(func, args, kwargs, output)
+                func.overloadpacket.__name__.rstrip("_"),
+                tuple(reads),
+                tuple(gives),
+                *self._cost(func, args, kwargs, output),
             )
         )
         return output

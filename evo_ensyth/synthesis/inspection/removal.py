@@ -3,20 +3,19 @@
 import copy
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from evo_ensyth.synthesis.inspection.operations import plain_kernels
+from evo_ensyth.synthesis.inspection.layers import unit_axis
+from evo_ensyth.synthesis.inspection.operations import plain_attention
 from evo_ensyth.synthesis.inspection.units import Units, watched
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.trees import Tree, taken
 
 SAMPLES = 4
 TOLERANCE = 1e-3  # of the largest logit; sums are taken in another order
-WIDTHS = ("in_features", "out_features", "in_channels", "out_channels", "num_features", "num_parameters", "groups")
 
 
 def keep_units(
@@ -72,7 +71,7 @@ def _without(network: Network, units: Units, removed: np.ndarray) -> Network:
 def _differs(network: Network, units: Units, removed: np.ndarray, inputs: Tree) -> str | None:
     """Say how a network without these sets differs from one whose readers see zeros in their place, if it does."""
     try:
-        with torch.no_grad(), plain_kernels():
+        with torch.no_grad(), plain_attention():
             found = _without(network, units, removed)(inputs)
             with ExitStack() as stack:
                 for name, sets in units.inputs.items():
@@ -90,8 +89,6 @@ class _Zeros:
     """Sets some inputs of a layer to zero."""
 
     def __init__(self, mask: np.ndarray, module: nn.Module) -> None:
-        from evo_ensyth.synthesis.inspection.layers import unit_axis
-
         self._mask, self._axis = torch.from_numpy(mask), unit_axis(module)
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
@@ -104,22 +101,19 @@ def _cut(module: nn.Module, axis: int, mask: np.ndarray) -> None:
     """Keep some entries of an axis of a module's parameters and buffers, and adjust the attributes that count them."""
     if mask.all():
         return
-    kept, before = torch.from_numpy(mask), len(mask)
-    for name, parameter in list(module.named_parameters(recurse=False)):
-        if parameter.ndim > axis and parameter.shape[axis] == before:
-            cut = parameter.detach().index_select(axis, kept.nonzero()[:, 0])
-            module.register_parameter(name, nn.Parameter(cut, parameter.requires_grad))
-    for name, buffer in list(module.named_buffers(recurse=False)):
-        if buffer.ndim > axis and buffer.shape[axis] == before:
-            module.register_buffer(name, buffer.index_select(axis, kept.nonzero()[:, 0]))
+    places, before = torch.from_numpy(np.flatnonzero(mask)), len(mask)
+    for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+        if tensor.ndim > axis and tensor.shape[axis] == before:
+            cut = tensor.detach().index_select(axis, places)
+            setattr(module, name, nn.Parameter(cut, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else cut)
     for name in _counted(module, axis):
         if getattr(module, name, None) == before:
-            setattr(module, name, int(kept.sum()))
+            setattr(module, name, len(places))
 
 
 def _counted(module: nn.Module, axis: int) -> tuple[str, ...]:
     """Attributes that count the entries of an axis."""
     if axis == 1:
         return ("in_features", "in_channels")
-    depthwise: Any = ("in_channels", "groups") if getattr(module, "groups", 1) > 1 else ()
+    depthwise = ("in_channels", "groups") if getattr(module, "groups", 1) > 1 else ()
     return ("out_features", "out_channels", "num_features", "num_parameters", *depthwise)

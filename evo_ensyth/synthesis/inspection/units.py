@@ -8,7 +8,7 @@ units, is left alone.
 Units whose outputs are added, as around a residual connection, are read by the same inputs and go together: a set.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from evo_ensyth.synthesis.inspection.layers import is_depthwise, layer_uses, unit_axis
-from evo_ensyth.synthesis.inspection.operations import Record, plain_kernels, record
+from evo_ensyth.synthesis.inspection.operations import Record, plain_attention, record
 from evo_ensyth.synthesis.network import Network, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.trees import Tree, taken
 
@@ -111,7 +111,7 @@ def _sequential(network: SequentialNetwork) -> Units:
 
 def _by_evidence(network: nn.Module, inputs: Tree) -> Units:
     evidence = _Evidence(network, record(network, inputs))
-    with torch.no_grad(), plain_kernels():
+    with torch.no_grad(), plain_attention():
         for name in evidence.candidates:
             evidence.probe(name, taken(inputs, slice(0, 1)))
     return evidence.units()
@@ -157,7 +157,9 @@ class _Evidence:
         for place in passes[0][0]:
             marked = np.array([[found[place] for found in values] for values in passes])  # (n_bits, 2, n_inputs)
             one = (marked[:, 0] ^ marked[:, 1]).all(axis=0)
-            owner = sum((marked[bit, 1].astype(np.int64) << bit for bit in range(len(bits))), np.zeros(len(one), np.int64))
+            owner = sum(
+                (marked[bit, 1].astype(np.int64) << bit for bit in range(len(bits))), np.zeros(len(one), np.int64)
+            )
             one &= owner < n_units
             for entry in np.flatnonzero(one):
                 self._note(name, int(owner[entry]), place, int(entry))
@@ -187,10 +189,14 @@ class _Evidence:
         with ExitStack() as stack:
             for place, module in self.network.named_modules():
                 if place in self.channelwise:
-                    stack.enter_context(watched(module, lambda value, at=place: watch(at, self.channelwise[at], False, value)))
+                    stack.enter_context(
+                        watched(module, lambda value, at=place: watch(at, self.channelwise[at], False, value))
+                    )
                 elif place in self.layers:
                     axis = unit_axis(module)
-                    stack.enter_context(watched(module, lambda value, at=place, axis=axis: watch(at, axis, True, value)))
+                    stack.enter_context(
+                        watched(module, lambda value, at=place, axis=axis: watch(at, axis, True, value))
+                    )
             stack.callback(self.layers[name].register_forward_hook(mark).remove)
             answer = self.network(sample)
         found[ANSWER] = answer.isnan().flatten(0, -2).any(dim=0).numpy()
@@ -224,9 +230,7 @@ class _Evidence:
         numbers = np.full(len(roots), STAYS, dtype=np.int64)
         _, first, inverse = np.unique(roots[free], return_index=True, return_inverse=True)
         numbers[free] = first.argsort().argsort()[inverse]  # in the order of layers and of their units
-        outputs = {
-            name: numbers[begin : begin + len(self.layers[name].weight)] for name, begin in self.first.items()
-        }
+        outputs = {name: numbers[begin : begin + len(self.layers[name].weight)] for name, begin in self.first.items()}
         readers: dict[str, np.ndarray] = {}
         for place, entries in self.read.items():
             readers[place] = np.full(_n_channels(self.network.get_submodule(place)), STAYS, dtype=np.int64)
@@ -239,9 +243,7 @@ class _Evidence:
             if (sets == STAYS).all():
                 left[name] = self.left.get(name, "units that go with its own stay, or nothing reads it")
         outputs = {name: sets for name, sets in outputs.items() if (sets != STAYS).any()}
-        taps = tuple(
-            Tap(place, True, unit_axis(self.layers[place]), sets) for place, sets in inputs.items()
-        )
+        taps = tuple(Tap(place, True, unit_axis(self.layers[place]), sets) for place, sets in inputs.items())
         return Units(outputs, inputs, channels, _groups(outputs), taps, left)
 
 
