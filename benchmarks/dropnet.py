@@ -35,7 +35,7 @@ from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.report.drawing import COLOURS, STYLE, figure_files
 from evo_ensyth.synthesis import DropNet, Recipe, Route, Training, build_pool
 from evo_ensyth.synthesis.compression import CompressionInputs, Report, Variant, silent
-from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
+from evo_ensyth.synthesis.compression._units import n_units, units_of_layers
 from evo_ensyth.synthesis.compression.dropnet import PUBLISHED_TRAINING, Patience, held_out_split
 from evo_ensyth.synthesis.descent import train
 from evo_ensyth.synthesis.network import Network
@@ -95,7 +95,7 @@ class FullNetwork:
             stop=Patience(held_out, self.like.patience),
             progress=lambda done, total, text: progress(f"{FULL}, {text}"),
         )
-        units = {name: n_units(trained, name) for name in layers_before_the_last(trained, self.like.layers)}
+        units = {name: n_units(trained, name) for name in units_of_layers(trained, self.like.layers).groups}
         yield Variant(FULL, {"method": FULL}, trained, {"units": units})
 
 

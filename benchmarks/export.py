@@ -33,7 +33,9 @@ from evo_ensyth.deployment.vote_graph import VoteFactors
 from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.pool import Pool
 from evo_ensyth.synthesis import SharedTrunkEnsemble, load_member, networks
-from evo_ensyth.synthesis.layer_surgery import keep_units, with_state
+from evo_ensyth.synthesis.inspection.removal import keep_units
+from evo_ensyth.synthesis.inspection.units import find_units
+from evo_ensyth.synthesis.layer_surgery import with_state
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.voting import EnsembleVote, VoteRule, plain_plurality
 
@@ -172,7 +174,8 @@ def narrow(units: tuple[int, int, int], seed: int = 0) -> Network:
     """LeNet with so many units in conv1, conv2 and fc1."""
     layers = zip(("conv1", "conv2", "fc1"), FULL, units, strict=True)
     kept = {layer: np.arange(full) < n for layer, full, n in layers}
-    return keep_units(networks.build("lenet", 10, seed), kept)
+    network = networks.build("lenet", 10, seed)
+    return keep_units(network, find_units(network), kept)[0]
 
 
 def like(pool: Pool, i: int) -> Network:

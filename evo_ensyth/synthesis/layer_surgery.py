@@ -1,4 +1,4 @@
-"""Layer surgery: removing units from a network, marking layers as quantised, and loading weights of either kind.
+"""Layer surgery: marking layers as quantised, and loading weights of layers of any width, quantised or not.
 
 A quantised layer stores its weights as float32 numbers, and two buffers from which they follow: ``step``, (n_outputs,),
 and ``bits``. Every weight is an integer multiple of the step of its output, the integer being at most
@@ -8,13 +8,12 @@ and ``bits``. Every weight is an integer multiple of the step of its output, the
 import copy
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Layer, Network, weighted_layers
 
 
 def as_safetensors(network: nn.Module) -> bytes:
@@ -38,34 +37,6 @@ def with_state(network: Network, state: Mapping[str, torch.Tensor]) -> Network:
         if f"{name}.step" in state:
             mark_quantised(layer, state[f"{name}.step"], int(state[f"{name}.bits"]))
     network.load_state_dict(state)
-    return network
-
-
-def keep_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
-    """Return a copy of a network without some neurons and filters, and without the weights that read them.
-
-    It computes as if the outputs of these units were zero, unless a normalisation across channels follows them.
-
-    Parameters
-    ----------
-    network : Network
-    kept : mapping of str to bool, (n_outputs,)
-        Masks of the outputs of a layer that stay; other layers keep all of theirs.
-    """
-    network = copy.deepcopy(network)
-    inputs: torch.Tensor | None = None
-    for name, layer in weighted_layers(network).items():
-        weight, bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
-        if inputs is not None:
-            # Behind a flattening, each filter feeds as many consecutive inputs as its map has positions.
-            positions = weight.shape[1] // len(inputs)
-            weight = weight[:, inputs.repeat_interleave(positions)]
-        inputs = torch.from_numpy(kept[name]) if name in kept else None
-        if inputs is not None:
-            weight, bias = weight[inputs], None if bias is None else bias[inputs]
-            if (bits := quantised_bits(layer)) is not None:
-                mark_quantised(layer, layer.get_buffer("step")[inputs], bits)
-        _resize(layer, weight, bias)
     return network
 
 
@@ -97,13 +68,13 @@ def quantised_bits(layer: nn.Module) -> int | None:
     return bits
 
 
-def _resize(layer: nn.Conv2d | nn.Linear, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+def _resize(layer: Layer, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
     """Replace a layer's parameters by ones of another size, and adjust its numbers of inputs and outputs."""
     layer.weight = nn.Parameter(weight.clone())
     if bias is not None:
         layer.bias = nn.Parameter(bias.clone())
     n_outputs, n_inputs = weight.shape[:2]
-    if isinstance(layer, nn.Conv2d):
-        layer.out_channels, layer.in_channels = n_outputs, n_inputs
-    else:
+    if isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = n_outputs, n_inputs
+    else:
+        layer.out_channels, layer.in_channels = n_outputs, n_inputs * layer.groups

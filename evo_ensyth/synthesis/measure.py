@@ -18,7 +18,7 @@ from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Layer, Network, weighted_layers
 from evo_ensyth.synthesis.recipe import Latency
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.trees import moved
@@ -150,7 +150,7 @@ def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> f
     return float(np.median(seconds[WARM_UPS:]) * 1000)
 
 
-def _priced(layer: nn.Conv2d | nn.Linear, positions: int) -> dict[str, Any]:
+def _priced(layer: Layer, positions: int) -> dict[str, Any]:
     bits = quantised_bits(layer) or FLOAT_BITS
     best, weight_bytes = storage(layer.weight, bits)
     besides = [tensor for name, tensor in layer.state_dict().items() if name in ("bias", "step")]

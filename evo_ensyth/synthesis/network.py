@@ -142,7 +142,7 @@ Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 def weighted_layers(network: nn.Module) -> dict[str, Layer]:
-    """Convolutional and dense layers by name, as they are registered: in a `SequentialNetwork`, as they are computed."""
+    """Convolutional and dense layers by name, as registered; in a `SequentialNetwork`, in the order of computation."""
     return {name: layer for name, layer in network.named_modules() if isinstance(layer, Layer)}
 
 

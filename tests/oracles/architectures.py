@@ -1,9 +1,10 @@
-"""Small networks of many kinds, as users write them: each with inputs for three samples, of which it makes four logits."""
+"""Small networks of many kinds, as users write them, each with inputs for three samples; they have four classes."""
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from evo_ensyth.synthesis.trees import taken
 from evo_ensyth.synthesis.wrapped_module import OwnPreparation, WrappedModule
 
 N_CLASSES = 4
@@ -182,16 +183,16 @@ class Recomputed(nn.Module):
         return self.head(self.a(x).relu().reshape(-1, self.width))
 
 
-class Lossy(nn.Module):
-    """NaN is lost on the way to a reader, which so goes unseen."""
+class Counting(nn.Module):
+    """Units are compared with a limit on the way, where NaN is lost."""
 
     def __init__(self):
         super().__init__()
-        self.a, self.b, self.head = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, N_CLASSES)
+        self.a, self.head = nn.Linear(6, 6), nn.Linear(6, N_CLASSES)
 
     def forward(self, x):
-        x = self.a(x)
-        return self.head(self.b(torch.nan_to_num(x)).relu() + functional.relu(x))
+        x = self.a(x).relu()
+        return self.head(x) * (x > 0.1).float().mean(1, keepdim=True)
 
 
 class Outer(nn.Module):
@@ -292,7 +293,7 @@ ARCHITECTURES = {
     ),
     "convnext": (ConvNeXt, lambda: _images(2), {"wide"}),
     "fixed width": (Recomputed, lambda: torch.randn(3, 6), {"a"}),
-    "lossy": (Lossy, lambda: torch.randn(3, 6), {"a", "b"}),
+    "counting": (Counting, lambda: torch.randn(3, 6), {"a"}),
     "added images": (Outer, lambda: torch.randn(3, 1, 8, 8), {"a", "b"}),
 }  # fmt: skip
 
@@ -307,7 +308,12 @@ def architecture(name, seed=1):
             for tensor in part.state_dict(keep_vars=True).values() if _is_norm(part) else ():
                 if tensor.is_floating_point():
                     tensor.data = torch.rand(tensor.shape) + 0.5
-    return WrappedModule(module.eval(), OwnPreparation(inputs)), inputs
+    return as_network(module, taken(inputs, slice(0, 1))), inputs
+
+
+def as_network(module, example):
+    """A module as a network, given inputs of one sample."""
+    return WrappedModule(module.eval(), OwnPreparation(example))
 
 
 def _is_norm(module):

@@ -23,6 +23,7 @@ from evo_ensyth.synthesis.compression._learned_steps import learning_steps
 from evo_ensyth.synthesis.compression._splitting import Splitting
 from evo_ensyth.synthesis.compression._units import unit_means
 from evo_ensyth.synthesis.devices import CPU, describe_device, find_devices, has_float64, memory_reported
+from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.network import StandardisedCrop
 from evo_ensyth.synthesis.steps import Step
 from evo_ensyth.synthesis.training import FineTuning, Training
@@ -183,7 +184,7 @@ def test_predictions_and_means_of_units_stay_on_the_device(small, digits):
     with pytest.raises(NotImplementedError, match=GIVEN_AWAY):
         measure.predict(small, digits, META)
     with pytest.raises(NotImplementedError, match=GIVEN_AWAY):
-        unit_means(small, digits, ("conv1", "fc1"), torch.abs, META)
+        unit_means(small, digits, find_units(small), torch.abs, META)
     assert {parameter.device for parameter in small.parameters()} == {CPU}
 
 

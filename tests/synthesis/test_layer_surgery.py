@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from evo_ensyth.synthesis import layer_surgery, measure, networks
+from evo_ensyth.synthesis.inspection import removal
+from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.network import weighted_layers
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def keep_units(network, kept):
+    return removal.keep_units(network, find_units(network), kept)[0]
 
 
 def silenced(network, kept):
@@ -42,7 +48,7 @@ def drawn_units(network, seed, layers):
 def test_without_some_units_a_network_answers_as_if_they_were_silent(name, layers):
     network = networks.build(name, 10, seed=1)
     kept = drawn_units(network, 3, layers)
-    smaller = layer_surgery.keep_units(network, kept)
+    smaller = keep_units(network, kept)
     images = torch.rand(5, *network.preparation.shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         np.testing.assert_allclose(smaller(images), silenced(network, kept)(images), atol=1e-6, rtol=1e-5)
@@ -54,7 +60,7 @@ def test_without_some_units_a_network_answers_as_if_they_were_silent(name, layer
 def test_what_is_gone_costs_nothing():
     network = networks.build("small", 10, seed=1)
     kept = {"conv1": np.arange(8) < 4, "fc1": np.arange(48) < 10}
-    smaller = layer_surgery.keep_units(network, kept)
+    smaller = keep_units(network, kept)
     costs = {layer["name"]: layer["costs"] for layer in measure.layers(smaller)}
     assert {name: cost["macs"] for name, cost in costs.items()} == {
         "conv1": 64 * 9 * 4,
@@ -72,7 +78,7 @@ def test_what_is_gone_costs_nothing():
 def test_the_network_itself_stays_as_it_is():
     network = networks.build("small", 10, seed=1)
     before = copy.deepcopy(network.state_dict())
-    smaller = layer_surgery.keep_units(network, {"fc1": np.arange(48) < 5})
+    smaller = keep_units(network, {"fc1": np.arange(48) < 5})
     smaller.fc3.weight.data.zero_()
     for name, tensor in network.state_dict().items():
         np.testing.assert_array_equal(tensor, before[name])
@@ -81,7 +87,7 @@ def test_the_network_itself_stays_as_it_is():
 def test_a_form_comes_back_from_its_weights():
     """Narrower, and quantised in part."""
     network = networks.build("small", 10, seed=1)
-    other = layer_surgery.keep_units(network, drawn_units(network, 4, ("conv1", "conv2", "fc2")))
+    other = keep_units(network, drawn_units(network, 4, ("conv1", "conv2", "fc2")))
     other.fc3.weight.data = other.fc3.weight.sign() * 0.25
     layer_surgery.mark_quantised(other.fc3, torch.full((10,), 0.25), bits=2)
     again = layer_surgery.with_state(networks.build("small", 10, seed=7), other.state_dict())

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.network import weighted_layers
+from evo_ensyth.synthesis.network import Layer, weighted_layers
 
 IMAGES_AT_ONCE = 500
 MOST_ROWS = 20_000  # of a convolution's program; every position of 5,000 images would be up to 4 million
@@ -86,5 +86,5 @@ def unfolded(images: torch.Tensor, layer: nn.Conv2d, most: int, rng: torch.Gener
     return rows.flatten(0, 1)
 
 
-def _with_ones(inputs: torch.Tensor, layer: nn.Conv2d | nn.Linear) -> torch.Tensor:
+def _with_ones(inputs: torch.Tensor, layer: Layer) -> torch.Tensor:
     return inputs if layer.bias is None else torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)

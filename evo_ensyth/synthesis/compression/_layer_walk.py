@@ -30,7 +30,7 @@ from evo_ensyth.synthesis.compression._convex_program import (
 from evo_ensyth.synthesis.compression._layer_inputs import layer_inputs, pruned_layers
 from evo_ensyth.synthesis.compression._splitting import State
 from evo_ensyth.synthesis.devices import CPU, has_float64
-from evo_ensyth.synthesis.network import weighted_layers
+from evo_ensyth.synthesis.network import Layer, weighted_layers
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.compression.net_trim import NetTrim
@@ -204,7 +204,7 @@ def with_weights(parent: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.M
     return model
 
 
-def _stacked(layer: nn.Conv2d | nn.Linear) -> torch.Tensor:
+def _stacked(layer: Layer) -> torch.Tensor:
     """Weights of a layer in the form of its program: float64, (n_inputs + 1, n_neurons), the bias last."""
     weights = layer.weight.detach().flatten(1).T
     return (weights if layer.bias is None else torch.cat([weights, layer.bias.detach()[None]])).double()

@@ -25,9 +25,11 @@ from evo_ensyth.synthesis.training import FineTuning
 if TYPE_CHECKING:
     import torch
 
+    from evo_ensyth.synthesis.inspection.units import Units
     from evo_ensyth.synthesis.network import Network
 
 ROUNDING = 1e-12
+RARELY = 1e-3  # smooth activation functions round to zero now and then
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class APoZ:
         A unit is removed if its average percentage of zeros exceeds the mean of its layer by more than this many
         standard deviations.
     layers : tuple of str, optional
-        From which units may be removed; by default all but the last.
+        From which units may be removed, and from layers whose units go with theirs, as around a residual connection; by
+        default all where the smaller network computes as if their outputs were zero.
 
     Raises
     ------
@@ -91,34 +94,49 @@ class APoZ:
         Raises
         ------
         InputError
-            ``layers`` names an unknown layer, or no unit is left to remove.
+            ``layers`` names a layer whose units cannot be removed, no unit is left to remove, or none is ever zero.
         """
         from evo_ensyth.synthesis.compression._scratch import made_once
-        from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
+        from evo_ensyth.synthesis.compression._units import unit_report, units_of_layers
         from evo_ensyth.synthesis.descent import fine_tune
-        from evo_ensyth.synthesis.layer_surgery import keep_units
+        from evo_ensyth.synthesis.inspection.removal import keep_units
 
-        layers = layers_before_the_last(parent, self.layers)
-        model = parent
+        model, units = parent, units_of_layers(parent, self.layers)
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
-            kept = without_silent(share_of_zeros(model, inputs.train, layers, inputs.device), self.excess)
-            if all(units.all() for units in kept.values()):
+            zeros = share_of_zeros(model, inputs.train, units, inputs.device)
+            kept = without_silent(zeros if units.is_known else often_zero(zeros), self.excess)
+            if all(mask.all() for mask in kept.values()):
                 raise InputError(f"{name}: every layer is down to one unit; use fewer cycles.")
-            trimmed, tuning_seed = keep_units(model, kept), derived_seed(seed, name)
+            trimmed, units = keep_units(model, units, kept)
+            tuning_seed = derived_seed(seed, name)
             tune = partial(fine_tune, trimmed, inputs.train, self.tuning, seed=tuning_seed, device=inputs.device)
-            model = made_once(scratch, name, parent, tune)
+            model = made_once(scratch, name, trimmed, tune)
             origin = {"method": "apoz", "excess": self.excess, "cycle": cycle, "tuning": self.tuning.name}
-            yield Variant(name, origin, model, {"units": {place: n_units(model, place) for place in layers}})
+            yield Variant(name, origin, model, unit_report(model, units))
 
 
-def share_of_zeros(
-    network: Network, data: Split, layers: tuple[str, ...], device: torch.device
-) -> dict[str, np.ndarray]:
+def share_of_zeros(network: Network, data: Split, units: Units, device: torch.device) -> dict[str, np.ndarray]:
     """How often each unit outputs zero; parameters and result are those of `unit_means`."""
     from evo_ensyth.synthesis.compression._units import unit_means
 
-    return unit_means(network, data, layers, lambda output: output == 0, device)
+    return unit_means(network, data, units, lambda output: output == 0, device)
+
+
+def often_zero(zeros: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Shares of zeros, (n_units,), of those layers of which a unit outputs zero at least now and then.
+
+    Raises
+    ------
+    InputError
+        There is no such layer.
+    """
+    found = {name: shares for name, shares in zeros.items() if shares.max() > RARELY}
+    if not found:
+        raise InputError(
+            f"no unit of {', '.join(zeros)} ever outputs zero; APoZ needs an activation function that does, as ReLU."
+        )
+    return found
 
 
 def without_silent(zeros: Mapping[str, np.ndarray], excess: float) -> dict[str, np.ndarray]:

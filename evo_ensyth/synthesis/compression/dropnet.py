@@ -7,7 +7,7 @@ Tan, Motani, "DropNet: Reducing Neural Network Complexity via Iterative Pruning"
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from evo_ensyth.synthesis.training import Training
 if TYPE_CHECKING:
     import torch
 
+    from evo_ensyth.synthesis.inspection.units import Units
     from evo_ensyth.synthesis.network import Network
 
 METRICS = ("minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer")
@@ -55,7 +56,8 @@ class DropNet:
         Training stops once the loss on a held-out tenth of the training samples has not improved for this many epochs;
         the last weights are kept, not the best ones.
     layers : tuple of str, optional
-        From which units may be removed; by default all but the last.
+        From which units may be removed, and from layers whose units go with theirs, as around a residual connection; by
+        default all where the smaller network computes as if their outputs were zero.
 
     Raises
     ------
@@ -115,24 +117,26 @@ class DropNet:
         Raises
         ------
         InputError
-            ``layers`` names an unknown layer, no unit is left to remove, or the parent has lost units already.
+            ``layers`` names a layer whose units cannot be removed, no unit is left to remove, or the parent has lost
+            units already.
         """
         from evo_ensyth.synthesis.compression._scratch import made_once
-        from evo_ensyth.synthesis.compression._units import n_units
+        from evo_ensyth.synthesis.compression._units import unit_report, units_of_layers
         from evo_ensyth.synthesis.descent import train
-        from evo_ensyth.synthesis.layer_surgery import keep_units
+        from evo_ensyth.synthesis.inspection.removal import keep_units
 
-        layers = self._checked_layers(parent, inputs.untrained)
+        _check_whole(parent, inputs.untrained)
+        units = units_of_layers(parent, self.layers)
         fitted, held_out = held_out_split(inputs.train, seed)
-        untrained, trained = inputs.untrained, parent
+        begin, trained = inputs.untrained, parent
         for cycle, name in enumerate(self.names(), start=1):
             progress(name)
-            active = activity(trained, fitted, layers, inputs.device)
+            active = activity(trained, fitted, units, inputs.device)
             kept = self._kept(active, np.random.default_rng(derived_seed(seed, name)))
-            if all(units.all() for units in kept.values()):
+            if all(mask.all() for mask in kept.values()):
                 raise InputError(f"{name}: every layer is down to one unit; use fewer cycles.")
-            untrained = keep_units(untrained, kept)
-            begin = untrained if self.start == "initial" else keep_units(trained, kept)
+            whole = begin if self.start == "initial" else trained
+            begin, units = keep_units(whole, units, kept)
             learn = partial(
                 train,
                 begin,
@@ -143,19 +147,9 @@ class DropNet:
                 stop=Patience(held_out, self.patience),
                 progress=partial(_report_epoch, progress, name),
             )
-            trained = made_once(scratch, name, parent, learn)
-            units = {place: n_units(trained, place) for place in layers}
+            trained = made_once(scratch, name, begin, learn)
             chosen = {"metric": self.metric, "share": self.share, "start": self.start, "cycle": cycle}
-            yield Variant(name, {"method": "dropnet", **chosen}, trained, {"units": units})
-
-    def _checked_layers(self, parent: Network, untrained: Network) -> tuple[str, ...]:
-        from evo_ensyth.synthesis.compression._units import layers_before_the_last, n_units
-
-        layers = layers_before_the_last(parent, self.layers)
-        every = layers_before_the_last(parent, None)
-        if any(n_units(parent, name) < n_units(untrained, name) for name in every):
-            raise InputError("the network has lost units already; DropNet starts from one with all of its units.")
-        return layers
+            yield Variant(name, {"method": "dropnet", **chosen}, trained, unit_report(trained, units))
 
     def _kept(self, scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Masks of the units of each layer that stay: bool, (n_units,)."""
@@ -166,11 +160,19 @@ class DropNet:
         return {name: units for group in groups for name, units in without_lowest(group, self.share, rng).items()}
 
 
-def activity(network: Network, data: Split, layers: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
+def _check_whole(parent: Network, untrained: Network) -> None:
+    from evo_ensyth.synthesis.network import weighted_layers
+
+    before = weighted_layers(untrained)
+    if any(len(layer.weight) < len(before[name].weight) for name, layer in weighted_layers(parent).items()):
+        raise InputError("the network has lost units already; DropNet starts from one with all of its units.")
+
+
+def activity(network: Network, data: Split, units: Units, device: torch.device) -> dict[str, np.ndarray]:
     """Mean absolute output of each unit; parameters and result are those of `unit_means`."""
     from evo_ensyth.synthesis.compression._units import unit_means
 
-    return unit_means(network, data, layers, lambda output: output.abs(), device)
+    return unit_means(network, data, units, lambda output: output.abs(), device)
 
 
 def without_lowest(scores: Mapping[str, np.ndarray], share: float, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -18,7 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from evo_ensyth.synthesis.trees import Tree, leaves, taken
+from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.trees import leaves
 
 
 @dataclass(frozen=True)
@@ -124,16 +125,9 @@ class Record:
         return found
 
 
-def record(network: nn.Module, inputs: Tree) -> Record:
-    """Run a network on the first sample, and record what it computes.
-
-    Parameters
-    ----------
-    network : Module
-        In evaluation mode; not changed.
-    inputs : tree of tensors
-    """
-    sample = taken(inputs, slice(0, 1))
+def record(network: Network) -> Record:
+    """Run a network, in evaluation mode, on its example, and record what it computes."""
+    sample = network.example()
     recorder = _Recorder(network, leaves(sample))
     with torch.no_grad(), plain_attention(), _plain_recurrence(), recorder.hooks(network), recorder:
         network(sample)
@@ -142,7 +136,7 @@ def record(network: nn.Module, inputs: Tree) -> Record:
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Switch off fused kernels of attention, inside which nothing can be seen, and around which hooks are not called."""
+    """Switch off fused kernels of attention, inside which nothing is seen, and around which hooks are not called."""
     was_on = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -173,11 +167,11 @@ class _OpenCall:
     storages: tuple[int, ...] = ()
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Numbers every tensor that appears, and keeps them all, so that no two share an address."""
 
     def __init__(self, network: nn.Module, sample: Sequence[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._names = {id(parameter): name for name, parameter in network.named_parameters()}
         self._tensors: list[torch.Tensor] = []
         self._values: dict[int, tuple[int, int]] = {}  # of a tensor by its identity: its value, and since when

@@ -3,24 +3,23 @@
 import copy
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.inspection.layers import unit_axis
 from evo_ensyth.synthesis.inspection.operations import plain_attention
-from evo_ensyth.synthesis.inspection.units import Units, watched
+from evo_ensyth.synthesis.inspection.units import Units, said, watched
 from evo_ensyth.synthesis.network import Network
-from evo_ensyth.synthesis.trees import Tree, taken
 
-SAMPLES = 4
 TOLERANCE = 1e-3  # of the largest logit; sums are taken in another order
+SMALLEST = 1e-6  # below which a logit is rounding
 
 
-def keep_units(
-    network: Network, units: Units, kept: Mapping[str, np.ndarray], inputs: Tree
-) -> tuple[Network, Units, dict[str, str]]:
+def keep_units(network: Network, units: Units, kept: Mapping[str, np.ndarray]) -> tuple[Network, Units]:
     """Return a copy of a network without some units, and without the weights that read them.
 
     Parameters
@@ -30,32 +29,35 @@ def keep_units(
         Of this network.
     kept : mapping of str to bool, (n_sets,)
         For some groups, which of their sets stay.
-    inputs : tree of tensors
-        Prepared, a few samples on which the smaller network is checked, unless its class vouches for it.
 
     Returns
     -------
     smaller : Network
         It computes as if what reads the removed units saw zeros.
     units : Units
-        That remain.
-    left : dict of str to str
-        Groups of which nothing could be removed, with the reason.
+        That remain. Groups of which nothing could be removed are no longer among them, but, with the reason, among the
+        layers that are left alone.
+
+    Raises
+    ------
+    InputError
+        Nothing could be removed.
     """
-    gone = {name: units.groups[name][~mask] for name, mask in kept.items()}
-    everything = np.concatenate([*gone.values(), np.zeros(0, np.int64)])
-    if units.is_known:
-        return _without(network, units, everything), units.without(everything), {}
-    few, left = taken(inputs, slice(0, SAMPLES)), dict[str, str]()
-    if why := _differs(network, units, everything, few):
-        removed = np.zeros(0, np.int64)
+    gone = {name: units.groups[name][~mask] for name, mask in kept.items() if not mask.all()}
+    removed = np.concatenate([*gone.values(), np.zeros(0, np.int64)])
+    if not units.is_known and _differs(network, units, removed):
+        removed, refused = np.zeros(0, np.int64), dict[str, str]()
         for name, sets in gone.items():
-            if len(sets) and (why := _differs(network, units, np.concatenate([removed, sets]), few)):
-                left[name] = why
-            else:
+            why = _differs(network, units, np.concatenate([removed, sets]))
+            if why is None:
                 removed = np.concatenate([removed, sets])
-        everything = removed
-    return _without(network, units, everything), units.without(everything), left
+            else:
+                refused |= dict.fromkeys(units.layers(name), why)
+        groups = {name: sets for name, sets in units.groups.items() if not refused.keys() & set(units.layers(name))}
+        if not len(removed):
+            raise InputError(f"no unit can be removed: {next(iter(refused.values()))}.")
+        units = replace(units, groups=groups, left={**units.left, **refused})
+    return _without(network, units, removed), units.without(removed)
 
 
 def _without(network: Network, units: Units, removed: np.ndarray) -> Network:
@@ -68,19 +70,20 @@ def _without(network: Network, units: Units, removed: np.ndarray) -> Network:
     return network
 
 
-def _differs(network: Network, units: Units, removed: np.ndarray, inputs: Tree) -> str | None:
+def _differs(network: Network, units: Units, removed: np.ndarray) -> str | None:
     """Say how a network without these sets differs from one whose readers see zeros in their place, if it does."""
     try:
         with torch.no_grad(), plain_attention():
-            found = _without(network, units, removed)(inputs)
+            found = _without(network, units, removed)(network.example())
             with ExitStack() as stack:
                 for name, sets in units.inputs.items():
                     module = network.get_submodule(name)
                     stack.enter_context(watched(module, _Zeros(np.isin(sets, removed), module)))
-                wanted = network(inputs)
+                wanted = network(network.example())
     except Exception as error:  # whatever a user's forward() does with fewer units
-        return f"without some of its units the network fails ({type(error).__name__}: {error})"
-    if found.shape != wanted.shape or (found - wanted).abs().max() > TOLERANCE * wanted.abs().max().clamp(min=1.0):
+        return f"without some of its units the network fails ({said(error)})"
+    size = float(wanted.abs().max())
+    if found.shape != wanted.shape or not float((found - wanted).abs().max()) <= TOLERANCE * max(size, SMALLEST):
         return "without some of its units the network does not answer as if they were zero"
     return None
 

@@ -21,7 +21,6 @@ from torch import nn
 from evo_ensyth.synthesis.inspection.layers import is_depthwise, layer_uses, unit_axis
 from evo_ensyth.synthesis.inspection.operations import Record, plain_attention, record
 from evo_ensyth.synthesis.network import Network, SequentialNetwork, weighted_layers
-from evo_ensyth.synthesis.trees import Tree, taken
 
 CHANNELWISE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 ANSWER = ""  # stands for the network as the reader of its own answer
@@ -56,7 +55,7 @@ class Units:
     left : mapping of str to str
         Layers that keep all of their units, each with the reason.
     is_known : bool
-        Whether the network's class vouches for it; otherwise a removal must be checked.
+        Whether it follows from the network's class; otherwise a removal must be checked.
     """
 
     outputs: Sets
@@ -73,25 +72,18 @@ class Units:
 
     def without(self, removed: np.ndarray) -> "Units":
         """Sets that remain, by the numbers that they have, when those of the given numbers are removed."""
-        parts: list[Sets] = [
-            {name: sets[~np.isin(sets, removed)] for name, sets in part.items()}
-            for part in (self.outputs, self.inputs, self.channels, self.groups)
-        ]
+
+        def rest(part: Sets) -> Sets:
+            return {name: sets[~np.isin(sets, removed)] for name, sets in part.items()}
+
         taps = tuple(replace(tap, sets=tap.sets[~np.isin(tap.sets, removed)]) for tap in self.taps)
-        return Units(*parts, taps, self.left, self.is_known)
+        outputs, inputs, channels, groups = map(rest, (self.outputs, self.inputs, self.channels, self.groups))
+        return replace(self, outputs=outputs, inputs=inputs, channels=channels, groups=groups, taps=taps)
 
 
-def find_units(network: Network, inputs: Tree) -> Units:
-    """Find what can be removed from a network.
-
-    Parameters
-    ----------
-    network : Network
-        In evaluation mode; not changed.
-    inputs : tree of tensors
-        Prepared, of which the first sample is used.
-    """
-    return _sequential(network) if isinstance(network, SequentialNetwork) else _by_evidence(network, inputs)
+def find_units(network: Network) -> Units:
+    """Find what can be removed from a network in evaluation mode."""
+    return _sequential(network) if isinstance(network, SequentialNetwork) else _by_evidence(network)
 
 
 def _sequential(network: SequentialNetwork) -> Units:
@@ -105,22 +97,21 @@ def _sequential(network: SequentialNetwork) -> Units:
         inputs[reader] = outputs[name].repeat(next_layer.weight.shape[1] // len(layer.weight))
         taps.append(Tap(behind[name], False, 1, outputs[name]))
         first += len(layer.weight)
-    left = {list(layers)[-1]: "it gives the answer"}
-    return Units(outputs, inputs, {}, dict(outputs), tuple(taps), left, is_known=True)
+    return Units(outputs, inputs, {}, dict(outputs), tuple(taps), {}, is_known=True)
 
 
-def _by_evidence(network: nn.Module, inputs: Tree) -> Units:
-    evidence = _Evidence(network, record(network, inputs))
+def _by_evidence(network: Network) -> Units:
+    evidence = _Evidence(network, record(network))
     with torch.no_grad(), plain_attention():
         for name in evidence.candidates:
-            evidence.probe(name, taken(inputs, slice(0, 1)))
+            evidence.probe(name)
     return evidence.units()
 
 
 class _Evidence:
     """Collects which inputs and channels depend on which units."""
 
-    def __init__(self, network: nn.Module, seen: Record) -> None:
+    def __init__(self, network: Network, seen: Record) -> None:
         self.network, self.layers, self.left = network, weighted_layers(network), dict[str, str]()
         self.fixed: dict[str, str] = {}  # layers whose weights cannot be cut
         for name, use in layer_uses(network, seen).items():
@@ -142,17 +133,15 @@ class _Evidence:
         self.read: dict[str, dict[int, int]] = {}  # for modules: of an input or channel, one unit that it depends on
         self.is_left = np.zeros(sum(sizes), dtype=bool)
 
-    def probe(self, name: str, sample: Tree) -> None:
+    def probe(self, name: str) -> None:
         """Find out where the units of a layer are read."""
         n_units = len(self.layers[name].weight)
         units = np.arange(n_units)
         bits = [(units >> bit & 1).astype(bool) for bit in range(max(1, int(n_units - 1).bit_length()))]
-        passes: list[list[dict[str, np.ndarray]]] = []
         try:
-            for bit in bits:
-                passes.append([self._marked(name, bit == value, sample) for value in (False, True)])
+            passes = [[self._marked(name, bit == value) for value in (False, True)] for bit in bits]
         except Exception as error:  # whatever a user's forward() does with NaN
-            self._leave(name, units, f"it cannot be probed ({type(error).__name__}: {error})")
+            self._leave(name, units, f"it cannot be probed ({said(error)})")
             return
         for place in passes[0][0]:
             marked = np.array([[found[place] for found in values] for values in passes])  # (n_bits, 2, n_inputs)
@@ -168,9 +157,8 @@ class _Evidence:
                 whom = units[possible] if possible.any() else units
                 self._leave(name, whom, "its outputs are mixed" if place != ANSWER else "it gives the answer")
 
-    def _marked(self, name: str, mask: np.ndarray, sample: Tree) -> dict[str, np.ndarray]:
+    def _marked(self, name: str, mask: np.ndarray) -> dict[str, np.ndarray]:
         """Which inputs, channels and answers are NaN when the marked units of a layer are."""
-        found: dict[str, np.ndarray] = {}
         sizes = {place: _n_channels(self.network.get_submodule(place)) for place in (*self.layers, *self.channelwise)}
         found = {place: np.zeros(size, dtype=bool) for place, size in sizes.items()}
 
@@ -198,7 +186,7 @@ class _Evidence:
                         watched(module, lambda value, at=place, axis=axis: watch(at, axis, True, value))
                     )
             stack.callback(self.layers[name].register_forward_hook(mark).remove)
-            answer = self.network(sample)
+            answer = self.network(self.network.example())
         found[ANSWER] = answer.isnan().flatten(0, -2).any(dim=0).numpy()
         return found
 
@@ -238,7 +226,7 @@ class _Evidence:
         readers = {place: sets for place, sets in readers.items() if (sets != STAYS).any()}
         channels = {place: sets for place, sets in readers.items() if place in self.channelwise}
         inputs = {place: sets for place, sets in readers.items() if place not in channels}
-        left = {name: reason for name, reason in self.fixed.items()}
+        left = dict(self.fixed)
         for name, sets in outputs.items():
             if (sets == STAYS).all():
                 left[name] = self.left.get(name, "units that go with its own stay, or nothing reads it")
@@ -297,6 +285,11 @@ def watched(module: nn.Module, change: Any) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def said(error: Exception) -> str:
+    """Kind and first line of an error of a user's code."""
+    return ": ".join((type(error).__name__, *str(error).splitlines()[:1]))
 
 
 def _n_channels(module: nn.Module) -> int:

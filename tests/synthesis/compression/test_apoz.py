@@ -8,6 +8,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import measure, networks
 from evo_ensyth.synthesis.compression.apoz import APoZ, share_of_zeros, without_silent
 from evo_ensyth.synthesis.compression.dropnet import DropNet
+from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.network import weighted_layers
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -41,7 +42,7 @@ def assert_same_states(some, others):
 
 
 def test_zeros_are_counted_behind_the_relu_over_images_and_positions(small, digits):
-    found = share_of_zeros(small, digits, LAYERS, torch.device("cpu"))
+    found = share_of_zeros(small, digits, find_units(small), torch.device("cpu"))
     values, expected = small.prepare(torch.from_numpy(digits.images)), {}
     with torch.inference_mode():
         for name, module in small.named_children():
@@ -147,7 +148,9 @@ def test_settings_that_make_no_sense_are_refused(settings, complaint):
 
 
 def test_what_has_no_units_to_lose_is_refused(small, inputs_of):
-    with pytest.raises(InputError, match="layers names 'fc3'; the parent's layers before the last are conv1, conv2"):
+    with pytest.raises(
+        InputError, match=r"layers names 'fc3'; layers .* from which units can be removed are conv1, conv2"
+    ):
         next(APoZ(UNTUNED, layers=("fc3",)).variants(small, inputs_of(small), seed=0))
     method = APoZ(UNTUNED, n_cycles=30, excess=0.0, layers=("conv1",))
     with pytest.raises(InputError, match=r"apoz-\d+: every layer is down to one unit; use fewer cycles"):

@@ -19,6 +19,7 @@ from evo_ensyth.synthesis.compression.dropnet import (
     held_out_split,
     without_lowest,
 )
+from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.network import Scaled, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
@@ -150,7 +151,7 @@ def test_equal_scores_are_ranked_at_random():
 
 
 def test_scores_are_mean_activations_over_images_and_positions(small, digits):
-    found = activity(small, digits, ("conv1", "conv2", "fc1", "fc2"), torch.device("cpu"))
+    found = activity(small, digits, find_units(small), torch.device("cpu"))
     values = small.prepare(torch.from_numpy(digits.images))
     expected = {}
     with torch.inference_mode():
@@ -170,7 +171,7 @@ def test_a_silent_unit_goes_first_by_minimum_and_last_by_maximum(small, inputs_o
     weights.weight.data[3] = 0
     weights.bias.data[3] = -1.0
     images = inputs_of(small).calibration
-    scores = activity(small, inputs_of(small).train, ("conv1", "conv2", "fc1", "fc2"), torch.device("cpu"))
+    scores = activity(small, inputs_of(small).train, find_units(small), torch.device("cpu"))
     assert scores[layer][3] == 0
     others = {
         name: np.where(values == 0, 1e-9, values) for name, values in scores.items()
@@ -306,7 +307,7 @@ def test_settings_that_make_no_sense_are_refused(settings, complaint):
 
 def test_what_has_no_units_to_drop_is_refused(small, inputs_of):
     with pytest.raises(
-        InputError, match=r"layers names 'fc3'; the parent's layers before the last are conv1, conv2, fc1"
+        InputError, match=r"layers names 'fc3'; layers .* from which units can be removed are conv1, conv2, fc1"
     ):
         next(DropNet(layers=("fc3",)).variants(small, inputs_of(small), seed=0))
     method = DropNet(layers=("conv1",), share=0.9, n_cycles=3, training=UNTRAINED)
