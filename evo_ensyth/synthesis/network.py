@@ -41,6 +41,36 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class PaddedCrop:
+    """Colour values with mean 0 and standard deviation 1 over a data set, by channel; shifted and mirrored in training.
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+    mean, sd : tuple of float
+        Of each channel of the training images, scaled to [0, 1].
+    padding : int
+        Black pixels on each side, from which a square of the image's size is cut.
+    """
+
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    padding: int = 4
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Standardise each channel."""
+        mean = torch.tensor(self.mean, device=images.device)[:, None, None]
+        sd = torch.tensor(self.sd, device=images.device)[:, None, None]
+        return (images.float() / 255 - mean) / sd
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Pad, cut at a random position, and mirror with probability 1/2."""
+        cut, mirrored = _drawn_squares(nn.functional.pad(images, (self.padding,) * 4), self.shape, rng)
+        return self.prepare(_flipped(cut, mirrored))
+
+
+@dataclass(frozen=True)
 class StandardisedCrop:
     """A square cut from the image, each channel shifted and scaled to mean 0 and standard deviation 1.
 
@@ -60,16 +90,9 @@ class StandardisedCrop:
 
     def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Cut at a random position, mirror with probability 1/2, and add Gaussian noise."""
-        _, height, width = self.shape
-        squares = images.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, tops, lefts, height, width)
-        count = len(images)
-        device = images.device
-        tops = torch.randint(squares.shape[2], (count,), generator=rng, device=device)
-        lefts = torch.randint(squares.shape[3], (count,), generator=rng, device=device)
-        mirrored = torch.rand(count, generator=rng, device=device) < 0.5
-        cut = _standardised(squares[torch.arange(count, device=device), :, tops, lefts])
-        cut = torch.where(mirrored[:, None, None, None], cut.flip(3), cut)
-        return cut + self.noise * torch.randn(cut.shape, generator=rng, device=device)
+        cut, mirrored = _drawn_squares(images, self.shape, rng)
+        cut = _flipped(_standardised(cut), mirrored)
+        return cut + self.noise * torch.randn(cut.shape, generator=rng, device=images.device)
 
 
 class Network(nn.Module):
@@ -98,19 +121,16 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
-class SequentialNetwork(Network, nn.Sequential):
-    """Named layers in the order of computation, and how images are prepared for them.
-
-    Every dense layer is preceded by a dropout, and every dense layer but the last is followed directly by a ReLU:
-    compression methods and fine-tuning regimes rely on it.
+class ImageNetwork(Network):
+    """A network for images, and how these are prepared for it.
 
     Attributes
     ----------
     preparation : Preparation
     """
 
-    def __init__(self, layers: "OrderedDict[str, nn.Module]", preparation: Preparation) -> None:
-        nn.Sequential.__init__(self, layers)
+    def __init__(self, preparation: Preparation) -> None:
+        super().__init__()
         self.preparation = preparation
 
     def prepare(self, stored: torch.Tensor) -> torch.Tensor:
@@ -137,6 +157,21 @@ class SequentialNetwork(Network, nn.Sequential):
         return torch.zeros(1, *self.preparation.shape)
 
 
+class SequentialNetwork(ImageNetwork, nn.Sequential):
+    """Named layers in the order of computation, and how images are prepared for them.
+
+    In those of EnSyth and DropNet a dropout precedes every dense layer, which a training's ``keep`` sets.
+
+    Attributes
+    ----------
+    preparation : Preparation
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", preparation: Preparation) -> None:
+        nn.Sequential.__init__(self, layers)
+        self.preparation = preparation
+
+
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 """A layer whose weights, (n_outputs, n_inputs, ...), are its own matrix or filters."""
 
@@ -144,6 +179,23 @@ Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 def weighted_layers(network: nn.Module) -> dict[str, Layer]:
     """Convolutional and dense layers by name, as registered; in a `SequentialNetwork`, in the order of computation."""
     return {name: layer for name, layer in network.named_modules() if isinstance(layer, Layer)}
+
+
+def _drawn_squares(
+    images: torch.Tensor, shape: tuple[int, int, int], rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut a square from each image at a random position; and draw which of them to mirror, bool, (n_images,)."""
+    _, height, width = shape
+    squares = images.unfold(2, height, 1).unfold(3, width, 1)  # (n, channels, tops, lefts, height, width)
+    count, device = len(images), images.device
+    tops = torch.randint(squares.shape[2], (count,), generator=rng, device=device)
+    lefts = torch.randint(squares.shape[3], (count,), generator=rng, device=device)
+    mirrored = torch.rand(count, generator=rng, device=device) < 0.5
+    return squares[torch.arange(count, device=device), :, tops, lefts], mirrored
+
+
+def _flipped(images: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def _standardised(images: torch.Tensor) -> torch.Tensor:

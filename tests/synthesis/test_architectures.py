@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.network import Scaled, StandardisedCrop, weighted_layers
+from evo_ensyth.synthesis.network import PaddedCrop, Scaled, StandardisedCrop, weighted_layers
 
 COUNTS = {
     "lenet": {"conv1": 832, "conv2": 51_264, "fc1": 1_606_144, "fc2": 5_130},
@@ -35,6 +35,33 @@ def test_layers_have_the_published_numbers_of_parameters(name):
     layers = weighted_layers(network)
     assert {layer: sum(p.numel() for p in module.parameters()) for layer, module in layers.items()} == COUNTS[name]
     assert sum(parameter.numel() for parameter in network.parameters()) == TOTALS[name]
+
+
+def test_a_block_without_weights_hands_on_what_goes_around_it():
+    network = networks.build("resnet20", 10, seed=1)
+    maps = torch.rand(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for block in (network.blocks[0], network.blocks[3]):
+            block.conv2.weight.zero_()
+        torch.testing.assert_close(network.blocks[0](maps), maps)
+        halved = network.blocks[3](maps)  # of 16 channels on the way in, and 32 on the way out
+    torch.testing.assert_close(halved[:, 8:24], maps[:, :, ::2, ::2])
+    assert halved.shape == (2, 32, 4, 4)
+    assert not halved[:, :8].any()
+    assert not halved[:, 24:].any()
+
+
+def test_crops_in_training_are_squares_of_the_padded_image_or_their_mirror_images():
+    preparation = PaddedCrop((1, 4, 4), mean=(0.5,), sd=(0.25,), padding=1)
+    images = torch.arange(1, 17, dtype=torch.uint8).reshape(1, 1, 4, 4).repeat(200, 1, 1, 1)
+    crops = preparation.augment(images, torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images[0], (1, 1, 1, 1)).float()
+    squares = [padded[:, top : top + 4, left : left + 4] for top in range(3) for left in range(3)]
+    possible = [(square / 255 - 0.5) / 0.25 for square in (*squares, *(square.flip(2) for square in squares))]
+    seen = [[torch.allclose(crop, square) for square in possible] for crop in crops]
+    assert np.all(np.sum(seen, axis=1) == 1)
+    assert np.all(np.sum(seen, axis=0) > 0)
+    torch.testing.assert_close(preparation.prepare(images)[0], possible[4])
 
 
 def test_the_cifar_network_flattens_maps_of_six_by_six():

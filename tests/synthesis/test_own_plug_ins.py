@@ -113,7 +113,7 @@ from_a_notebook.__module__ = "__main__"
     [
         (from_a_notebook, "from_a_notebook"),
         (lambda n_classes, rng: small.build(n_classes, rng), "<lambda>"),
-        (networks.build("small", 2, seed=1), "an object of type Network"),
+        (networks.build("small", 2, seed=1), "an object of type SequentialNetwork"),
         (7, "an object of type int"),
         (dict, "dict"),
     ],

@@ -3,13 +3,18 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from evo_ensyth.synthesis.network import Preparation, SequentialNetwork, weighted_layers
+from evo_ensyth.synthesis.network import PaddedCrop, Preparation, SequentialNetwork, weighted_layers
 
 Layers = list[tuple[str, nn.Module]]
+Drawn = TypeVar("Drawn", bound=nn.Module)
+
+# Of the training images of CIFAR-10, scaled to [0, 1]: red, green, blue.
+CIFAR = PaddedCrop((3, 32, 32), mean=(0.4914, 0.4822, 0.4465), sd=(0.2470, 0.2435, 0.2616))
 
 
 def convolution(name: str, inputs: int, outputs: int, side: int) -> Layers:
@@ -66,4 +71,20 @@ def glorot_uniform(
     for layer in weighted_layers(network).values():
         nn.init.xavier_uniform_(layer.weight, generator=rng)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return network
+
+
+def he_normal(network: Drawn, rng: torch.Generator) -> Drawn:
+    """Draw weights of convolutions with variance 2 / (outputs x positions), those of dense layers with 1 / inputs.
+
+    Biases are 0, and normalisations begin as they are: with factor 1 and shift 0. The source of the first is He, Zhang,
+    Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=rng)
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5, generator=rng)
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     return network
