@@ -5,7 +5,7 @@ import hashlib
 import math
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,17 @@ from torch import nn
 from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
+from evo_ensyth.synthesis.inspection.operations import Record, record
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.network import Layer, Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.recipe import Latency
 from evo_ensyth.synthesis.reproducibility import reproducible
-from evo_ensyth.synthesis.trees import moved
+from evo_ensyth.synthesis.trees import Tree, joined, moved
 
 BATCH = 500
 FLOAT_BITS = 32
 WARM_UPS = 5
+WHOLE = "network"  # name of a network as the owner of weights that no module in it owns
 
 
 def predict(network: Network, split: Split, device: torch.device = CPU) -> Answers:
@@ -48,31 +50,58 @@ def accuracy(predicted: Answers, split: Split) -> float:
 
 
 def layers(network: Network) -> list[dict[str, Any]]:
-    """Convolutional and dense layers from the input on, with the costs of each for one image.
+    """Modules with weights, in the order of computation, with the costs of each for one sample.
 
     Returns
     -------
     list of mappings with ``name``, ``chain``, ``weights`` and ``costs``
-        ``chain`` is equal for two networks exactly if they are equal up to and including this layer. ``weights`` holds
+        ``chain`` is equal for two networks exactly if they are equal up to and including this module. ``weights`` holds
         the ``format`` in which they are stored, see `storage`, and the ``bits`` of each. The costs are ``parameters``
-        (weights and biases that are not zero), ``bytes`` (weights, biases, and the steps of a quantised layer),
-        ``macs`` (multiplications with a weight by dense kernels) and ``sparse_macs`` (those with a weight that is not
-        zero).
+        (those that are not zero), ``bytes`` (parameters, statistics of a batch normalisation, and the steps of a
+        quantised layer), ``macs`` (multiplications with a weight by dense kernels, and what follows up to the next
+        weights, such as the products of attention) and ``sparse_macs`` (without those with a weight that is zero).
+        Tied weights count where they come first.
 
     Raises
     ------
     InputError
         A layer is marked as quantised and is not.
     """
-    digests, positions = chains(network), _positions(network)
+    seen = record(network)
+    own = _own_tensors(network)
+    macs = dict.fromkeys(own, (0, 0))
+    owner = _owners(own)
+    last = next(iter(own))
+    for operation in seen.operations:
+        last = last if operation.weight is None else owner[operation.weight]
+        macs[last] = macs[last][0] + operation.macs, macs[last][1] + operation.sparse_macs
+    digests = chains(network, seen)
     return [
-        {"name": name, "chain": digests[name], **_priced(layer, positions[name])}
-        for name, layer in weighted_layers(network).items()
+        {
+            "name": name or WHOLE,
+            "chain": digests[name],
+            **_priced(network.get_submodule(name), own[name], *macs[name]),
+        }
+        for name in _in_order(own, seen)
     ]
 
 
-def chains(network: Network) -> dict[str, str]:
-    """Digest of everything from the input to each module: preparation, modules with their settings, parameters."""
+def chains(network: Network, seen: Record | None = None) -> dict[str, str]:
+    """Digest of everything from the input to each module with weights: preparation, operations, parameters."""
+    if isinstance(network, SequentialNetwork):
+        return _chains_in_a_row(network)  # as earlier versions wrote them into pools
+    seen = record(network) if seen is None else seen
+    digests = {}
+    for name in _own_tensors(network):
+        # A module that is not called itself is a part of what calls it.
+        called = next(place for place in (name, *_above(name)) if place in seen.calls_of)
+        marks = [f"{part} {tensor.tolist()}" for part, tensor in _quantisation(network.get_submodule(name)).items()]
+        parts = (repr(network.preparation), name, *marks, *(call.digest for call in seen.calls_of[called]))
+        digests[name] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return digests
+
+
+def _chains_in_a_row(network: SequentialNetwork) -> dict[str, str]:
     chain = hashlib.sha256(repr(network.preparation).encode())
     digests = {}
     for name, module in network.named_children():
@@ -118,6 +147,9 @@ def runtime(how: Latency) -> dict[str, Any]:
 def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) -> dict[str, float]:
     """Milliseconds that each layer takes for a batch, including what follows it up to the next layer, by its ``chain``.
 
+    Only a `SequentialNetwork` can be timed layer by layer. In another, the last layer has the time of the network, and
+    the others have none: an ensemble then pays for every member in full.
+
     Parameters
     ----------
     network : Network
@@ -126,8 +158,12 @@ def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) 
     known : mapping of chain to float
         Latencies measured before, which are not measured again: a layer that members share has one latency.
     """
-    names, found = chains(network), dict[str, float]()
-    values = torch.rand(how.batch, *network.preparation.shape, generator=torch.Generator().manual_seed(0))
+    found = dict[str, float]()
+    if not isinstance(network, SequentialNetwork):
+        *others, last = (layer["chain"] for layer in layers(network))
+        latency = known.get(last) or latency_ms(network, _batch(network, how.batch), how.repeats)
+        return {**dict.fromkeys(others, 0.0), last: latency}
+    names, values = chains(network), _batch(network, how.batch)
     with torch.inference_mode():
         for name, part in _parts(network).items():
             chain = names[name]
@@ -150,28 +186,60 @@ def latency_ms(network: nn.Module, images: torch.Tensor, repeats: int = 50) -> f
     return float(np.median(seconds[WARM_UPS:]) * 1000)
 
 
-def _priced(layer: Layer, positions: int) -> dict[str, Any]:
-    bits = quantised_bits(layer) or FLOAT_BITS
-    best, weight_bytes = storage(layer.weight, bits)
-    besides = [tensor for name, tensor in layer.state_dict().items() if name in ("bias", "step")]
+def _batch(network: Network, n_samples: int) -> Tree:
+    """Inputs to time: the example so many times, images with drawn values."""
+    example = network.example()
+    if isinstance(network, SequentialNetwork):
+        return torch.rand(n_samples, *example.shape[1:], generator=torch.Generator().manual_seed(0))
+    return joined([example] * n_samples)
+
+
+def _own_tensors(network: Network) -> dict[str, dict[str, torch.Tensor]]:
+    """Stored floats of modules, parameters and buffers, by module and name; each tensor once."""
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    known: set[int] = set()
+    for full, tensor in network.state_dict(keep_vars=True).items():
+        if id(tensor) not in known and tensor.is_floating_point():
+            known.add(id(tensor))
+            name, _, part = full.rpartition(".")
+            found.setdefault(name, {})[part] = tensor
+    return found
+
+
+def _owners(own: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, str]:
+    """Module of each parameter, by its full name."""
+    return {f"{name}.{part}".lstrip("."): name for name, parts in own.items() for part in parts}
+
+
+def _in_order(own: Iterable[str], seen: Record) -> list[str]:
+    """Names of modules in the order in which they are called first; what is not called itself, as what calls it."""
+    first = {name: place for place, name in reversed(list(enumerate(call.name for call in seen.calls)))}
+    return sorted(own, key=lambda name: next(first[place] for place in (name, *_above(name)) if place in first))
+
+
+def _above(name: str) -> Iterator[str]:
+    """Names of the modules of which a module is a part, the nearest first."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+def _priced(module: nn.Module, own: Mapping[str, torch.Tensor], macs: int, sparse_macs: int) -> dict[str, Any]:
+    bits = quantised_bits(module) or FLOAT_BITS
+    weight = "weight" if "weight" in own else next(iter(own))
+    best, weight_bytes = storage(own[weight], bits)
     costs = {
-        "parameters": sum(map(_nonzero, layer.parameters())),
-        "bytes": weight_bytes + sum(storage(tensor)[1] for tensor in besides),
-        "macs": positions * layer.weight.numel(),
-        "sparse_macs": positions * _nonzero(layer.weight),
+        "parameters": sum(_nonzero(tensor) for tensor in own.values() if isinstance(tensor, nn.Parameter)),
+        "bytes": weight_bytes + sum(storage(tensor)[1] for part, tensor in own.items() if part != weight),
+        "macs": macs,
+        "sparse_macs": sparse_macs,
     }
     return {"weights": {"format": best, "bits": bits}, "costs": costs}
 
 
-def _positions(network: Network) -> dict[str, int]:
-    """How often each layer's weights are used for one image: once if dense, once per output pixel in a convolution."""
-    positions = {}
-    values = network.example()
-    with torch.inference_mode():
-        for name, module in network.named_children():
-            values = module(values)
-            positions[name] = math.prod(values.shape[2:])
-    return positions
+def _quantisation(module: nn.Module) -> dict[str, torch.Tensor]:
+    """What marks a layer as quantised."""
+    return {name: buffer for name, buffer in module.named_buffers(recurse=False) if name in ("step", "bits")}
 
 
 def _parts(network: Network) -> dict[str, nn.Sequential]:

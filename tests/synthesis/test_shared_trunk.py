@@ -35,6 +35,13 @@ def calls(monkeypatch):
     return calls
 
 
+def calls_of(together, calls):
+    """Calls for one image, without those that were needed to see what the members share."""
+    calls.update(dict.fromkeys(calls, 0))
+    together(torch.rand(1, 1, 8, 8))
+    return calls
+
+
 def test_answers_are_those_of_the_members_alone(small):
     strangers = [networks.build("small", 10, seed) for seed in (2, 3)]
     members = [small, head(small, 5), strangers[0], head(small, 6), strangers[1], copy.deepcopy(small)]
@@ -49,12 +56,10 @@ def test_answers_are_those_of_the_members_alone(small):
 @pytest.mark.parametrize(("shared", "n_convolutions", "n_dense"), [(True, 2, 24), (False, 16, 24)])
 def test_what_is_shared_is_computed_once(small, calls, shared, n_convolutions, n_dense):
     members = [head(small, seed) if shared else networks.build("small", 10, seed) for seed in range(2, 10)]
-    SharedTrunkEnsemble(members)(torch.rand(1, *small.preparation.shape))
-    assert calls == {torch.nn.Conv2d: n_convolutions, torch.nn.Linear: n_dense}
+    assert calls_of(SharedTrunkEnsemble(members), calls) == {torch.nn.Conv2d: n_convolutions, torch.nn.Linear: n_dense}
 
 
 def test_members_that_part_early_share_what_lies_before(small, calls):
     other = copy.deepcopy(small)
     other.conv2.bias.data[0] += 1
-    SharedTrunkEnsemble([small, other, small])(torch.rand(1, *small.preparation.shape))
-    assert calls == {torch.nn.Conv2d: 3, torch.nn.Linear: 6}
+    assert calls_of(SharedTrunkEnsemble([small, other, small]), calls) == {torch.nn.Conv2d: 3, torch.nn.Linear: 6}

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten, tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from evo_ensyth.synthesis.network import Network
@@ -60,10 +60,11 @@ class Call:
     operations : range
         Indices of the operations on the way.
     digest : str
-        Equal for two calls, of networks that see the same sample, exactly if they return the same by the same
-        operations on equal parameters; of the length of a SHA-256.
-    is_overwritten : bool
-        Whether something is written to the result later.
+        SHA-256, equal for two calls, in whatever networks of the same inputs, exactly if they return the same results
+        of the same operations on equal parameters.
+    is_reusable : bool
+        Whether what it returns can stand for what another call of this digest returns: it is nothing but tensors, to
+        which nothing is written later.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Call:
     returns: tuple[int, ...]
     operations: range
     digest: str
-    is_overwritten: bool
+    is_reusable: bool
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ class _OpenCall:
     returns: tuple[int, ...] = ()
     end: int = 0
     storages: tuple[int, ...] = ()
+    form: str = ""
+    is_plain: bool = False
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -191,12 +194,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 call.takes,
                 call.returns,
                 range(call.begin, call.end),
-                _digest(*(self._digests[value] for value in call.returns)),
-                any(self._written.get(storage, (0, -1))[1] >= call.end for storage in call.storages),
+                _digest(call.form, *(self._digests[value] for value in call.returns or self._last_values(call))),
+                call.is_plain and all(self._written.get(place, (0, -1))[1] < call.end for place in call.storages),
             )
             for call in self._calls
         ]
         return Record(tuple(self._operations), tuple(calls), self._weights, self._draws)
+
+    def _last_values(self, call: _OpenCall) -> tuple[int, ...]:
+        """Values that come last in a call which returns something that nothing is known of."""
+        return self._operations[call.end - 1].gives if call.end > call.begin else call.takes
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -215,6 +222,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         def end(output: object) -> None:
             call, tensors = begun.pop(), _tensors(output)
+            parts, form = tree_flatten(output)
+            call.form, call.is_plain = str(form), 0 < len(tensors) == len(parts)
             call.returns, call.end = tuple(map(self._value, tensors)), len(self._operations)
             call.storages = tuple(map(_storage, tensors))
 
@@ -322,8 +331,10 @@ def _content(tensor: torch.Tensor) -> str:
     """Digest of the numbers in a tensor, its type and its shape."""
     with torch.utils._python_dispatch._disable_current_modes():
         plain = tensor.detach().cpu().contiguous().flatten()
-        numbers = plain.view(torch.uint8).numpy() if plain.numel() else b""
-        return hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode() + bytes(numbers)).hexdigest()
+        digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        if plain.numel():
+            digest.update(plain.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def _digest(*parts: str) -> str:
