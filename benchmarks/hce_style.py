@@ -65,7 +65,7 @@ def main() -> None:
 def counted(seed: int) -> dict[str, dict[str, tuple[float, float, float]]]:
     """For every pair and way: mean error of the partners, disagreement, and error of the pair."""
     dataset = datasets.load("digits")
-    splits = datasets.splits(dataset, 500, seed)
+    splits = dataset.splits(500, seed)
     untrained = networks.build("small", len(dataset.classes), seed)
     parent = train(untrained, splits["train"], Training(epochs=40, batch=64, learning_rate=3e-3, keep=0.8), seed=seed)
     calibration = parent.prepare(torch.tensor(splits["train"].images))

@@ -11,11 +11,11 @@ from evo_ensyth.files import read_checked
 
 LENGTH = 8  # bytes that say how long the header is
 LARGEST_HEADER = 2**20  # a tensor takes about a hundred bytes of it, a network has at most some thousand tensors
-Tensors = TypeVar("Tensors")
+Content = TypeVar("Content")
 
 
-def read_weights(path: Path, digest: str, load: Callable[[bytes], dict[str, Tensors]]) -> dict[str, Tensors]:
-    """Read the tensors of a file by their names.
+def read_weights(path: Path, digest: str, load: Callable[[bytes], Content]) -> Content:
+    """Read the content of a file, such as its tensors by their names.
 
     Parameters
     ----------
@@ -37,5 +37,5 @@ def read_weights(path: Path, digest: str, load: Callable[[bytes], dict[str, Tens
             raise ValueError(f"its header says that it has {n_header:,} bytes; {LARGEST_HEADER:,} at most are read")
         return load(content)
 
-    tensors: dict[str, Tensors] = read_checked(path, digest, parse)
-    return tensors
+    found: Content = read_checked(path, digest, parse)
+    return found

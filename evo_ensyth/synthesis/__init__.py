@@ -34,8 +34,10 @@ from evo_ensyth.synthesis.compression.quantisation import Quantisation
 from evo_ensyth.synthesis.compression.quantisation_aware import QuantisationAware
 from evo_ensyth.synthesis.compression.sparse_evolution import SparseEvolution
 from evo_ensyth.synthesis.compression.strategic_synthesis import StrategicSynthesis
+from evo_ensyth.synthesis.own_data import OwnData
+from evo_ensyth.synthesis.own_network import OwnNetwork
 from evo_ensyth.synthesis.recipe import Latency, OtherParent, Recipe, Route, ensyth_regimes
-from evo_ensyth.synthesis.training import FineTuning, Training
+from evo_ensyth.synthesis.training import FineTuning, OwnFineTuning, Training
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.build import build_pool
@@ -58,6 +60,9 @@ __all__ = [
     "MagnitudeControl",
     "NetTrim",
     "OtherParent",
+    "OwnData",
+    "OwnFineTuning",
+    "OwnNetwork",
     "Quantisation",
     "QuantisationAware",
     "Recipe",

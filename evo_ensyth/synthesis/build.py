@@ -14,8 +14,10 @@ from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
+from evo_ensyth.synthesis.own_data import OwnData
+from evo_ensyth.synthesis.own_network import OwnNetwork
 from evo_ensyth.synthesis.progress import Progress, silent
-from evo_ensyth.synthesis.recipe import Planned, Recipe
+from evo_ensyth.synthesis.recipe import OtherParent, Planned, Recipe
 from evo_ensyth.synthesis.repair import remove_damaged
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.settings import as_json
@@ -125,7 +127,7 @@ def _about(builder: Builder) -> dict[str, Any]:
         layers = with_latencies(layers, measure.layer_latencies(parent, recipe.latency, {}))
     return {
         "dataset": datasets.name_of(recipe.dataset),
-        "network": recipe.network,
+        **_network(recipe, recipe),
         "samples": {split: len(data) for split, data in builder.splits.items()},
         "recipe": as_json(recipe),
         "parent": {"accuracy": builder.accuracies(parent), **_total_costs(layers)},
@@ -139,13 +141,24 @@ def _about(builder: Builder) -> dict[str, Any]:
     }
 
 
+def _network(parent: Recipe | OtherParent, recipe: Recipe) -> dict[str, Any]:
+    """Name of a parent's network, and for a module of a user's the functions by which it is built again."""
+    network = parent.network
+    if not isinstance(network, OwnNetwork):
+        return {"network": network}
+    prepare = recipe.dataset.prepare if isinstance(recipe.dataset, OwnData) else None
+    own = {**network.claim(), "prepare": prepare}
+    return {"network": network.name, "own": as_json(own)}
+
+
 def _other_parents(builder: Builder) -> dict[str, Any]:
     about = {}
     for parent in builder.recipe.parents:
         if builder.is_trained(parent.name):
             network = builder.parent(parent.name)
             costs = _total_costs(measure.layers(network))
-            about[parent.name] = {"network": parent.network, "accuracy": builder.accuracies(network), **costs}
+            how = _network(parent, builder.recipe)
+            about[parent.name] = {**how, "accuracy": builder.accuracies(network), **costs}
     return about
 
 

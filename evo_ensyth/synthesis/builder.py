@@ -4,24 +4,25 @@ A step writes its products as files that appear whole or not at all, and draws f
 depends neither on where a build was interrupted nor on which process did what, and when.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import read_json, write_json, write_whole
 from evo_ensyth.io.manifest import SPLITS
 from evo_ensyth.io.pool_folder import Answers, amend_member, write_member, write_parent_labels, write_truth
-from evo_ensyth.synthesis import datasets, measure, networks
+from evo_ensyth.synthesis import datasets, measure, parents, probe
+from evo_ensyth.synthesis.batch_norm import norms_of_convolutions, re_estimated
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.compression import CompressionInputs
 from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, memory_reported
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
-from evo_ensyth.synthesis.layer_surgery import as_safetensors, with_state
+from evo_ensyth.synthesis.layer_surgery import as_safetensors, parsed, read_network, with_state
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.recipe import Latency, Planned
@@ -48,16 +49,14 @@ class Builder:
     def __init__(self, folder: BuildFolder, device: torch.device = CPU) -> None:
         self.folder, self.recipe, self.device = folder, folder.recipe, device
         self._features = TrunkFeatures(folder.work)
-        dataset = datasets.load(self.recipe.dataset)
-        self.n_classes = len(dataset.classes)
-        self.splits = datasets.splits(dataset, self.recipe.n_search, self._seed("splits"))
-        architectures: dict[str | None, Any] = {None: self.recipe.network}
-        architectures |= {parent.name: parent.network for parent in self.recipe.parents}
-        self._untrained = {
-            name: networks.build(architecture, self.n_classes, self._seed("weights", *_words(name)))
-            for name, architecture in architectures.items()
-        }
-        self._check_sizes(architectures)
+        source = datasets.source(self.recipe.dataset)
+        self.n_classes = source.n_classes
+        self.splits = source.splits(self.recipe.n_search, self._seed("splits"))
+        self._untrained = parents.untrained_networks(self.recipe, self.splits)
+        self._probe = parents.probe(self._untrained, self.splits)
+        n_train = len(self.splits["train"])
+        if self.recipe.n_calibration > n_train:
+            raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
 
     def do(self, step: Step, give: Callable[[str], None], progress: Progress) -> None:
         """Do a step, unless its products exist already.
@@ -94,7 +93,7 @@ class Builder:
 
     def parent(self, name: str | None = None) -> Network:
         """Return the trained parent of the pool, or another one by its name."""
-        return with_state(self._untrained[name], load_file(self.folder.parent_weights(name)))
+        return self._read(name, self.folder.parent_weights(name))
 
     def is_trained(self, name: str | None) -> bool:
         """Whether a parent is trained."""
@@ -130,20 +129,24 @@ class Builder:
     def _train(self, name: str | None, progress: Progress) -> None:
         path, checkpoint = self.folder.parent_weights(name), self.folder.parent_checkpoint(name)
         if not path.exists():
-            training = self.recipe.training if name is None else self.recipe.other_parent(name).training
+            about = parents.of_recipe(self.recipe)[name]
             title = parent_title(name).removeprefix("the ")
             path.parent.mkdir(exist_ok=True)
             checkpoint.parent.mkdir(exist_ok=True)
-            trained = train(
-                self._untrained[name],
-                self.splits["train"],
-                training,
-                seed=self._seed("training", *_words(name)),
-                device=self.device,
-                checkpoint=checkpoint,
-                progress=lambda done, total, text: progress(done, total, f"{title}, {text}"),
-            )
-            write_whole(path, as_safetensors(trained))
+            network = parents.started(self._untrained[name], about.network)
+            if about.training is not None:
+                network = train(
+                    network,
+                    self.splits["train"],
+                    about.training,
+                    seed=self._seed("training", *_words(name)),
+                    device=self.device,
+                    checkpoint=checkpoint,
+                    progress=lambda done, total, text: progress(done, total, f"{title}, {text}"),
+                )
+            write_whole(path, self._content(self._re_estimated(network), name))
+        if self._probe is not None:
+            probe.write_probe(self.folder.path, self._probe)
         if name is not None or self.folder.has_parent_predictions():
             return
         for split in SPLITS:
@@ -176,8 +179,9 @@ class Builder:
             described = shelf / f"{variant.name}.json"
             if not described.exists():
                 weights = described.with_suffix(".safetensors")
-                write_whole(weights, as_safetensors(variant.model))
-                accuracies = self.accuracies(with_state(self._untrained[member.parent], load_file(weights)))
+                assert isinstance(variant.model, Network)
+                write_whole(weights, as_safetensors(self._re_estimated(variant.model)))
+                accuracies = self.accuracies(self._read(member.parent, weights))
                 content = {"origin": {**variant.origin, **origin}, "report": variant.report, "accuracy": accuracies}
                 write_json(described, content)
             give(f"{label}/{variant.name}")
@@ -195,7 +199,7 @@ class Builder:
     def _make(self, member: Planned) -> None:
         described = self.folder.variant(member)
         variant = read_json(described)
-        network = with_state(self._untrained[member.parent], load_file(described.with_suffix(".safetensors")))
+        network = self._read(member.parent, described.with_suffix(".safetensors"))
         origin = variant["origin"]
         if member.fine_tuning is not None:
             network = fine_tune(
@@ -207,6 +211,10 @@ class Builder:
                 features=self._features,
             )
             origin = {**origin, "fine_tuning": member.fine_tuning.name}
+            kept = () if member.fine_tuning.convolutions else tuple(norms_of_convolutions(network))
+            network = self._re_estimated(network, kept)
+        weights = self._content(network, member.parent)
+        network = self._checked(network, weights, member)
         answers = {split: self._predict(network, split) for split in SPLITS}
         write_member(
             self.folder.member_root(member),
@@ -220,14 +228,39 @@ class Builder:
                 "compression": variant["report"],
             },
             answers=answers,
-            weights=as_safetensors(network),
+            weights=weights,
         )
 
     def _predict(self, network: Network, split: str) -> Answers:
         return measure.predict(network, self.splits[split], self.device)
 
     def _member(self, member: Planned) -> Network:
-        return with_state(self._untrained[member.parent], load_file(self.folder.weights(member)))
+        return self._read(member.parent, self.folder.weights(member))
+
+    def _read(self, parent: str | None, path: Path) -> Network:
+        """Network of a file, built as a parent."""
+        return read_network(self._untrained[parent], path.read_bytes())
+
+    def _content(self, network: Network, parent: str | None) -> bytes:
+        """Content of the file of a network."""
+        return as_safetensors(network, probe.description(network, self._untrained[parent], self._probe))
+
+    def _checked(self, network: Network, content: bytes, member: Planned) -> Network:
+        """Network as its file gives it back, which must be the same; those of this package are not read again."""
+        if self._probe is None:
+            return network
+        state, header = parsed(content)
+        again = with_state(self._untrained[member.parent], state, header["changes"])
+        state = network.state_dict()
+        probe.check_answers_again(again, header, self._probe, f"the file of {member.title}")
+        for name, tensor in again.state_dict().items():
+            if not torch.equal(tensor, state[name]):
+                raise EvoEnsythError(f"{member.title}: '{name}' is not what was stored; its file would be of no use.")
+        return again
+
+    def _re_estimated(self, network: Network, kept: Collection[str] = ()) -> Network:
+        seed = self._seed("batch normalisation")
+        return re_estimated(network, self.splits["train"], seed=seed, device=self.device, kept=kept)
 
     def _calibration(self, parent: str | None) -> Tree:
         """Images drawn from the training split, prepared as for the training of a parent."""
@@ -239,19 +272,6 @@ class Builder:
 
     def _seed(self, *purpose: str) -> int:
         return derived_seed(self.recipe.seed, *purpose)
-
-    def _check_sizes(self, architectures: Mapping[str | None, Any]) -> None:
-        images = self.splits["test"].stored(slice(1))
-        for name, network in self._untrained.items():
-            expected = network.preparation.shape
-            if tuple(network.prepare(images).shape[1:]) != expected:
-                raise InputError(
-                    f"the network '{architectures[name]}' sees images of shape {expected}; "
-                    f"those of '{datasets.name_of(self.recipe.dataset)}' have {tuple(images.shape[1:])}."
-                )
-        n_train = len(self.splits["train"])
-        if self.recipe.n_calibration > n_train:
-            raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
 
 
 def with_latencies(layers: Sequence[Mapping[str, Any]], known: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -21,20 +21,24 @@ from torch.nn import functional
 
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.synthesis.batch_norm import batch_norms, norms_of_convolutions
 from evo_ensyth.synthesis.cuda_graph import CapturedStep
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import is_quantised
 from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.own_loop import tuned_by
 from evo_ensyth.synthesis.progress import Progress
-from evo_ensyth.synthesis.reproducibility import derived_seed
-from evo_ensyth.synthesis.training import FineTuning, Training
+from evo_ensyth.synthesis.reproducibility import derived_seed, drawing
+from evo_ensyth.synthesis.training import FineTuning, OwnFineTuning, Training
 from evo_ensyth.synthesis.trees import Tree, moved, taken
+from evo_ensyth.synthesis.wrapped_module import WrappedModule
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Mean loss over a batch, given what the network computes in float32 and the true labels, (n_samples,)."""
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 STEPS_BETWEEN_REPORTS = 25
 FEWEST_STEPS = 20  # of a training worth capturing as a CUDA graph
 
@@ -96,27 +100,43 @@ def fine_tune(
     seed: int,
     device: torch.device = CPU,
     graph: bool = True,
-    loss: Loss = functional.cross_entropy,
+    loss: Loss | None = None,
     features: TrunkFeatures | None = None,
     progress: Progress | None = None,
 ) -> Network:
     """Return a fine-tuned copy of a compressed network, in evaluation mode; weights that are zero stay exactly zero.
 
-    Parameters and errors are those of `train`; ``loss`` takes the place of the cross entropy. Where convolutions are
+    Parameters and errors are those of `train`; ``loss`` replaces that of the settings. Where convolutions are
     not trained and images are not varied at random, ``features`` keeps what the convolutions make of the images for the
     next call with the same convolutions and data; on a processor, this does not change a bit.
     """
+    if isinstance(settings, OwnFineTuning):
+        return tuned_by(settings.fine_tune, network, data, seed=seed, device=device)
     network = copy.deepcopy(network).to(device)
-    frozen = [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-    for layer in frozen:
-        layer.requires_grad_(False)
-    zeros = _zeros(network)
+    norms = {} if settings.convolutions else norms_of_convolutions(network)
+    frozen = [*norms.values()]
+    frozen += [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, CONVOLUTIONS)]
+    thawed = [parameter for layer in frozen for parameter in layer.parameters() if parameter.requires_grad]
+    for parameter in thawed:
+        parameter.requires_grad_(False)
     descent = _Descent(
-        network, data, settings, seed, device, zeros=zeros, loss=loss, graph=graph, features=features, progress=progress
+        network,
+        data,
+        settings,
+        seed,
+        device,
+        zeros=_zeros(network),
+        still=tuple(norms.values()),
+        loss=loss,
+        graph=graph,
+        features=features,
+        progress=progress,
     )
     for epoch in range(settings.epochs):
         descent.run_epoch(epoch)
-    return network.requires_grad_(True).eval().to(CPU)
+    for parameter in thawed:
+        parameter.requires_grad_(True)
+    return network.eval().to(CPU)
 
 
 def _zeros(network: Network) -> dict[nn.Parameter, torch.Tensor]:
@@ -135,7 +155,8 @@ class _Descent:
     seed: int
     device: torch.device
     zeros: Mapping[nn.Parameter, torch.Tensor] = field(default_factory=dict)
-    loss: Loss = functional.cross_entropy
+    still: tuple[nn.Module, ...] = ()  # modules that stay in evaluation mode
+    loss: Loss | None = None
     graph: bool = True
     features: TrunkFeatures | None = None
     progress: Progress | None = None
@@ -150,9 +171,16 @@ class _Descent:
             raise InputError(f"{', '.join(coded)}: quantised weights cannot be trained; quantise after fine-tuning.")
         self.penalties = [(layers[name].weight, strength) for name, strength in self.settings.l2]
         for module in self.network.modules():
-            if isinstance(module, nn.Dropout):
+            if isinstance(module, nn.Dropout) and not (
+                self.settings.keep == 1 and isinstance(self.network, WrappedModule)
+            ):
                 module.p = 1 - self.settings.keep
+        self.loss = self.loss or self.settings.loss or functional.cross_entropy
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        if not self.parameters:
+            raise InputError("no parameter of the network requires a gradient; there is nothing to train.")
+        self.has_own_optimiser = callable(self.settings.optimiser)
+        self.has_norms = bool(batch_norms(self.network))
         self.optimiser = _optimiser(self.parameters, self.settings, self.device)
         self.autocast = self.settings.bfloat16 and _has_bfloat16(self.device)
         behind = None
@@ -168,19 +196,22 @@ class _Descent:
         self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)
         self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
         n_steps = self.settings.epochs * (len(self.data) // self.settings.batch)
-        self.graph = self.graph and self.device.type == "cuda" and n_steps >= FEWEST_STEPS
+        can_replay = self.device.type == "cuda" and not self.has_own_optimiser
+        self.graph = self.graph and can_replay and n_steps >= FEWEST_STEPS
 
     def run_epoch(self, epoch: int) -> None:
-        """Show every image once, in an order drawn for this epoch."""
+        """Show every sample once, in an order drawn for this epoch."""
         self.network.train()
-        cards = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cards):
-            torch.manual_seed(derived_seed(self.seed, "dropout", epoch))  # Dropout knows only the global generators.
+        for module in self.still:
+            module.eval()
+        with drawing(derived_seed(self.seed, "dropout", epoch), self.device):
             rng = torch.Generator().manual_seed(derived_seed(self.seed, "images", epoch))
             order = torch.randperm(len(self.data), generator=rng).to(self.device)
             rng = rng if self.device == CPU else torch.Generator(self.device).manual_seed(rng.initial_seed())
             for index in range(self.steps_per_epoch):
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
+                if self.has_norms and len(samples) == 1 and index > 0:
+                    continue  # One sample has no variance.
                 step = epoch * self.steps_per_epoch + index
                 stored = self.data.stored(samples.cpu().numpy()) if self.inputs is None else taken(self.inputs, samples)
                 inputs = self.augment(moved(stored, self.device), rng)
@@ -190,7 +221,7 @@ class _Descent:
 
     def _step(self, step: int, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         rate = self.settings.learning_rate * self.settings.decay ** (step // self.settings.decay_steps)
-        for group in self.optimiser.param_groups:
+        for group in () if self.has_own_optimiser else self.optimiser.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
             else:
@@ -205,6 +236,7 @@ class _Descent:
     def _descend(self, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
             logits = self.trained(inputs)
+        assert self.loss is not None
         loss = self.loss(logits.float(), labels)
         for weight, strength in self.penalties:
             loss = loss + 0.5 * strength * weight.square().sum()
@@ -215,6 +247,10 @@ class _Descent:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(zeros, 0.0)  # No gradient, no momentum, no step: zero stays zero.
         self.optimiser.step()
+        if self.has_own_optimiser:  # It may move weights without a gradient.
+            with torch.no_grad():
+                for parameter, zeros in self.zeros.items():
+                    parameter.masked_fill_(zeros, 0.0)
         return loss.detach()
 
     def _report(self, epoch: int, steps: int, loss: float) -> None:
@@ -232,10 +268,10 @@ def _as_they_are(features: Tree, rng: torch.Generator) -> Tree:
     return features
 
 
-def _optimiser(
-    parameters: list[nn.Parameter], settings: Training, device: torch.device
-) -> torch.optim.Adam | torch.optim.SGD:
+def _optimiser(parameters: list[nn.Parameter], settings: Training, device: torch.device) -> torch.optim.Optimizer:
     """Optimiser of a training; on a CUDA card in a form that a graph can replay, with its rate as a tensor."""
+    if callable(settings.optimiser):
+        return settings.optimiser(parameters)
     rate, is_card = settings.learning_rate, device.type == "cuda"
     start = torch.tensor(rate, device=device) if is_card else rate
     fused = True if is_card else None
@@ -255,6 +291,8 @@ def _has_bfloat16(device: torch.device) -> bool:
 def _keep(path: Path, descent: _Descent, epochs_done: int) -> None:
     """Write weights and optimiser state as one safetensors file, whose header identifies the training."""
     state = descent.optimiser.state_dict()["state"]
+    if not all(isinstance(value, torch.Tensor) for kept in state.values() for value in kept.values()):
+        return  # An optimiser of a user's may remember anything; training then begins anew.
     tensors = {f"network.{name}": tensor for name, tensor in descent.network.state_dict().items()}
     tensors |= {f"optimiser.{index}.{key}": value for index, kept in state.items() for key, value in kept.items()}
     write_whole(path, save(tensors, metadata={"epochs_done": str(epochs_done), "settings": _signature(descent)}))

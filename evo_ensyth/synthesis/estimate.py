@@ -25,6 +25,7 @@ from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, default_workers, find_devices
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import as_safetensors
+from evo_ensyth.synthesis.parents import of_recipe
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.steps import Step, steps_left
@@ -144,8 +145,9 @@ class _Clock:
         if step.kind == "train":
             if self.builder.is_trained(step.parent):
                 return 0.0, 0.0
-            recipe = self.recipe
-            training = recipe.training if step.parent is None else recipe.other_parent(step.parent).training
+            training = of_recipe(self.recipe)[step.parent].training
+            if training is None:
+                return self._evaluating(step.parent, 1)
             return _plus(self._descents(step.parent, Descents(training, 1)), self._evaluating(step.parent, 1))
         assert step.member is not None
         parent = step.member.parent

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.network import Network, SequentialNetwork
 
 # Modules that draw nothing and remember nothing, so that an image has the same features in any batch, bit for bit.
 PLAIN = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten)
@@ -74,6 +74,8 @@ def _trunk_and_head(network: Network) -> tuple[nn.Sequential, nn.Sequential] | N
     Both hold the network's own modules. Only torch's plain modules belong to a trunk: of others, nobody knows whether
     they draw or remember.
     """
+    if not isinstance(network, SequentialNetwork):
+        return None
     named = list(network.named_children())
     trunk = []
     for name, module in named:

@@ -1,66 +1,123 @@
 """A member of a pool as a network again, to run it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.torch import load
+from torch import nn
 
+from evo_ensyth import plugins
 from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.io.pool_folder import read_member, read_pool
 from evo_ensyth.io.weights_file import read_weights
 from evo_ensyth.synthesis import networks
-from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.layer_surgery import with_state
+from evo_ensyth.synthesis.layer_surgery import parsed, with_state
 from evo_ensyth.synthesis.measure import predict
 from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.own_data import unlabelled
+from evo_ensyth.synthesis.own_network import OwnNetwork
+from evo_ensyth.synthesis.probe import check_answers_again, check_built, read_probe
+from evo_ensyth.synthesis.trees import Tree, taken
+from evo_ensyth.synthesis.wrapped_module import OwnPreparation, WrappedModule
 
 if TYPE_CHECKING:
     from evo_ensyth.io import StoredPool
 
 
-def load_member(stored: "StoredPool", name: str) -> Network:
+def load_member(
+    stored: "StoredPool",
+    name: str,
+    *,
+    network: OwnNetwork | nn.Module | Callable[[], nn.Module] | None = None,
+    prepare: Callable[[Tree], Tree] | None = None,
+) -> Network:
     """Return the network of one member, in evaluation mode.
+
+    Parameters
+    ----------
+    stored : StoredPool
+    name : str
+    network : OwnNetwork, Module or callable, optional
+        How the member's parent is built, where that is a module of yours. By default the function that built it, and
+        the other functions, are imported by the names that the pool holds.
+    prepare : callable, optional
+        What `OwnData` had as ``prepare``.
 
     Raises
     ------
     InputError
-        The pool has no such member, its weights differ from those it was listed with, or they do not fit its network.
+        The pool has no such member; its weights differ from those it was listed with, or do not fit its network; or
+        your code no longer builds the same network.
     """
     member = read_member(stored.folder, name)
     if member is None:
         raise InputError(f"{stored.folder} has no member '{name}'.")
-    architecture = _architecture(stored, member["origin"].get("parent"))
-    network = networks.build(architecture, stored.pool.search.n_classes, seed=0)
+    about = _parent(stored, member["origin"].get("parent"))
     path = stored.folder / "members" / name / "weights.safetensors"
-    weights = read_weights(path, str(member["files"].get(path.name)), load)
+    state, header = read_weights(path, str(member["files"].get(path.name)), parsed)
+    probe = read_probe(stored.folder) if "own" in about else None
+    if probe is None:
+        built = networks.build(about["network"], stored.pool.search.n_classes, seed=0)
+    else:
+        built = _own(about, probe, network, prepare)
+        check_built(built, header, str(path))
     try:
-        return with_state(network, weights)
+        found = with_state(built, state, header.get("changes", {}))
     except Exception as error:  # torch raises nearly anything for tensors of other names, shapes or types
-        raise InputError(f"{path} does not fit the network '{architecture}': {one_line(str(error))[:200]}.") from error
+        shown = one_line(str(error))[:200]
+        raise InputError(f"{path} does not fit the network '{about['network']}': {shown}.") from error
+    if probe is not None:
+        check_answers_again(found, header, probe, str(path))
+    return found
 
 
 def stored_members(
-    pool: str | Path, names: Sequence[str] | None = None
-) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    pool: str | Path,
+    names: Sequence[str] | None = None,
+    *,
+    network: OwnNetwork | nn.Module | Callable[[], nn.Module] | None = None,
+    prepare: Callable[[Tree], Tree] | None = None,
+) -> dict[str, Callable[[Any], np.ndarray]]:
     """See `evo_ensyth.stored_members`."""
     stored = read_pool(pool)
-    return {name: partial(_probabilities, load_member(stored, name)) for name in names or stored.pool.names}
+    load = partial(load_member, stored, network=network, prepare=prepare)
+    return {name: partial(_probabilities, load(name)) for name in names or stored.pool.names}
 
 
-def _probabilities(network: Network, images: np.ndarray) -> np.ndarray:
-    unlabelled = Split(np.asarray(images), np.zeros(len(images), np.uint8))
-    return predict(network, unlabelled).scores if len(images) else np.zeros((0, 1), np.float32)
+def _probabilities(network: Network, samples: Any) -> np.ndarray:
+    split = unlabelled(samples)
+    return predict(network, split).scores if len(split) else np.zeros((0, 1), np.float32)
 
 
-def _architecture(stored: "StoredPool", parent: object) -> str:
-    """Name of the network that a member comes from, as the manifest gives it for the pool's parent or another one."""
+def _own(about: Mapping[str, Any], probe: Tree, network: Any, prepare: Callable[[Tree], Tree] | None) -> Network:
+    """Build the module of a user's that a parent was."""
+    names = about["own"]
+    if network is None:
+        network = OwnNetwork(_imported(names, "build"), forward=_imported(names, "forward"))
+    elif not isinstance(network, OwnNetwork):
+        network = OwnNetwork(network, forward=_imported(names, "forward"))
+    prepare = prepare or _imported(names, "prepare")
+    return WrappedModule(network.built(seed=0), OwnPreparation(taken(probe, slice(1)), prepare), network.forward)
+
+
+def _imported(names: Mapping[str, Any], part: str) -> Any:
+    """Import a function by the name that the pool holds; None if there was none."""
+    name = names.get(part)
+    if name is None or isinstance(name, str):
+        return None if name is None else plugins.imported(name, part)
+    argument = (
+        "prepare=" if part == "prepare" else f"network=OwnNetwork({'' if part == 'build' else '..., forward='}...)"
+    )
+    raise InputError(f"the {part} of this pool's parent had no name to import it by; give it as {argument}.")
+
+
+def _parent(stored: "StoredPool", parent: object) -> Mapping[str, Any]:
+    """What the manifest says of the parent that a member comes from."""
     others = stored.about.get("parents")
     about = stored.about if parent is None else others.get(parent) if isinstance(others, dict) else None
-    network = about.get("network") if isinstance(about, dict) else None
-    if not isinstance(network, str):
+    if not isinstance(about, dict) or not isinstance(about.get("network"), str):
         which = "the parent" if parent is None else f"the parent '{parent}'"
         raise InputError(f"{stored.folder / 'pool.json'}: field 'about' does not name the network of {which}.")
-    return network
+    return about

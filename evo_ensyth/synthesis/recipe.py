@@ -10,7 +10,8 @@ from evo_ensyth.files import fingerprint
 from evo_ensyth.plugins import name_of
 from evo_ensyth.synthesis import compression
 from evo_ensyth.synthesis.compression import Compressor
-from evo_ensyth.synthesis.datasets import Dataset
+from evo_ensyth.synthesis.datasets import Dataset, Source
+from evo_ensyth.synthesis.own_network import OwnNetwork
 from evo_ensyth.synthesis.settings import LATER, as_json
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -51,17 +52,17 @@ class OtherParent:
     ----------
     name : str
         Begins the names of its members. Initial weights and training derive their seeds from it.
-    network : str or function
+    network : str, function or OwnNetwork
+    training : Training, optional
         As in a `Recipe`.
-    training : Training
     """
 
     name: str
-    network: "str | Callable[..., Network]"
-    training: Training
+    network: "str | Callable[..., Network] | OwnNetwork"
+    training: Training | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "network", name_of(self.network, "network"))
+        _check_network(self)
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,16 @@ class Recipe:
 
     Attributes
     ----------
-    dataset : str, function or Dataset
+    dataset : str, function, Dataset or OwnData
         A name in `synthesis.datasets`, the dotted name of a module or function, a function, or the data set itself. A
-        pool folder stores the name, and for a `Dataset` also digests of its arrays.
-    network : str or function
-        A name in `synthesis.networks`, the dotted name of a module or function, or a function or class that builds it.
-        It is stored by name, so that members can be loaded again.
+        pool folder stores the name, and for a `Dataset` or `OwnData` also digests of what it holds.
+    network : str, function or OwnNetwork
+        A name in `synthesis.networks`, the dotted name of a module or function, or a function or class that builds it;
+        or any module of yours. It is stored by name, so that members can be loaded again.
     n_search : int
-        Number of training samples set aside for the search.
-    training : Training
-        Of the parent.
+        Number of training samples set aside for the search; 0 if the data have a split for it.
+    training : Training, optional
+        Of the parent. An `OwnNetwork` without it is taken as it is.
     compressors : tuple of Compressor, Route or str
         Methods, each of which yields variants. A name stands for a method with its default settings.
     fine_tunings : tuple of FineTuning
@@ -195,10 +196,10 @@ class Recipe:
         have the same name, or parents and the routes that name them do not fit.
     """
 
-    dataset: Dataset | Callable[[], Dataset] | str
-    n_search: int
-    network: "str | Callable[..., Network]"
-    training: Training
+    dataset: Source | Callable[[], Dataset] | str
+    n_search: int = 0
+    network: "str | Callable[..., Network] | OwnNetwork"
+    training: Training | None = None
     compressors: tuple[Compressor | Route | str, ...]
     fine_tunings: tuple[FineTuning, ...]
     n_calibration: int
@@ -209,9 +210,9 @@ class Recipe:
     parents: tuple[OtherParent, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dataset, Dataset):
+        if not isinstance(self.dataset, Source):
             object.__setattr__(self, "dataset", name_of(self.dataset, "data set"))
-        object.__setattr__(self, "network", name_of(self.network, "network"))
+        _check_network(self)
         for name in ("compressors", "controls"):
             methods = (part if isinstance(part, Route) else compression.find(part) for part in getattr(self, name))
             object.__setattr__(self, name, tuple(methods))
@@ -308,6 +309,16 @@ def ensyth_regimes(plain: FineTuning, dense: Sequence[str]) -> tuple[FineTuning,
         replace(plain, name="set2", l2=l2[:-1]),
         replace(plain, name="set3", l2=l2, keep=ENSYTH_KEEP),
     )
+
+
+def _check_network(parent: Recipe | OtherParent) -> None:
+    """Replace a function that builds a network of this package's kind by its name; a module of a user's stays."""
+    if not isinstance(parent.network, OwnNetwork):
+        object.__setattr__(parent, "network", name_of(parent.network, "network"))
+        if parent.training is None:
+            raise InputError(
+                f"the network '{parent.network}' has no training; only an OwnNetwork may be trained already."
+            )
 
 
 def _check_names(fine_tunings: Sequence[FineTuning]) -> None:

@@ -21,6 +21,35 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
 
 
 @contextmanager
+def drawing(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed the global generators of torch, NumPy and Python, and put them back afterwards.
+
+    Dropout, and functions of users, know only these.
+
+    Parameters
+    ----------
+    seed : int
+    device : torch.device, optional
+        A CUDA card, whose generator is seeded too.
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        random.setstate(drawn[0])
+        np.random.set_state(drawn[1])  # noqa: NPY002
+
+
+@contextmanager
 def reproducible(threads: int, device: torch.device | None = None) -> Iterator[None]:
     """Run torch with a fixed number of threads and deterministic algorithms; restore its settings afterwards.
 

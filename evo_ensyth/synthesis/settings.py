@@ -1,13 +1,17 @@
 """Settings as JSON, so that a pool folder recognises the recipe it was begun with."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+import re
+from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, sha256
+from evo_ensyth.plugins import name_of
 
 LATER = {"later": True}
 """Metadata of a field that earlier versions lacked.
@@ -25,11 +29,16 @@ EARLIER_KINDS = {
 def as_json(value: Any) -> Any:
     """Recipe, compressor or setting as JSON values; every dataclass names its kind, and an array gives its digest.
 
+    A function gives its dotted name, or a digest of its code where it cannot be imported. What has a method ``claim``
+    says itself what identifies it.
+
     Raises
     ------
     InputError
-        A setting is not a dataclass, number, text, array of numbers, or a list or mapping of these.
+        A setting is not a dataclass, number, text, array of numbers, function, or a list or mapping of these.
     """
+    if hasattr(value, "claim") and not isinstance(value, type):
+        return as_json(value.claim())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         settings = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
         for part in dataclasses.fields(value):
@@ -45,7 +54,28 @@ def as_json(value: Any) -> Any:
         return {"kind": "array", "type": value.dtype.str, "shape": list(value.shape), "sha256": digest}
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if callable(value):
+        return _function(value)
     raise InputError(f"a recipe holds {value!r}; its settings must be dataclasses, numbers, text, or lists of these.")
+
+
+def _function(function: Callable[..., Any]) -> Any:
+    try:
+        return name_of(function, "function")
+    except InputError:
+        pass
+    if isinstance(function, functools.partial):
+        return {"function": _function(function.func), "given": as_json([list(function.args), function.keywords])}
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    code = getattr(function, "__code__", None)
+    content = re.sub(r" at 0x[0-9a-f]+", "", repr(function)) if code is None else repr(_code(code))
+    return {"function": name, "sha256": sha256(content.encode())}
+
+
+def _code(code: CodeType) -> tuple[object, ...]:
+    """What a function does, without where it stands."""
+    constants = tuple(_code(part) if isinstance(part, CodeType) else part for part in code.co_consts)
+    return code.co_code, code.co_names, code.co_varnames, constants
 
 
 def digest(*settings: object) -> str:

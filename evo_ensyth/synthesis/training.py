@@ -5,9 +5,16 @@ descent at 0.01 for fine-tuning, the rate multiplied by 0.98 every 500 steps. `d
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.synthesis.settings import LATER
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 OPTIMISERS = ("adam", "sgd")
 
@@ -19,8 +26,8 @@ class Training:
     Attributes
     ----------
     epochs, batch : int
-    optimiser : str
-        ``adam`` or ``sgd``.
+    optimiser : str or callable
+        ``adam`` or ``sgd``; or a function of parameters that returns a torch optimiser, whose rate stays as it is.
     learning_rate : float
         At the first step.
     decay : float
@@ -29,9 +36,11 @@ class Training:
     l2 : tuple of (str, float)
         Layer names, each with the lambda of its L2 term.
     keep : float
-        Probability that dropout keeps an input of a dense layer.
+        Probability that dropout keeps an input of a dense layer. At 1, a module of your own keeps its dropout as it is.
     bfloat16 : bool
         Compute layers in bfloat16 where the processor supports it; weights and loss stay float32.
+    loss : callable, optional
+        Mean loss over a batch, given logits in float32 and true labels, (n_samples,); by default the cross entropy.
 
     Raises
     ------
@@ -41,20 +50,23 @@ class Training:
 
     epochs: int
     batch: int = 100
-    optimiser: str = "adam"
+    optimiser: "str | Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]" = "adam"
     learning_rate: float = 1e-3
     decay: float = 0.98
     decay_steps: int = 500
     l2: tuple[tuple[str, float], ...] = ()
     keep: float = 1.0
     bfloat16: bool = False
+    loss: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None" = field(
+        default=None, metadata=LATER, repr=False
+    )
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch", 1), ("decay_steps", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be {least} or more.")
-        if self.optimiser not in OPTIMISERS:
-            raise InputError(f"optimiser is '{self.optimiser}'; there is {', '.join(OPTIMISERS)}.")
+        if not callable(self.optimiser) and self.optimiser not in OPTIMISERS:
+            raise InputError(f"optimiser is '{self.optimiser}'; there is {', '.join(OPTIMISERS)}, or a function.")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is {self.learning_rate}; it must be a positive number.")
         for name in ("keep", "decay"):
@@ -77,6 +89,25 @@ class FineTuning(Training):
     """
 
     name: str
-    optimiser: str = "sgd"
+    optimiser: "str | Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]" = "sgd"
     learning_rate: float = 0.01
     convolutions: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFineTuning(FineTuning):
+    """A fine-tuning by a loop of your own.
+
+    Attributes
+    ----------
+    name : str
+    fine_tune : callable
+        Takes the module, in training mode, and the training samples as a torch ``Dataset``, and trains the module in
+        place. Its pruned weights are parametrised, so that they stay zero; global generators are seeded. The samples
+        are those of your own ``Dataset``, or pairs of sample and label.
+    convolutions : bool
+        Has no effect: the loop decides what is trained.
+    """
+
+    fine_tune: "Callable[[nn.Module, Any], Any]"
+    epochs: int = 0

@@ -68,6 +68,31 @@ def joined(trees: Sequence[Tree]) -> Tree:
     return mapped(lambda _: next(parts), trees[0])
 
 
+def flattened(tree: Tree) -> tuple[Any, list[torch.Tensor]]:
+    """Layout of a tree as JSON values, and its tensors; `restored` makes the tree again."""
+    tensors = leaves(tree)
+    places = iter(range(len(tensors)))
+
+    def layout(part: Tree) -> Any:
+        if isinstance(part, Mapping):
+            return {"mapping": {str(key): layout(value) for key, value in part.items()}}
+        if isinstance(part, tuple | list):
+            return {"list" if isinstance(part, list) else "tuple": [layout(value) for value in part]}
+        return next(places)
+
+    return layout(tree), tensors
+
+
+def restored(layout: Any, tensors: Sequence[torch.Tensor]) -> Tree:
+    """Return the tree that `flattened` took apart."""
+    if isinstance(layout, int):
+        return tensors[layout]
+    if "mapping" in layout:
+        return {key: restored(part, tensors) for key, part in layout["mapping"].items()}
+    parts = [restored(part, tensors) for part in next(iter(layout.values()))]
+    return tuple(parts) if "tuple" in layout else parts
+
+
 def n_samples(tree: Tree) -> int:
     """Count the samples of a tree.
 

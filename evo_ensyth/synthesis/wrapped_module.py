@@ -71,6 +71,7 @@ class WrappedModule(Network):
             self.__dict__[name] = module.__dict__[name]
         self.__dict__["wrapped"] = module  # not as a part of its own, which would name everything twice
         self.__dict__["call"] = forward
+        self.__dict__["fresh"] = attributes(module)
         self.training = module.training
 
     def forward(self, inputs: Tree) -> torch.Tensor:
@@ -103,6 +104,23 @@ class WrappedModule(Network):
         """Prepared inputs of one sample of the data."""
         return self.preparation.example
 
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """Plain attributes, by module, that are not what they were when the module was wrapped."""
+        fresh, changed = self.__dict__["fresh"], {}
+        for name, values in attributes(self.wrapped).items():
+            before = fresh.get(name, {})
+            if found := {key: value for key, value in values.items() if key not in before or before[key] != value}:
+                changed[name] = found
+        return changed
+
+    def change(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set plain attributes, as `changes` returns them, or as JSON gives them back."""
+        modules = dict(self.wrapped.named_modules())
+        for name, values in changes.items():
+            for key, value in values.items():
+                is_tuple = isinstance(getattr(modules[name], key, None), tuple)
+                setattr(modules[name], key, tuple(value) if is_tuple else value)
+
     @property
     def wrapped(self) -> nn.Module:
         """The user's module, which shares all parts with this one."""
@@ -130,6 +148,20 @@ class WrappedModule(Network):
     def _apply(self, *args: Any, **options: Any) -> Self:
         self.wrapped._apply(*args, **options)  # type: ignore[no-untyped-call]
         return self
+
+
+def attributes(module: nn.Module) -> dict[str, dict[str, Any]]:
+    """Numbers, texts and tuples of them that a module's parts hold beside their tensors, by the name of the part."""
+    return {
+        name: {key: value for key, value in vars(part).items() if key[0] != "_" and key != "training" and _plain(value)}
+        for name, part in module.named_modules()
+    }
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def logits_in(answer: Any) -> torch.Tensor:

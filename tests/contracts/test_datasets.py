@@ -76,7 +76,7 @@ def test_reading_it_again_gives_the_same(name, published):
 @pytest.mark.parametrize("name", NAMES)
 def test_its_splits_are_disjoint_and_test_is_the_published_one(name, published):
     dataset = published(name)
-    splits = datasets.splits(dataset, len(dataset.train) // 3, seed=1)
+    splits = dataset.splits(len(dataset.train) // 3, seed=1)
     assert sum(len(splits[split]) for split in ("train", "search")) == len(dataset.train)
     assert splits["test"] is dataset.test
 

@@ -136,7 +136,7 @@ def test_nothing_half_made_is_left(whole):
 
 def test_what_a_member_answers_is_what_its_weights_compute(whole):
     stored = read_pool(whole)
-    splits = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
+    splits = datasets.load("digits").splits(500, derived_seed(RECIPE.seed, "splits"))
     for row, name in enumerate(stored.pool.names):
         network = networks.build("small", 10, seed=9)
         weights = load_file(whole / "members" / name / "weights.safetensors")

@@ -43,14 +43,14 @@ def numbered(n_samples, n_classes=3):
 
 def test_splits_are_disjoint_and_lose_no_sample():
     dataset = Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(30))
-    splits = datasets.splits(dataset, 30, seed=1)
+    splits = dataset.splits(30, seed=1)
     train, search = splits["train"].images.ravel(), splits["search"].images.ravel()
     assert sorted([*train, *search]) == list(range(90))
     assert splits["test"] is dataset.test
 
 
 def test_images_and_labels_stay_together_in_a_split():
-    for split in datasets.splits(Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3)), 20, seed=4).values():
+    for split in Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3)).splits(20, seed=4).values():
         np.testing.assert_array_equal(split.images.ravel() % 3, split.y_true)
 
 
@@ -65,7 +65,7 @@ def test_every_class_has_its_share_of_the_search_split_to_within_one_sample(n_se
 
 def test_the_seed_decides_the_search_split():
     dataset = Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3))
-    one, same, other = (datasets.splits(dataset, 30, seed)["search"].images for seed in (1, 1, 2))
+    one, same, other = (dataset.splits(30, seed)["search"].images for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -73,14 +73,14 @@ def test_the_seed_decides_the_search_split():
 @pytest.mark.parametrize("n_search", [0, 90, -1])
 def test_a_search_split_that_leaves_nothing_is_refused(n_search):
     with pytest.raises(InputError, match=rf"n_search is {n_search}; tiny has 90 training samples"):
-        datasets.splits(Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3)), n_search, seed=1)
+        Dataset("tiny", ("a", "b", "c"), numbered(90), numbered(3)).splits(n_search, seed=1)
 
 
 # Digits
 
 
 def test_digits_has_797_500_and_500_samples_with_greys_up_to_16():
-    splits = datasets.splits(datasets.load("digits"), 500, seed=1)
+    splits = datasets.load("digits").splits(500, seed=1)
     assert {name: len(split) for name, split in splits.items()} == {"train": 797, "search": 500, "test": 500}
     assert splits["train"].images.shape == (797, 1, 8, 8)
     assert splits["train"].images.dtype == np.uint8
@@ -89,7 +89,7 @@ def test_digits_has_797_500_and_500_samples_with_greys_up_to_16():
 
 
 def test_the_test_split_of_digits_does_not_depend_on_the_seed():
-    one, other = (datasets.splits(datasets.load("digits"), 500, seed)["test"] for seed in (1, 2))
+    one, other = (datasets.load("digits").splits(500, seed)["test"] for seed in (1, 2))
     np.testing.assert_array_equal(one.images, other.images)
 
 

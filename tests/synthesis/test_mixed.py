@@ -65,7 +65,7 @@ def test_the_recipe_makes_the_members_that_it_names(whole):
 def test_what_a_member_answers_and_costs_is_what_its_network_does(whole):
     """Of every form: narrower, quantised, both or neither."""
     stored = read_pool(whole)
-    test = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["test"]
+    test = datasets.load("digits").splits(500, derived_seed(RECIPE.seed, "splits"))["test"]
     for row, name in enumerate(stored.pool.names):
         network = load_member(stored, name)
         np.testing.assert_array_equal(stored.pool.test.y_pred[row], measure.predict(network, test).y_pred)

@@ -91,7 +91,7 @@ def stored(folder):
 
 def test_members_come_from_the_parents_that_their_routes_name(stored):
     assert stored.pool.names == NAMES
-    splits = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
+    splits = datasets.load("digits").splits(500, derived_seed(RECIPE.seed, "splits"))
     for row, name in enumerate(NAMES):
         network = load_member(stored, name)
         assert list(dict(network.named_children())) == list(
@@ -116,7 +116,7 @@ def test_a_parent_is_trained_as_it_says(stored, folder):
     assert described["flat"]["network"] == "mylab.flat"
     assert described["flat"]["bytes"] == 4 * 650
     (path,) = (folder / "parents").glob("flat-*.safetensors")
-    split = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))
+    split = datasets.load("digits").splits(500, derived_seed(RECIPE.seed, "splits"))
     network = networks.build("mylab.flat", 10, seed=0)
     network.load_state_dict(load_file(path))
     for name in ("search", "test"):
@@ -127,7 +127,7 @@ def test_a_parent_is_trained_as_it_says(stored, folder):
 
 @pytest.mark.parametrize(("name", "network", "epochs"), [("second", "small", 2), ("flat", "mylab.flat", 3)])
 def test_a_parent_is_what_training_makes_of_weights_that_its_name_draws(stored, folder, name, network, epochs):
-    data = datasets.splits(datasets.load("digits"), 500, derived_seed(RECIPE.seed, "splits"))["train"]
+    data = datasets.load("digits").splits(500, derived_seed(RECIPE.seed, "splits"))["train"]
     untrained = networks.build(network, 10, derived_seed(RECIPE.seed, "weights", name))
     settings = replace(TRAINING, epochs=epochs)
     with reproducible(RECIPE.threads):

@@ -74,8 +74,34 @@ class Split:
         return Split(self.images[samples], self.y_true[samples])
 
 
+class Source:
+    """Where the splits of a pool come from: a `Dataset`, or `OwnData`.
+
+    Attributes
+    ----------
+    name : str
+    n_classes : int
+    """
+
+    name: str
+    n_classes: int
+
+    def splits(self, n_search: int, seed: int) -> dict[str, Split]:
+        """Return disjoint splits ``train``, ``search`` and ``test``.
+
+        The search split is drawn from the training samples, each class with its share to within one sample. The test
+        split is the published one.
+
+        Raises
+        ------
+        InputError
+            No sample would be left to search or to train on.
+        """
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Source):
     """A data set as published, or one of your own.
 
     Attributes
@@ -119,6 +145,15 @@ class Dataset:
                 f"those of test {self.test.images.shape[1:]}."
             )
 
+    @property
+    def n_classes(self) -> int:  # type: ignore[override]
+        """Number of the classes."""
+        return len(self.classes)
+
+    def splits(self, n_search: int, seed: int) -> dict[str, Split]:
+        """Return the splits; see `Source.splits`."""
+        return {**divided(self.name, self.train, n_search, seed), "test": self.test}
+
 
 def names() -> tuple[str, ...]:
     """Names of the data sets that come with the package, sorted."""
@@ -147,27 +182,22 @@ def load(wanted: "Dataset | Callable[[], Dataset] | str") -> Dataset:
     return dataset
 
 
-def name_of(wanted: "Dataset | Callable[[], Dataset] | str") -> str:
-    """Name of a data set for the reader; parameters as for `load`."""
-    return wanted.name if isinstance(wanted, Dataset) else plugins.name_of(wanted, "data set")
+def source(wanted: Source | Callable[[], Dataset] | str) -> Source:
+    """Return what gives the splits: `OwnData` as they are, otherwise as `load`."""
+    return wanted if isinstance(wanted, Source) else load(wanted)
 
 
-def splits(dataset: Dataset, n_search: int, seed: int) -> dict[str, Split]:
-    """Return disjoint splits ``train``, ``search`` and ``test``.
+def name_of(wanted: Source | Callable[[], Dataset] | str) -> str:
+    """Name of a data set for the reader; parameters as for `source`."""
+    return wanted.name if isinstance(wanted, Source) else plugins.name_of(wanted, "data set")
 
-    The search split is drawn from the training samples, each class with its share to within one sample. The test split
-    is the published one.
 
-    Raises
-    ------
-    InputError
-        No sample would be left to search or to train on.
-    """
-    n_samples = len(dataset.train)
-    if not 0 < n_search < n_samples:
-        raise InputError(f"n_search is {n_search}; {dataset.name} has {n_samples} training samples to divide.")
-    drawn = stratified(dataset.train.y_true, n_search, np.random.default_rng(seed))
-    return {"train": dataset.train.take(~drawn), "search": dataset.train.take(drawn), "test": dataset.test}
+def divided(name: str, train: Split, n_search: int, seed: int) -> dict[str, Split]:
+    """Divide the training samples of a data set into ``train`` and ``search``; see `Source.splits`."""
+    if not 0 < n_search < len(train):
+        raise InputError(f"n_search is {n_search}; {name} has {len(train)} training samples to divide.")
+    drawn = stratified(train.y_true, n_search, np.random.default_rng(seed))
+    return {"train": train.take(~drawn), "search": train.take(drawn)}
 
 
 def stratified(labels: np.ndarray, n_drawn: int, rng: np.random.Generator) -> np.ndarray:
