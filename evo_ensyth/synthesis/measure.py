@@ -67,7 +67,7 @@ def layers(network: Network) -> list[dict[str, Any]]:
     InputError
         A layer is marked as quantised and is not.
     """
-    seen = record(network)
+    seen = record(network, network.example())
     own = _own_tensors(network)
     macs = dict.fromkeys(own, (0, 0))
     owner = _owners(own)
@@ -90,7 +90,7 @@ def chains(network: Network, seen: Record | None = None) -> dict[str, str]:
     """Digest of everything from the input to each module with weights: preparation, operations, parameters."""
     if isinstance(network, SequentialNetwork):
         return _chains_in_a_row(network)  # as earlier versions wrote them into pools
-    seen = record(network) if seen is None else seen
+    seen = record(network, network.example()) if seen is None else seen
     digests = {}
     for name in _own_tensors(network):
         # A module that is not called itself is a part of what calls it.
@@ -158,12 +158,12 @@ def layer_latencies(network: Network, how: Latency, known: Mapping[str, float]) 
     known : mapping of chain to float
         Latencies measured before, which are not measured again: a layer that members share has one latency.
     """
-    found = dict[str, float]()
     if not isinstance(network, SequentialNetwork):
         *others, last = (layer["chain"] for layer in layers(network))
         latency = known.get(last) or latency_ms(network, _batch(network, how.batch), how.repeats)
         return {**dict.fromkeys(others, 0.0), last: latency}
     names, values = chains(network), _batch(network, how.batch)
+    found = dict.fromkeys((layer["chain"] for layer in layers(network)), 0.0)  # e.g. normalisations, which are parts
     with torch.inference_mode():
         for name, part in _parts(network).items():
             chain = names[name]

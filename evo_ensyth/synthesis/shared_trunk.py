@@ -31,7 +31,7 @@ class SharedTrunkEnsemble(nn.Module):
 
     def __init__(self, members: Sequence[Network]) -> None:
         super().__init__()
-        records = [record(member) for member in members]
+        records = [record(member, member.example()) for member in members]
         n_uses = _n_uses(records)
         self._results: dict[str, tuple[Any, int]] = {}
         self.members = nn.ModuleList(map(_twin, members))

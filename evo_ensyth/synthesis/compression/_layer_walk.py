@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,11 @@ from evo_ensyth.synthesis.compression._convex_program import (
     relu_program,
     solve_with_cvxpy,
 )
-from evo_ensyth.synthesis.compression._layer_inputs import layer_inputs, pruned_layers
+from evo_ensyth.synthesis.compression._layer_inputs import layer_forms, layer_inputs, pruned_layers
 from evo_ensyth.synthesis.compression._splitting import State
 from evo_ensyth.synthesis.devices import CPU, has_float64
-from evo_ensyth.synthesis.network import Layer, weighted_layers
+from evo_ensyth.synthesis.inspection.layers import LayerUse
+from evo_ensyth.synthesis.trees import Tree, leaves, moved, taken
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.compression.net_trim import NetTrim
@@ -47,33 +48,34 @@ class LayerWalk:
     """
 
     def __init__(
-        self, settings: NetTrim, parent: nn.Module, calibration: torch.Tensor, progress: Report, device: torch.device
+        self, settings: NetTrim, parent: nn.Module, calibration: Tree, progress: Report, device: torch.device
     ) -> None:
         self.device = device if has_float64(device) else CPU
         self.settings, self.progress = settings, progress
-        self.parent, self.calibration = copy.deepcopy(parent).to(self.device), calibration.to(self.device)
-        layers = weighted_layers(self.parent)
-        self.names = pruned_layers(self.parent, settings.layers)
-        self.last = list(layers)[-1]
+        self.uses, self.left = pruned_layers(
+            parent, taken(calibration, slice(0, 1)), settings.layers, convolutions=settings.convolutions
+        )
+        self.parent, self.calibration = copy.deepcopy(parent).to(self.device), moved(calibration, self.device)
         self.states: dict[str, State] = {}
-        self._weights = {name: _stacked(layers[name]) for name in self.names}
+        self._forms = layer_forms(self.parent, self.uses)
+        self._weights = {name: form.matrix() for name, form in self._forms.items()}
         self._inputs: dict[str, torch.Tensor] = {}
         self._prepared: dict[str, tuple[LayerProgram, LayerSolver | None]] = {}
 
     def key(self) -> str:
         """Fingerprint of everything that determines the result."""
         digest = hashlib.sha256()
-        for part in (*self.parent.state_dict().values(), self.calibration):
+        for part in (*self.parent.state_dict().values(), *leaves(self.calibration)):
             digest.update(part.detach().cpu().contiguous().numpy().tobytes())
-        return fingerprint({"settings": asdict(self.settings), "data": digest.hexdigest()})
+        return fingerprint({"settings": given_settings(self.settings), "data": digest.hexdigest()})
 
     def prune(self, epsilon: float) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Weights, float32, (n_inputs + 1, n_neurons), and report of every layer at one epsilon."""
         if not self._inputs:
-            self._inputs = layer_inputs(self.parent, self.calibration, self.names)
+            self._inputs = layer_inputs(self.parent, self.calibration, self._forms)
         weights: dict[str, torch.Tensor] = {}
         report: dict[str, Any] = {}
-        for name in self.names:
+        for name in self.uses:
             where = f"net_trim-{epsilon:g}, {name}"
             self.progress(where)
             if self.settings.scheme == "parallel" or not weights:
@@ -85,14 +87,19 @@ class LayerWalk:
                 if state is not None:
                     self.states[name] = state
             else:
-                pruned = with_weights(self.parent, weights)
-                program = self._program(name, layer_inputs(pruned, self.calibration, [name])[name])
+                pruned = with_weights(self.parent, self.uses, weights)
+                program = self._program(
+                    name, layer_inputs(pruned, self.calibration, layer_forms(pruned, {name: self.uses[name]}))[name]
+                )
                 missed = program.norm_on_active(program.inputs @ self._weights[name] - program.targets)
                 radius = math.sqrt(self.settings.gamma) * missed
                 solved, _, solver_report = self._solve(where, program, self._solver(name, program), radius, None)
             weights[name] = solved.float()
             report[name] = {**solver_report, **_quality_report(program, weights[name].double(), radius)}
-        return {name: found.to(CPU) for name, found in weights.items()}, {"layers": report}
+        return {name: found.to(CPU) for name, found in weights.items()}, {
+            "layers": report,
+            **({"left": self.left} if self.left else {}),
+        }
 
     def _shared(self, name: str) -> tuple[LayerProgram, LayerSolver | None]:
         """Program on the parent's inputs and its factorisation, which do not depend on epsilon."""
@@ -102,7 +109,7 @@ class LayerWalk:
         return self._prepared[name]
 
     def _program(self, name: str, seen: torch.Tensor | None) -> LayerProgram:
-        make_program = linear_program if name == self.last else relu_program
+        make_program = relu_program if self.uses[name].relu else linear_program
         return make_program(self._inputs[name], self._weights[name], seen=seen)
 
     def _solver(self, name: str, program: LayerProgram) -> LayerSolver | None:
@@ -191,23 +198,19 @@ def default_tolerance(program: LayerProgram) -> float:
     return TOLERANCES[program.inputs.numel() * program.targets.shape[1] > LARGE]
 
 
-def with_weights(parent: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Module:
+def with_weights(parent: nn.Module, uses: Mapping[str, LayerUse], weights: Mapping[str, torch.Tensor]) -> nn.Module:
     """Return a copy of the parent with other weights, (n_inputs + 1, n_neurons), in some layers."""
     model = copy.deepcopy(parent)
-    layers = weighted_layers(model)
-    with torch.no_grad():
-        for name, stacked in weights.items():
-            layer = layers[name]
-            layer.weight.copy_(stacked[: layer.weight[0].numel()].T.reshape(layer.weight.shape))
-            if layer.bias is not None:
-                layer.bias.copy_(stacked[-1])
+    for name, form in layer_forms(model, uses).items():
+        if name in weights:
+            form.write(weights[name])
     return model
 
 
-def _stacked(layer: Layer) -> torch.Tensor:
-    """Weights of a layer in the form of its program: float64, (n_inputs + 1, n_neurons), the bias last."""
-    weights = layer.weight.detach().flatten(1).T
-    return (weights if layer.bias is None else torch.cat([weights, layer.bias.detach()[None]])).double()
+def given_settings(settings: NetTrim) -> dict[str, Any]:
+    """Settings without those that earlier versions lacked, if they are at their default."""
+    later = {part.name: part.default for part in fields(settings) if part.metadata.get("later")}
+    return {name: value for name, value in asdict(settings).items() if name not in later or value != later[name]}
 
 
 def _quality_report(program: LayerProgram, weights: torch.Tensor, radius: float) -> dict[str, Any]:

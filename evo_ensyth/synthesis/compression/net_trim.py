@@ -4,20 +4,22 @@ Aghasi, Abdi, Nguyen, Romberg, "Net-Trim: Convex Pruning of Deep Neural Networks
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020. The grid is
 EnSyth's (Alhalabi, Gaber, Basurra, IEEE SMC 2019).
 
-Dense layers are pruned, each with its bias as part of the program; convolutions if they are named, by the same program
-on the patches that the filters see. Every layer but the last must be followed directly by a ReLU.
+Dense layers are pruned, each with its bias as part of the program; convolutions if asked for, by the same program on the
+patches that the filters see. A layer that is directly followed by a ReLU has to meet only its positive outputs, another
+all of them. A batch normalisation in between is folded in.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.compression import CompressionInputs, Report, Variant, Work, silent
+from evo_ensyth.synthesis.settings import LATER
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.network import Network
@@ -59,7 +61,10 @@ class NetTrim:
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
-        Names of the layers to prune, dense or convolutional; by default all dense ones.
+        Names of the layers to prune, dense or convolutional; by default all dense ones. Layers that are called more than
+        once, have groups or are padded otherwise than with a number of zeros cannot be pruned, and are left alone.
+    convolutions : bool
+        Whether by default convolutions are pruned too.
 
     Raises
     ------
@@ -86,6 +91,7 @@ class NetTrim:
     tolerance: float | None = None
     max_iterations: int = 5000
     layers: tuple[str, ...] | None = None
+    convolutions: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilons", tuple(float(epsilon) for epsilon in self.epsilons))
@@ -99,6 +105,10 @@ class NetTrim:
         for name, known in (("scheme", SCHEMES), ("solver", SOLVERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
+        if self.layers is not None and self.convolutions:
+            raise InputError(
+                "both layers and convolutions are given; name the layers, or leave the choice to the parent."
+            )
         if not 1 <= self.gamma < math.inf:
             raise InputError(f"gamma is {self.gamma}; it must be 1 or more, or the parent's weights are infeasible.")
         if self.tolerance is not None and not 0 < self.tolerance < 1:
@@ -108,24 +118,24 @@ class NetTrim:
 
     def names(self) -> tuple[str, ...]:
         """Names of the variants, such as ``net_trim-0.1``, or ``net_trim-conv2-fc1-0.1`` where layers are named."""
-        return tuple("-".join(("net_trim", *(self.layers or ()), f"{epsilon:g}")) for epsilon in self.epsilons)
+        which = ("convolutions",) if self.convolutions else self.layers or ()
+        return tuple("-".join(("net_trim", *which, f"{epsilon:g}")) for epsilon in self.epsilons)
 
     def work(self, parent: Network, n_calibration: int) -> Work:
         """For every layer a factorisation, and some iterations for each epsilon."""
         import torch
         from torch import nn
 
-        from evo_ensyth.synthesis.compression._layer_inputs import MOST_ROWS, layer_inputs, pruned_layers
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.compression._layer_inputs import MOST_ROWS, layer_forms, layer_inputs, pruned_layers
 
-        image = torch.zeros(1, *parent.preparation.shape)
-        layers, least, most, scratch = weighted_layers(parent), 0.0, 0.0, 0
-        for name, rows in layer_inputs(parent, image, pruned_layers(parent, self.layers)).items():
-            n_inputs, n_outputs = rows.shape[1], len(layers[name].weight)
+        uses, _ = pruned_layers(parent, parent.example(), self.layers, convolutions=self.convolutions)
+        forms, least, most, scratch = layer_forms(parent, uses), 0.0, 0.0, 0
+        for name, rows in layer_inputs(parent, parent.example(), forms).items():
+            n_inputs, n_outputs = rows.shape[1], len(forms[name].layer.weight)
             n_rows = n_calibration * min(len(rows), max(1, MOST_ROWS // n_calibration))
             factorisation = 2 * n_inputs**2 * (n_rows + n_inputs)  # in float64, which takes twice as long
             iteration = CALLS + n_outputs * (OUTPUT * n_rows + n_inputs * (2 * n_rows + n_inputs))
-            few, many = ITERATIONS_OF_FILTERS if isinstance(layers[name], nn.Conv2d) else ITERATIONS
+            few, many = ITERATIONS if isinstance(forms[name].layer, nn.Linear) else ITERATIONS_OF_FILTERS
             least += factorisation + len(self.epsilons) * few * iteration
             most += factorisation + len(self.epsilons) * many * iteration
             scratch += n_outputs * (n_rows + 3 * n_inputs) * getattr(torch, self.precision).itemsize
@@ -145,8 +155,8 @@ class NetTrim:
         Raises
         ------
         InputError
-            ``layers`` names an unknown layer, or is None and the parent has no dense layer, or ``scratch`` belongs to
-            other settings or data.
+            ``layers`` names a layer that is not there or cannot be pruned, or none can, or ``scratch`` belongs to other
+            settings or data.
         """
         from evo_ensyth.synthesis.compression._layer_walk import FinishedEpsilons, LayerWalk, with_weights
 
@@ -162,10 +172,12 @@ class NetTrim:
                     shelf.write(epsilon, *done, walk.states)
             weights, report = done
             origin = {"method": "net_trim", **_settings(self), "epsilon": epsilon}
-            yield Variant(name, origin, with_weights(parent, weights), report)
+            yield Variant(name, origin, with_weights(parent, walk.uses, weights), report)
 
 
 def _settings(settings: NetTrim) -> dict[str, Any]:
     """Settings as plain JSON values, without the epsilons, of which a variant has one."""
-    values = {name: value for name, value in asdict(settings).items() if name != "epsilons"}
+    from evo_ensyth.synthesis.compression._layer_walk import given_settings
+
+    values = {name: value for name, value in given_settings(settings).items() if name != "epsilons"}
     return {**values, "layers": None if settings.layers is None else list(settings.layers)}

@@ -18,8 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from evo_ensyth.synthesis.network import Network
-from evo_ensyth.synthesis.trees import leaves
+from evo_ensyth.synthesis.trees import Tree, leaves
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,8 @@ class Record:
         return found
 
 
-def record(network: Network) -> Record:
-    """Run a network, in evaluation mode, on its example, and record what it computes."""
-    sample = network.example()
+def record(network: nn.Module, sample: Tree) -> Record:
+    """Run a network, in evaluation mode, on inputs of one sample, and record what it computes."""
     recorder = _Recorder(network, leaves(sample))
     with torch.no_grad(), plain_attention(), _plain_recurrence(), recorder.hooks(network), recorder:
         network(sample)

@@ -83,10 +83,16 @@ class Units:
 
 def find_units(network: Network) -> Units:
     """Find what can be removed from a network in evaluation mode."""
-    return _sequential(network) if isinstance(network, SequentialNetwork) else _by_evidence(network)
+    return _in_a_row(network) if _is_plain_row(network) else _by_evidence(network)
 
 
-def _sequential(network: SequentialNetwork) -> Units:
+def _is_plain_row(network: Network) -> bool:
+    """Whether a network is one of this package's rows of layers, in which nothing else has weights."""
+    n_weighted = sum(len(list(layer.parameters())) for layer in weighted_layers(network).values())
+    return isinstance(network, SequentialNetwork) and len(list(network.parameters())) == n_weighted
+
+
+def _in_a_row(network: Network) -> Units:
     """Units of layers in a row: the next layer reads them, and what lies between leaves them apart, or is taken to."""
     layers, outputs, inputs, taps, first = weighted_layers(network), {}, {}, [], 0
     modules = list(network.named_children())
@@ -101,7 +107,7 @@ def _sequential(network: SequentialNetwork) -> Units:
 
 
 def _by_evidence(network: Network) -> Units:
-    evidence = _Evidence(network, record(network))
+    evidence = _Evidence(network, record(network, network.example()))
     with torch.no_grad(), plain_attention():
         for name in evidence.candidates:
             evidence.probe(name)

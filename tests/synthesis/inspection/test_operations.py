@@ -9,14 +9,14 @@ from torch import nn
 from torch.nn import functional
 
 from evo_ensyth.synthesis import SharedTrunkEnsemble, measure, networks
+from evo_ensyth.synthesis.inspection import operations
 from evo_ensyth.synthesis.inspection.layers import layer_uses
-from evo_ensyth.synthesis.inspection.operations import record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def macs(network):
-    return {operation.weight: operation.macs for operation in record(network).operations if operation.macs}
+def record(network):
+    return operations.record(network, network.example())
 
 
 def costs(network):
