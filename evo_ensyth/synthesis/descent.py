@@ -27,7 +27,7 @@ from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.layer_surgery import is_quantised
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, weight_matrices, weighted_layers
 from evo_ensyth.synthesis.own_loop import tuned_by
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import derived_seed, drawing
@@ -139,10 +139,14 @@ def fine_tune(
     return network.eval().to(CPU)
 
 
-def _zeros(network: Network) -> dict[nn.Parameter, torch.Tensor]:
-    """Masks of what was pruned: the zeros, biases included, of every layer with a zero weight."""
-    pruned = [layer for layer in weighted_layers(network).values() if (layer.weight == 0).any()]
-    return {parameter: parameter.detach() == 0 for layer in pruned for parameter in layer.parameters()}
+def _zeros(network: Network) -> dict[torch.Tensor, torch.Tensor]:
+    """Masks of what was pruned: the zeros, biases included, of every layer with a zero weight, and of other weights."""
+    layers, matrices = weighted_layers(network), weight_matrices(network)
+    pruned: list[torch.Tensor] = [
+        parameter for layer in layers.values() if (layer.weight == 0).any() for parameter in layer.parameters()
+    ]
+    pruned += [weight for name, weight in matrices.items() if name not in layers and (weight == 0).any()]
+    return {parameter: parameter.detach() == 0 for parameter in pruned}
 
 
 @dataclass
@@ -154,7 +158,7 @@ class _Descent:
     settings: Training
     seed: int
     device: torch.device
-    zeros: Mapping[nn.Parameter, torch.Tensor] = field(default_factory=dict)
+    zeros: Mapping[torch.Tensor, torch.Tensor] = field(default_factory=dict)
     still: tuple[nn.Module, ...] = ()  # modules that stay in evaluation mode
     loss: Loss | None = None
     graph: bool = True
@@ -243,9 +247,9 @@ class _Descent:
         for parameter in self.parameters:
             parameter.grad = None  # As `zero_grad`, without its profiler hooks, which slow small networks down.
         loss.backward()  # type: ignore[no-untyped-call]
-        for parameter, zeros in self.zeros.items():
-            if parameter.grad is not None:
-                parameter.grad.masked_fill_(zeros, 0.0)  # No gradient, no momentum, no step: zero stays zero.
+        for pruned, zeros in self.zeros.items():
+            if pruned.grad is not None:
+                pruned.grad.masked_fill_(zeros, 0.0)  # No gradient, no momentum, no step: zero stays zero.
         self.optimiser.step()
         if self.has_own_optimiser:  # It may move weights without a gradient.
             with torch.no_grad():

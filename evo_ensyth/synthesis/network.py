@@ -1,6 +1,6 @@
 """What a network is: a classifier with inputs; those of this package are named layers in the order of computation."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -179,6 +179,28 @@ Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 def weighted_layers(network: nn.Module) -> dict[str, Layer]:
     """Convolutional and dense layers by name, as registered; in a `SequentialNetwork`, in the order of computation."""
     return {name: layer for name, layer in network.named_modules() if isinstance(layer, Layer)}
+
+
+def untied_layers(network: nn.Module) -> dict[str, Layer]:
+    """Weighted layers whose weights are theirs alone."""
+    owners = Counter(id(parameter) for _, parameter in network.named_parameters(remove_duplicate=False))
+    return {name: layer for name, layer in weighted_layers(network).items() if owners[id(layer.weight)] == 1}
+
+
+def weight_matrices(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights of layers, by the layer's name, and of attention and recurrent layers, by that of the parameter.
+
+    The order is that of `weighted_layers`. Weights that layers share come once.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, Layer):
+            found[name] = module.weight
+        elif isinstance(module, nn.MultiheadAttention | nn.RNNBase):
+            parts = module.named_parameters(name, recurse=False)
+            found |= {part: parameter for part, parameter in parts if "weight" in part.rpartition(".")[2]}
+    first = {id(parameter): name for name, parameter in reversed(found.items())}
+    return {name: parameter for name, parameter in found.items() if first[id(parameter)] == name}
 
 
 def _drawn_squares(

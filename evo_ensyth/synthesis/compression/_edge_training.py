@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import train
 from evo_ensyth.synthesis.layer_surgery import with_state
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, untied_layers, weighted_layers
 from evo_ensyth.synthesis.training import Training
 
 
@@ -59,8 +60,17 @@ def train_edges(
 
 
 def dense_layers(network: nn.Module) -> dict[str, nn.Linear]:
-    """Dense layers by name, in the order of computation."""
-    return {name: layer for name, layer in weighted_layers(network).items() if isinstance(layer, nn.Linear)}
+    """Dense layers by name whose weights are theirs alone, in the order of `weighted_layers`.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    found = {name: layer for name, layer in untied_layers(network).items() if isinstance(layer, nn.Linear)}
+    if not found:
+        raise InputError("the parent has no dense layer with weights of its own, whose edges could change.")
+    return found
 
 
 def edge_report(network: Network, masks: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -32,15 +32,15 @@ def settled(learned: Network, like: Network) -> Network:
         With the same layers, none of which is being quantised.
     """
     model, layers = copy.deepcopy(like), weighted_layers(learned)
+    learned_state = learned.state_dict()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if name in learned_state:  # The weights of layers that round are there by another name.
+            tensor.copy_(learned_state[name])
     for name, layer in weighted_layers(model).items():
         if parametrize.is_parametrized(layers[name], "weight"):
             weight, steps, bits = _codes(layers[name])
             mark_quantised(layer, steps, bits)
-        else:
-            weight = layers[name].weight
-        layer.weight.copy_(weight)
-        if layer.bias is not None:
-            layer.bias.copy_(layers[name].get_parameter("bias"))
+            layer.weight.copy_(weight)
     return model
 
 

@@ -78,9 +78,9 @@ class CloneAndPrune:
         """Yield one variant per clone. Uses no data; the report holds what a clone shares with the earlier ones."""
         import torch
 
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import weight_matrices
 
-        sizes = [layer.weight.numel() for layer in weighted_layers(parent).values()]
+        sizes = [weight.numel() for weight in weight_matrices(parent).values()]
         earlier: list[list[np.ndarray]] = []
         for clone, name in enumerate(self.names(), start=1):
             progress(name)
@@ -93,8 +93,8 @@ class CloneAndPrune:
                 for place, size in enumerate(sizes)
             ]
             model = copy.deepcopy(parent)
-            for layer, mask in zip(weighted_layers(model).values(), masks, strict=True):
-                layer.weight.data.view(-1)[torch.from_numpy(~mask)] = 0
+            for weight, mask in zip(weight_matrices(model).values(), masks, strict=True):
+                weight.data.masked_fill_(torch.from_numpy(~mask).view(weight.shape), 0)
             origin = {"method": "clone_and_prune", "masks": self.masks, "sparsity": self.sparsity, "clone": clone}
             shared = [jaccard(np.concatenate(masks), np.concatenate(before)) for before in earlier]
             yield Variant(name, origin, model, {"jaccard": shared})

@@ -108,7 +108,7 @@ class Magnitude:
         from evo_ensyth.synthesis.compression._largest_weights import density_report
         from evo_ensyth.synthesis.compression._scratch import made_once
         from evo_ensyth.synthesis.descent import fine_tune
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import weight_matrices
 
         for name, sparsity in zip(self.names(), self.sparsities, strict=True):
             progress(name)
@@ -125,17 +125,16 @@ class Magnitude:
                         fine_tune, pruned, inputs.train, self.gradual.tuning, seed=step_seed, device=inputs.device
                     )
                     model = made_once(scratch, f"{name}-{step}", parent, tune)
-            layers = weighted_layers(model).items()
-            report = {"layers": {place: density_report(layer.weight) for place, layer in layers}}
+            report = {"layers": {place: density_report(weight) for place, weight in weight_matrices(model).items()}}
             yield Variant(name, origin, model, report)
 
     def _pruned(self, network: Network, sparsity: float) -> Network:
         """Return a copy with this share of zeros, including those that the network has already."""
         from evo_ensyth.synthesis.compression._largest_weights import keep_largest
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import weight_matrices
 
         pruned = copy.deepcopy(network)
-        weights = [layer.weight for layer in weighted_layers(pruned).values()]
+        weights = list(weight_matrices(pruned).values())
         for group in [weights] if self.scope == "global" else [[weight] for weight in weights]:
             count = sum(weight.numel() for weight in group)
             keep_largest(group, count - round(sparsity * count))

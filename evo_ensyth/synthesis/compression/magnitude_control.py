@@ -52,14 +52,17 @@ class MagnitudeControl:
     ) -> Iterator[Variant]:
         """Yield one control per variant, in the same order; a layer's bias is counted and ranked with its weights."""
         from evo_ensyth.synthesis.compression._largest_weights import density_report, keep_largest
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import weight_matrices, weighted_layers
 
         for variant in find(self.of).variants(parent, inputs, seed=seed, scratch=scratch, progress=progress):
             model = copy.deepcopy(parent)
             layers: dict[str, Any] = {}
-            for name, layer in weighted_layers(model).items():
-                kept = sum(int(part.count_nonzero()) for part in variant.model.get_submodule(name).parameters())
-                keep_largest(list(layer.parameters()), kept)
-                layers[name] = density_report(*layer.parameters())
+            ours, theirs = weighted_layers(model), weighted_layers(variant.model)
+            other = weight_matrices(variant.model)
+            for name, weight in weight_matrices(model).items():
+                parts = list(ours[name].parameters()) if name in ours else [weight]
+                wanted = theirs[name].parameters() if name in theirs else [other[name]]
+                keep_largest(parts, sum(int(part.count_nonzero()) for part in wanted))
+                layers[name] = density_report(*parts)
             origin: Mapping[str, Any] = {"method": "magnitude", "like": dict(variant.origin)}
             yield Variant(f"magnitude-like-{variant.name}", origin, model, {"layers": layers})

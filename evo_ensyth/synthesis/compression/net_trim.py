@@ -4,9 +4,9 @@ Aghasi, Abdi, Nguyen, Romberg, "Net-Trim: Convex Pruning of Deep Neural Networks
 Aghasi, Abdi, Romberg, "Fast Convex Pruning of Deep Neural Networks", SIAM J. Math. Data Sci. 2(1), 2020. The grid is
 EnSyth's (Alhalabi, Gaber, Basurra, IEEE SMC 2019).
 
-Dense layers are pruned, each with its bias as part of the program; convolutions if asked for, by the same program on the
-patches that the filters see. A layer that is directly followed by a ReLU has to meet only its positive outputs, another
-all of them. A batch normalisation in between is folded in.
+Dense layers are pruned, each with its bias as part of the program; convolutions if asked for, by the same program on
+the patches that the filters see. A layer that is directly followed by a ReLU has to meet only its positive outputs,
+another all of them. A batch normalisation in between is folded in.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class NetTrim:
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
-        Names of the layers to prune, dense or convolutional; by default all dense ones. Layers that are called more than
-        once, have groups or are padded otherwise than with a number of zeros cannot be pruned, and are left alone.
+        Names of the layers to prune, dense or convolutional; by default all dense ones. Layers that are called more
+        than once, have groups or are padded otherwise than with a number of zeros cannot be pruned, and are left alone.
     convolutions : bool
         Whether by default convolutions are pruned too.
 

@@ -72,7 +72,7 @@ class Quantisation:
         """Yield one variant per number of bits. Uses no data and no seed."""
         from evo_ensyth.synthesis.compression._rounding import quantise
         from evo_ensyth.synthesis.layer_surgery import mark_quantised
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import weight_matrices, weighted_layers
 
         for name, bits in zip(self.names(), self.bits, strict=True):
             progress(name)
@@ -84,4 +84,7 @@ class Quantisation:
                 mark_quantised(layer, step, bits)
                 size = float(before.norm())
                 errors[place] = {"relative_error": float((weight - before).norm()) / size if size else 0.0}
-            yield Variant(name, {"method": "quantisation", "bits": bits, "span": self.span}, model, {"layers": errors})
+            others = [place for place in weight_matrices(model) if place not in errors]
+            left = {"left": dict.fromkeys(others, "only convolutions and dense layers are quantised")} if others else {}
+            origin = {"method": "quantisation", "bits": bits, "span": self.span}
+            yield Variant(name, origin, model, {"layers": errors, **left})

@@ -79,17 +79,23 @@ class QuantisationAware:
             The parent is quantised already.
         """
         from evo_ensyth.synthesis.compression._scratch import made_once
+        from evo_ensyth.synthesis.network import untied_layers, weight_matrices, weighted_layers
 
+        tied = weighted_layers(parent).keys() - untied_layers(parent).keys()
+        others = weight_matrices(parent).keys() - weighted_layers(parent).keys()
+        left = dict.fromkeys(sorted(tied), "its weights are used elsewhere too")
+        left |= dict.fromkeys(sorted(others), "only convolutions and dense layers are quantised")
         for name, bits in zip(self.names(), self.bits, strict=True):
             progress(name)
             learn = partial(self._tuned, parent, bits, inputs, derived_seed(seed, name))
             model = made_once(scratch, name, parent, learn)
-            yield Variant(name, {"method": "quantisation_aware", "bits": bits, "tuning": self.tuning.name}, model, {})
+            origin = {"method": "quantisation_aware", "bits": bits, "tuning": self.tuning.name}
+            yield Variant(name, origin, model, {"left": left} if left else {})
 
     def _tuned(self, parent: Network, bits: int, inputs: CompressionInputs, seed: int) -> Network:
         from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
         from evo_ensyth.synthesis.descent import fine_tune
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import untied_layers
 
-        begin = learning_steps(parent, dict.fromkeys(weighted_layers(parent), bits))
+        begin = learning_steps(parent, dict.fromkeys(untied_layers(parent), bits))
         return settled(fine_tune(begin, inputs.train, self.tuning, seed=seed, device=inputs.device), parent)
