@@ -253,8 +253,8 @@ class _Descent:
         self.optimiser.step()
         if self.has_own_optimiser:  # It may move weights without a gradient.
             with torch.no_grad():
-                for parameter, zeros in self.zeros.items():
-                    parameter.masked_fill_(zeros, 0.0)
+                for pruned, zeros in self.zeros.items():
+                    pruned.masked_fill_(zeros, 0.0)
         return loss.detach()
 
     def _report(self, epoch: int, steps: int, loss: float) -> None:

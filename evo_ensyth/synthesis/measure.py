@@ -18,7 +18,7 @@ from evo_ensyth.io.pool_folder import Answers
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.inspection.operations import Record, record
-from evo_ensyth.synthesis.layer_surgery import quantised_bits
+from evo_ensyth.synthesis.layer_surgery import MARKS, quantised_bits
 from evo_ensyth.synthesis.network import Network, SequentialNetwork, weighted_layers
 from evo_ensyth.synthesis.recipe import Latency
 from evo_ensyth.synthesis.reproducibility import reproducible
@@ -239,7 +239,8 @@ def _priced(module: nn.Module, own: Mapping[str, torch.Tensor], macs: int, spars
 
 def _quantisation(module: nn.Module) -> dict[str, torch.Tensor]:
     """What marks a layer as quantised."""
-    return {name: buffer for name, buffer in module.named_buffers(recurse=False) if name in ("step", "bits")}
+    buffers = dict(module.named_buffers(recurse=False))
+    return {name: buffers[name] for name in MARKS if name in buffers}
 
 
 def _parts(network: Network) -> dict[str, nn.Sequential]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -129,8 +130,9 @@ def layer_inputs(network: nn.Module, inputs: Tree, forms: Mapping[str, LayerForm
     count = n_samples(inputs)
     positions = max(1, MOST_ROWS // count)
 
-    def keep(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-        return lambda layer, given: seen[name].append(unfolded(given[0], forms[name].layer, positions, rngs[name]))
+    def keep(name: str) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
+        # Copied, since something may be written to the inputs later.
+        return lambda layer, given: seen[name].append(unfolded(given[0], layer, positions, rngs[name]).clone())
 
     with ExitStack() as stack, torch.inference_mode():
         for name, form in forms.items():

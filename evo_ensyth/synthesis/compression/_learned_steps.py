@@ -9,13 +9,16 @@ from torch.nn.utils import parametrize
 
 from evo_ensyth.synthesis.compression._rounding import largest_code, quantise, rounded_up
 from evo_ensyth.synthesis.layer_surgery import mark_quantised
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, untied_layers, weighted_layers
 
 
 def learning_steps(network: Network, bits: Mapping[str, int]) -> Network:
-    """Return a copy in which some layers round their weights, to the given bits, with steps that are trained."""
+    """Return a copy in which some layers round their weights, to the given bits, with steps that are trained.
+
+    Layers that share their weights do not: each would round them in its own way.
+    """
     network = copy.deepcopy(network)
-    for name, layer in weighted_layers(network).items():
+    for name, layer in untied_layers(network).items():
         if name in bits:
             parametrize.register_parametrization(layer, "weight", LearnedSteps(layer.weight.detach(), bits[name]))
     return network

@@ -95,7 +95,7 @@ class QuantisationAware:
     def _tuned(self, parent: Network, bits: int, inputs: CompressionInputs, seed: int) -> Network:
         from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
         from evo_ensyth.synthesis.descent import fine_tune
-        from evo_ensyth.synthesis.network import untied_layers
+        from evo_ensyth.synthesis.network import weighted_layers
 
-        begin = learning_steps(parent, dict.fromkeys(untied_layers(parent), bits))
+        begin = learning_steps(parent, dict.fromkeys(weighted_layers(parent), bits))
         return settled(fine_tune(begin, inputs.train, self.tuning, seed=seed, device=inputs.device), parent)
