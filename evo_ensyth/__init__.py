@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from evo_ensyth.selection.constraints import Constraint
     from evo_ensyth.selection.problem import Problem
     from evo_ensyth.selection.run import Progress
+    from evo_ensyth.synthesis.compress import compress
+    from evo_ensyth.synthesis.own_data import OwnData
+    from evo_ensyth.synthesis.own_network import OwnNetwork
     from evo_ensyth.workspace import load_problem
 
 __version__ = "0.1.0"
@@ -55,6 +58,8 @@ _PLACES = {
     "InputError": "errors",
     "InputWarning": "errors",
     "Objective": "objectives",
+    "OwnData": "synthesis.own_data",
+    "OwnNetwork": "synthesis.own_network",
     "Pool": "pool",
     "Problem": "selection.problem",
     "Progress": "selection.run",
@@ -63,6 +68,7 @@ _PLACES = {
     "UnfinishedError": "errors",
     "Votes": "pool",
     "build_pool": "api",
+    "compress": "synthesis.compress",
     "compare": "api",
     "export": "deployment.export",
     "list_runs": "api",
@@ -87,6 +93,8 @@ __all__ = [
     "InputError",
     "InputWarning",
     "Objective",
+    "OwnData",
+    "OwnNetwork",
     "Pool",
     "Problem",
     "Progress",
@@ -96,6 +104,7 @@ __all__ = [
     "Votes",
     "build_pool",
     "compare",
+    "compress",
     "export",
     "list_runs",
     "load",

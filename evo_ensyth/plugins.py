@@ -7,6 +7,7 @@ are found as well. In Python, a class or an instance may be passed instead of a 
 import ast
 import difflib
 import importlib
+import importlib.util
 import math
 import operator
 import pkgutil
@@ -20,6 +21,8 @@ from types import ModuleType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from evo_ensyth.errors import InputError
+
+PROBLEMS = "problems"  # the package in which modules of problems are, whatever folder they come from
 
 # How the limits of a `setting` are compared with its value.
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -97,6 +100,7 @@ def imported(name: str, what: str) -> Any:
         sys.path.append(here)
         importlib.invalidate_caches()
     try:
+        _find_problem(name)
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -106,6 +110,25 @@ def imported(name: str, what: str) -> Any:
             return getattr(importlib.import_module(place), attribute)
     except Exception as error:  # a user's module may raise anything
         raise InputError(f"no {what} called '{name}' can be imported: {type(error).__name__}: {error}.") from error
+
+
+def module_at(path: Path) -> ModuleType:
+    """Import the module of a problem by its path, under the name ``problems.NAME``; it may raise anything."""
+    spec = importlib.util.spec_from_file_location(f"{PROBLEMS}.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where a dataclass looks for the types that its fields name
+    spec.loader.exec_module(module)
+    return module
+
+
+def _find_problem(name: str) -> None:
+    """Import the problem in the current folder to which a dotted name belongs, if that is where it lies."""
+    package, _, rest = name.partition(".")
+    path = Path(f"{rest.partition('.')[0]}.py")
+    if package == PROBLEMS and f"{PROBLEMS}.{path.stem}" not in sys.modules and path.is_file():
+        module_at(path)
 
 
 def only(found: Any, kind: type) -> Any:

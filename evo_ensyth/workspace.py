@@ -1,8 +1,6 @@
 """The working folder: problems by name, their pools and results under ``runs/``, and what a user's words refer to."""
 
-import importlib.util
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -172,8 +170,6 @@ def load_problem(
         how = {"test_share": test_share, "split_seed": split_seed, "missing": missing}
         return Problem(_read(path, **how, columns=columns, test=test, trust=trust))
     module = problem_module(target)
-    if not callable(getattr(module, "problem", None)):
-        raise InputError(f"{target} has no function 'problem'; a problem module needs one.")
     name = problem_name(target)
     try:
         problem = _problem_of(module, target)
@@ -228,9 +224,9 @@ def build_pool(
     UnfinishedError
         Some members could not be made.
     """
-    recipe = _recipe(name)
     from evo_ensyth import synthesis
 
+    recipe, left = _stated(name)
     folder = pool_folder(name)
     synthesis.build_pool(
         recipe,
@@ -239,7 +235,7 @@ def build_pool(
         progress=progress,
         device=device,
         workers=workers,
-        prepare=partial(problem_module, name),  # a recipe may use methods that its own module defines
+        reread=partial(_recipe, name, left),  # a recipe may use functions that its own module defines
         without_failed=without_failed,
         allow_mixed=allow_mixed,
         repair=repair,
@@ -274,10 +270,11 @@ def pool_estimate(
     name: str, progress: Callable[[int, int, str], None], *, device: str = "auto", workers: int | None = None
 ) -> "Estimate":
     """Estimate what the pool of a problem still takes; parameters and errors as in `build_pool`."""
-    folder = _build_folder(name)
-    from evo_ensyth.synthesis import estimate_pool
+    from evo_ensyth.synthesis import BuildFolder, estimate_pool
 
-    return estimate_pool(folder, workers=workers, progress=progress, device=device)
+    recipe, left = _stated(name)
+    folder = BuildFolder(pool_folder(name), recipe, problem_name(name))
+    return replace(estimate_pool(folder, workers=workers, progress=progress, device=device), left=left)
 
 
 def problem_name(target: str) -> str:
@@ -313,27 +310,28 @@ def problem_module(target: str) -> ModuleType:
         check_regular(path)
     else:
         return _importable(target)
-    spec = importlib.util.spec_from_file_location(f"problems.{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where a dataclass looks for the types that its fields name
     try:
         with build_extra():
-            spec.loader.exec_module(module)
+            return plugins.module_at(path)
     except EvoEnsythError:
         raise
     except Exception as error:
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}.") from error
-    return module
 
 
-def _recipe(name: str) -> "Recipe":
+def _recipe(name: str, left: Collection[str] | None = None) -> "Recipe":
+    """Recipe of a problem; the default one without the methods ``left``, by default those that its network refuses."""
+    return _stated(name, left)[0]
+
+
+def _stated(name: str, left: Collection[str] | None = None) -> tuple["Recipe", dict[str, str]]:
+    """Recipe of a problem, and which methods a default one leaves out, with the reasons."""
     module = problem_module(name)
-    if not callable(getattr(module, "recipe", None)):
-        raise InputError(f"{name} has no function 'recipe'; without one its pool cannot be made.")
-    recipe: Recipe = module.recipe()
-    return recipe
+    if callable(getattr(module, "recipe", None)):
+        return module.recipe(), {}
+    from evo_ensyth.synthesis.default_recipe import recipe_of
+
+    return recipe_of(module, name, left)
 
 
 def _problem_path(name: str) -> Path:
@@ -383,6 +381,11 @@ def _read(path: Path, *, trust: bool, **how: Any) -> Pool:
 
 
 def _problem_of(module: ModuleType, target: str) -> Problem:
+    """Problem that a module states; one without a function for it is about its pool, by the default objectives."""
+    if not callable(getattr(module, "problem", None)):
+        if not {"recipe", "network", "data"} & vars(module).keys():
+            raise InputError(f"{target} has no function 'problem'; a problem module needs one.")
+        return stored_problem(target)
     problem = module.problem()
     if not isinstance(problem, Problem):
         raise InputError(f"{target}: 'problem' returned {type(problem).__name__}; expected a Problem.")

@@ -36,7 +36,10 @@ def print_plan(members: Sequence[str], estimate: Mapping[str, Any]) -> None:
         names = ", ".join(estimate["unknown"][:UNKNOWN_SHOWN]) + ", ..." * (len(estimate["unknown"]) > UNKNOWN_SHOWN)
         say(console, f"without what the methods of {len(estimate['unknown'])} take, which give no estimate: {names}")
     kept, peak = (f"{size / 1e6:,.1f} MB" for size in (estimate["kept_bytes"], estimate["peak_bytes"]))
-    say(console, f"{kept} on disk, and {peak} at most while they are made")
+    memory = f"{estimate['memory_bytes'] / 1e6:,.0f} MB of memory"
+    say(console, f"{kept} on disk, and {peak} at most while they are made; {memory}")
+    for method, reason in estimate["left"].items():
+        say(console, f"without {method}: {reason}")
 
 
 def print_status(

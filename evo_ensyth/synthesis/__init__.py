@@ -41,6 +41,7 @@ from evo_ensyth.synthesis.training import FineTuning, OwnFineTuning, Training
 
 if TYPE_CHECKING:
     from evo_ensyth.synthesis.build import build_pool
+    from evo_ensyth.synthesis.compress import compress
     from evo_ensyth.synthesis.devices import default_workers
     from evo_ensyth.synthesis.estimate import estimate_pool
     from evo_ensyth.synthesis.member import load_member, stored_members
@@ -72,6 +73,7 @@ __all__ = [
     "StrategicSynthesis",
     "Training",
     "build_pool",
+    "compress",
     "default_workers",
     "ensyth_regimes",
     "estimate_pool",
@@ -83,6 +85,7 @@ __all__ = [
 NEEDING_TORCH = {
     "SharedTrunkEnsemble": "shared_trunk",
     "build_pool": "build",
+    "compress": "compress",
     "default_workers": "devices",
     "estimate_pool": "estimate",
     "load_member": "member",

@@ -33,7 +33,7 @@ def build_pool(
     progress: Progress | None = None,
     device: str = "auto",
     workers: int | None = 0,
-    prepare: Callable[[], object] | None = None,
+    reread: Callable[[], Recipe] | None = None,
     without_failed: bool = False,
     allow_mixed: bool = False,
     repair: bool = False,
@@ -55,8 +55,9 @@ def build_pool(
     workers : int, optional
         Number of processes that make members; 0 to do everything in this one. The pool does not depend on it. None
         stands for as many as keep the processors or the cards busy.
-    prepare : callable, optional
-        Called without arguments in every worker before it receives the recipe. It must be importable.
+    reread : callable, optional
+        Called without arguments in every worker, which follows the recipe that it returns; by default this one is
+        sent to it. It must be importable.
     without_failed : bool
         Finish the pool without members that cannot be made, instead of leaving it unfinished.
     allow_mixed : bool
@@ -91,7 +92,7 @@ def build_pool(
         with target.claimed(None if is_done else devices[0].type):
             if builder is not None:
                 target.work.mkdir(exist_ok=True)
-                _make_members(builder, progress or silent, workers, devices, prepare)
+                _make_members(builder, progress or silent, workers, devices, reread)
                 target.check_complete(without_failed=without_failed)
                 target.close(n_classes=builder.n_classes, about=_about(builder))
 
@@ -101,14 +102,14 @@ def _make_members(
     progress: Progress,
     workers: int,
     devices: Sequence[torch.device],
-    prepare: Callable[[], object] | None,
+    reread: Callable[[], Recipe] | None,
 ) -> None:
     """Make all members and controls that can be made, and write down why others cannot."""
     folder, planned = builder.folder, builder.recipe.planned()
     n_made = sum(folder.is_made(member) for member in planned)
     schedule = Schedule(steps_left(folder), n_made, len(planned), progress)
     if workers:
-        work_in_processes(schedule, folder, workers, devices, prepare)
+        work_in_processes(schedule, folder, workers, devices, reread)
     else:
         work_here(schedule, builder)
     folder.write_failures(schedule.failures)

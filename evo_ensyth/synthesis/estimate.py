@@ -7,9 +7,11 @@ patience stops.
 """
 
 import heapq
+import resource
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from evo_ensyth.synthesis.parents import of_recipe
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.steps import Step, steps_left
-from evo_ensyth.synthesis.training import FineTuning, Training
+from evo_ensyth.synthesis.training import FineTuning, OwnFineTuning, Training
 
 # Factors of the measured time: caches, other programs on the machine, work that is not counted.
 LEAST, MOST = 0.8, 1.5
@@ -51,12 +53,16 @@ class Estimate:
     seconds : (float, float)
         For the members that are not made yet, at least and at most, without those in ``unknown``.
     unknown : tuple of str
-        Members and controls whose methods do not estimate their work.
+        Members and controls whose methods do not estimate their work, or that a loop of the user's tunes.
     workers : int
     n_made, n_planned : int
         Numbers of members and controls.
     kept_bytes, peak_bytes : int
         Size of the whole pool: when it is finished, and at most while it is built.
+    memory_bytes : int
+        Main memory of all processes: what this one took to time steps, and what ranking all weights adds.
+    left : mapping of str to str
+        Methods that a default recipe leaves out, each with the reason.
     """
 
     seconds: tuple[float, float]
@@ -66,6 +72,8 @@ class Estimate:
     n_planned: int
     kept_bytes: int
     peak_bytes: int
+    memory_bytes: int = 0
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 Seconds = tuple[float, float]
@@ -118,13 +126,16 @@ def estimate_pool(folder: BuildFolder, *, workers: int | None, progress: Progres
         unknown=tuple(
             step.member.title
             for step in steps
-            if step.kind == "make" and step.member is not None and folder.label(step.member) in unknown
+            if step.kind == "make"
+            and step.member is not None
+            and not unknown.isdisjoint((step.name, folder.label(step.member)))
         ),
         workers=workers,
         n_made=n_made,
         n_planned=len(members),
         kept_bytes=kept,
         peak_bytes=peak,
+        memory_bytes=max(1, workers) * _memory(builder),
     )
 
 
@@ -141,7 +152,7 @@ class _Clock:
         self.multiplication = cache(self._multiplication)
 
     def of_step(self, step: Step) -> Seconds | None:
-        """Seconds that a step takes, at least and at most; None if its method does not estimate it. Ask in order."""
+        """Seconds that a step takes, at least and at most; None if nobody knows. Ask in order."""
         if step.kind == "train":
             if self.builder.is_trained(step.parent):
                 return 0.0, 0.0
@@ -153,6 +164,8 @@ class _Clock:
         parent = step.member.parent
         if step.kind == "make":
             tuning = step.member.fine_tuning
+            if isinstance(tuning, OwnFineTuning):
+                return None
             tuned = (0.0, 0.0) if tuning is None else self._descents(parent, Descents(tuning, 1))
             if tuning is not None and not tuning.convolutions:  # Its trunk may be its own, or have features already.
                 tuned = _plus(tuned, (0.0, len(self.builder.splits["train"]) * self.predict(parent)))
@@ -163,7 +176,7 @@ class _Clock:
         if left and scratch not in self.scratches:  # Otherwise an earlier step leaves the expensive part there.
             self.scratches.add(scratch)
             work = work_of(step.member.compressor, self.builder.untrained(parent), self.recipe.n_calibration)
-            if work is None:
+            if work is None or any(isinstance(part.settings, OwnFineTuning) for part in work.descents):
                 return None
             share = len(left) / len(step.member.compressor.names())
             for part in work.descents:
@@ -252,6 +265,12 @@ def _makespan(steps: Sequence[tuple[Step, float]], n_workers: int) -> float:
 
 def _plus(one: Seconds, other: Seconds, share: float = 1.0) -> Seconds:
     return one[0] + share * other[0], one[1] + share * other[1]
+
+
+def _memory(builder: Builder) -> int:
+    """Bytes that a process takes: what this one has taken so far, and three times the weights for ranking them all."""
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return taken + 3 * max(len(as_safetensors(builder.untrained(name))) for name in builder.recipe.parent_names())
 
 
 def _bytes(builder: Builder, steps: Sequence[Step]) -> tuple[int, int]:

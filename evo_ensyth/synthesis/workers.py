@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -21,6 +22,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.progress import Progress
+from evo_ensyth.synthesis.recipe import Planned, Recipe
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.steps import Step
 
@@ -123,7 +125,7 @@ def work_in_processes(
     folder: BuildFolder,
     n_workers: int,
     devices: Sequence[torch.device],
-    prepare: Callable[[], object] | None = None,
+    reread: Callable[[], Recipe] | None = None,
 ) -> None:
     """Do all steps in several processes.
 
@@ -135,8 +137,9 @@ def work_in_processes(
         At most; no more are started than there are steps to do at the same time.
     devices : sequence of torch.device
         Among which the workers are divided.
-    prepare : callable, optional
-        Called without arguments in every worker before it receives the recipe: imports the module that defines it.
+    reread : callable, optional
+        Called without arguments in every worker, which follows the recipe that it returns, in place of sending this
+        one: its functions may not be such as can be sent. It must be importable.
 
     Raises
     ------
@@ -155,7 +158,7 @@ def work_in_processes(
                     break
                 if not idle:
                     used = [worker.device for worker in workers]
-                    idle = [_Worker(folder, min(devices, key=used.count), prepare)]
+                    idle = [_Worker(folder, min(devices, key=used.count), reread)]
                     workers += idle
                 idle[0].begin(step)
             if all(worker.step is None for worker in workers):
@@ -204,13 +207,13 @@ class _Starts:
 class _Worker:
     """A worker process, seen from the process that started it."""
 
-    def __init__(self, folder: BuildFolder, device: torch.device, prepare: Callable[[], object] | None) -> None:
+    def __init__(self, folder: BuildFolder, device: torch.device, reread: Callable[[], Recipe] | None) -> None:
         self.device = device
         self.step: Step | None = None
         self.has_started = False
         context = get_context("spawn")
         self.connection, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end, prepare), daemon=True)
+        self.process = context.Process(target=_serve, args=(other_end, reread), daemon=True)
         # Ctrl-C reaches all processes of a terminal; only this one shall react, and end the workers silently. The
         # tracker is started first, since starting it would make multiprocessing lift the block.
         resource_tracker.ensure_running()
@@ -220,12 +223,13 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other_end.close()
-        self._send((folder, device))
+        self._send((folder.path, folder.problem, folder.recipe if reread is None else None, device))
 
     def begin(self, step: Step) -> None:
         """Hand over a step."""
         self.step = step
-        self._send(step)
+        title = None if step.member is None else step.member.title
+        self._send((replace(step, member=None), title))  # A member may hold functions that cannot be sent.
 
     def receive(self, schedule: Schedule) -> bool:
         """Process one message of the worker; False if it has died."""
@@ -279,17 +283,19 @@ def _in_words(status: int | None) -> str:
     return f"its worker ended with status {status}"
 
 
-def _serve(connection: Connection, prepare: Callable[[], object] | None) -> None:
+def _serve(connection: Connection, reread: Callable[[], Recipe] | None) -> None:
     """Work in a worker process: do the steps that arrive, and report on them, until the connection closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if prepare is not None:
-        prepare()
-    folder, device = connection.recv()
-    with reproducible(folder.recipe.threads, device), suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        builder = Builder(folder, device)
+    mine = None if reread is None else reread()
+    path, problem, given, device = connection.recv()
+    recipe = given if mine is None else mine
+    planned: dict[str | None, Planned | None] = {member.title: member for member in recipe.planned()}
+    with reproducible(recipe.threads, device), suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        builder = Builder(BuildFolder(path, recipe, problem), device)
         connection.send(("started",))
         while True:
-            connection.send(_outcome(builder, connection.recv(), connection))
+            step, title = connection.recv()
+            connection.send(_outcome(builder, replace(step, member=planned.get(title)), connection))
 
 
 def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ def test_a_dry_run_lists_the_members_and_what_they_take_and_makes_nothing(call, 
     assert said.status == 0
     assert lines[64] == "64 members"
     assert re.fullmatch(r"about .* to .* with 3 processes and nothing else at work", lines[65])
-    assert re.fullmatch(r".* MB on disk, and .* MB at most while they are made", lines[66])
+    assert re.fullmatch(r".* MB on disk, and .* MB at most while they are made; [\d,]+ MB of memory", lines[66])
     plan = call(*build, "--json").json
     estimate = plan.pop("estimate")
     assert plan == {"problem": "digits_mixed", "n_members": 64, "members": lines[:64]}

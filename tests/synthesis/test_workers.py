@@ -124,11 +124,12 @@ class EndsAtFirst:
             except FileExistsError:
                 continue
             os.kill(os.getpid(), self.number)
+        return RECIPE
 
 
 def test_workers_that_are_killed_before_they_have_started_cost_nothing(whole, tmp_path, many_workers):
     killed = EndsAtFirst(tmp_path, 7)
-    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, prepare=killed)
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=2, reread=killed)
     assert contents(tmp_path / "pool") == contents(whole)
     assert len(list(tmp_path.glob("ended-*"))) == 7
 
@@ -140,7 +141,7 @@ def test_workers_that_are_killed_before_they_have_started_cost_nothing(whole, tm
 def test_workers_that_never_start_end_the_build(tmp_path, monkeypatch, many_workers, number, at_most, message):
     monkeypatch.setattr(workers, "KILLED_STARTS", at_most)
     with pytest.raises(EvoEnsythError, match=message):
-        build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=1, prepare=EndsAtFirst(tmp_path, 99, number))
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=1, reread=EndsAtFirst(tmp_path, 99, number))
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,20 @@ def find(method: Compressor | str) -> Compressor:
     return found
 
 
+def check_takes(compressor: Compressor, parent: Network, n_calibration: int) -> None:
+    """Check that a method can do something with a parent, trained or not, as far as it says so beforehand.
+
+    Raises
+    ------
+    InputError
+        It cannot.
+    """
+    check: Callable[[Network], object] | None = getattr(compressor, "left", None)
+    if check is not None:
+        check(parent)
+    work_of(compressor, parent, n_calibration)
+
+
 def work_of(compressor: Compressor, parent: Network, n_calibration: int) -> Work | None:
     """Work of a method on a parent of this shape, trained or not; None for a method that does not estimate it."""
     work: Callable[[Network, int], Work | None] | None = getattr(compressor, "work", None)

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from evo_ensyth.files import write_whole
-from evo_ensyth.synthesis.layer_surgery import as_safetensors, with_state
+from evo_ensyth.synthesis.layer_surgery import as_safetensors, read_network
 from evo_ensyth.synthesis.network import Network
 
 
@@ -29,4 +27,4 @@ def made_once(scratch: Path | None, name: str, like: Network, make: Callable[[],
     path = scratch / f"{name}.safetensors"
     if not path.exists():
         write_whole(path, as_safetensors(make()))
-    return with_state(like, load_file(path))
+    return read_network(like, path.read_bytes())
