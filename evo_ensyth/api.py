@@ -352,8 +352,8 @@ def write_submission(ensemble: Ensemble, folder: str | Path, path: str | Path, *
 
 
 def stored_members(
-    pool: str | Path, names: Sequence[str] | None = None
-) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    pool: str | Path, names: Sequence[str] | None = None, *, network: Any = None, prepare: Any = None
+) -> dict[str, Callable[[Any], np.ndarray]]:
     """Return members of a pool folder as functions, for `Ensemble.with_members`.
 
     Parameters
@@ -361,12 +361,14 @@ def stored_members(
     pool : str or Path
     names : sequence of str, optional
         By default all members.
+    network, prepare
+        For pools of your own network; see `synthesis.load_member`.
 
     Returns
     -------
     mapping of name to function
-        From stored images, uint8 (n_samples, channels, height, width), to probabilities, float32
-        (n_samples, n_classes).
+        From stored samples to probabilities, float32 (n_samples, n_classes). Samples are images, uint8
+        (n_samples, channels, height, width), or what `OwnData` had: arrays, or a ``Dataset``.
 
     Raises
     ------
@@ -382,4 +384,4 @@ def stored_members(
     """
     from evo_ensyth import synthesis
 
-    return synthesis.stored_members(pool, names)
+    return synthesis.stored_members(pool, names, network=network, prepare=prepare)

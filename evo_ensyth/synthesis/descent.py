@@ -26,8 +26,8 @@ from evo_ensyth.synthesis.cuda_graph import CapturedStep
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
-from evo_ensyth.synthesis.layer_surgery import is_quantised
-from evo_ensyth.synthesis.network import Network, weight_matrices, weighted_layers
+from evo_ensyth.synthesis.layer_surgery import is_quantised, zeros_of
+from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.own_loop import tuned_by
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.reproducibility import derived_seed, drawing
@@ -125,7 +125,7 @@ def fine_tune(
         settings,
         seed,
         device,
-        zeros=_zeros(network),
+        zeros=zeros_of(network),
         still=tuple(norms.values()),
         loss=loss,
         graph=graph,
@@ -137,16 +137,6 @@ def fine_tune(
     for parameter in thawed:
         parameter.requires_grad_(True)
     return network.eval().to(CPU)
-
-
-def _zeros(network: Network) -> dict[torch.Tensor, torch.Tensor]:
-    """Masks of what was pruned: the zeros, biases included, of every layer with a zero weight, and of other weights."""
-    layers, matrices = weighted_layers(network), weight_matrices(network)
-    pruned: list[torch.Tensor] = [
-        parameter for layer in layers.values() if (layer.weight == 0).any() for parameter in layer.parameters()
-    ]
-    pruned += [weight for name, weight in matrices.items() if name not in layers and (weight == 0).any()]
-    return {parameter: parameter.detach() == 0 for parameter in pruned}
 
 
 @dataclass

@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.network import Layer, Network, weighted_layers
+from evo_ensyth.synthesis.network import Layer, Network, weight_matrices, weighted_layers
 from evo_ensyth.synthesis.wrapped_module import WrappedModule
 
 HEADER = "network"
@@ -92,6 +92,16 @@ def with_state(
             mark_quantised(layer, state[f"{name}.step"], int(state[f"{name}.bits"]))
     network.load_state_dict(state)
     return network
+
+
+def zeros_of(network: Network) -> dict[torch.Tensor, torch.Tensor]:
+    """Masks of what was pruned: the zeros, biases included, of every layer with a zero weight, and of other weights."""
+    layers, matrices = weighted_layers(network), weight_matrices(network)
+    pruned: list[torch.Tensor] = [
+        parameter for layer in layers.values() if (layer.weight == 0).any() for parameter in layer.parameters()
+    ]
+    pruned += [weight for name, weight in matrices.items() if name not in layers and (weight == 0).any()]
+    return {parameter: parameter.detach() == 0 for parameter in pruned}
 
 
 def mark_quantised(layer: nn.Module, step: torch.Tensor, bits: int) -> None:

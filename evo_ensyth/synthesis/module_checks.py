@@ -9,7 +9,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.nn.utils import parametrize
 
 from evo_ensyth.errors import InputError
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, weight_matrices
 from evo_ensyth.synthesis.trees import Tree, mapped, n_samples, shapes, taken
 
 CLOSE = 1e-3  # of the largest logit: by so much a sample's answer may depend on which others are in the batch
@@ -47,9 +47,9 @@ def check_module(module: Any) -> None:
         if not isinstance(value, torch.Tensor):
             raise InputError(f"the network keeps a {type(value).__name__} as '{key}'; its state must be tensors.")
     check_weights(module)
-    if not weighted_layers(module):
+    if not weight_matrices(module):
         raise InputError(
-            f"the network {type(module).__name__} has no Linear layer and no convolution; there is nothing to compress."
+            f"the network {type(module).__name__} has no Linear, convolution, attention or recurrent layer to compress."
         )
 
 

@@ -152,9 +152,9 @@ class OwnSplit(Split):
 
 
 def unlabelled(samples: Any) -> OwnSplit:
-    """Return samples without labels as a split: an array, a tensor, a tuple or mapping of them, or a torch ``Dataset``.
+    """Return samples as a split without labels: an array, a tensor, a tuple or mapping of them, or a torch ``Dataset``.
 
-    Errors are those of `OwnData`.
+    Labels of a ``Dataset`` are left out. Errors are those of `OwnData`.
     """
     from torch.utils.data import Dataset, default_collate
 
@@ -162,7 +162,7 @@ def unlabelled(samples: Any) -> OwnSplit:
 
     if isinstance(samples, Dataset):
         positions = np.arange(len(samples))  # type: ignore[arg-type]
-        return OwnSplit(samples, np.zeros(len(positions), np.uint8), positions, default_collate, {})
+        return OwnSplit(samples, np.zeros(len(positions), np.uint8), positions, _WithoutLabels(default_collate), {})
     tensors = _tensors(samples, "samples")
     positions = np.arange(n_samples(tensors))
     return OwnSplit(tensors, np.zeros(len(positions), np.uint8), positions, None, {})

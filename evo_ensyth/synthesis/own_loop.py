@@ -1,7 +1,7 @@
 """Fine-tuning by a loop of the user's: zeros of the compressed module are kept whatever the loop does."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 from evo_ensyth.errors import EvoEnsythError
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
-from evo_ensyth.synthesis.layer_surgery import aliases
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.layer_surgery import aliases, zeros_of
+from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.own_data import OwnSplit
 from evo_ensyth.synthesis.reproducibility import drawing
 from evo_ensyth.synthesis.trees import mapped
@@ -74,7 +74,9 @@ def tuned_by(
         The loop fails, returns weights that are not finite, or takes off what keeps the zeros.
     """
     begun = copy.deepcopy(network).to(device)
-    masked = _with_masks(begun)
+    names = {id(parameter): name for name, parameter in begun.named_parameters()}
+    zeros = {names[id(parameter)]: mask for parameter, mask in zeros_of(begun).items()}
+    masked = _with_masks(begun, zeros)
     module = begun.wrapped if isinstance(begun, WrappedModule) else begun
     own = data.own() if isinstance(data, OwnSplit) else None
     try:
@@ -88,36 +90,36 @@ def tuned_by(
     if isinstance(answer, nn.Module) and answer is not module:
         begun.load_state_dict(answer.state_dict())
     begun = begun.to(CPU).eval()
-    layers = weighted_layers(begun)
-    for name, key in masked:
-        parametrizations = getattr(layers[name], "parametrizations", {})
-        if key not in parametrizations or not isinstance(parametrizations[key][-1], KeepZeros):
-            raise EvoEnsythError(
-                f"fine_tune() took off what keeps the zeros of '{name}': its {key} must stay parametrised."
-            )
-        parametrize.remove_parametrizations(layers[name], key, leave_parametrized=True)
+    _take_off(begun, masked)
     state = begun.state_dict()
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise EvoEnsythError(f"fine_tune() returned '{name}' with values that are not finite.")
+        if name in zeros:  # Weights that others share, and those of recurrent layers, have no mask while they train.
+            tensor.masked_fill_(zeros[name].to(CPU), 0.0)
     tuned = copy.deepcopy(network)  # Its state is in the order of the module; that of the other may be not.
     tuned.load_state_dict(state)
     return tuned.eval()
 
 
-def _with_masks(network: nn.Module) -> list[tuple[str, str]]:
-    """Keep the zeros of every layer with a zero weight, biases included; return names of layers and parameters."""
-    masked = []
-    tied = set(aliases(network).values()) | set(aliases(network))
-    for name, layer in weighted_layers(network).items():
-        if parametrize.is_parametrized(layer) or not (layer.weight == 0).any():
-            continue
-        if f"{name}.weight" in tied:
-            raise EvoEnsythError(
-                f"'{name}' shares its weights with another layer; a fine_tune() of your own would part them."
-            )
-        for key, parameter in list(layer.named_parameters(recurse=False)):
-            if (parameter == 0).any():
-                parametrize.register_parametrization(layer, key, KeepZeros(parameter.detach() != 0))
-                masked.append((name, key))
+def _with_masks(network: nn.Module, zeros: Mapping[str, torch.Tensor]) -> list[tuple[str, str]]:
+    """Keep zeros, as far as that is possible; return names of modules and of their parameters."""
+    tied, masked = {*aliases(network), *aliases(network).values()}, []
+    for name, mask in zeros.items():
+        where, _, key = name.rpartition(".")
+        module = network.get_submodule(where)
+        if mask.any() and name not in tied and not isinstance(module, nn.RNNBase | parametrize.ParametrizationList):
+            parametrize.register_parametrization(module, key, KeepZeros(~mask))
+            masked.append((where, key))
     return masked
+
+
+def _take_off(network: nn.Module, masked: Sequence[tuple[str, str]]) -> None:
+    for where, key in masked:
+        module = network.get_submodule(where)
+        parametrizations = getattr(module, "parametrizations", {})
+        if key not in parametrizations or not isinstance(parametrizations[key][-1], KeepZeros):
+            raise EvoEnsythError(
+                f"fine_tune() took off what keeps the zeros of '{where}': its {key} must stay parametrised."
+            )
+        parametrize.remove_parametrizations(module, key, leave_parametrized=True)
