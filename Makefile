@@ -11,7 +11,7 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick coverage check tree docs demo figures vega install clean
+.PHONY: search test quick harden coverage check tree docs demo figures vega install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
@@ -21,6 +21,9 @@ test: .venv/installed-dev check  ## everything that .ci/run runs
 
 quick: .venv/installed-dev  ## the tests of a minute: arrays, files, objectives, results, rooms
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(QUICK)
+
+harden: .venv/installed-dev  ## kill, damage, fill up: all that was not tried yet, or PART=kills; hours, see docs/reliability.md
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hardening $(PART) $(if $(SECONDS),--seconds $(SECONDS))
 
 coverage: .venv/installed-dev  ## which lines of the kernels a small pool reaches, with the compiler off
 	@PYTHONPATH=.:tests NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run tests/engine/kernels/test_compiler_off.py > /dev/null

@@ -1,5 +1,6 @@
 """Write files whole or not at all, and identify their content by fingerprints."""
 
+import glob
 import hashlib
 import json
 import os
@@ -21,7 +22,10 @@ UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # how tempfile calls what 
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` atomically: even after a crash, the file is the old one or the new one."""
+    """Write ``content`` to ``path`` atomically: even after a crash, the file is the old one or the new one.
+
+    What killed processes left unfinished of this file is removed.
+    """
     handle, temporary = _temporary_file(path)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -34,6 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+    sweep(path.parent, path.name)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -136,12 +141,15 @@ def folder_written_whole(folder: Path, *, taken: bool = False) -> Iterator[Path]
             raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
-def sweep(folder: Path) -> None:
-    """Remove the unfinished files and folders that killed processes left in a folder; those in use are locked."""
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove the unfinished files and folders, of one name or all, that killed processes left in a folder.
+
+    Those in use are locked.
+    """
     if WINDOWS:
         return
     with suppress(OSError):  # it cannot be listed
-        for path in sorted(folder.iterdir()):
+        for path in sorted(folder.glob(".*.part" if name is None else f".{glob.escape(name)}.*.part")):
             if UNFINISHED.fullmatch(path.name) and stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFREG, stat.S_IFDIR):
                 _remove_unless_in_use(path)
 

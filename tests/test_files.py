@@ -353,6 +353,16 @@ def test_what_a_killed_process_left_is_swept_and_what_is_in_use_is_not(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "next"])
 
 
+def test_a_file_that_is_written_again_sweeps_what_was_left_of_it(tmp_path):
+    path = tmp_path / "[a].json"
+    left = ".[a].json.abcdefgh.part"
+    others = [".a.json.abcdefgh.part", ".[a].json.part"]
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    write_whole(path, b"1")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([path.name, *others])
+
+
 # --- Windows -------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import sha256
+from evo_ensyth.files import sealed, sha256, unsealed
 from evo_ensyth.pool.classes import Classes
 from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.run import Run
@@ -104,7 +104,7 @@ def digest_of(inputs: np.ndarray) -> str:
 def metadata(card: Mapping[str, Any]) -> dict[str, str]:
     """Return the card as the metadata of a file, with the classes beside it for those who need only these."""
     compact = {"ensure_ascii": False, "allow_nan": False}
-    return {KEY: json.dumps(card, **compact), "classes": json.dumps(card["classes"], **compact)}  # type: ignore[arg-type]
+    return {KEY: json.dumps(sealed(card), **compact), "classes": json.dumps(card["classes"], **compact)}  # type: ignore[arg-type]
 
 
 def read_card(found: Mapping[str, str], file: str) -> dict[str, Any]:
@@ -113,16 +113,16 @@ def read_card(found: Mapping[str, str], file: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        There is none, or one of another version.
+        There is none, or one of another version, or it was changed.
     """
     try:
         card = json.loads(found[KEY])
         version = card["format"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{file} has no card of evo_ensyth; expected a file that 'export' wrote.") from error
     if version != FORMAT:
         raise InputError(f"{file}: the card has format {version}; this version reads {FORMAT}.")
-    return dict(card)
+    return unsealed(f"{file}: the card", card)
 
 
 def expected_of(card: Mapping[str, Any], file: str) -> np.ndarray:

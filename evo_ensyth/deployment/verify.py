@@ -10,7 +10,7 @@ import numpy as np
 
 from evo_ensyth.deployment.card import digest_of, expected_of, read_card
 from evo_ensyth.deployment.timing import Timing, timings
-from evo_ensyth.errors import InputError, onnx_extra
+from evo_ensyth.errors import InputError, one_line, onnx_extra
 from evo_ensyth.files import check_regular
 
 CPU = "CPUExecutionProvider"
@@ -103,17 +103,37 @@ def verify(file: str | Path, inputs: Any = None, *, provider: str = CPU) -> Veri
 def verified(content: bytes, file: str, inputs: np.ndarray | None = None, *, provider: str = CPU) -> Verification:
     """Verify the content of a file; parameters and errors as for `verify`."""
     session = session_of(content, file, provider)
-    card = read_card(session.get_modelmeta().custom_metadata_map, file)
+    try:
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: the metadata are no text in UTF-8: {error}; the file was changed.") from error
+    card = read_card(metadata, file)
     inputs = _checked(card, inputs, file)
     expected = expected_of(card, file)
-    starts = range(0, len(inputs), BATCH)
-    labels = [session.run(["label"], {"input": inputs[start : start + BATCH]})[0] for start in starts]
-    differing = tuple(np.flatnonzero(np.concatenate(labels) != expected).tolist())
+    differing = tuple(np.flatnonzero(_labels(session, inputs, file) != expected).tolist())
     batches = {size: inputs[:size] for size in (1, BATCH)}
     calls = {str(size): lambda batch=batch: session.run(None, {"input": batch}) for size, batch in batches.items()}
     times = timings(calls, clock=time.thread_time if provider == CPU else time.perf_counter)
     latency = {size: times[str(size)] for size in batches}
     return Verification(file, runtime(), provider, len(content), len(inputs), differing, latency, card)
+
+
+def _labels(session: Any, inputs: np.ndarray, file: str) -> np.ndarray:
+    """Labels of all samples, (n_samples,).
+
+    Raises
+    ------
+    InputError
+        The file does not compute any.
+    """
+    batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+    try:
+        labels = np.concatenate([session.run(["label"], {"input": batch})[0] for batch in batches])
+    except Exception as error:  # as in `session_of`
+        raise InputError(f"{file} cannot be run by {runtime()}: {one_line(str(error))[:200]}") from error
+    if labels.shape != inputs.shape[:1]:
+        raise InputError(f"{file} gives labels of shape {labels.shape} for {len(inputs)} samples.")
+    return labels
 
 
 def session_of(content: bytes, file: str, provider: str = CPU) -> Any:
@@ -134,9 +154,9 @@ def session_of(content: bytes, file: str, provider: str = CPU) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=[provider])
+        return onnxruntime.InferenceSession(content, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # onnxruntime raises its own types, which differ between versions
-        raise InputError(f"{file} cannot be loaded by {runtime()}: {error}") from error
+        raise InputError(f"{file} cannot be loaded by {runtime()}: {one_line(str(error))[:200]}") from error
 
 
 def read_inputs(inputs: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ import evo_ensyth as ee
 from evo_ensyth.deployment.card import KEY
 from evo_ensyth.deployment.verify import session_of
 from evo_ensyth.errors import InputError
+from evo_ensyth.files import sealed
 from evo_ensyth.io.pool_folder import read_pool
 from evo_ensyth.synthesis import datasets
 from evo_ensyth.voting import Plurality
@@ -82,7 +83,7 @@ def test_the_card_says_what_is_in_the_file(stored, tmp_path):
     model, run = onnx.load(tmp_path / "model.onnx"), ee.read_run(stored.run)
     told = {entry.key: entry.value for entry in model.metadata_props}
     card, ensemble = json.loads(told[KEY]), run.pick(size=2)
-    assert card == found.card
+    assert card == sealed(found.card)
     assert json.loads(told["classes"]) == card["classes"] == list("0123456789")
     assert [member["name"] for member in card["members"]] == list(ensemble.members)
     assert card["members"][0]["sha256"] != card["members"][1]["sha256"]

@@ -13,7 +13,7 @@ from evo_ensyth.deployment.card import KEY
 from evo_ensyth.deployment.model_folder import readme
 from evo_ensyth.deployment.timing import timings
 from evo_ensyth.errors import InputError
-from evo_ensyth.files import sha256
+from evo_ensyth.files import sealed, sha256, unsealed
 from evo_ensyth.synthesis import datasets
 
 
@@ -23,13 +23,13 @@ def file(stored, tmp_path) -> Path:
     return tmp_path / "model.onnx"
 
 
-def changed(file, **changes) -> Path:
-    """The file with another card."""
+def changed(file, *, seal=sealed, **changes) -> Path:
+    """The file with another card, sealed again as somebody who means harm would."""
     model = onnx.load(file)
     told = {entry.key: entry.value for entry in model.metadata_props}
-    card = json.loads(told[KEY])
+    card = unsealed("card", json.loads(told[KEY]))
     card["verified_on"] |= changes
-    onnx.helper.set_model_props(model, told | {KEY: json.dumps(card)})
+    onnx.helper.set_model_props(model, told | {KEY: json.dumps(seal(card))})
     onnx.save(model, file)
     return file
 
@@ -128,6 +128,29 @@ def test_samples_are_taken_from_a_file_or_an_array(file, tmp_path):
 def test_a_card_that_was_changed_is_refused(changes, message, file):
     with pytest.raises(InputError, match=message):
         ee.verify(changed(file, **changes))
+
+
+def test_a_card_without_its_seal_is_refused(file):
+    with pytest.raises(InputError, match=r"the card: field 'sha256' does not fit the rest"):
+        ee.verify(changed(file, seal=dict, split="search"))
+
+
+def test_metadata_that_are_no_text_are_refused(file):
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"problem"', b'"prob\xffem"'))
+    with pytest.raises(InputError, match="the metadata are no text in UTF-8"):
+        ee.verify(file)
+
+
+def test_a_file_that_computes_no_labels_is_refused(file):
+    model = onnx.load(file)
+    for output in model.graph.output:
+        output.name = output.name.replace("label", "lable")
+    for node in model.graph.node:
+        node.output[:] = ["lable" if name == "label" else name for name in node.output]
+    onnx.save(model, file)
+    with pytest.raises(InputError, match=r"cannot be run by onnxruntime .*label"):
+        ee.verify(file)
 
 
 def test_other_files_are_refused(file, tmp_path):

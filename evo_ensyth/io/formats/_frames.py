@@ -1,6 +1,7 @@
 """Files of columns, which polars or pyarrow reads one at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,29 @@ def columnwise(path: Path, openers: Mapping[str, Opener]) -> Table:
         raise InputError(
             f"{path}: files with the suffix '{path.suffix}' need {those}; run: pip install {next(iter(openers))}"
         )
-    try:
+    with _readable(path):
         names, read = openers[library](path)
-    except Exception as error:  # these libraries raise nearly anything for damaged files
-        raise _unreadable(path, error) from error
+
+    lengths: dict[str, int] = {}  # damaged files have columns of several
 
     def column(name: str) -> np.ndarray:
-        try:
+        with _readable(path):
             frame = read(name)
-        except Exception as error:
-            raise _unreadable(path, error) from error
-        return frame_table(frame, str(path)).read(name)
+        values = frame_table(frame, str(path)).read(name)
+        if len(values) != lengths.setdefault("rows", len(values)):
+            raise InputError(f"{path}: column '{name}' has {len(values)} rows; others have {lengths['rows']}.")
+        return values
 
     return Table(str(path), tuple(names), column)
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be read as {path.suffix[1:]}: {one_line(str(error))[:200]}.")
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what these libraries raise for damaged files, which is nearly anything, into an `InputError`."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic of a library in Rust, such as polars, is no `Exception`.
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {one_line(str(error))[:200]}.") from error

@@ -1,0 +1,161 @@
+"""kill -9 at random moments, up to three times in a row: what is resumed gives the bytes of an undisturbed command."""
+
+import multiprocessing
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from evo_ensyth.io.run_folder import read_run
+from hardening.commands import BUILD, begin, contents, context, copied, finish, leftovers, said
+from hardening.counts import Harness, scratch
+
+MOST_KILLS = 3
+TRIES = {"exact": 200, "build": 50, "search": 50, "repair": 50}
+TRIES |= {"convert": 50, "compare": 50, "export": 50, "measure": 50}
+SHORT = ("exact",)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to kill.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+    made : str
+        The file or folder that it makes, below its folder.
+    pool : bool
+        Whether a finished pool is there before.
+    damage : bool
+        Whether some files of the pool are damaged before.
+    same : bool
+        Whether it makes the same bytes each time; otherwise, what it measures is no function of its input.
+    """
+
+    arguments: tuple[str, ...]
+    made: str
+    pool: bool = True
+    damage: bool = False
+    same: bool = True
+
+    def prepare(self, folder: Path) -> None:
+        """Put what the command needs into an empty folder."""
+        copied(folder, pool=self.pool)
+        if self.damage:
+            pool = folder / "runs" / "tiny" / "pool"
+            for path in (*sorted(pool.glob("members/*/search.labels.npy"))[::2], pool / "parent.safetensors"):
+                path.write_bytes(path.read_bytes()[:-3])
+
+    def result(self, folder: Path) -> object:
+        """What the command made, as far as it is the same each time; None if it is not there."""
+        made = folder / self.made
+        if not made.exists():
+            return None
+        if made.is_file():
+            return made.read_bytes()
+        found = contents(made)
+        if "run.json" in found:  # with the time that the search took
+            read_run(made)
+            return (made / "front.csv").read_bytes()
+        return found if self.same else sorted(found)
+
+
+PLAIN = ("--folds", "0", "--quiet")
+COMMANDS = {
+    "exact": Command(("search", "votes.npz", "--selector", "exact", "--out", "made", *PLAIN), "made", pool=False),
+    "search": Command(("search", "votes.npz", "--budget", "3000", "--out", "made", *PLAIN), "made", pool=False),
+    "build": Command(BUILD, "runs/tiny/pool", pool=False),
+    "repair": Command((*BUILD, "--repair"), "runs/tiny/pool", damage=True),
+    "convert": Command(("convert", "votes.npz", "-o", "made.npz"), "made.npz", pool=False),
+    "compare": Command(("compare", "run", "run", "--out", "made"), "made"),
+    "export": Command(("export", "run", "-o", "made.onnx"), "made.onnx"),
+    "measure": Command(("pool", "measure", "tiny"), "runs/tiny/pool", same=False),
+}
+
+
+@cache
+def undisturbed(name: str) -> tuple[object, float]:
+    """What a command makes in peace, and how many seconds it takes."""
+    command = COMMANDS[name]
+    with scratch() as folder:
+        command.prepare(folder)
+        finish(folder, ("list", "selectors"))  # starts what processes are forked from
+        start = time.monotonic()
+        if finish(folder, command.arguments) != 0:
+            raise SystemExit(said(folder))
+        return command.result(folder), time.monotonic() - start
+
+
+def kill_command(name: str, number: int, folder: Path) -> str:
+    """Kill a command at moments drawn by a number, then let it end."""
+    command, rng = COMMANDS[name], random.Random(number)
+    expected, duration = undisturbed(name)
+    command.prepare(folder)
+    kills = 0
+    for _ in range(MOST_KILLS):
+        process = begin(folder, command.arguments)
+        process.join(rng.uniform(0.02, 1.0) * duration)
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+        if process.exitcode != -signal.SIGKILL:
+            break
+    if command.result(folder) is None or command.made.startswith("runs"):
+        status = finish(folder, command.arguments)
+        assert status == 0, f"status {status} after {kills} kills: {said(folder)}"
+    assert command.result(folder) == expected, f"another result after {kills} kills"
+    assert not leftovers(folder), leftovers(folder)
+    return f"killed {kills} times" if kills != 1 else "killed once"
+
+
+def kill_workers(number: int, folder: Path) -> str:
+    """Kill one of two workers of a build at every tick: others take over, and the pool is the same.
+
+    Workers that are forked, which takes no time, are killed every second; spawned ones every two to six.
+    """
+    rng, forked = random.Random(number), number % 2 == 0
+    seconds = 1.0 if forked else rng.uniform(2.0, 6.0)
+    copied(folder, pool=False)
+    expected, _ = undisturbed("build")
+    arguments = tuple("2" if word == "0" else word for word in BUILD)
+    status = finish(folder, arguments, partial(_with_killer, seconds, forked, number))
+    assert status == 0, said(folder)
+    assert COMMANDS["build"].result(folder) == expected, "another pool"
+    assert not leftovers(folder), leftovers(folder)
+    return f"{'forked' if forked else 'spawned'} workers"
+
+
+def _with_killer(seconds: float, forked: bool, number: int) -> None:
+    """Run in the process that builds: begin to kill its workers."""
+    from evo_ensyth.synthesis import workers
+
+    if forked:
+        workers.get_context = lambda _: context()  # type: ignore[attr-defined]
+    rng = random.Random(number)
+
+    def kill() -> None:
+        while True:
+            time.sleep(seconds)
+            if there := multiprocessing.active_children():
+                rng.choice(there).kill()
+
+    threading.Thread(target=kill, daemon=True).start()
+
+
+HARNESSES = (
+    *(
+        Harness(
+            f"killed-{name}",
+            f"kill -9 of `{' '.join(COMMANDS[name].arguments[:3])}`, resumed: the same bytes",
+            tries,
+            int(name in SHORT),
+            partial(kill_command, name),
+        )
+        for name, tries in TRIES.items()
+    ),
+    Harness("killed-workers", "a worker of a build killed every 1 to 6 seconds: the same pool", 20, 0, kill_workers),
+)
