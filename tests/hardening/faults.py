@@ -178,7 +178,7 @@ def _nothing_torn(folder: Path, command: Command, point: object) -> None:
 HARNESSES = tuple(
     Harness(
         f"faults-{name}",
-        f"a fault at the k-th write, fsync, rename or create of `{' '.join(COMMANDS[name].arguments[:3])}`",
+        f"a fault at the k-th write, fsync, rename or create of {COMMANDS[name].what}",
         tries,
         1 if name == "search" else 0,
         partial(fault, name),

@@ -25,6 +25,8 @@ class Command:
 
     Attributes
     ----------
+    what : str
+        In words, for the table.
     arguments : tuple of str
     made : str
         The file or folder that it makes, below its folder.
@@ -36,6 +38,7 @@ class Command:
         Whether it makes the same bytes each time; otherwise, what it measures is no function of its input.
     """
 
+    what: str
     arguments: tuple[str, ...]
     made: str
     pool: bool = True
@@ -66,14 +69,18 @@ class Command:
 
 PLAIN = ("--folds", "0", "--quiet")
 COMMANDS = {
-    "exact": Command(("search", "votes.npz", "--selector", "exact", "--out", "made", *PLAIN), "made", pool=False),
-    "search": Command(("search", "votes.npz", "--budget", "3000", "--out", "made", *PLAIN), "made", pool=False),
+    "exact": Command(
+        "an exact search", ("search", "votes.npz", "--selector", "exact", "--out", "made", *PLAIN), "made", pool=False
+    ),
+    "search": Command(
+        "a search by NSGA-II", ("search", "votes.npz", "--budget", "3000", "--out", "made", *PLAIN), "made", pool=False
+    ),
     "build": Command(BUILD, "runs/tiny/pool", pool=False),
-    "repair": Command((*BUILD, "--repair"), "runs/tiny/pool", damage=True),
-    "convert": Command(("convert", "votes.npz", "-o", "made.npz"), "made.npz", pool=False),
-    "compare": Command(("compare", "run", "run", "--out", "made"), "made"),
-    "export": Command(("export", "run", "-o", "made.onnx"), "made.onnx"),
-    "measure": Command(("pool", "measure", "tiny"), "runs/tiny/pool", same=False),
+    "repair": Command("a pool repair", (*BUILD, "--repair"), "runs/tiny/pool", damage=True),
+    "convert": Command("`convert`", ("convert", "votes.npz", "-o", "made.npz"), "made.npz", pool=False),
+    "compare": Command("`compare`", ("compare", "run", "run", "--out", "made"), "made"),
+    "export": Command("`export`", ("export", "run", "-o", "made.onnx"), "made.onnx"),
+    "measure": Command("`pool measure`", ("pool", "measure", "tiny"), "runs/tiny/pool", same=False),
 }
 
 
@@ -150,7 +157,7 @@ HARNESSES = (
     *(
         Harness(
             f"killed-{name}",
-            f"kill -9 of `{' '.join(COMMANDS[name].arguments[:3])}`, resumed: the same bytes",
+            f"kill -9 of {COMMANDS[name].what}, run again: the same bytes",
             tries,
             int(name in SHORT),
             partial(kill_command, name),

@@ -403,18 +403,18 @@ def verify_values(path: Path) -> dict[str, Any]:
 
 
 KINDS = {
-    "npz-hard": ("`.npz` of labels", Kind(npz, read_values)),
-    "npz-soft": ("`.npz` of scores", Kind(partial(npz, soft=True), read_values)),
-    "npz-rich": ("`.npz`, compressed, with costs, shared parts, groups, classes", Kind(rich_npz, read_values)),
-    "csv": ("`.csv`", Kind(write_csv, read_columns, as_it_says=csv_says)),
-    "parquet": ("`.parquet`", Kind(write_parquet, read_columns, as_it_says=parquet_says)),
+    "npz-hard": ("an `.npz` of labels", Kind(npz, read_values)),
+    "npz-soft": ("an `.npz` of scores", Kind(partial(npz, soft=True), read_values)),
+    "npz-rich": ("an `.npz`, compressed, with costs, shared parts, groups, classes", Kind(rich_npz, read_values)),
+    "csv": ("a `.csv`", Kind(write_csv, read_columns, as_it_says=csv_says)),
+    "parquet": ("a `.parquet`", Kind(write_parquet, read_columns, as_it_says=parquet_says)),
     "pool": ("any file of a pool's folder", Kind(pool_folder, read_pool_values, ("*.*", "members/*/*"))),
-    "run": ("`run.json`", Kind(run_folder, read_run_values, ("run.json",))),
-    "checkpoint": ("checkpoint of a proof", Kind(checkpoint, resume)),
-    "onnx": ("exported ensemble with its card", Kind(onnx_file, verify_values)),
+    "run": ("a `run.json`", Kind(run_folder, read_run_values, ("run.json",))),
+    "checkpoint": ("the checkpoint of a proof", Kind(checkpoint, resume)),
+    "onnx": ("an exported ensemble with its card", Kind(onnx_file, verify_values)),
 }  # fmt: skip
 FELL = {"csv": (149,), "parquet": (22, 555, 1531, 2101), "onnx": (117, 122, 134, 148)}
 HARNESSES = tuple(
-    Harness(f"mutated-{name}", f"mutations of a {what}", 20_000, 40, kind.trial, FELL.get(name, ()))
+    Harness(f"mutated-{name}", f"damage to {what}", 20_000, 40, kind.trial, FELL.get(name, ()))
     for name, (what, kind) in KINDS.items()
 )
