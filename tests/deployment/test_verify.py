@@ -145,9 +145,9 @@ def test_metadata_that_are_no_text_are_refused(file):
 def test_a_file_that_computes_no_labels_is_refused(file):
     model = onnx.load(file)
     for output in model.graph.output:
-        output.name = output.name.replace("label", "lable")
+        output.name = output.name.replace("label", "name")
     for node in model.graph.node:
-        node.output[:] = ["lable" if name == "label" else name for name in node.output]
+        node.output[:] = ["name" if name == "label" else name for name in node.output]
     onnx.save(model, file)
     with pytest.raises(InputError, match=r"cannot be run by onnxruntime .*label"):
         ee.verify(file)

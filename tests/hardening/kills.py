@@ -75,7 +75,7 @@ COMMANDS = {
     "search": Command(
         "a search by NSGA-II", ("search", "votes.npz", "--budget", "3000", "--out", "made", *PLAIN), "made", pool=False
     ),
-    "build": Command(BUILD, "runs/tiny/pool", pool=False),
+    "build": Command("a pool build", BUILD, "runs/tiny/pool", pool=False),
     "repair": Command("a pool repair", (*BUILD, "--repair"), "runs/tiny/pool", damage=True),
     "convert": Command("`convert`", ("convert", "votes.npz", "-o", "made.npz"), "made.npz", pool=False),
     "compare": Command("`compare`", ("compare", "run", "run", "--out", "made"), "made"),
