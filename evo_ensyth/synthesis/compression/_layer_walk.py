@@ -117,6 +117,9 @@ class LayerWalk:
             return None
         return LayerSolver(program, self._weights[name], precision=getattr(torch, self.settings.precision))
 
+    def _default_tolerance(self, program: LayerProgram) -> float:
+        return TOLERANCES[1] if self.settings.convolutions else default_tolerance(program)
+
     def _solve(
         self, where: str, program: LayerProgram, solver: LayerSolver | None, radius: float, state: State | None
     ) -> tuple[torch.Tensor, State | None, dict[str, Any]]:
@@ -132,7 +135,7 @@ class LayerWalk:
         solution = solver.solve(
             radius,
             state,
-            tolerance=self.settings.tolerance or default_tolerance(program),
+            tolerance=self.settings.tolerance or self._default_tolerance(program),
             max_iterations=self.settings.max_iterations,
             progress=report,
         )

@@ -57,7 +57,7 @@ class NetTrim:
     tolerance : float, optional
         Certified duality gap at which ``admm`` stops, relative to the objective. Relative to the radius, the violation
         of the ceilings is then at most the same, and the distance beyond the ball at most a tenth of it. By default
-        1e-4, and 1e-2 for large layers.
+        1e-4, and 1e-2 for large layers, or for all with ``convolutions``.
     max_iterations : int
         Of ``admm``, per layer and epsilon.
     layers : tuple of str, optional
