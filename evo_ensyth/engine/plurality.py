@@ -7,6 +7,7 @@ import numpy as np
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.kernels import moved_ties, ties
 from evo_ensyth.engine.kernels.predictions import fill_predictions
+from evo_ensyth.engine.kernels.second_sums import SecondSums
 from evo_ensyth.engine.second_sums import SecondSum, laid_out
 from evo_ensyth.engine.shares import label_sums
 from evo_ensyth.pool import Votes
@@ -24,14 +25,14 @@ class PluralityVotes:
     planes : BitPlanes
     y_pred : uint8 or uint16, (n_members, n_samples)
     n_classes : int
-    second : tuple of arrays, optional
-        The second sum that breaks ties; see `second_sums.laid_out`.
+    second : SecondSums, optional
+        What breaks ties, laid out.
     """
 
     planes: BitPlanes
     y_pred: np.ndarray
     n_classes: int
-    second: tuple[np.ndarray, ...] | None = None
+    second: SecondSums | None = None
 
     @classmethod
     def of(cls, votes: Votes, planes: BitPlanes, second: SecondSum | None = None) -> "PluralityVotes":
@@ -85,8 +86,8 @@ class PluralityVotes:
         predictions = np.empty((len(subsets), self.n_samples), self.y_pred.dtype)
         fill_predictions(self.y_pred, subsets, self.n_classes, predictions)
         if self.second is not None:
-            second = (planes.first_slot, planes.order, self.second)
-            ties.fill_settled_predictions(self.y_pred, subsets, *second, predictions)
+            laid_out_votes = (planes.first_slot, planes.order, self.second, self.n_classes)
+            ties.fill_settled_predictions(self.y_pred, subsets, *laid_out_votes, predictions)
         return predictions
 
     def sums(self, subset: np.ndarray) -> np.ndarray:

@@ -133,6 +133,5 @@ def whole_numbers(weights: np.ndarray) -> tuple[int, ...]:
 
 
 def _second_sum(votes: Votes, ties: Weights) -> SecondSum:
-    """What breaks ties."""
-    factors = np.array(ties.label, np.int64), np.array(ties.score, np.int64)
-    return SecondSum(*factors, partial(shares, votes, ties.temperatures) if ties.adds_scores else None)
+    """What breaks ties: probabilities, each member's as they are, or one weight for each member."""
+    return SecondSum(np.array(ties.label), partial(shares, votes, ties.temperatures) if ties.adds_scores else None)

@@ -12,6 +12,7 @@ from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.pool import Votes
 
 N_MEMBERS, N_CLASSES = 6, 4
+KINDS = ("labels", "equal labels", "scores")
 
 
 def drawn(seed, *, holes=0.0, n_samples=90, accuracy=0.3):
@@ -21,34 +22,40 @@ def drawn(seed, *, holes=0.0, n_samples=90, accuracy=0.3):
     return y_pred, y_true, rng
 
 
-def tally(y_pred, y_true, label_weights, score_weights, shares=None):
+def tally(y_pred, y_true, label_weights, shares=None):
     votes = Votes(y_pred, y_true, N_CLASSES, "search")
 
     of_samples = None if shares is None else lambda samples: np.ascontiguousarray(shares[:, samples].swapaxes(0, 1))
-    second = SecondSum(np.array(label_weights), np.array(score_weights), of_samples)
-    return PluralityVotes.of(votes, BitPlanes.of(votes), second)
+    return PluralityVotes.of(votes, BitPlanes.of(votes), SecondSum(np.array(label_weights), of_samples))
 
 
-def cases(kind, y_pred, rng, n_samples=90):
-    """Weights of the second sum, few enough values for sums to tie as well."""
+def cases(kind, y_pred, rng):
+    """Weights of the second sum, in whole numbers; all but those that differ tie often."""
+    n_members, n_samples = y_pred.shape
+    if kind == "equal labels":
+        return rng.integers(0, 3, n_members).tolist(), None
     if kind == "labels":
-        return rng.integers(0, 3, N_MEMBERS).tolist(), [0] * N_MEMBERS, None
-    shares = rng.integers(0, 4, (N_MEMBERS, n_samples, N_CLASSES)).astype(np.uint16)
+        return (rng.permutation(n_members) * 7 + rng.integers(0, 5, n_members)).tolist(), None
+    shares = rng.integers(0, 4, (n_members, n_samples, N_CLASSES)).astype(np.uint16)
     shares[y_pred == -1] = 0
-    return [0] * N_MEMBERS, [1] * N_MEMBERS, shares
+    return [0] * n_members, shares
 
 
-@pytest.mark.parametrize("kind", ["labels", "scores"])
+def expected_votes(subsets, y_pred, label_weights, shares):
+    score_weights = [int(shares is not None)] * len(y_pred)
+    each = [plurality_with_ties(s, y_pred, N_CLASSES, label_weights, score_weights, shares) for s in subsets]
+    return np.array(each)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("holes", [0.0, 0.4])
 @pytest.mark.parametrize("seed", range(3))
 def test_all_subsets_vote_as_plain_loops_do(kind, holes, seed):
     y_pred, y_true, rng = drawn(seed, holes=holes)
-    label_weights, score_weights, shares = cases(kind, y_pred, rng)
-    counted = tally(y_pred, y_true, label_weights, score_weights, shares)
+    weights = cases(kind, y_pred, rng)
+    counted = tally(y_pred, y_true, *weights)
     subsets = np.array(list(naive.all_subsets(N_MEMBERS)))
-    expected = np.array(
-        [plurality_with_ties(s, y_pred, N_CLASSES, label_weights, score_weights, shares) for s in subsets]
-    )
+    expected = expected_votes(subsets, y_pred, *weights)
     wrong = expected != y_true
     assert_array_equal(counted.errors(subsets), wrong.sum(axis=1))
     assert_array_equal(counted.predictions(subsets), np.where(expected == -1, N_CLASSES, expected))
@@ -58,7 +65,7 @@ def test_all_subsets_vote_as_plain_loops_do(kind, holes, seed):
     assert (counted.errors(subsets) != plain).any()  # ties are broken otherwise than by the lowest class
 
 
-@pytest.mark.parametrize("kind", ["labels", "scores"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("holes", [0.0, 0.4])
 def test_neighbours_and_swaps_are_those_counted_one_by_one(kind, holes):
     y_pred, y_true, rng = drawn(5, holes=holes)
@@ -74,9 +81,24 @@ def test_neighbours_and_swaps_are_those_counted_one_by_one(kind, holes):
         assert_array_equal(counted.swap_errors(subset).ravel(), swaps)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_ensembles_of_large_pools_vote_as_plain_loops_do(kind):
+    rng = np.random.default_rng(3)
+    y_pred, y_true = naive.random_votes(rng, 70, 600, N_CLASSES, 0.3)  # two masks, two units
+    weights = cases(kind, y_pred, rng)
+    counted = tally(y_pred, y_true, *weights)
+    subsets = np.array([np.isin(np.arange(70), rng.permutation(70)[:size]) for size in (2, 3, 5, 8, 9, 10, 34, 69)])
+    wrong = expected_votes(subsets, y_pred, *weights) != y_true
+    assert_array_equal(counted.errors(subsets), wrong.sum(axis=1))
+    for subset in subsets[[0, 4, 6]]:
+        flips, swaps = np.array(list(naive.flips(subset))), list(naive.swaps(subset))
+        assert_array_equal(counted.neighbour_errors(subset), counted.errors(flips))
+        assert_array_equal(counted.swap_errors(subset).ravel(), counted.errors(np.array(swaps)))
+
+
 def test_many_subsets_of_many_samples_do_not_depend_on_threads(monkeypatch):
     y_pred, y_true, rng = drawn(2, n_samples=1300)
-    counted = tally(y_pred, y_true, *cases("scores", y_pred, rng, 1300))
+    counted = tally(y_pred, y_true, *cases("scores", y_pred, rng))
     subsets = np.tile(np.array(list(naive.all_subsets(N_MEMBERS))), (3, 1))
     alone = counted.errors(subsets)
     monkeypatch.setattr(module, "THREAD_PLANES", 1)

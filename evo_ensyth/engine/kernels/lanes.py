@@ -144,6 +144,28 @@ def no_squares(typing_context: Any) -> Any:
     return _WIDE(), lambda context, builder, signature, arguments: ir.Constant(_WIDE_CODE, [0] * LANES)
 
 
+@intrinsic(lambda number: np.full(LANES, number, np.int32))
+def everywhere(typing_context: Any, number: Any) -> Any:
+    """Return the same number 16 times."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _all_lanes(builder, builder.trunc(arguments[0], ir.IntType(32)), _LANES_CODE)
+
+    return _LANES(types.int64), code
+
+
+@intrinsic(lambda bits, a: np.where(int(bits) >> np.arange(LANES) & 1, a, 0).astype(np.int32))
+def where(typing_context: Any, bits: Any, a: Any) -> Any:
+    """Return number i where bit i is set, otherwise 0."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits, a = arguments
+        chosen = builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES))
+        return builder.select(chosen, a, ir.Constant(_LANES_CODE, [0] * LANES))
+
+    return _LANES(types.uint16, _LANES), code
+
+
 @intrinsic(np.maximum)
 def larger(typing_context: Any, a: Any, b: Any) -> Any:
     """Return the larger of two numbers for each sample."""

@@ -36,7 +36,7 @@ def answers() -> dict[str, list]:
     flips = subsets[:1] ^ np.eye(n_members, dtype=bool)[:4]
     predictions = np.empty((6, 90), votes.y_pred.dtype)
     fill_predictions(votes.y_pred, subsets, n_classes, predictions)
-    tied = PluralityVotes.of(votes, planes, SecondSum(np.arange(n_members) % 5, np.zeros(n_members, np.int64)))
+    tied = PluralityVotes.of(votes, planes, SecondSum(np.arange(n_members) % 5))
     found = {
         "words": planes.words,
         "errors": planes.errors(subsets),
