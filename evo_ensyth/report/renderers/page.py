@@ -18,7 +18,7 @@ from evo_ensyth.results.ensemble import Ensemble
 from evo_ensyth.results.pick import picks_by_cost
 from evo_ensyth.results.run import Run
 
-MOST_ROWS = 300  # ensembles of the table; front.csv has all of them
+MOST_ROWS = 300  # ensembles of the table
 LONGEST_NAMES = 200  # characters, of the members of one row
 LONGEST_PICK = 400
 BESIDE = {"best_k": "best k", "single_best": "best member", "whole_pool": "whole pool", "parent": "parent"}
@@ -148,7 +148,8 @@ def _ensembles(facts: Facts) -> str:
         attributes = {"data-row": str(row), "data-cost": f"{ensemble.all_costs[facts.axes[0]]:.12g}"}
         attributes |= {"class": "recommended"} if is_recommended else {}
         rows.append(Row(cells, attributes))
-    few = "" if len(kept) == len(pairs) else f" ({len(kept)} of {len(pairs):,}; front.csv has all of them)"
+    elsewhere = "front.csv of each run has all of its own" if _compares(facts) else "front.csv has all of them"
+    few = "" if len(kept) == len(pairs) else f" ({len(kept)} of {len(pairs):,}; {elsewhere})"
     caption = (
         f"Ensembles of the fronts{few}; headings sort" if several else f"Ensembles of the front{few}; headings sort"
     )

@@ -224,6 +224,14 @@ def test_of_very_many_ensembles_the_table_has_some_and_the_page_stays_small(show
     assert len(found.points()) > 10_000
     assert MOST_ROWS - 5 < len(found.tables[0]) - 1 <= MOST_ROWS
     assert sum(", recommended" in row[0] for row in found.tables[0]) == 1
+    assert "front.csv has all of them" in content.decode()
+
+
+def test_of_very_many_ensembles_a_comparison_says_whose_tables_have_all(shown):
+    many = crowded(shown, MOST_ROWS).main
+    content = render(gather([many, replace(many, seed=2)]))["front.html"].decode()
+    assert "front.csv of each run has all of its own" in content
+    assert "front.csv has all of them" not in content, "a comparison writes none"
 
 
 def crowded(shown: Facts, n: int) -> Facts:
