@@ -40,8 +40,8 @@ from evo_ensyth.synthesis.network import Network
 from evo_ensyth.voting import EnsembleVote, VoteRule, plain_plurality
 
 BATCHES = (1, 100)
-# Samples in small batches, and the most samples for which every method of a pool is a kind of members of its own.
-FEW, MANY = 500, 1000
+# Samples in small batches, and the most answers, members times samples, for which every method is a kind of its own.
+FEW, MANY = 500, 50_000
 # Of a search of runs/reference/fashion_mnist_mixed/predictions.npz by error and multiplications, the ensemble with the
 # lowest error among those with fewer multiplications than the parent.
 FOUR = ("dropnet-minimum_layer-continue-5", "dropnet-random_layer-continue-4", "apoz-2", "apoz-4")
@@ -83,13 +83,15 @@ def rules() -> Iterator[VoteRule]:
 
 
 def kinds(stored: StoredPool) -> dict[str, list[int]]:
-    """The best three, everybody and, where that is quick, members by the method that made them."""
-    found: dict[str, list[int]] = {}
-    few = stored.pool.splits["test"].n_samples <= MANY
-    for i, origin in enumerate(stored.pool.members.origins if few else ()):
-        found.setdefault(str(origin.get("method")), []).append(i)
-    best = np.argsort(stored.pool.search.member_errors, kind="stable")[:3]
-    return {"the best three": sorted(best.tolist()), "everybody": list(range(len(stored.pool))), **found}
+    """The best three, and everybody and all members of each method; where that would take hours, one of each method."""
+    search, by_method = stored.pool.search, dict[str, list[int]]()
+    best = np.argsort(search.member_errors, kind="stable").tolist()
+    for i in best:
+        by_method.setdefault(str(stored.pool.members.origins[i].get("method")), []).append(i)
+    found = {"the best three": sorted(best[:3])}
+    if stored.pool.splits["test"].n_samples * len(best) > MANY:
+        return found | {"one of each method": sorted(members[0] for members in by_method.values())}
+    return found | {"everybody": sorted(best)} | {method: sorted(members) for method, members in by_method.items()}
 
 
 def labels(members: Members) -> list[Value]:
@@ -152,7 +154,8 @@ def of_pool(members: Members) -> list[list[Value]]:
     found = {
         f"{stored.problem}: the parent": (content, [parent], [1, len(content), int(pool.parent.costs["macs"]), wrong])
     }
-    for what, ensemble in {"recommended": run.recommended, "whole pool": run.whole_pool}.items():
+    larger = {"whole pool": run.whole_pool} if len(pool) * test.n_samples <= MANY else {}
+    for what, ensemble in {"recommended": run.recommended, **larger}.items():
         content = members.content(ensemble.members, ensemble.voting or plain_plurality(ensemble.size))
         about = [ensemble.size, len(content), int(ensemble.costs["macs"]), ensemble.error("test")]
         found[f"{stored.problem}: {what}"] = content, [members.networks[name] for name in ensemble.members], about
