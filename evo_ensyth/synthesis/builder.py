@@ -54,6 +54,7 @@ class Builder:
         self.splits = source.splits(self.recipe.n_search, self._seed("splits"))
         self._untrained = parents.untrained_networks(self.recipe, self.splits)
         self._probe = parents.probe(self._untrained, self.splits)
+        self._check_parents()
         n_train = len(self.splits["train"])
         if self.recipe.n_calibration > n_train:
             raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
@@ -244,6 +245,15 @@ class Builder:
     def _content(self, network: Network, parent: str | None) -> bytes:
         """Content of the file of a network."""
         return as_safetensors(network, probe.description(network, self._untrained[parent], self._probe))
+
+    def _check_parents(self) -> None:
+        """Check that modules of users that are trained already still answer as they did."""
+        for name in self._untrained:
+            if self._probe is not None and self.is_trained(name):
+                state, header = parsed(self.folder.parent_weights(name).read_bytes())
+                if header:
+                    network = with_state(self._untrained[name], state, header["changes"])
+                    probe.check_answers_again(network, header, self._probe, parent_title(name))
 
     def _checked(self, network: Network, content: bytes, member: Planned) -> Network:
         """Network as its file gives it back, which must be the same; those of this package are not read again."""

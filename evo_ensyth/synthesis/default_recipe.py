@@ -36,6 +36,7 @@ IN_4_BITS = (Quantisation(bits=(4,)),)
 EPOCHS = 20
 LEARNING_RATE = 3e-3
 FALL, FALLS = 0.85, 20  # The rate of an Adam is multiplied by this so many times.
+MOST_MULTIPLICATIONS = 1e14  # of a method, besides training: an hour or so
 FEWEST_STEPS = 100  # of tuning a copy: of few samples, it takes several epochs
 MOST_SEARCH, MOST_CALIBRATION = 5_000, 1_000
 
@@ -135,7 +136,13 @@ def recipe_of(module: ModuleType, name: str, left: Collection[str] | None = None
 
 
 def without_refused(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
-    """Leave out the methods that can do nothing with a recipe's parent; return the reason for each.
+    """Leave out the methods that can do nothing with a recipe's parent.
+
+    Returns
+    -------
+    recipe : Recipe
+    left : mapping of str to str
+        Methods that are left out, and layers that others leave alone, each with the reason.
 
     Raises
     ------
@@ -154,11 +161,16 @@ def without_refused(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
         method = compression.find(route.compressor)
         name = type(method).__module__.rpartition(".")[2]
         try:
-            compression.check_takes(method, parent, recipe.n_calibration)
+            layers = compression.left_by(method, parent)
         except InputError as error:
             left[name] = str(error)
-        else:
-            kept.append(route)
+            continue
+        work = compression.work_of(method, parent, recipe.n_calibration)
+        if work is not None and work.multiplications[1] > MOST_MULTIPLICATIONS:
+            left[name] = "it might take hours; a recipe of your own may give it fewer samples or layers"
+            continue
+        kept.append(route)
+        left |= {f"{name} of {layer}": reason for layer, reason in layers.items()}
     if not kept:
         raise InputError(f"no method can do anything with the network: {'; '.join(left.values())}")
     return replace(recipe, compressors=tuple(kept)), left
@@ -175,7 +187,7 @@ def _route(method: str, grid: tuple[float, ...], tuned: FineTuning) -> list[Rout
     if method == "magnitude":
         return [Route(Magnitude(tuple(sorted(grid))), (tuned,), then=IN_4_BITS)]
     if method == "net_trim":
-        return [Route(NetTrim(epsilons=tuple(sorted(grid))), (tuned,), then=IN_4_BITS)]
+        return [Route(NetTrim(epsilons=tuple(sorted(grid)), convolutions=True), (tuned,), then=IN_4_BITS)]
     if method == "quantisation_aware":
         return [Route(QuantisationAware(tuned, bits=tuple(sorted(map(int, grid), reverse=True))))]
     cycle = Training(

@@ -139,7 +139,7 @@ def _with_own_state(
     modules = dict(network.wrapped.named_modules(remove_duplicate=False))
     expected, again = set(network.state_dict()), aliases(network)
     marks = {name for name in state if name.rpartition(".")[2] in MARKS and name.rpartition(".")[0] in modules}
-    for name in (expected - again.keys() - state.keys()) | (state.keys() - expected - marks):
+    for name in sorted((expected - again.keys() - state.keys()) | (state.keys() - expected - marks)):
         raise InputError(f"the weights and the network do not fit: only one of them has '{name}'.")
     for name, tensor in state.items():
         where, _, key = name.rpartition(".")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.utils.data import Dataset
 
-from evo_ensyth.errors import EvoEnsythError
+from evo_ensyth.errors import EvoEnsythError, one_line
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.devices import CPU
 from evo_ensyth.synthesis.layer_surgery import aliases, zeros_of
@@ -88,7 +88,10 @@ def tuned_by(
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise EvoEnsythError(f"fine_tune() fails: {type(error).__name__}: {first}.") from error
     if isinstance(answer, nn.Module) and answer is not module:
-        begun.load_state_dict(answer.state_dict())
+        try:
+            begun.load_state_dict(answer.state_dict())
+        except RuntimeError as error:
+            raise EvoEnsythError(f"fine_tune() returned another module: {one_line(str(error))[:200]}.") from error
     begun = begun.to(CPU).eval()
     _take_off(begun, masked)
     state = begun.state_dict()

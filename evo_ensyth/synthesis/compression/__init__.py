@@ -3,7 +3,8 @@
 A file of this folder opens with its source and has one class: a frozen dataclass whose fields are the settings, checked
 in ``__post_init__``, with the methods of `Compressor`. The file's name is the method's name. Every setting has a
 default, save trainings and other methods, which only the recipe can know. A method never changes the parent. It may
-have a method ``work`` too, from which ``pool build --dry-run`` estimates the time it takes. Torch is imported where it
+have a method ``work`` too, from which ``pool build --dry-run`` estimates the time it takes, and ``left``, which names
+the layers of a parent that it leaves alone, with the reasons. Torch is imported where it
 is used, so that a recipe can be read where torch is not installed. For example::
 
     """Rounding: every weight rounded to a number of decimals."""
@@ -201,18 +202,16 @@ def find(method: Compressor | str) -> Compressor:
     return found
 
 
-def check_takes(compressor: Compressor, parent: Network, n_calibration: int) -> None:
-    """Check that a method can do something with a parent, trained or not, as far as it says so beforehand.
+def left_by(compressor: Compressor, parent: Network) -> Mapping[str, str]:
+    """Layers of a parent, trained or not, that a method leaves alone, each with the reason, as far as it says so.
 
     Raises
     ------
     InputError
-        It cannot.
+        The method can do nothing with the parent.
     """
-    check: Callable[[Network], object] | None = getattr(compressor, "left", None)
-    if check is not None:
-        check(parent)
-    work_of(compressor, parent, n_calibration)
+    left: Callable[[Network], Mapping[str, str]] | None = getattr(compressor, "left", None)
+    return {} if left is None else left(parent)
 
 
 def work_of(compressor: Compressor, parent: Network, n_calibration: int) -> Work | None:

@@ -80,6 +80,12 @@ class APoZ:
         """One fine-tuning for each cycle."""
         return Work((Descents(self.tuning, self.n_cycles),))
 
+    def left(self, parent: Network) -> Mapping[str, str]:
+        """Layers that keep all of their units, each with the reason; errors as in `variants`."""
+        from evo_ensyth.synthesis.compression._units import units_of_layers
+
+        return units_of_layers(parent, self.layers).left
+
     def variants(
         self,
         parent: Network,

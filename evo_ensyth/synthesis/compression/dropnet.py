@@ -103,6 +103,12 @@ class DropNet:
         fewest = min(self.training.epochs, self.patience + 1)
         return Work((Descents(self.training, self.n_cycles, fewest),))
 
+    def left(self, parent: Network) -> Mapping[str, str]:
+        """Layers that keep all of their units, each with the reason; errors as in `variants`."""
+        from evo_ensyth.synthesis.compression._units import units_of_layers
+
+        return units_of_layers(parent, self.layers).left
+
     def variants(
         self,
         parent: Network,

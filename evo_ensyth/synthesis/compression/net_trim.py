@@ -12,7 +12,7 @@ another all of them. A batch normalisation in between is folded in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,6 +140,12 @@ class NetTrim:
             most += factorisation + len(self.epsilons) * many * iteration
             scratch += n_outputs * (n_rows + 3 * n_inputs) * getattr(torch, self.precision).itemsize
         return Work(multiplications=(least, most), scratch_bytes=len(self.epsilons) * scratch)
+
+    def left(self, parent: Network) -> Mapping[str, str]:
+        """Layers, of those asked for, that cannot be pruned, each with the reason; errors as in `variants`."""
+        from evo_ensyth.synthesis.compression._layer_inputs import pruned_layers
+
+        return pruned_layers(parent, parent.example(), self.layers, convolutions=self.convolutions)[1]
 
     def variants(
         self,
