@@ -125,12 +125,12 @@ def row_data():
 
 
 def table():
-    """A table of scikit-learn, standardised: 400 rows for training and search, 169 to test."""
+    """A table of scikit-learn, standardised: 300 rows for training, 100 for the search, 169 to test."""
     bunch = load_breast_cancer()
     columns = (bunch.data - bunch.data.mean(axis=0)) / bunch.data.std(axis=0)
     order = np.random.default_rng(0).permutation(len(columns))
     columns, labels = columns[order], bunch.target[order]
-    return (columns[:400], labels[:400]), (columns[400:], labels[400:])
+    return tuple((columns[part], labels[part]) for part in (slice(300), slice(300, 400), slice(400, None)))
 
 
 def trained_table():

@@ -30,7 +30,7 @@ from evo_ensyth.io.pool_folder import read_pool
 from evo_ensyth.pool import Pool
 from evo_ensyth.synthesis import load_member
 from evo_ensyth.synthesis.measure import processor
-from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.network import Network, SequentialNetwork
 from evo_ensyth.voting import plain_plurality
 
 TIMES = {1: COSTS[1], BATCH: COSTS[2]}
@@ -117,6 +117,10 @@ def _graphs(
     contents: dict[str, bytes] = {}
     for name, stack in zip(stored.pool.names, stacks, strict=True):
         network = load_member(stored, name)
+        if not isinstance(network, SequentialNetwork):
+            raise InputError(
+                f"member '{name}' is no chain of layers; onnxruntime is timed layer by layer, for such networks only."
+            )
         begin = partial(_content, images=images)
         if not contents:
             contents[PREPARED] = begin(partial(add_preparation, preparation=network.preparation))

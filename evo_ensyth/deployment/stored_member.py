@@ -14,7 +14,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import StoredPool
 from evo_ensyth.io.pool_folder import read_member
 from evo_ensyth.synthesis import load_member
-from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.network import ImageNetwork, Network
+from evo_ensyth.synthesis.trees import shapes
 
 
 def stored_member(stored: StoredPool, name: str, wanted: Wanted) -> MemberGraph:
@@ -53,6 +54,11 @@ class _Whole(nn.Module):
 
 
 def _check_images(name: str, network: Network, images: np.ndarray) -> None:
+    if not isinstance(network, ImageNetwork):
+        wanted = shapes(network.example())
+        if (given := shapes(network.prepare(torch.tensor(images[:1])))) != wanted:
+            raise InputError(f"member '{name}' takes {wanted} once prepared; the samples are {given}.")
+        return
     wanted = network.preparation.shape
     found = images.shape[1:]
     if images.dtype == np.uint8 and images.ndim == 4:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evo_ensyth.errors import build_extra
+from evo_ensyth.errors import InputWarning, build_extra
 from evo_ensyth.io import read_pool
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.compression import Compressor
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from evo_ensyth.pool import Pool
     from evo_ensyth.synthesis.estimate import Estimate
     from evo_ensyth.synthesis.trees import Tree
+
+
+SEEN = (
+    "search is taken from the training samples, which the module has seen: errors on it will be too low. Give samples "
+    "that it was not trained on as search=."
+)
 
 
 def compress(
@@ -59,7 +66,8 @@ def compress(
     model : Module, callable or OwnNetwork
         The trained module, which is not changed, or a function that returns it.
     train, search, test : Dataset, or pair of inputs and labels
-        See `OwnData`. Without ``search``, ``n_search`` training samples are set aside, by default a fifth.
+        See `OwnData`. Without ``search``, ``n_search`` training samples are set aside, by default a fifth; better give
+        samples that the module was not trained on, or its copies look better than they are.
     out : str or Path
         The pool's folder.
     methods : sequence of str or Compressor, optional
@@ -110,6 +118,8 @@ def compress(
         fine_tuning = fine_tune
     else:
         fine_tuning = OwnFineTuning(name="tuned", fine_tune=fine_tune)
+    if search is None:
+        warnings.warn(SEEN, InputWarning, stacklevel=2)
     whole = default_recipe(
         network,
         data,

@@ -9,7 +9,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis import datasets, networks
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.module_checks import check_answers
-from evo_ensyth.synthesis.network import Network, SequentialNetwork
+from evo_ensyth.synthesis.network import ImageNetwork, Network
 from evo_ensyth.synthesis.own_data import OwnData
 from evo_ensyth.synthesis.own_network import OwnNetwork
 from evo_ensyth.synthesis.reproducibility import derived_seed
@@ -80,7 +80,7 @@ def _preparation(source: datasets.Source, split: Split) -> OwnPreparation:
 
 def _check_sizes(network: Network, name: str, dataset: str, split: Split) -> None:
     """Check that a network of images sees those of the data set in the shape that it expects."""
-    if not isinstance(network, SequentialNetwork):
+    if not isinstance(network, ImageNetwork):
         return
     images = split.stored(slice(1))
     expected = network.preparation.shape

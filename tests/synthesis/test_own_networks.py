@@ -30,7 +30,7 @@ import sys
 import numpy as np, own_networks
 import evo_ensyth as ee
 test = own_networks.digits()[2]
-for folder, samples in zip(sys.argv[1:], (test[0], own_networks.Rows(*test), own_networks.table()[1][0])):
+for folder, samples in zip(sys.argv[1:], (test[0], own_networks.Rows(*test), own_networks.table()[2][0])):
     network = own_networks.trained_table() if "table" in folder else None
     for name, member in ee.stored_members(folder, network=network).items():
         np.save(f"{folder}/{name}.npy", member(samples))
@@ -59,10 +59,11 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("own")
     build_pool(recipe(network=own_networks.residual, dataset=own_networks.image_data()), root / "residual", problem="r")
     build_pool(recipe(network=own_networks.transformer, dataset=own_networks.row_data()), root / "rows", problem="t")
-    train, test = own_networks.table()
+    train, search, test = own_networks.table()
     ee.compress(
         own_networks.trained_table(),
         train=train,
+        search=search,
         test=test,
         out=root / "table",
         methods=[

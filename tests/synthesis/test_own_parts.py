@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import evo_ensyth as ee
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import read_json
 from evo_ensyth.io import read_pool
@@ -297,6 +298,12 @@ def test_methods_that_can_do_nothing_are_left_out():
     left_out = without_refused(default_recipe(single, DATA))
     assert "the parent has no units that can be removed" in left_out[1]["dropnet"]
     assert len(left_out[0].compressors) == 4
+
+
+def test_a_search_split_that_the_module_has_seen_is_mentioned(tmp_path):
+    with pytest.warns(ee.InputWarning, match="search is taken from the training samples, which the module has seen"):
+        pool = ee.compress(Small(), train=(X, Y), test=(X, Y), methods=["quantisation"], out=tmp_path / "pool")
+    assert (len(pool), pool.search.n_samples) == (5, 8)
 
 
 MINE = """
