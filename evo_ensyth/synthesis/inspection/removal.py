@@ -14,6 +14,7 @@ from evo_ensyth.synthesis.inspection.layers import unit_axis
 from evo_ensyth.synthesis.inspection.operations import plain_attention
 from evo_ensyth.synthesis.inspection.units import Units, said, watched
 from evo_ensyth.synthesis.network import Network
+from evo_ensyth.synthesis.trees import mapped
 
 TOLERANCE = 1e-3  # of the largest logit; sums are taken in another order
 SMALLEST = 1e-6  # below which a logit is rounding
@@ -72,20 +73,28 @@ def _without(network: Network, units: Units, removed: np.ndarray) -> Network:
 
 def _differs(network: Network, units: Units, removed: np.ndarray) -> str | None:
     """Say how a network without these sets differs from one whose readers see zeros in their place, if it does."""
+    inputs = mapped(_telling, network.example())
     try:
         with torch.no_grad(), plain_attention():
-            found = _without(network, units, removed)(network.example())
+            found = _without(network, units, removed)(inputs)
             with ExitStack() as stack:
                 for name, sets in units.inputs.items():
                     module = network.get_submodule(name)
                     stack.enter_context(watched(module, _Zeros(np.isin(sets, removed), module)))
-                wanted = network(network.example())
+                wanted = network(inputs)
     except Exception as error:  # whatever a user's forward() does with fewer units
         return f"without some of its units the network fails ({said(error)})"
     size = float(wanted.abs().max())
     if found.shape != wanted.shape or not float((found - wanted).abs().max()) <= TOLERANCE * max(size, SMALLEST):
         return "without some of its units the network does not answer as if they were zero"
     return None
+
+
+def _telling(values: torch.Tensor) -> torch.Tensor:
+    """Return numbers that differ: to a black image, an untrained network answers zeros whatever its units."""
+    if not values.is_floating_point() or values.numel() < 2 or (values != values.flatten()[0]).any():
+        return values
+    return torch.rand(values.shape, generator=torch.Generator().manual_seed(0))
 
 
 class _Zeros:

@@ -165,3 +165,13 @@ def test_sets_that_remain_keep_their_numbers():
     np.testing.assert_array_equal(rest.outputs["0"], [1, 2, 3, 4, 5])
     np.testing.assert_array_equal(rest.inputs["7"], [6, 8, 9, 10])
     assert STAYS not in rest.outputs["0"]
+
+
+def test_a_black_image_does_not_make_a_wrong_removal_pass():
+    """Without biases, every answer to zeros is zero."""
+    network = as_network(architecture("counting")[0].wrapped, torch.zeros(1, 6))
+    for place in ("a", "head"):
+        network.get_parameter(f"{place}.bias").data.zero_()
+    units = find_units(network)
+    with pytest.raises(InputError, match="does not answer as if they were zero"):
+        keep_units(network, units, half(units))
