@@ -48,7 +48,9 @@ class _WideModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, numba_type, _WIDE_CODE)
 
 
-def _define(operation: Any, instruction: str, numba_type: Any) -> None:
+def define(operation: Any, instruction: str, numba_type: Any) -> None:
+    """Let LLVM compute an operation of two values of a type by one of its instructions."""
+
     def typer(context: Any) -> Any:
         return lambda a, b: numba_type if a == b == numba_type else None
 
@@ -59,9 +61,9 @@ def _define(operation: Any, instruction: str, numba_type: Any) -> None:
     lower_builtin(operation, type(numba_type), type(numba_type))(code)
 
 
-_define(operator.add, "add", _LANES)
-_define(operator.sub, "sub", _LANES)
-_define(operator.add, "add", _WIDE)
+define(operator.add, "add", _LANES)
+define(operator.sub, "sub", _LANES)
+define(operator.add, "add", _WIDE)
 
 
 def _all_lanes(builder: Any, value: Any, vector: Any) -> Any:

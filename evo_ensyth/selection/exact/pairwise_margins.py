@@ -90,6 +90,9 @@ class PairwiseMargins:
     n_members, n_samples : int
     settled : int
         Number of samples that every ensemble gets wrong.
+    pairs : Pairs
+    order : int64, (n_members,)
+        Bit i of a pair is that of member ``order[i]``: the best members first.
 
     Raises
     ------
@@ -107,7 +110,7 @@ class PairwiseMargins:
         for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
         live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
         # The best members first: those left to choose at the end of a walk then mend few samples.
-        self._order = np.argsort(votes.member_errors, kind="stable")
+        self.order = np.argsort(votes.member_errors, kind="stable")
         self.n_members = votes.n_members
         self.n_samples = votes.n_samples
         self.settled = int(np.count_nonzero(for_truth == 0))
@@ -116,7 +119,7 @@ class PairwiseMargins:
         check_fits(f"the pairwise margins of the {votes.split} split", 16 * shape[0] * shape[1])
         self.pairs = Pairs(np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape[0], np.int64), starts)
         self._most_pairs = int(n_rivals[live].max(initial=0))
-        fill_pairs(votes.y_pred[self._order], votes.y_true, votes.n_classes, live, self.pairs)
+        fill_pairs(votes.y_pred[self.order], votes.y_true, votes.n_classes, live, self.pairs)
 
     def subtrees(self, sizes: range, most: int) -> Iterator[Subtree]:
         """Split the subsets of some sizes into subtrees of at most ``most`` subsets, to be searched one by one."""
@@ -173,7 +176,7 @@ class PairwiseMargins:
     def _subset(self, words: np.ndarray) -> np.ndarray:
         places = np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
         subset = np.zeros(self.n_members, bool)
-        subset[self._order[places]] = True
+        subset[self.order[places]] = True
         return subset
 
     def fewest_errors(self) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Prove sizes of a front: no subset of that size makes fewer errors than the front does up to that size.
 
-Sizes are proven in ascending order, small ones one by one and the rest in a single pass. A pass is split into parts,
-which are searched on all cores in a fixed random order, in rounds. A round uses only what was known before it started,
-so the result depends neither on the number of threads nor on where a proof was interrupted.
+Sizes are proven in ascending order. Of members that are alike, a tree is searched, size by size. Otherwise subsets are
+enumerated: small sizes one by one and the rest in a single pass. A pass is split into parts, which are searched on all
+cores in a fixed random order, in rounds. A round uses only what was known before it started, so the result depends
+neither on the number of threads nor on where a proof was interrupted.
 """
 
 import itertools
@@ -19,6 +20,7 @@ from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.exact.pairwise_margins import LAST, Best, PairwiseMargins, Searched, Subtree
+from evo_ensyth.selection.exact.tree_search import LARGEST_SIZE, Part, TreeSearch
 
 # Objectives, in any order.
 PROVABLE = {"errors", "members"}
@@ -32,12 +34,17 @@ ROUND = 8
 MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
 # Sizes are done one by one up to one in this many of all subsets; then a single pass takes all larger sizes.
 ONE_BY_SIZE = 50
+# A tree is searched if there are enough subsets for it to pay, and if it takes so few splits for each: a split takes
+# about ten times as long as the enumeration of a subset.
+LEAST_BY_TREE, SPLITS_PER_SUBSET = 2**22, 0.1
+MOST_TREE_BYTES = 250_000_000
 # Memory that `prove_some` may use for pairwise margins; the walk of each thread takes about five times as much again.
 MOST_BYTES = 40_000_000
 SECONDS_OF_SAMPLING = 2.0
 SECONDS_BETWEEN_QUESTIONS = 0.05  # interval at which a search asks whether to keep going
 SAMPLED_PASSES = 5
 SAMPLED_PARTS = 2  # per thread
+PARTS_OF_A_TREE = 8  # times as many are sampled: they differ more
 
 
 @dataclass(frozen=True)
@@ -90,24 +97,47 @@ class Proof:
     def __init__(self, votes: Votes, max_size: int | None = None) -> None:
         n_members = votes.n_members
         self.n_members = n_members
-        self._passes = list(
+        self._votes = votes
+        self._enumerated = list(
             itertools.takewhile(
                 lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS // words_of(n_members),
                 passes(n_members, largest_size(max_size, n_members)),
             )
         )
-        self.reach = self._passes[-1][-1]
+        self.reach = self._enumerated[-1][-1]
         self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
         self.proven: list[int] = []
         self.counted = 0
         self.covered = 0
         self._margins = PairwiseMargins(votes)
+        self._searcher: PairwiseMargins | TreeSearch | None = None
         self._parts_done = 0
 
     @property
     def n_subsets(self) -> int:
         """Number of subsets of all sizes that can be proven."""
-        return sum(subsets_of(self.n_members, sizes) for sizes in self._passes)
+        return subsets_of(self.n_members, range(1, self.reach + 1))
+
+    @property
+    def searcher(self) -> PairwiseMargins | TreeSearch:
+        """What searches parts, chosen when it is first asked for, by the limits that are known then."""
+        if self._searcher is None:
+            self._searcher = self._tree_if_faster() or self._margins
+        return self._searcher
+
+    def _tree_if_faster(self) -> TreeSearch | None:
+        too_large = TreeSearch.bytes_of(self._margins, self.reach) > MOST_TREE_BYTES
+        if self.n_subsets < LEAST_BY_TREE or self.reach > LARGEST_SIZE or too_large:
+            return None
+        tree = TreeSearch(self._votes, self._margins, self.reach)
+        size = min(self.reach, self.n_members // 2)  # of which there are most subsets
+        return tree if tree.splits_per_subset(size, int(self.limits[size])) < SPLITS_PER_SUBSET else None
+
+    @property
+    def _passes(self) -> list[range]:
+        if isinstance(self.searcher, TreeSearch):
+            return [range(size, size + 1) for size in range(1, self.reach + 1)]
+        return self._enumerated
 
     @property
     def next_pass(self) -> range | None:
@@ -158,7 +188,7 @@ class Proof:
         return lowest
 
     def _search(
-        self, workers: ThreadPoolExecutor, parts: Sequence[Subtree], sizes: range, keep_going: Callable[[], bool]
+        self, workers: ThreadPoolExecutor, parts: Sequence[Any], sizes: range, keep_going: Callable[[], bool]
     ) -> tuple[list[tuple[Searched, float]], bool]:
         """Search parts on all cores; return the result and seconds of each, and whether all parts were completed.
 
@@ -167,9 +197,11 @@ class Proof:
         """
         limits, halted = self.limits.copy(), np.zeros(1, np.bool_)
 
-        def search(part: Subtree) -> tuple[Searched, float]:
+        searcher: Any = self.searcher
+
+        def search(part: Subtree | Part) -> tuple[Searched, float]:
             start = time.perf_counter()
-            return self._margins.search(part, sizes, limits, halted), time.perf_counter() - start
+            return searcher.search(part, sizes, limits, halted), time.perf_counter() - start
 
         tasks = [workers.submit(search, part) for part in parts]
         through = False
@@ -182,7 +214,7 @@ class Proof:
         return [task.result() for task in begun], through
 
     def estimate(self, keep_going: Callable[[], bool] = lambda: True) -> Estimate:
-        """Estimate the remaining time from a search of a few parts, whose results are discarded.
+        """Estimate the remaining time from a search of a few parts, and of either half of them; results are discarded.
 
         Parameters
         ----------
@@ -190,7 +222,10 @@ class Proof:
             Called repeatedly. When it returns False, the estimate is made from the parts searched so far.
         """
         left = [sizes for sizes in self._passes if sizes[-1] not in self.proven]
-        self._margins.search(Subtree(0, 0, self.n_members - 1), range(1, 2), self.limits)  # compile, or load from cache
+        searcher: Any = self.searcher
+        single = next(searcher.subtrees(range(1, 2), 1))
+        searcher.search(single, range(1, 2), self.limits)  # compile, or load from cache
+        n_sampled = SAMPLED_PARTS * threads() * (PARTS_OF_A_TREE if isinstance(searcher, TreeSearch) else 1)
         costs: dict[int, list[float]] = {}  # seconds per subset, by the last size of a pass
         end = time.perf_counter() + SECONDS_OF_SAMPLING
 
@@ -200,16 +235,22 @@ class Proof:
         with ThreadPoolExecutor(threads()) as workers:  # as in the proof: cores that share a cache slow each other down
             places = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int))
             for sizes in [left[place] for place in places[::-1]]:  # the largest matter most
-                parts = self._parts(sizes)[: SAMPLED_PARTS * threads()]
+                parts = self._parts(sizes)[:n_sampled]
                 searched, _ = self._search(workers, parts, sizes, in_time)
-                costs[sizes[-1]] = [seconds / answer.covered for answer, seconds in searched]
+                halves = (searched, searched[::2], searched[1::2])
+                costs[sizes[-1]] = [
+                    sum(seconds for _, seconds in some) / sum(answer.covered for answer, _ in some)
+                    for some in halves
+                    if some
+                ]
                 if not in_time():
                     break
         ends = sorted(costs)
         seconds = []
-        for pick in (np.mean, np.min, np.max):
-            known = [float(pick(costs[end])) for end in ends]
-            each = (np.interp(sizes[-1], ends, known) * subsets_of(self.n_members, sizes) for sizes in left)
+        for pick in (lambda rates: rates[0], min, max):
+            known = np.log([pick(costs[end]) for end in ends])
+            rates = (math.exp(np.interp(sizes[-1], ends, known)) for sizes in left)
+            each = (rate * subsets_of(self.n_members, sizes) for rate, sizes in zip(rates, left, strict=True))
             seconds.append(float(sum(each)) / threads())
         return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
 
@@ -220,6 +261,7 @@ class Proof:
     def state(self) -> dict[str, Any]:
         """State for `resume`, without the limits, as plain JSON values."""
         return {
+            "by_tree": isinstance(self.searcher, TreeSearch),
             "proven": list(self.proven),
             "parts_done": self._parts_done,
             "counted": self.counted,
@@ -235,6 +277,8 @@ class Proof:
             The state cannot come from such a proof.
         """
         proven, done = state["proven"], int(state["parts_done"])
+        by_tree = state["by_tree"] is True
+        self._searcher = TreeSearch(self._votes, self._margins, self.reach) if by_tree else self._margins
         ends = [size for sizes in self._passes for size in sizes]
         if not any(proven == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
             raise InputError("field 'proven' is not that of a proof of these sizes.")
@@ -244,11 +288,11 @@ class Proof:
         if not 0 <= done < (len(self._parts(sizes)) if sizes else 1):
             raise InputError(f"field 'parts_done' is {done}; the pass has fewer parts.")
 
-    def _parts(self, sizes: range) -> list[Subtree]:
+    def _parts(self, sizes: range) -> list[Any]:
         n_subsets = subsets_of(self.n_members, sizes)
         smallest = SMALLEST_PART * words_of(self.n_members) ** 2
         most = min(max(n_subsets // PARTS_OF_A_PASS, smallest), max(LARGEST_PART, n_subsets // MOST_PARTS))
-        while len(parts := list(itertools.islice(self._margins.subtrees(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
+        while len(parts := list(itertools.islice(self.searcher.subtrees(sizes, most), MOST_PARTS + 1))) > MOST_PARTS:
             most *= 2
         # In random order, so that the share of parts done is roughly the share of the time.
         return [parts[i] for i in np.random.default_rng(0).permutation(len(parts))]

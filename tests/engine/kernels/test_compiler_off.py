@@ -16,6 +16,7 @@ from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.pool import Scores, Votes
 from evo_ensyth.selection.dominance import not_covered
 from evo_ensyth.selection.exact.pairwise_margins import LAST, PairwiseMargins, Subtree
+from evo_ensyth.selection.exact.tree_search import TreeSearch
 from evo_ensyth.selection.selectors.evolutionary._breeding import breed
 from evo_ensyth.selection.selectors.evolutionary._metropolis_kernel import metropolis_walk
 
@@ -83,6 +84,10 @@ def answers() -> dict[str, list]:
     for name, part, sizes in (("one size", Subtree(0, 0, 10), range(3, 4)), ("several", last, range(14, 17))):
         search = margins.search(part, sizes, limits)
         found[name] = np.array([[best.errors, *np.flatnonzero(best.subset)[:3]] for best in search.better])
+    tree = TreeSearch(votes, margins, 3)
+    (triples,) = tree.subtrees(range(3, 4), 10**9)
+    (best,) = tree.search(triples, range(3, 4), limits).better
+    found["by a tree"] = np.array([best.errors, *np.flatnonzero(best.subset)])
     return {name: np.asarray(values).tolist() for name, values in found.items()}
 
 

@@ -40,7 +40,10 @@ def test_passes_hold_every_size_once_and_in_order(n_members, max_size):
 
 
 @pytest.mark.parametrize(("n_members", "reach"), [(65, 12), (500, 5), (1_100, 4), (10_000, 2)])
-def test_however_many_members_the_parts_are_a_list_that_can_be_held_and_hold_every_subset_once(n_members, reach):
+def test_however_many_members_the_parts_are_a_list_that_can_be_held_and_hold_every_subset_once(
+    n_members, reach, monkeypatch
+):
+    monkeypatch.setattr(proofs, "LEAST_BY_TREE", 2**60)
     proof = Proof(Votes(np.zeros((n_members, 1), int), np.zeros(1, int), 2, "search"))
     assert proof.reach == reach
     sizes = range(reach, reach + 1)

@@ -1,6 +1,7 @@
 """The exact front of error against size, proven by branch and bound.
 
-Enumeration with bounds on bit-sliced margins, see `evo_ensyth.selection.exact.pairwise_margins`.
+Either over a tree of members, see `evo_ensyth.selection.exact.tree_search`, or by enumeration with bounds on bit-sliced
+margins, see `evo_ensyth.selection.exact.pairwise_margins`.
 """
 
 import itertools
@@ -22,7 +23,7 @@ from evo_ensyth.voting import VoteRule
 from evo_ensyth.voting.plurality import Plurality
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
-FORMAT = 3
+FORMAT = 4
 BLOCK = 4_096  # subsets per batch when all subsets are evaluated one by one
 
 
