@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ PARTS_OF_A_PASS = 64
 ROUND = 8
 # A pass of more subsets than this, divided by the number of words of 64 members, is out of reach: it would take weeks
 # on a few cores. The number of parts is limited so that a list of them stays small.
-MOST_SUBSETS, MOST_PARTS = 2**44, 2**17
+MOST_SUBSETS, MOST_PARTS = 2**45, 2**17
 # Sizes are done one by one up to one in this many of all subsets; then a single pass takes all larger sizes.
 ONE_BY_SIZE = 50
 # A tree is searched if there are enough subsets for it to pay, and if it takes so few splits for each: a split takes
@@ -234,22 +235,25 @@ class Proof:
 
         with ThreadPoolExecutor(threads()) as workers:  # as in the proof: cores that share a cache slow each other down
             places = np.unique(np.linspace(0, len(left) - 1, SAMPLED_PASSES).round().astype(int))
-            for sizes in [left[place] for place in places[::-1]]:  # the largest matter most
-                parts = self._parts(sizes)[:n_sampled]
-                searched, _ = self._search(workers, parts, sizes, in_time)
-                halves = (searched, searched[::2], searched[1::2])
-                costs[sizes[-1]] = [
-                    sum(seconds for _, seconds in some) / sum(answer.covered for answer, _ in some)
-                    for some in halves
-                    if some
+            # Those of which there are most subsets matter most.
+            for sizes in sorted((left[i] for i in places), key=partial(subsets_of, self.n_members), reverse=True):
+                parts = self._parts(sizes)
+                mean = subsets_of(self.n_members, sizes) / len(parts)
+                searched, _ = self._search(workers, parts[:n_sampled], sizes, in_time)
+                known = [
+                    # Parts are drawn alike, so they count alike, however many subsets they have.
+                    (seconds, mean * answer.covered / part.n_subsets if isinstance(part, Part) else answer.covered)
+                    for part, (answer, seconds) in zip(parts, searched, strict=False)
                 ]
+                halves = (known, known[::2], known[1::2])
+                costs[sizes[-1]] = [np.divide(*np.sum(some, axis=0)) for some in halves if some]
                 if not in_time():
                     break
         ends = sorted(costs)
         seconds = []
         for pick in (lambda rates: rates[0], min, max):
-            known = np.log([pick(costs[end]) for end in ends])
-            rates = (math.exp(np.interp(sizes[-1], ends, known)) for sizes in left)
+            logs = np.log([pick(costs[end]) for end in ends])
+            rates = (math.exp(np.interp(sizes[-1], ends, logs)) for sizes in left)
             each = (rate * subsets_of(self.n_members, sizes) for rate, sizes in zip(rates, left, strict=True))
             seconds.append(float(sum(each)) / threads())
         return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
@@ -340,7 +344,10 @@ def prove_some(
     """
     if PairwiseMargins.bytes_of(votes) > MOST_BYTES:
         return None
-    proof = Proof(votes)
+    largest = 1
+    while largest < votes.n_members and subsets_of(votes.n_members, range(1, largest + 2)) <= most:
+        largest += 1
+    proof = Proof(votes, largest)
     proof.lower_limits(limits)
     proof.proven.extend(proven)
     while (sizes := proof.next_pass) is not None and proof.covered + subsets_of(votes.n_members, sizes) <= most:
