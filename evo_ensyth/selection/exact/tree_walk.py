@@ -132,7 +132,7 @@ def lost_at_first(margins, slots):
 
 @leaf
 def split_margins(levels, before, after, highest, cluster, one, other, slots, limit):
-    """Put two halves in the place of a cluster; count the samples that are lost then, up to about a limit.
+    """Put two halves instead of a cluster; count the samples that are lost then, up to about a limit.
 
     ``cluster``, ``one`` and ``other`` are where their rows of ``highest`` begin.
     """
