@@ -20,7 +20,8 @@ import numpy as np
 from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
-from evo_ensyth.selection.exact.pairwise_margins import LAST, Best, PairwiseMargins, Searched, Subtree
+from evo_ensyth.selection.exact.pairwise_margins import Best, PairwiseMargins, Searched, Subtree
+from evo_ensyth.selection.exact.sizes import largest_size, passes, subsets_of, words_of
 from evo_ensyth.selection.exact.tree_search import LARGEST_SIZE, Part, TreeSearch
 
 # Objectives, in any order.
@@ -33,8 +34,6 @@ ROUND = 8
 # A pass of more subsets than this, divided by the number of words of 64 members, is out of reach: it would take weeks
 # on a few cores. The number of parts is limited so that a list of them stays small.
 MOST_SUBSETS, MOST_PARTS = 2**45, 2**17
-# Sizes are done one by one up to one in this many of all subsets; then a single pass takes all larger sizes.
-ONE_BY_SIZE = 50
 # A tree is searched if there are enough subsets for it to pay, and if it takes so few splits for each: a split takes
 # about ten times as long as the enumeration of a subset.
 LEAST_BY_TREE, SPLITS_PER_SUBSET = 2**22, 0.1
@@ -356,46 +355,3 @@ def prove_some(
         if proof.next_pass == sizes:
             break  # `keep_going` returned False
     return proof
-
-
-def largest_size(max_size: int | None, n_members: int) -> int:
-    """Largest size to search: ``max_size``, or by default the number of members.
-
-    Raises
-    ------
-    InputError
-        No ensemble has this size.
-    """
-    if max_size is not None and not 1 <= max_size <= n_members:
-        raise InputError(f"max_size is {max_size}; with {n_members} members it lies between 1 and {n_members}.")
-    return max_size or n_members
-
-
-def passes(n_members: int, max_size: int) -> Iterator[range]:
-    """Yield the sizes that are proven together, in ascending order."""
-    # Python integers throughout: 2,000 members have more subsets than a float can represent
-    counts = [1]
-    for size in range(1, max_size + 1):
-        counts.append(counts[-1] * (n_members - size + 1) // size)
-    everything, done = sum(counts[1:]), 0
-    for size in range(1, max_size + 1):
-        late = ONE_BY_SIZE * (done + counts[size]) > everything
-        if n_members > LAST and size < max_size and late:
-            # A pass over several sizes considers all subsets of the last members, whatever their size.
-            firsts = range(max(0, size - LAST), max_size + 1)
-            looked_at = sum(math.comb(n_members - LAST, n) for n in firsts) * 2**LAST
-            if looked_at < 2 * (everything - done):
-                yield range(size, max_size + 1)
-                return
-        yield range(size, size + 1)
-        done += counts[size]
-
-
-def words_of(n_members: int) -> int:
-    """Number of 64-bit words with a bit for each member; the cost of evaluating a subset grows with it."""
-    return -(-n_members // 64)
-
-
-def subsets_of(n_members: int, sizes: range) -> int:
-    """Number of subsets with one of these sizes."""
-    return sum(math.comb(n_members, size) for size in sizes)

@@ -12,7 +12,8 @@ from evo_ensyth.engine import BitPlanes
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.exact import proof as proofs
-from evo_ensyth.selection.exact.proof import Proof, limits_of, passes, prove_some, subsets_of
+from evo_ensyth.selection.exact.proof import Proof, limits_of, prove_some
+from evo_ensyth.selection.exact.sizes import passes, subsets_of
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, sealed, unsealed, write_json
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
-from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, largest_size, limits_of, subsets_of
+from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, limits_of
+from evo_ensyth.selection.exact.sizes import largest_size, subsets_of
 from evo_ensyth.selection.selectors.baselines.backward_elimination import BackwardElimination
 from evo_ensyth.selection.selectors.greedy.backward_wrapper import BackwardWrapper
 from evo_ensyth.selection.selectors.greedy.forward_greedy import ForwardGreedy
