@@ -4,6 +4,7 @@ Besides the files of a finished pool, see `io.pool_folder`, it holds::
 
     recipe.json                        the claim: problem, recipe, and how each member is made
     parents/NAME-DIGEST.safetensors    the other parents, if the recipe has any
+    probe.safetensors                  inputs of two samples, if a parent is a module of a user's; see `probe`
     controls/members/NAME/             controls, stored like members; the manifest lists them under ``about``
     failed.json                        what could not be made, and why; only if there is such a thing
     work/                              removed at the end:

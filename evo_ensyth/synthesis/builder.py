@@ -100,6 +100,11 @@ class Builder:
         """Whether a parent is trained."""
         return self.folder.parent_weights(name).exists()
 
+    @property
+    def has_probe(self) -> bool:
+        """Whether a parent is a module of a user's, so that the pool has a probe."""
+        return self._probe is not None
+
     def untrained(self, name: str | None) -> Network:
         """Return a parent before its training."""
         return self._untrained[name]

@@ -57,7 +57,7 @@ def load_member(
     about = _parent(stored, member["origin"].get("parent"))
     path = stored.folder / "members" / name / "weights.safetensors"
     state, header = read_weights(path, str(member["files"].get(path.name)), parsed)
-    probe = read_probe(stored.folder) if "own" in about else None
+    probe = read_probe(stored.folder, str(stored.about.get("probe"))) if "own" in about else None
     if probe is None:
         built = networks.build(about["network"], stored.pool.search.n_classes, seed=0)
     else:

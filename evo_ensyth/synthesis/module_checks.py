@@ -10,7 +10,8 @@ from torch.nn.utils import parametrize
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.synthesis.network import Network, weight_matrices
-from evo_ensyth.synthesis.trees import Tree, mapped, n_samples, shapes, taken
+from evo_ensyth.synthesis.reproducibility import drawing
+from evo_ensyth.synthesis.trees import Tree, leaves, mapped, n_samples, shapes, taken
 
 CLOSE = 1e-3  # of the largest logit: by so much a sample's answer may depend on which others are in the batch
 SUM_OF_ONE = 1e-4
@@ -83,11 +84,13 @@ def check_answers(network: Network, stored: Tree, n_classes: int) -> None:
         It cannot take them, or its answers are no logits that depend on the sample alone.
     """
     inputs = _tried(lambda: network.prepare(stored), f"prepare() fails on samples of {shapes(stored)}")
+    again = _tried(lambda: network.prepare(stored), "prepare() fails the second time")
+    if shapes(again) != shapes(inputs) or not all(map(torch.equal, leaves(again), leaves(inputs))):
+        raise InputError("prepare() gives other inputs the second time; what varies samples at random is augment=.")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     logits = _answer(network, inputs, "give prepare= or forward=")
     _check_logits(logits, n_samples(inputs), n_classes)
-    again = _answer(network, inputs, "it did not the first time")
-    if not torch.equal(again, logits):
+    if not torch.equal(_answer(network, inputs, "it did not the first time"), logits):
         raise InputError(
             "forward() answers otherwise the second time, in evaluation mode; it must not draw at random or count."
         )
@@ -101,6 +104,9 @@ def check_answers(network: Network, stored: Tree, n_classes: int) -> None:
             raise InputError(
                 "what forward() answers to a sample depends on the others in its batch; in evaluation mode it must not."
             )
+    with drawing(0):
+        augmented = _tried(lambda: network.augment(stored, torch.Generator()), "augment() fails")
+        _answer(network, augmented, "as augment() makes them")
 
 
 def _answer(network: Network, inputs: Tree, advice: str) -> torch.Tensor:

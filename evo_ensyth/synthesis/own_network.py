@@ -116,7 +116,7 @@ class OwnNetwork:
 
         module = self.built(seed=0)
         weights = {"state": state_digest(module)} if self.weights is None else {"weights": _file_digest(self.weights)}
-        build = self.name if isinstance(self.build, nn.Module) else self.build
+        build = {"module": self.name} if isinstance(self.build, nn.Module) else self.build
         about = {"build": build, "forward": self.forward, "structure": structure(module)}
         return {"kind": "OwnNetwork", **about, **weights}
 

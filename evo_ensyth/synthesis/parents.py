@@ -74,7 +74,8 @@ def _preparation(source: datasets.Source, split: Split) -> OwnPreparation:
     except InputError:
         raise
     except Exception as error:  # a user's function may raise anything
-        raise InputError(f"prepare() fails: {type(error).__name__}: {error}.") from error
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        raise InputError(f"prepare() fails: {type(error).__name__}: {first}.") from error
     return OwnPreparation(taken(inputs, slice(1)), *functions)
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.io.weights_file import read_weights
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.own_network import structure
 from evo_ensyth.synthesis.trees import Tree, flattened, restored
@@ -30,25 +31,26 @@ def write_probe(folder: Path, inputs: Tree) -> None:
     write_whole(folder / NAME, save(stored, {"layout": json.dumps(layout)}))
 
 
-def read_probe(folder: Path) -> Tree:
-    """Read the inputs.
+def read_probe(folder: Path, digest: str) -> Tree:
+    """Read the inputs from a file with a known SHA-256.
 
     Raises
     ------
     InputError
-        There are none, or the file is damaged.
+        There is none, or another one.
     """
     path = folder / NAME
     if not path.exists():
-        raise InputError(f"{path} does not exist; without it, members of this pool cannot be loaded.")
-    try:
-        content = path.read_bytes()
-        tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        layout = json.loads(header["__metadata__"]["layout"])
-        return restored(layout, [tensors[str(place)] for place in range(len(tensors))])
-    except Exception as error:  # the file may hold anything
-        raise InputError(f"{path} is damaged: {error}.") from error
+        raise InputError(f"{path} does not exist; 'pool build --repair' makes it again.")
+    found: Tree = read_weights(path, digest, _parsed)
+    return found
+
+
+def _parsed(content: bytes) -> Tree:
+    tensors = load(content)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    layout = json.loads(header["__metadata__"]["layout"])
+    return restored(layout, [tensors[str(place)] for place in range(len(tensors))])
 
 
 def description(network: Network, untrained: Network, probe: Tree) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the pipeline does for modules of users: zeros under any loop, batch normalisation, files, claims, commands."""
 
 import copy
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -267,15 +268,19 @@ def test_a_pool_is_not_continued_where_the_code_computes_something_else(tmp_path
         build_pool(recipe(bits=(4, 3)), tmp_path / "pool", problem="own")
 
 
-def test_a_damaged_probe_is_named(tmp_path):
+def test_a_damaged_probe_is_named_and_made_again(tmp_path):
     build_pool(recipe(), tmp_path / "pool", problem="own")
     stored = read_pool(tmp_path / "pool")
-    (tmp_path / "pool" / "probe.safetensors").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"probe\.safetensors is damaged"):
+    path = tmp_path / "pool" / "probe.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"probe\.safetensors is not the file that the manifest lists"):
         load_member(stored, "quantisation-4")
-    (tmp_path / "pool" / "probe.safetensors").unlink()
-    with pytest.raises(InputError, match=r"probe\.safetensors does not exist; without it, members"):
+    path.unlink()
+    with pytest.raises(InputError, match=r"probe\.safetensors does not exist; 'pool build --repair' makes it again"):
         load_member(stored, "quantisation-4")
+    build_pool(recipe(), tmp_path / "pool", problem="own", repair=True)
+    assert path.read_bytes() == whole
 
 
 def test_the_default_recipe_has_forty_members_by_five_methods_in_twenty_epochs():
@@ -315,28 +320,35 @@ rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 6)), np.arange(60) % 2
 X[:, 0] += 3 * y
 data = OwnData(train=(X, y), search=(X[:30], y[:30]), test=(X[30:], y[30:]))
-network = OwnNetwork(lambda: nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)))
+
+def build():
+    return nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+
+network = OwnNetwork(build)
 """
 
 
 RECIPE = """
-from evo_ensyth.synthesis import Quantisation, Recipe, Route
+from evo_ensyth.synthesis import FineTuning, Magnitude, Quantisation, Recipe, Route
 
 def recipe():
-    routes = (Route(Quantisation(bits=(8, 4))),)
+    tuned = FineTuning(name="tuned", epochs=1, loss=lambda logits, labels: nn.functional.cross_entropy(logits, labels))
+    routes = (Route(Quantisation(bits=(8, 4))), Route(Magnitude((0.5,)), (tuned,)))
     return Recipe(dataset=data, network=network, compressors=routes, fine_tunings=(), n_calibration=5)
 """
 
 
-def test_a_problem_module_needs_a_network_and_data_only(call, tmp_path):
+def test_a_problem_module_needs_a_network_and_data_only(call, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MINE)
     plan = call("pool", "build", "mine.py", "--dry-run", "--json").json
     assert plan["n_members"] == 40
     assert plan["estimate"]["memory_bytes"] > 1e8
     (tmp_path / "mine.py").write_text(MINE + RECIPE)
     made = call("pool", "build", "mine.py", "--workers", "1", "--json", "--quiet").json  # reads the recipe itself
-    assert made["members"] == ["quantisation-8", "quantisation-4"]
-    assert made["about"]["network"].endswith("<lambda>")
+    assert made["members"] == ["quantisation-8", "quantisation-4", "magnitude-global-0.5-tuned"]
+    assert made["about"]["network"] == "problems.mine.build"
+    monkeypatch.delitem(sys.modules, "problems.mine", raising=False)
+    assert load_member(read_pool("runs/mine/pool"), "quantisation-4") is not None  # found in the current folder
     assert call("pool", "status", "mine.py", "--json").json["closed"]
     assert call("search", "mine.py", "--json", "--quiet", "--budget", "100").json["front"]["hypervolume"] > 0
 

@@ -210,6 +210,12 @@ WRONG_DATA = {
     "two searches": ({"n_search": 5}, "n_search is 5, and own data has a search split; leave one of them out"),
     "no search": ({"search": None}, "n_search is 0; own data has 40 training samples to divide"),
     "a preparation that fails": ({"prepare": lambda inputs: inputs / None}, "prepare() fails: TypeError"),
+    "a preparation that draws": (
+        {"prepare": lambda inputs: inputs + torch.rand(())},
+        "prepare() gives other inputs the second time; what varies samples at random is augment=",
+    ),
+    "an augmentation that fails": ({"augment": lambda inputs, rng: inputs.flip(9)}, "augment() fails: IndexError"),
+    "an augmentation of another shape": ({"augment": lambda inputs, rng: inputs[:, :3]}, "as augment() makes them"),
     "fewer inputs": ({"prepare": lambda inputs: inputs[:1]}, "prepare() made 1 inputs of 2 samples"),
     "no tensors": ({"prepare": lambda inputs: inputs.tolist()}, "inputs hold a float; expected tensors"),
 }
