@@ -1,5 +1,6 @@
 """Running an exported ensemble in the runtime that is installed: labels that differ, and latency."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -153,6 +154,8 @@ def session_of(content: bytes, file: str, provider: str = CPU) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Everything is in the file: nothing is read from others that it names, which lie beside nobody knows what.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         return onnxruntime.InferenceSession(content, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # onnxruntime raises its own types, which differ between versions

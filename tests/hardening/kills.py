@@ -1,16 +1,16 @@
 """kill -9 at random moments, up to three times in a row: what is resumed gives the bytes of an undisturbed command."""
 
-import multiprocessing
+import os
 import random
 import signal
-import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from evo_ensyth.io.run_folder import read_run
-from hardening.commands import BUILD, begin, contents, context, copied, finish, leftovers, said
+from hardening.commands import BUILD, FINAL, begin, contents, copied, finish, leftovers, said
 from hardening.counts import Harness, scratch
 
 MOST_KILLS = 3
@@ -120,37 +120,36 @@ def kill_command(name: str, number: int, folder: Path) -> str:
 
 
 def kill_workers(number: int, folder: Path) -> str:
-    """Kill one of two workers of a build at every tick: others take over, and the pool is the same.
+    """Kill a random worker of a build at every tick: others take over, and the pool is the same.
 
-    Workers that are forked, which takes no time, are killed every second; spawned ones every two to six.
+    Of four workers one is killed every second, or of two one every two to six seconds; they take a few to start.
     """
-    rng, forked = random.Random(number), number % 2 == 0
-    seconds = 1.0 if forked else rng.uniform(2.0, 6.0)
+    rng = random.Random(number)
+    n_workers, seconds = (4, 1.0) if number % 2 else (2, rng.uniform(2.0, 6.0))
     copied(folder, pool=False)
     expected, _ = undisturbed("build")
-    arguments = tuple("2" if word == "0" else word for word in BUILD)
-    status = finish(folder, arguments, partial(_with_killer, seconds, forked, number))
-    assert status == 0, said(folder)
+    process = begin(folder, tuple(str(n_workers) if word == "0" else word for word in BUILD))
+    kills, end = 0, time.monotonic() + FINAL
+    while process.exitcode is None and time.monotonic() < end:
+        process.join(seconds)
+        if there := _workers_of(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(rng.choice(there), signal.SIGKILL)
+                kills += 1
+    process.kill()
+    assert process.exitcode == 0, said(folder)
     assert COMMANDS["build"].result(folder) == expected, "another pool"
     assert not leftovers(folder), leftovers(folder)
-    return f"{'forked' if forked else 'spawned'} workers"
+    return f"of {n_workers} workers, {kills // 10 * 10} kills or more"
 
 
-def _with_killer(seconds: float, forked: bool, number: int) -> None:
-    """Run in the process that builds: begin to kill its workers."""
-    from evo_ensyth.synthesis import workers
-
-    if forked:
-        workers.get_context = lambda _: context()  # type: ignore[attr-defined]
-    rng = random.Random(number)
-
-    def kill() -> None:
-        while True:
-            time.sleep(seconds)
-            if there := multiprocessing.active_children():
-                rng.choice(there).kill()
-
-    threading.Thread(target=kill, daemon=True).start()
+def _workers_of(process: int | None) -> list[int]:
+    """Processes that a build has spawned to work."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    except (FileNotFoundError, ProcessLookupError):  # one has ended just now
+        return []
 
 
 HARNESSES = (

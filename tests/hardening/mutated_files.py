@@ -413,7 +413,7 @@ KINDS = {
     "checkpoint": ("the checkpoint of a proof", Kind(checkpoint, resume)),
     "onnx": ("an exported ensemble with its card", Kind(onnx_file, verify_values)),
 }  # fmt: skip
-FELL = {"csv": (149,), "parquet": (22, 555, 1531, 2101), "onnx": (117, 122, 134, 148)}
+FELL = {"npz-hard": (1347,), "csv": (149,), "parquet": (22, 555, 1531, 2101), "onnx": (117, 122, 134, 148)}
 HARNESSES = tuple(
     Harness(f"mutated-{name}", f"damage to {what}", 20_000, 40, kind.trial, FELL.get(name, ()))
     for name, (what, kind) in KINDS.items()

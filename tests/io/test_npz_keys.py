@@ -38,6 +38,16 @@ def test_an_optional_key_that_is_damaged_in_one_of_its_two_places_is_refused(npz
             read_predictions(path)
 
 
+@pytest.mark.parametrize("place", [30, 32])  # of the lengths of what follows the name, and of the comment
+def test_an_entry_that_swallows_the_next_ones_is_refused(npz, arrays, place):
+    path = npz(arrays)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + place] = 200
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"is not a complete \.npz file"):
+        read_predictions(path)
+
+
 def test_what_is_told_stands_on_standard_error_and_in_the_run(call, npz, arrays):
     said = call("search", npz({**arrays, "diagnosis_2020": np.ones(40)}), "--selector", "single_best", "--json")
     assert said.err.startswith("evo_ensyth: 'diagnosis_2020' is no key of a file of predictions")

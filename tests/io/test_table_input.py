@@ -257,9 +257,30 @@ def test_columns_of_different_lengths_are_refused(tmp_path):
     from evo_ensyth.io.formats._frames import columnwise
 
     def opener(path):
-        return ["a", "bb"], lambda name: polars.DataFrame({name: [0] * len(name)})
+        return ["a", "bb"], 1, lambda name: polars.DataFrame({name: [0] * len(name)})
 
+    (tmp_path / "a.parquet").touch()
     table = columnwise(tmp_path / "a.parquet", {"polars": opener})
     table.column("a")
     with pytest.raises(InputError, match=r"a\.parquet: column 'bb' has 2 rows; others have 1"):
         table.column("bb")
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+@pytest.mark.parametrize("suffix", ["parquet", "feather"])
+def test_a_small_file_of_very_many_equal_values_is_refused_before_it_is_unpacked(
+    call, tmp_path, monkeypatch, library, suffix
+):
+    from evo_ensyth.io.formats import _frames
+
+    frame = polars.DataFrame(dict.fromkeys(("truth", "a"), ["x"] * 200_000))
+    frame = frame.cast(polars.Categorical)
+    if suffix == "parquet":
+        frame.write_parquet(tmp_path / "a.parquet")
+    else:
+        frame.write_ipc(tmp_path / "a.feather", compression="zstd")
+    monkeypatch.setattr(_frames, "MOST_VALUES", 100_000)
+    monkeypatch.setattr(_frames, "find_spec", lambda name: name == library or None)
+    said = call("search", f"a.{suffix}")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "holds 400,000 values in " in said.err

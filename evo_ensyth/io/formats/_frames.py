@@ -12,8 +12,10 @@ from evo_ensyth.errors import InputError, one_line
 from evo_ensyth.pool.frames import frame_table
 from evo_ensyth.pool.table import Table
 
-# Opens a file: the names of its columns, and a function that reads one as a data frame.
-Opener = Callable[[Path], tuple[list[str], Callable[[str], Any]]]
+# Opens a file: the names of its columns, its number of rows, and a function that reads a column as a data frame.
+Opener = Callable[[Path], tuple[list[str], int, Callable[[str], Any]]]
+# A file of more values than MOST_VALUES may not hold more than so many in a byte: nearly all of them would be equal.
+MOST_VALUES, MOST_VALUES_IN_A_BYTE = 2**24, 100
 
 
 def columnwise(path: Path, openers: Mapping[str, Opener]) -> Table:
@@ -31,8 +33,13 @@ def columnwise(path: Path, openers: Mapping[str, Opener]) -> Table:
             f"{path}: files with the suffix '{path.suffix}' need {those}; run: pip install {next(iter(openers))}"
         )
     with _readable(path):
-        names, read = openers[library](path)
-
+        names, n_rows, read = openers[library](path)
+    size, n_values = path.stat().st_size, n_rows * len(names)
+    if n_values > max(MOST_VALUES, MOST_VALUES_IN_A_BYTE * size):
+        raise InputError(
+            f"{path} holds {n_values:,} values in {size:,} bytes: nearly all of them are the same. If they are meant, "
+            "store them as .npz."
+        )
     lengths: dict[str, int] = {}  # damaged files have columns of several
 
     def column(name: str) -> np.ndarray:

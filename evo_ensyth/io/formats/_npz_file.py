@@ -28,6 +28,7 @@ PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # be equal, and a few megabytes would become gigabytes. Labels of a byte each reach 700 where one sample in 10,000 is of
 # a rare class; with 8 bytes a value, no array reaches 130.
 MOST_VALUES, MOST_VALUES_IN_A_BYTE = 2**27, 500
+END_RECORD = 22  # bytes at the end of a zip file without comments: among them, the number of entries
 HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
@@ -49,6 +50,7 @@ def opened(path: Path) -> Iterator["Npz"]:
         if not path.is_file():
             raise InputError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}.")
         file = zipfile.ZipFile(path)
+        _check_directory(path, len(file.infolist()))
         for entry in file.infolist():  # also of keys that are not used: by damage, an optional key may be none any more
             file.open(entry).close()
     except InputError:
@@ -153,6 +155,19 @@ class Npz:
                 stream.finish()
                 stream = Stream(key, shape, dtype, io.BytesIO(rows))
             yield stream
+
+
+def _check_directory(path: Path, n_found: int) -> None:
+    """Check that the directory at the end of a zip file names as many entries as were found in it.
+
+    By a changed length, an entry can swallow those after it, as part of its comment. NumPy writes no comments.
+    """
+    with path.open("rb") as file:
+        file.seek(-END_RECORD, io.SEEK_END)
+        record = file.read()
+    n_told = int.from_bytes(record[10:12], "little")
+    if record[:4] != b"PK\5\6" or n_told != n_found % 2**16:
+        raise ValueError("its directory is damaged, or has comments, which NumPy never writes")
 
 
 def check_size(key: str, size: int) -> None:

@@ -16,11 +16,13 @@ def table(path: Path) -> Table:
     return columnwise(path, {"polars": _polars, "pyarrow": _pyarrow})
 
 
-def _polars(path: Path) -> tuple[list[str], Callable[[str], Any]]:
-    frame = import_module("polars").scan_ipc(path)
-    return frame.collect_schema().names(), lambda name: frame.select(name).collect()
+def _polars(path: Path) -> tuple[list[str], int, Callable[[str], Any]]:
+    polars = import_module("polars")
+    frame = polars.scan_ipc(path)
+    n_rows = frame.select(polars.len()).collect().item()
+    return frame.collect_schema().names(), n_rows, lambda name: frame.select(name).collect()
 
 
-def _pyarrow(path: Path) -> tuple[list[str], Callable[[str], Any]]:
+def _pyarrow(path: Path) -> tuple[list[str], int, Callable[[str], Any]]:
     table = import_module("pyarrow.feather").read_table(path, memory_map=True)
-    return table.column_names, lambda name: table.select([name])
+    return table.column_names, table.num_rows, lambda name: table.select([name])

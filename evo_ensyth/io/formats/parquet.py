@@ -19,11 +19,13 @@ def table(path: Path) -> Table:
     return columnwise(path, {"pyarrow": _pyarrow, "polars": _polars})
 
 
-def _polars(path: Path) -> tuple[list[str], Callable[[str], Any]]:
-    frame = import_module("polars").scan_parquet(path)
-    return frame.collect_schema().names(), lambda name: frame.select(name).collect()
+def _polars(path: Path) -> tuple[list[str], int, Callable[[str], Any]]:
+    polars = import_module("polars")
+    frame = polars.scan_parquet(path)
+    n_rows = frame.select(polars.len()).collect().item()
+    return frame.collect_schema().names(), n_rows, lambda name: frame.select(name).collect()
 
 
-def _pyarrow(path: Path) -> tuple[list[str], Callable[[str], Any]]:
+def _pyarrow(path: Path) -> tuple[list[str], int, Callable[[str], Any]]:
     file = import_module("pyarrow.parquet").ParquetFile(path, page_checksum_verification=True)
-    return file.schema_arrow.names, lambda name: file.read(columns=[name])
+    return file.schema_arrow.names, file.metadata.num_rows, lambda name: file.read(columns=[name])
