@@ -27,6 +27,7 @@ ORDER = (
     "memory",
     "startup",
     "exact",
+    "exact_alike",
     "fronts",
     "fronts_large",
     "peers",
