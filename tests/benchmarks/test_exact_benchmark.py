@@ -1,4 +1,4 @@
-"""The benchmark of proofs: that what it times is a proof of error against size, and that it compares with brute force."""
+"""The benchmark of proofs: it times proofs of error against size, and compares them with brute force."""
 
 import exact
 import numpy as np
