@@ -126,7 +126,8 @@ def quantised_bits(layer: nn.Module) -> int | None:
     if not is_quantised(layer):
         return None
     bits = int(layer.get_buffer("bits"))
-    codes = layer.get_parameter("weight").detach().flatten(1) / layer.get_buffer("step")[:, None]
+    weight = layer.get_parameter("in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight")
+    codes = weight.detach().flatten(1) / layer.get_buffer("step")[:, None]
     if (codes != codes.round()).any() or (codes.abs() > 2 ** (bits - 1) - 1).any():
         raise InputError(f"a layer marked as quantised to {bits} bits holds other weights; quantise after all else.")
     return bits

@@ -187,6 +187,17 @@ def untied_layers(network: nn.Module) -> dict[str, Layer]:
     return {name: layer for name, layer in weighted_layers(network).items() if owners[id(layer.weight)] == 1}
 
 
+def quantisable_layers(network: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """Modules that have one matrix of weights, and its name in them; called as in `weight_matrices`."""
+    found: dict[str, tuple[nn.Module, str]] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, Layer):
+            found[name] = module, "weight"
+        elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+            found[f"{name}.in_proj_weight".lstrip(".")] = module, "in_proj_weight"
+    return found
+
+
 def weight_matrices(network: nn.Module) -> dict[str, torch.Tensor]:
     """Weights of layers, by the layer's name, and of attention and recurrent layers, by that of the parameter.
 

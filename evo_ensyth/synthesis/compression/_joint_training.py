@@ -13,7 +13,7 @@ from evo_ensyth.synthesis.compression import CompressionInputs, Variant
 from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
 from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.network import Network, weighted_layers
+from evo_ensyth.synthesis.network import Network, quantisable_layers
 from evo_ensyth.synthesis.training import FineTuning
 from evo_ensyth.synthesis.trees import Tree
 
@@ -132,7 +132,7 @@ def _surprise(logs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def trainable(parent: Network, variant: Variant) -> Network:
     """Return a partner in the form in which it is trained: pruned, or with weights that are rounded on the way."""
     assert isinstance(variant.model, Network)
-    found = {name: quantised_bits(layer) for name, layer in weighted_layers(variant.model).items()}
+    found = {name: quantised_bits(layer) for name, (layer, _) in quantisable_layers(variant.model).items()}
     bits = {name: count for name, count in found.items() if count is not None}
     return learning_steps(parent, bits) if bits else copy.deepcopy(variant.model)
 
@@ -154,5 +154,5 @@ def tuned(
 def settled_partner(trained: Callable[[], JointNetwork], place: int, parent: Network) -> Network:
     """Return one partner in its stored form."""
     partner = trained().partner(place)
-    rounds = any(parametrize.is_parametrized(layer) for layer in weighted_layers(partner).values())
+    rounds = any(parametrize.is_parametrized(layer) for layer, _ in quantisable_layers(partner).values())
     return settled(partner, parent) if rounds else partner

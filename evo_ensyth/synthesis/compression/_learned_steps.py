@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 from evo_ensyth.synthesis.compression._rounding import largest_code, quantise, rounded_up
 from evo_ensyth.synthesis.layer_surgery import mark_quantised
-from evo_ensyth.synthesis.network import Network, untied_layers, weighted_layers
+from evo_ensyth.synthesis.network import Network, quantisable_layers, untied_layers, weighted_layers
 
 
 def learning_steps(network: Network, bits: Mapping[str, int]) -> Network:
@@ -18,9 +18,11 @@ def learning_steps(network: Network, bits: Mapping[str, int]) -> Network:
     Layers that share their weights do not: each would round them in its own way.
     """
     network = copy.deepcopy(network)
-    for name, layer in untied_layers(network).items():
-        if name in bits:
-            parametrize.register_parametrization(layer, "weight", LearnedSteps(layer.weight.detach(), bits[name]))
+    tied = weighted_layers(network).keys() - untied_layers(network).keys()
+    for name, (layer, part) in quantisable_layers(network).items():
+        if name in bits and name not in tied:
+            rounding = LearnedSteps(layer.get_parameter(part).detach(), bits[name])
+            parametrize.register_parametrization(layer, part, rounding)
     return network
 
 
@@ -34,16 +36,17 @@ def settled(learned: Network, like: Network) -> Network:
     like : Network
         With the same layers, none of which is being quantised.
     """
-    model, layers = copy.deepcopy(like), weighted_layers(learned)
+    model, layers = copy.deepcopy(like), quantisable_layers(learned)
     learned_state = learned.state_dict()
     for name, tensor in model.state_dict(keep_vars=True).items():
         if name in learned_state:  # The weights of layers that round are there by another name.
             tensor.copy_(learned_state[name])
-    for name, layer in weighted_layers(model).items():
-        if parametrize.is_parametrized(layers[name], "weight"):
-            weight, steps, bits = _codes(layers[name])
+    for name, (layer, part) in quantisable_layers(model).items():
+        rounding, _ = layers[name]
+        if parametrize.is_parametrized(rounding, part):
+            weight, steps, bits = _codes(rounding, part)
             mark_quantised(layer, steps, bits)
-            layer.weight.copy_(weight)
+            layer.get_parameter(part).copy_(weight)
     return model
 
 
@@ -72,10 +75,10 @@ class LearnedSteps(nn.Module):
         return rounded.view_as(weight)
 
 
-def _codes(layer: nn.Module) -> tuple[torch.Tensor, torch.Tensor, int]:
+def _codes(layer: nn.Module, part: str) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Weights, steps and bits of a layer in stored form: exact multiples, see `rounded_up`."""
-    rounding = layer.get_submodule("parametrizations.weight.0")
+    rounding = layer.get_submodule(f"parametrizations.{part}.0")
     assert isinstance(rounding, LearnedSteps)
-    weight, steps = layer.get_parameter("parametrizations.weight.original"), rounded_up(rounding.logarithms.exp())
+    weight, steps = layer.get_parameter(f"parametrizations.{part}.original"), rounded_up(rounding.logarithms.exp())
     codes = (weight.flatten(1) / steps[:, None]).round().clamp(-rounding.largest, rounding.largest)
     return (codes * steps[:, None] + 0.0).view_as(weight), steps, rounding.bits

@@ -72,19 +72,19 @@ class Quantisation:
         """Yield one variant per number of bits. Uses no data and no seed."""
         from evo_ensyth.synthesis.compression._rounding import quantise
         from evo_ensyth.synthesis.layer_surgery import mark_quantised
-        from evo_ensyth.synthesis.network import weight_matrices, weighted_layers
+        from evo_ensyth.synthesis.network import quantisable_layers, weight_matrices
 
         for name, bits in zip(self.names(), self.bits, strict=True):
             progress(name)
             model, errors = copy.deepcopy(parent), {}
-            for place, layer in weighted_layers(model).items():
-                before = layer.weight.detach().clone()
+            for place, (layer, part) in quantisable_layers(model).items():
+                before = layer.get_parameter(part).detach().clone()
                 weight, step = quantise(before, bits, self.span)
-                layer.weight.data.copy_(weight)
+                layer.get_parameter(part).data.copy_(weight)
                 mark_quantised(layer, step, bits)
                 size = float(before.norm())
                 errors[place] = {"relative_error": float((weight - before).norm()) / size if size else 0.0}
             others = [place for place in weight_matrices(model) if place not in errors]
-            left = {"left": dict.fromkeys(others, "only convolutions and dense layers are quantised")} if others else {}
+            left = {"left": dict.fromkeys(others, "it is one of several matrices of its layer")} if others else {}
             origin = {"method": "quantisation", "bits": bits, "span": self.span}
             yield Variant(name, origin, model, {"layers": errors, **left})

@@ -79,12 +79,12 @@ class QuantisationAware:
             The parent is quantised already.
         """
         from evo_ensyth.synthesis.compression._scratch import made_once
-        from evo_ensyth.synthesis.network import untied_layers, weight_matrices, weighted_layers
+        from evo_ensyth.synthesis.network import quantisable_layers, untied_layers, weight_matrices, weighted_layers
 
         tied = weighted_layers(parent).keys() - untied_layers(parent).keys()
-        others = weight_matrices(parent).keys() - weighted_layers(parent).keys()
+        others = weight_matrices(parent).keys() - quantisable_layers(parent).keys()
         left = dict.fromkeys(sorted(tied), "its weights are used elsewhere too")
-        left |= dict.fromkeys(sorted(others), "only convolutions and dense layers are quantised")
+        left |= dict.fromkeys(sorted(others), "it is one of several matrices of its layer")
         for name, bits in zip(self.names(), self.bits, strict=True):
             progress(name)
             learn = partial(self._tuned, parent, bits, inputs, derived_seed(seed, name))
@@ -95,7 +95,7 @@ class QuantisationAware:
     def _tuned(self, parent: Network, bits: int, inputs: CompressionInputs, seed: int) -> Network:
         from evo_ensyth.synthesis.compression._learned_steps import learning_steps, settled
         from evo_ensyth.synthesis.descent import fine_tune
-        from evo_ensyth.synthesis.network import weighted_layers
+        from evo_ensyth.synthesis.network import quantisable_layers
 
-        begin = learning_steps(parent, dict.fromkeys(weighted_layers(parent), bits))
+        begin = learning_steps(parent, dict.fromkeys(quantisable_layers(parent), bits))
         return settled(fine_tune(begin, inputs.train, self.tuning, seed=seed, device=inputs.device), parent)

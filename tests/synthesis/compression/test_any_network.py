@@ -30,7 +30,7 @@ from evo_ensyth.synthesis import (
 from evo_ensyth.synthesis.compression import CompressionInputs
 from evo_ensyth.synthesis.compression._layer_inputs import layer_forms, layer_inputs, pruned_layers
 from evo_ensyth.synthesis.layer_surgery import as_safetensors, quantised_bits, read_network
-from evo_ensyth.synthesis.network import weight_matrices, weighted_layers
+from evo_ensyth.synthesis.network import quantisable_layers, weight_matrices, weighted_layers
 from evo_ensyth.synthesis.own_data import OwnData
 from evo_ensyth.synthesis.trees import mapped, taken
 
@@ -112,16 +112,17 @@ def test_clones_of_weights_that_lie_otherwise_in_memory():
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_quantisation_takes_layers_and_names_what_it_leaves(name):
     (variant,) = made(Quantisation((4,)), name)
-    layers = weighted_layers(variant.model)
-    assert set(variant.report["layers"]) == set(layers)
-    assert {quantised_bits(layer) for layer in layers.values()} == {4}
+    layers = quantisable_layers(variant.model)
+    assert set(variant.report["layers"]) == set(layers) >= set(weighted_layers(variant.model))
+    assert {quantised_bits(layer) for layer, _ in layers.values()} == {4}
     assert set(variant.report.get("left", {})) == set(weight_matrices(variant.model)) - set(layers)
+    assert ("left" in variant.report) == (name == "recurrent")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_quantisation_aware_tunes_everything_and_rounds_layers_of_their_own(name):
     (variant,) = made(QuantisationAware(TUNING, (3,)), name)
-    found = {place: quantised_bits(layer) for place, layer in weighted_layers(variant.model).items()}
+    found = {place: quantised_bits(layer) for place, (layer, _) in quantisable_layers(variant.model).items()}
     left = variant.report.get("left", {})
     assert {place for place, bits in found.items() if bits is None} == left.keys() & found.keys()
     assert (set(left) == {"a", "b"}) == (name == "tied")
