@@ -5,6 +5,7 @@
     pool.json                     written last; a pool without it is not finished
     search.truth.npy  test.truth.npy
     parent.safetensors            parent.search.labels.npy  parent.test.labels.npy
+    probe.safetensors             of modules of users, see `synthesis.probe`
     deployed.json                 costs in onnxruntime, where they were measured; see `io.deployed`
     members/NAME/member.json      origin, costs, layers, digests of the other files
     members/NAME/weights.safetensors

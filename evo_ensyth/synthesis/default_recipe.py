@@ -60,7 +60,8 @@ def default_recipe(
     network : OwnNetwork
     data : OwnData
     methods : sequence of str or Compressor, optional
-        Some of `METHODS`; other methods, or such with settings, are taken as they are, and their variants tuned.
+        Some of `METHODS`; other methods, or such with settings, are taken as they are, and their variants tuned unless
+        the method trains them.
     epochs : int
         Of fine-tuning, all members together. Each copy is tuned for one at least, and for `FEWEST_STEPS` steps.
     fine_tuning : FineTuning, optional
@@ -96,7 +97,8 @@ def default_recipe(
         elif isinstance(method, str) and method in GRIDS:
             routes += _route(method, grids.get(method, ()), tuned)
         else:
-            routes.append(Route(method, (tuned,)))
+            trains_itself = any(hasattr(compression.find(method), part) for part in ("tuning", "training"))
+            routes.append(Route(method, () if trains_itself else (tuned,)))
     return Recipe(
         dataset=data,
         n_search=n_search,

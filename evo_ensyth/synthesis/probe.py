@@ -17,7 +17,7 @@ from evo_ensyth.files import write_whole
 from evo_ensyth.io.weights_file import read_weights
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.own_network import structure
-from evo_ensyth.synthesis.trees import Tree, flattened, restored
+from evo_ensyth.synthesis.trees import Tree, flattened, mapped, restored
 from evo_ensyth.synthesis.wrapped_module import WrappedModule
 
 NAME = "probe.safetensors"
@@ -58,7 +58,7 @@ def description(network: Network, untrained: Network, probe: Tree) -> dict[str, 
     if not isinstance(network, WrappedModule) or not isinstance(untrained, WrappedModule):
         return {}
     with torch.inference_mode():
-        return {"structure": structure(untrained.wrapped), "answers": network(probe).tolist()}
+        return {"structure": structure(untrained.wrapped), "answers": network(mapped(torch.clone, probe)).tolist()}
 
 
 def check_built(untrained: Network, about: Mapping[str, Any], where: str) -> None:
@@ -85,6 +85,6 @@ def check_answers_again(network: Network, about: Mapping[str, Any], probe: Tree,
     """
     expected = torch.tensor(about.get("answers", []))
     with torch.inference_mode():
-        found = network(probe)
+        found = network(mapped(torch.clone, probe))  # A module may work in place.
     if found.shape != expected.shape or (found - expected).abs().max() > CLOSE * expected.abs().max():
         raise InputError(f"{where}: the network no longer answers as it did; its code computes something else.")

@@ -101,8 +101,8 @@ class WrappedModule(Network):
         return self.prepare(stored) if own is None else mapped(_as_float32, own(stored, rng))
 
     def example(self) -> Tree:
-        """Prepared inputs of one sample of the data."""
-        return self.preparation.example
+        """Prepared inputs of one sample of the data: a copy, since a module may work in place."""
+        return mapped(torch.clone, self.preparation.example)
 
     def changes(self) -> dict[str, dict[str, Any]]:
         """Plain attributes, by module, that are not what they were when the module was wrapped."""

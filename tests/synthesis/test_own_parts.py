@@ -202,6 +202,13 @@ def test_a_file_holds_what_was_changed_and_nothing_else():
         read_network(wrapped(Tied(), torch.zeros(1, 3, dtype=torch.long)), as_safetensors(smaller))
 
 
+class InPlace(Small):
+    """Changes its inputs."""
+
+    def forward(self, inputs):
+        return super().forward(inputs.add_(1))
+
+
 def recipe(network=Small, data=DATA, bits=(4,), **settings):
     routes = tuple(Route(Quantisation(bits=(each,))) for each in bits)
     network = OwnNetwork(network, **settings)
@@ -232,6 +239,13 @@ def test_a_member_is_not_loaded_into_another_network(network, message, folder):
     with pytest.raises(InputError, match=message):
         load_member(stored, "quantisation-4", network=network)
     assert load_member(stored, "quantisation-4").first.weight.unique().numel() <= 15 * 5
+
+
+def test_a_module_may_work_in_place(tmp_path):
+    build_pool(recipe(InPlace), tmp_path / "pool", problem="own")
+    stored = read_pool(tmp_path / "pool")
+    scores = ee.stored_members(tmp_path / "pool")["quantisation-4"](X[:20])
+    assert np.array_equal(scores, np.load(stored.folder / "members" / "quantisation-4" / "test.scores.npy"))
 
 
 def test_a_function_without_a_name_is_asked_for(tmp_path):

@@ -105,6 +105,8 @@ class NetTrim:
         for name, known in (("scheme", SCHEMES), ("solver", SOLVERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is '{getattr(self, name)}'; there is {', '.join(known)}.")
+        if not isinstance(self.convolutions, bool):
+            raise InputError(f"convolutions is {self.convolutions!r}; it must be True or False.")
         if self.layers is not None and self.convolutions:
             raise InputError(
                 "both layers and convolutions are given; name the layers, or leave the choice to the parent."
