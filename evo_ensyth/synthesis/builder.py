@@ -262,9 +262,9 @@ class Builder:
 
     def _checked(self, network: Network, content: bytes, member: Planned) -> Network:
         """Network as its file gives it back, which must be the same; those of this package are not read again."""
-        if self._probe is None:
-            return network
         state, header = parsed(content)
+        if not header:
+            return network
         again = with_state(self._untrained[member.parent], state, header["changes"])
         state = network.state_dict()
         probe.check_answers_again(again, header, self._probe, f"the file of {member.title}")

@@ -48,10 +48,11 @@ def check_module(module: Any) -> None:
         if not isinstance(value, torch.Tensor):
             raise InputError(f"the network keeps a {type(value).__name__} as '{key}'; its state must be tensors.")
     check_weights(module)
-    if not weight_matrices(module):
-        raise InputError(
-            f"the network {type(module).__name__} has no Linear, convolution, attention or recurrent layer to compress."
-        )
+    if not any(map(weight_matrices, module.children())):
+        what = type(module).__name__
+        if weight_matrices(module):
+            raise InputError(f"the network {what} is a single layer; put it into a torch.nn.Sequential.")
+        raise InputError(f"the network {what} has no Linear, convolution, attention or recurrent layer to compress.")
 
 
 def check_weights(module: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """What the pipeline does for modules of users: zeros under any loop, batch normalisation, files, claims, commands."""
 
 import copy
+import functools
 import sys
 from dataclasses import replace
 
@@ -17,12 +18,14 @@ from evo_ensyth.io import read_pool
 from evo_ensyth.synthesis import (
     BuildFolder,
     FineTuning,
+    OtherParent,
     OwnData,
     OwnFineTuning,
     OwnNetwork,
     Quantisation,
     Recipe,
     Route,
+    Training,
     build_pool,
     load_member,
 )
@@ -248,6 +251,26 @@ def test_a_module_may_work_in_place(tmp_path):
     assert np.array_equal(scores, np.load(stored.folder / "members" / "quantisation-4" / "test.scores.npy"))
 
 
+def test_parents_of_both_kinds_go_together(tmp_path):
+    images = RNG.integers(0, 17, (40, 1, 8, 8), dtype=np.uint8)
+    data = OwnData(train=(images, Y), search=(images, Y), test=(images, Y), prepare=own_networks.pixels)
+    other = OtherParent(name="mine", network=OwnNetwork(functools.partial(own_networks.Residual, 3)))
+    routes = (Route(Quantisation(bits=(4,))), Route(Quantisation(bits=(4,)), parent="mine"))
+    both = Recipe(
+        dataset=data,
+        network="small",
+        training=Training(epochs=0),
+        parents=(other,),
+        compressors=routes,
+        fine_tunings=(),
+        n_calibration=4,
+    )
+    build_pool(both, tmp_path / "pool", problem="both")
+    stored = read_pool(tmp_path / "pool")
+    assert load_member(stored, "quantisation-4").fc3.weight.shape == (3, 24)
+    assert load_member(stored, "mine-quantisation-4", network=other.network).fc.weight.shape == (3, 8)
+
+
 def test_a_function_without_a_name_is_asked_for(tmp_path):
     made = recipe(forward=lambda module, inputs: module(inputs))
     build_pool(made, tmp_path / "pool", problem="own")
@@ -323,6 +346,17 @@ def test_a_search_split_that_the_module_has_seen_is_mentioned(tmp_path):
     with pytest.warns(ee.InputWarning, match="search is taken from the training samples, which the module has seen"):
         pool = ee.compress(Small(), train=(X, Y), test=(X, Y), methods=["quantisation"], out=tmp_path / "pool")
     assert (len(pool), pool.search.n_samples) == (5, 8)
+
+
+def test_a_dry_run_says_what_nobody_knows(tmp_path):
+    splits = {"train": (X, Y), "search": (X, Y), "test": (X, Y)}
+    found = ee.compress(
+        Small(), **splits, methods=["magnitude"], epochs=2, fine_tune=shaken, out=tmp_path / "pool", dry_run=True
+    )
+    assert found.unknown == ("magnitude-global-0.5-tuned", "magnitude-global-0.8-tuned")
+    assert (found.n_planned, found.left) == (4, {})
+    assert found.memory_bytes > 1e8
+    assert not (tmp_path / "pool").exists()
 
 
 MINE = """

@@ -69,7 +69,11 @@ WRONG_NETWORKS = {
     "complex": (lambda: nn.Sequential(nn.Linear(6, 3, dtype=torch.complex64)), "layer '0': weight is complex"),
     "NaN weights": (lambda: changed(plain(), lambda m: m[2].bias.fill_(torch.nan)), "'2.bias' of the network has val"),
     "no weights": (lambda: nn.Sequential(nn.Flatten()), "has no Linear, convolution, attention or recurrent layer"),
-    "only recurrent": (lambda: nn.LSTM(6, 3), "first in a tuple|depends|answer"),
+    "a bare LSTM": (lambda: nn.LSTM(6, 3), "the network LSTM is a single layer"),
+    "a single layer": (
+        lambda: nn.Linear(6, 3),
+        "the network Linear is a single layer; put it into a torch.nn.Sequential",
+    ),
     "meta": (lambda: nn.Sequential(nn.Linear(6, 3, device="meta")), "layer '0': weight is on the device 'meta'"),
     "whole numbers": (
         lambda: changed(plain(), lambda m: setattr(m[0], "weight", nn.Parameter(m[0].weight.to(torch.int8), False))),
@@ -279,7 +283,7 @@ TAKEN = {
     "half precision": (lambda: plain().half(), {}, {}),
     "a tuple": (lambda: Own(lambda module, answer: (answer, 7)), {}, {}),
     "log probabilities": (lambda: nn.Sequential(plain(), nn.LogSoftmax(dim=1)), {}, {}),
-    "an LSTM": (lambda: nn.LSTM(6, 3), {"forward": lambda m, x: m(x[None])[0][0]}, {}),
+    "an LSTM": (lambda: nn.Sequential(nn.LSTM(6, 3)), {"forward": lambda m, x: m[0](x[None])[0][0]}, {}),
     "float64 inputs": (plain, {}, dict.fromkeys(SPLITS, (X.astype(np.float64), Y))),
     "token ids": (
         lambda: nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(24, 3)),
