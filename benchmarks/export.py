@@ -3,6 +3,7 @@
     python benchmarks/export.py                        # digits, which is built first if need be
     python benchmarks/export.py runs/mine/pool ...     # pools of networks that this package knows
 
+Of a pool that is still being built the members that are made by then are taken.
 First the labels: every vote rule with every kind of members, all test samples at once and 500 of them in batches of 1
 and 7, against the vote of the engine.
 Then files and times. Of the mixed Fashion-MNIST pool only predictions are stored, so its members are drawn at random
@@ -10,9 +11,11 @@ with the widths that their costs determine; times do not depend on the weights, 
 All times are medians with 95 % intervals, of one thread, measured in turns.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -30,9 +33,11 @@ from evo_ensyth.deployment.network_graph import add_network
 from evo_ensyth.deployment.timing import Timing, timings
 from evo_ensyth.deployment.verify import dataset_inputs, runtime, session_of
 from evo_ensyth.deployment.vote_graph import VoteFactors
+from evo_ensyth.files import read_json
 from evo_ensyth.io import StoredPool, read_pool
+from evo_ensyth.io.pool_folder import read_member, write_manifest
 from evo_ensyth.pool import Pool
-from evo_ensyth.synthesis import SharedTrunkEnsemble, load_member, networks
+from evo_ensyth.synthesis import SharedTrunkEnsemble, load_member, measure, networks
 from evo_ensyth.synthesis.inspection.removal import keep_units
 from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.layer_surgery import with_state
@@ -58,6 +63,19 @@ class Members:
     def content(self, names: Sequence[str], vote: EnsembleVote, weights: str = "packed") -> bytes:
         """Content of the file of an ensemble."""
         return written({name: self.networks[name] for name in names}, vote, self.images, weights)
+
+
+def finished_part(folder: Path, place: Path) -> Path:
+    """Copy a pool that is still being built, as if its recipe named only the members that are made."""
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("work", "controls", "failed.json", ".*"))
+    begun = read_json(place / "recipe.json")
+    recipe = begun["recipe"]
+    # A member that is made now is in the copy whole: its last file says which others there are.
+    made = [path.name for path in sorted((place / "members").iterdir()) if read_member(place, path.name) is not None]
+    about = {name: recipe[name] for name in ("dataset", "network")}
+    about["parents"] = {parent["name"]: {"network": parent["network"]} for parent in recipe.get("parents", ())}
+    write_manifest(place, made, problem=f"{begun['problem']}, {len(made)} made", n_classes=10, about=about)
+    return place
 
 
 def written(known: dict[str, Network], vote: EnsembleVote, images: np.ndarray, weights: str = "packed") -> bytes:
@@ -151,9 +169,8 @@ def of_pool(members: Members) -> list[list[Value]]:
     test = pool.splits["test"]
     wrong = float(np.mean(pool.parent.y_pred["test"] != test.y_true))
     content = written({"parent": parent}, plain_plurality(1), members.images)
-    found = {
-        f"{stored.problem}: the parent": (content, [parent], [1, len(content), int(pool.parent.costs["macs"]), wrong])
-    }
+    macs = sum(layer["costs"]["macs"] for layer in measure.layers(parent))
+    found = {f"{stored.problem}: the parent": (content, [parent], [1, len(content), macs, wrong])}
     larger = {"whole pool": run.whole_pool} if len(pool) * test.n_samples <= MANY else {}
     for what, ensemble in {"recommended": run.recommended, **larger}.items():
         content = members.content(ensemble.members, ensemble.voting or plain_plurality(ensemble.size))
@@ -249,13 +266,15 @@ def main() -> None:
     torch.set_num_threads(1)
     same: list[list[Value]] = []
     table, said = fashion_mnist()
-    for folder in folders:
-        stored = read_pool(folder)
-        images = dataset_inputs(stored.about["dataset"])
-        assert images is not None
-        members = Members(stored, images)
-        table += of_pool(members)
-        same.append(labels(members))
+    with TemporaryDirectory() as scratch:
+        for i, folder in enumerate(folders):
+            whole = (folder / "pool.json").exists()
+            stored = read_pool(folder if whole else finished_part(folder, Path(scratch) / str(i)))
+            images = dataset_inputs(stored.about["dataset"])
+            assert images is not None
+            members = Members(stored, images)
+            table += of_pool(members)
+            same.append(labels(members))
     with Output(__doc__, options) as out:
         out.note(f"{runtime()} and torch {torch.__version__}, one thread each; onnx-ir {ir.__version__}")
         out.note(said)
