@@ -124,26 +124,15 @@ def nested_estimate(
         return None
     quick = ForwardGreedy(max_size=max(LEAST_LARGEST, 2 * size))
     wrong = np.empty(votes.n_samples, bool)
-    by_metric = is_metric(problem, problem.leading)
     values = []
     for i in range(n_found):
         if stopped():
             return None
-        rest = np.flatnonzero(fold != i)
-        pool = replace(problem.pool, search=votes.part(samples=rest), test=None, parent=None)
-        inner = replace(problem, pool=pool)
-        evaluator = Evaluator(inner, Budget())
-        quick.select(evaluator, np.random.default_rng(0))
-        front = evaluator.archive.subsets
-        if not len(front):
+        found = _judged_fold(problem, rule, quick, np.flatnonzero(fold != i), np.flatnonzero(fold == i))
+        if found is None:
             return None
-        subset = front[recommend(inner, front, rule)]
-        held_out = votes.part(samples=np.flatnonzero(fold == i), split="test")
-        predicted = inner.fitted_vote.of(subset).predict(held_out.part(np.flatnonzero(subset)))
-        wrong[fold == i] = predicted != held_out.y_true
-        if by_metric:
-            tally = inner.fitted_vote.tally(held_out)
-            values.append(_value(problem.leading, Ensembles(subset[None], pool.members, held_out, counted_by=tally)))
+        wrong[fold == i], value = found
+        values += [] if value is None else [value]
         on_fold(i + 1, n_found)
     return Estimate(
         int(np.count_nonzero(wrong)),
@@ -153,6 +142,30 @@ def nested_estimate(
         n_independent=None if votes.groups is None else float(independent_samples(wrong[None], votes.groups)[0]),
         value=float(np.average(values, weights=np.bincount(fold))) if np.isfinite(values).all() and values else None,
     )
+
+
+def _judged_fold(
+    problem: Problem, rule: str, quick: ForwardGreedy, rest: np.ndarray, held_out: np.ndarray
+) -> tuple[np.ndarray, float | None] | None:
+    """What is recommended by all but some samples, on those: where it is wrong, and its value if a metric leads.
+
+    None if no ensemble keeps the constraints. Nothing that is made for a fold is left for the next one.
+    """
+    votes = problem.search
+    pool = replace(problem.pool, search=votes.part(samples=rest), test=None, parent=None)
+    inner = replace(problem, pool=pool)
+    evaluator = Evaluator(inner, Budget())
+    quick.select(evaluator, np.random.default_rng(0))
+    front = evaluator.archive.subsets
+    if not len(front):
+        return None
+    subset = front[recommend(inner, front, rule)]
+    judged = votes.part(samples=held_out, split="test")
+    wrong = inner.fitted_vote.of(subset).predict(judged.part(np.flatnonzero(subset))) != judged.y_true
+    if not is_metric(problem, problem.leading):
+        return wrong, None
+    tally = inner.fitted_vote.tally(judged)
+    return wrong, _value(problem.leading, Ensembles(subset[None], pool.members, judged, counted_by=tally))
 
 
 def stratified_folds(y_true: np.ndarray, groups: np.ndarray | None, n_folds: int) -> np.ndarray:
