@@ -1,6 +1,11 @@
 """All harnesses."""
 
-from hardening import faults, kills, mutated_files
+from hardening import faults, kills, mutated_files, surroundings
 from hardening.counts import Harness
 
-HARNESSES: tuple[Harness, ...] = (*kills.HARNESSES, *faults.HARNESSES, *mutated_files.HARNESSES)
+HARNESSES: tuple[Harness, ...] = (
+    *kills.HARNESSES,
+    *faults.HARNESSES,
+    *surroundings.HARNESSES,
+    *mutated_files.HARNESSES,
+)
