@@ -26,7 +26,7 @@ from evo_ensyth.synthesis.layer_surgery import as_safetensors, parsed, read_netw
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.progress import Progress
 from evo_ensyth.synthesis.recipe import Latency, Planned
-from evo_ensyth.synthesis.reproducibility import derived_seed
+from evo_ensyth.synthesis.reproducibility import derived_seed, drawing
 from evo_ensyth.synthesis.steps import Step, parent_title
 from evo_ensyth.synthesis.trees import Tree
 
@@ -265,12 +265,15 @@ class Builder:
         state, header = parsed(content)
         if not header:
             return network
-        again = with_state(self._untrained[member.parent], state, header["changes"])
-        state = network.state_dict()
-        probe.check_answers_again(again, header, self._probe, f"the file of {member.title}")
+        try:
+            again = with_state(self._untrained[member.parent], state, header["changes"])
+            probe.check_answers_again(again, header, self._probe, "its file")
+        except InputError as error:  # It is this member alone that cannot be made.
+            raise EvoEnsythError(str(error)) from error
+        before = network.state_dict()
         for name, tensor in again.state_dict().items():
-            if not torch.equal(tensor, state[name]):
-                raise EvoEnsythError(f"{member.title}: '{name}' is not what was stored; its file would be of no use.")
+            if not torch.equal(tensor, before[name]):
+                raise EvoEnsythError(f"its file does not give back '{name}' as it was.")
         return again
 
     def _re_estimated(self, network: Network, kept: Collection[str] = ()) -> Network:
@@ -278,12 +281,13 @@ class Builder:
         return re_estimated(network, self.splits["train"], seed=seed, device=self.device, kept=kept)
 
     def _calibration(self, parent: str | None) -> Tree:
-        """Images drawn from the training split, prepared as for the training of a parent."""
+        """Samples drawn from the training split, prepared as for the training of a parent."""
         rng = np.random.default_rng(self._seed("calibration"))
         train = self.splits["train"]
         drawn = rng.choice(len(train), self.recipe.n_calibration, replace=False)
         augmenting = torch.Generator().manual_seed(self._seed("calibration"))
-        return self._untrained[parent].augment(train.stored(drawn), augmenting)
+        with drawing(self._seed("calibration")):
+            return self._untrained[parent].augment(train.stored(drawn), augmenting)
 
     def _seed(self, *purpose: str) -> int:
         return derived_seed(self.recipe.seed, *purpose)
