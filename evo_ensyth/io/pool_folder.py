@@ -44,6 +44,8 @@ from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.votes import Votes
 
+PROBE = "probe.safetensors"  # inputs of two samples, in pools of modules of users
+
 
 @dataclass(frozen=True)
 class StoredPool:

@@ -10,7 +10,8 @@ import torch
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import held_folder, sha256
-from evo_ensyth.synthesis import datasets, measure, probe
+from evo_ensyth.io.pool_folder import PROBE
+from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
@@ -132,7 +133,7 @@ def _about(builder: Builder) -> dict[str, Any]:
         "samples": {split: len(data) for split, data in builder.splits.items()},
         "recipe": as_json(recipe),
         "parent": {"accuracy": builder.accuracies(parent), **_total_costs(layers)},
-        **({"probe": sha256((folder.path / probe.NAME).read_bytes())} if builder.has_probe else {}),
+        **({"probe": sha256((folder.path / PROBE).read_bytes())} if builder.has_probe else {}),
         **({"parents": _other_parents(builder)} if recipe.parents else {}),
         "controls": [
             _control(folder, member) for member in recipe.planned() if member.is_control and folder.is_made(member)

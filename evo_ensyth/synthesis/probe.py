@@ -14,13 +14,13 @@ from safetensors.torch import load, save
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.files import write_whole
+from evo_ensyth.io.pool_folder import PROBE
 from evo_ensyth.io.weights_file import read_weights
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.own_network import structure
 from evo_ensyth.synthesis.trees import Tree, flattened, mapped, restored
 from evo_ensyth.synthesis.wrapped_module import WrappedModule
 
-NAME = "probe.safetensors"
 CLOSE = 1e-3  # of the largest logit, beyond which answers differ; between versions and machines, last bits do
 
 
@@ -28,7 +28,7 @@ def write_probe(folder: Path, inputs: Tree) -> None:
     """Write prepared inputs of some samples to a pool's folder."""
     layout, tensors = flattened(inputs)
     stored = {str(place): tensor.contiguous() for place, tensor in enumerate(tensors)}
-    write_whole(folder / NAME, save(stored, {"layout": json.dumps(layout)}))
+    write_whole(folder / PROBE, save(stored, {"layout": json.dumps(layout)}))
 
 
 def read_probe(folder: Path, digest: str) -> Tree:
@@ -39,7 +39,7 @@ def read_probe(folder: Path, digest: str) -> Tree:
     InputError
         There is none, or another one.
     """
-    path = folder / NAME
+    path = folder / PROBE
     if not path.exists():
         raise InputError(f"{path} does not exist; 'pool build --repair' makes it again.")
     found: Tree = read_weights(path, digest, _parsed)

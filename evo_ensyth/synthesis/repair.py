@@ -8,8 +8,7 @@ from typing import Any
 
 from evo_ensyth.errors import InputError
 from evo_ensyth.io.manifest import SPLITS, read_manifest
-from evo_ensyth.io.pool_folder import read_member
-from evo_ensyth.synthesis import probe
+from evo_ensyth.io.pool_folder import PROBE, read_member
 from evo_ensyth.synthesis.build_folder import BuildFolder
 
 
@@ -26,7 +25,7 @@ def damaged_parts(folder: BuildFolder) -> tuple[str, ...]:
             if not _is_whole(member, digests):
                 found.append(f"{place}/{member.name}")
     wanted = {"parent.safetensors": manifest.get("parent")}
-    wanted |= {probe.NAME: manifest.get("about", {}).get("probe")}
+    wanted |= {PROBE: manifest.get("about", {}).get("probe")}
     for split in SPLITS:
         wanted[f"{split}.truth.npy"] = manifest.get("truth", {}).get(split)
         wanted[f"parent.{split}.labels.npy"] = manifest.get("parent_labels", {}).get(split)
