@@ -7,9 +7,8 @@ prune, remove or quantise convolutions leave a trunk to share only between fine-
 """
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -32,15 +31,14 @@ class SharedTrunkEnsemble(nn.Module):
     def __init__(self, members: Sequence[Network]) -> None:
         super().__init__()
         records = [record(member, member.example()) for member in members]
-        n_uses = _n_uses(records)
+        sharers = _sharers(records)
         self._results: dict[str, tuple[Any, int]] = {}
         self.members = nn.ModuleList(map(_twin, members))
         for member, seen in zip(self.members, records, strict=True):
-            for call in _single_calls(seen):
-                if call.digest in n_uses:
-                    module = member.get_submodule(call.name)
-                    once = _Once(module.forward, call.digest, n_uses[call.digest], self._results)
-                    module.forward = once
+            digests = {call.name: call.digest for call in _single_calls(seen) if call.digest in sharers}
+            for module, digest in _parts_to_share(member, seen, digests, sharers):
+                once = _Once(module.forward, digest, len(sharers[digest]), self._results)
+                module.forward = once
         self.eval()
 
     def forward(self, inputs: Tree) -> torch.Tensor:
@@ -81,12 +79,42 @@ class _Once:
         return result
 
 
-def _n_uses(records: Sequence[Record]) -> dict[str, int]:
-    """Digests of results that can be shared, and are by two calls or more, with the number of these calls."""
-    calls = list(chain.from_iterable(map(_single_calls, records)))
-    changing = {call.digest for call in calls if not call.is_reusable}
-    counts = Counter(call.digest for call in calls if call.digest not in changing)
-    return {digest: count for digest, count in counts.items() if count > 1}
+def _sharers(records: Sequence[Record]) -> dict[str, frozenset[int]]:
+    """Digests of results that can be shared, and are by two members or more, with the numbers of these members."""
+    changing = {call.digest for seen in records for call in _single_calls(seen) if not call.is_reusable}
+    found: dict[str, set[int]] = {}
+    for member, seen in enumerate(records):
+        for call in _single_calls(seen):
+            if call.digest not in changing:
+                found.setdefault(call.digest, set()).add(member)
+    return {digest: frozenset(members) for digest, members in found.items() if len(members) > 1}
+
+
+def _parts_to_share(
+    member: nn.Module, seen: Record, digests: Mapping[str, str], sharers: Mapping[str, frozenset[int]]
+) -> list[tuple[nn.Module, str]]:
+    """Modules whose results are shared; of several in a row that the same members share, one that does all of them."""
+    modules = {name: member.get_submodule(name) for name in digests}
+    for prefix, row in list(member.named_modules()):
+        if prefix not in seen.calls_of or type(row).forward is not nn.Sequential.forward:
+            continue  # Its parts may be called in another way.
+        # Dropout does nothing here, but a call takes as long as a small layer.
+        keys = [key for key, part in row._modules.items() if type(part) is not nn.Dropout]
+        names = {f"{prefix}.{key}".lstrip("."): key for key in keys}
+        shared_by = {name: sharers.get(digests.get(name, "")) for name in names}
+        parts: dict[str, nn.Module | None] = {}
+        for members, run in groupby(names, shared_by.__getitem__):
+            *before, last = run
+            if members is not None and before:
+                modules[last] = nn.Sequential(*(row.get_submodule(names[name]) for name in (*before, last)))
+                parts[names[last]] = modules[last]
+                for name in before:
+                    del modules[name]
+            else:
+                parts |= {names[name]: row.get_submodule(names[name]) for name in (*before, last)}
+        row._modules.clear()
+        row._modules.update(parts)
+    return [(module, digests[name]) for name, module in modules.items()]
 
 
 def _single_calls(seen: Record) -> Iterator[Call]:

@@ -204,6 +204,36 @@ def test_members_of_any_kind_share_what_is_equal(name, calls):
     assert all("forward" not in vars(module) for module in network.modules())
 
 
+def test_a_module_that_a_row_has_twice_stays_there_twice():
+    curve = nn.Softsign()
+    layers = [nn.Linear(3, 4), curve, nn.Dropout(0.5), nn.Linear(4, 4), curve, nn.Linear(4, 2)]
+    members = [as_network(nn.Sequential(nn.Sequential(*layers[:5]), layers[5]), torch.ones(1, 3))]
+    members.append(copy.deepcopy(members[0]))
+    members[1].get_parameter("1.weight").data += 1
+    inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        together = SharedTrunkEnsemble(members)(inputs)
+        assert all(torch.equal(logits, member(inputs)) for logits, member in zip(together, members, strict=True))
+
+
+def test_parts_of_a_row_that_are_called_one_by_one_stay_apart():
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.row, self.head = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(sum(layer(x) for layer in self.row))
+
+    members = [as_network(Sum(), torch.ones(1, 3))]
+    members.append(copy.deepcopy(members[0]))
+    members[1].get_parameter("head.weight").data += 1
+    inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        together = SharedTrunkEnsemble(members)(inputs)
+        assert all(torch.equal(logits, member(inputs)) for logits, member in zip(together, members, strict=True))
+
+
 def test_what_a_reader_overwrites_is_computed_for_each():
     shared = nn.Linear(3, 4)
     members = [
