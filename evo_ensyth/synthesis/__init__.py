@@ -4,7 +4,8 @@ This is what a problem module needs to state a recipe, and what others need to f
 NumPy; following one needs the ``build`` extra (torch, cvxpy, scikit-learn), which is imported when it is used.
 
 The work goes through the files in this order: `recipe`, with the settings of `training` and `compression`; `datasets`
-and `networks`; `descent`; `measure`; `build_folder`, `steps`, `builder`, `workers` and `build`. For example::
+and `networks`, or `own_data` and `own_network` for those of users; `descent`; `measure`; `build_folder`, `steps`,
+`builder`, `workers` and `build`. For example::
 
     recipe = Recipe(
         dataset="digits",
