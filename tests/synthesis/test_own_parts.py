@@ -139,6 +139,17 @@ def test_a_loop_that_spoils_the_module_is_refused(loop, message):
         fine_tune(pruned(), DATA.given["train"], OwnFineTuning(name="own", fine_tune=loop), seed=0)
 
 
+def test_a_loop_computes_with_the_zeros_whatever_it_does():
+    begin, seen = pruned(), []
+
+    def loop(module, samples):
+        shaken(module, samples)
+        seen.append(module.first.weight == 0)
+
+    fine_tune(begin, DATA.given["train"], OwnFineTuning(name="own", fine_tune=loop), seed=3)
+    assert torch.equal(seen[0], begin.first.weight == 0)
+
+
 def test_a_loop_sees_the_samples_of_the_user():
     seen = []
     loop = OwnFineTuning(name="own", fine_tune=lambda module, samples: seen.extend(samples))
@@ -245,6 +256,9 @@ def test_a_member_is_not_loaded_into_another_network(network, message, folder):
 
 
 def test_a_module_may_work_in_place(tmp_path):
+    network = wrapped(InPlace())
+    network(network.example())
+    assert not network.example().any()
     build_pool(recipe(InPlace), tmp_path / "pool", problem="own")
     stored = read_pool(tmp_path / "pool")
     scores = ee.stored_members(tmp_path / "pool")["quantisation-4"](X[:20])
