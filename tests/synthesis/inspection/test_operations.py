@@ -11,6 +11,7 @@ from torch.nn import functional
 from evo_ensyth.synthesis import SharedTrunkEnsemble, measure, networks
 from evo_ensyth.synthesis.inspection import operations
 from evo_ensyth.synthesis.inspection.layers import layer_uses
+from evo_ensyth.synthesis.layer_surgery import mark_quantised
 from evo_ensyth.synthesis.trees import mapped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -158,6 +159,16 @@ def test_what_is_written_in_place_changes_what_shares_its_memory():
 
     assert digest(torch.relu_) == digest(functional.relu_)
     assert len({digest(torch.relu_), digest(torch.sigmoid_), digest(lambda view: view)}) == 3
+
+
+def test_layers_marked_as_quantised_are_not_those_that_are_not():
+    network = architecture("table")[0]
+    layer = network.get_submodule("5")
+    layer.weight.data = layer.weight.sign()
+    other = copy.deepcopy(network)
+    mark_quantised(other.get_submodule("5"), torch.ones(6), bits=2)
+    before, after = chains(network), chains(other)
+    assert [name for name in before if before[name] != after[name]] == ["5"]
 
 
 # Together
