@@ -10,7 +10,7 @@ from torch import nn
 from evo_ensyth.deployment.graph import GraphTape
 from evo_ensyth.deployment.stored_weights import Weights
 from evo_ensyth.synthesis.layer_surgery import quantised_bits
-from evo_ensyth.synthesis.network import Network, Scaled, StandardisedCrop
+from evo_ensyth.synthesis.network import Network, PaddedCrop, Scaled, SequentialNetwork, StandardisedCrop
 
 
 class UnknownLayerError(Exception):
@@ -34,8 +34,10 @@ def add_network(tape: GraphTape, images: ir.Value, how: str, *, network: Network
     Raises
     ------
     UnknownLayerError
-        The network has a layer that this package's networks do not have.
+        The network is no row of layers, or has a layer that those of this package do not have.
     """
+    if not isinstance(network, SequentialNetwork):
+        raise UnknownLayerError(f"the order of layers of a {type(network).__name__}")
     values = add_preparation(tape, images, preparation=network.preparation)
     ended = False
     for name, module in network.named_children():
@@ -51,6 +53,10 @@ def add_preparation(tape: GraphTape, images: ir.Value, *, preparation: Any) -> i
     floats = tape.op("Cast", [images], {"to": ir.DataType.FLOAT})
     if type(preparation) is Scaled:
         return tape.op("Div", [floats, tape.constant(np.float32(preparation.largest))])
+    if type(preparation) is PaddedCrop:
+        scaled = tape.op("Div", [floats, tape.constant(np.float32(255))])
+        mean, sd = (np.array(each, np.float32)[:, None, None] for each in (preparation.mean, preparation.sd))
+        return tape.op("Div", [tape.op("Sub", [scaled, tape.constant(mean)]), tape.constant(sd)])
     if type(preparation) is not StandardisedCrop:
         raise UnknownLayerError(f"the preparation {type(preparation).__name__}")
     _, height, width = preparation.shape
@@ -78,6 +84,15 @@ def _layer(tape: GraphTape, name: str, module: nn.Module, values: ir.Value, how:
     if isinstance(module, nn.LocalResponseNorm) and module.size % 2:
         settings = {"size": module.size, "alpha": module.alpha, "beta": module.beta, "bias": module.k}
         return tape.op("LRN", [values], settings)
+    if isinstance(module, nn.BatchNorm2d) and module.track_running_stats and module.affine:
+        learned = (module.weight, module.bias, module.running_mean, module.running_var)
+        names = ("weight", "bias", "mean", "variance")
+        arrays = [
+            tape.constant(_array(tensor), f"{name}.{each}")
+            for each, tensor in zip(names, learned, strict=True)
+            if tensor is not None
+        ]
+        return tape.op("BatchNormalization", [values, *arrays], {"epsilon": module.eps})
     if isinstance(module, nn.Linear):
         return tape.op("Gemm", [values, *_parameters(tape, name, module, how)], {"transB": 1})
     if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str):

@@ -30,29 +30,38 @@ def site(tmp_path_factory) -> dict[str, str]:
     return {path.stem: path.read_text() for path in (folder / "html").glob("*.html")}
 
 
-def test_every_page_is_there(site):
+def test_the_site_is_whole(site):
+    """One test, so that the site is built once, whichever process asks."""
+    _every_page_is_there(site)
+    _every_public_name_is_in_the_reference(site)
+    _every_plug_in_is_on_its_page(site)
+    _every_command_has_its_options(site)
+    _no_page_loads_anything_from_elsewhere(site)
+
+
+def _every_page_is_there(site):
     assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= set(site)
 
 
-def test_every_public_name_is_in_the_reference(site):
+def _every_public_name_is_in_the_reference(site):
     described = set(re.findall(r'id="(?:module-)?evo_ensyth\.([\w.]+)"', site["api"]))
     there = {name.removeprefix("selection.") for name in described}
     assert set(ee.__all__) <= there
 
 
-def test_every_plug_in_is_on_its_page(site):
+def _every_plug_in_is_on_its_page(site):
     for folder in FOLDERS.values():
         for name in plugins.names(folder):
             assert f">{name}</span></code>" in site["plugins"], f"{name} of {folder}"
 
 
-def test_every_command_has_its_options(site):
+def _every_command_has_its_options(site):
     for command in ("search", "pick", "compare", "convert", "list", "pool build", "runs list"):
         assert f">evo-ensyth {command}<" in re.sub(r'</span> <span class="pre">', " ", site["cli"])
     assert "--objectives NAMES" in re.sub(r"<[^>]+>", "", site["cli"])
 
 
-def test_no_page_loads_anything_from_elsewhere(site):
+def _no_page_loads_anything_from_elsewhere(site):
     for name, page in site.items():
         loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="([^"]+)"', page)
         loaded += re.findall(r'<link\b[^>]*\brel="(?:stylesheet|icon|preload)"[^>]*\bhref="([^"]+)"', page)

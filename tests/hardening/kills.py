@@ -16,7 +16,7 @@ from hardening.counts import Harness, scratch
 MOST_KILLS = 3
 TRIES = {"exact": 200, "build": 50, "search": 50, "repair": 50}
 TRIES |= {"convert": 50, "compare": 50, "export": 50, "measure": 50}
-SHORT = ("exact",)
+SHORT = ("convert",)
 
 
 @dataclass(frozen=True)
