@@ -45,25 +45,29 @@ def print_run(run: Run, folder: Path | None, *, everything: bool = False) -> Non
     for line in (title(run), *sentences, ""):
         say(console, line)
     table = front_table(run, everything=everything)
-    if _width(table) + LEAST_FOR_NAMES > console.width:
+    if not (compared := _width(table) + LEAST_FOR_NAMES <= console.width):
         table = front_table(run, everything=everything, compared=False)
     console.print(_drawn(table, console.width))
     if table.n_left:
         say(console, f"and {table.n_left} more ensembles; --all shows them, and so does report.md")
     written = [] if folder is None else [_written(folder)]
     splits = [about_splits(run.source["splits"])] if "splits" in run.source else []
-    for line in (*_legend(run), "", *_account(facts), *splits, *written, "", *sentences):
+    for line in (*_legend(run, compared=compared), "", *_account(facts), *splits, *written, "", *sentences):
         say(console, line)
 
 
-def _legend(run: Run) -> list[str]:
-    """What the marks and columns of the table mean."""
+def _legend(run: Run, *, compared: bool) -> list[str]:
+    """What the marks of the table mean, and its columns or, where there was no room for them, where they are."""
     lines = [f"* recommended: {recommended_because(run)}"]
     front = run.front
     if front.proven_sizes:
         sizes = ranges(front.proven_sizes)
         lines.append(f"= proven: no ensemble of {sizes} members has a lower {front.leading} than shown up to its size")
-    if run.n_test and not run.leading_metric:
+    if run.n_test and not run.leading_metric and not compared:
+        lines.append(
+            "how each compares with the best k members, the best single member and the whole pool is in report.md"
+        )
+    elif run.n_test and not run.leading_metric:
         lines.append(
             "minus: test error minus that of the best k members by search error (as many as the ensemble has), the "
             "best single member, the whole pool, in points"
