@@ -1,8 +1,7 @@
 """The recipe for a network that nobody has written one for: about 40 members by five methods, in about 20 epochs.
 
-Each tuned copy is trained for an epoch at least: on a residual network, ten copies tuned for one epoch each made a
-better pool than 40 tuned for a quarter. Settings that an epoch does not repair are left out: pruning layer by layer at
-0.8, clones that share no weight.
+Each tuned copy is trained for an epoch at least. Settings that an epoch may not repair are left out, such as pruning
+layer by layer at 0.8, or clones that share no weight.
 """
 
 from collections.abc import Collection, Mapping, Sequence

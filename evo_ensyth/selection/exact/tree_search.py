@@ -89,7 +89,7 @@ class TreeSearch:
 
     @staticmethod
     def bytes_of(margins: PairwiseMargins, largest: int) -> int:
-        """Size in bytes of the highest margins, for subsets of at most ``largest`` members."""
+        """About the bytes of the highest margins of a balanced tree, for subsets of at most ``largest`` members."""
         n_rows = 2 * margins.n_members * min(largest + 1, math.ceil(math.log2(margins.n_members + 1)) + 2)
         return n_rows * len(margins.pairs.margins)
 
