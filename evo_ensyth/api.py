@@ -352,7 +352,12 @@ def write_submission(ensemble: Ensemble, folder: str | Path, path: str | Path, *
 
 
 def stored_members(
-    pool: str | Path, names: Sequence[str] | None = None, *, network: Any = None, prepare: Any = None
+    pool: str | Path,
+    names: Sequence[str] | None = None,
+    *,
+    network: Any = None,
+    prepare: Any = None,
+    trust: bool = False,
 ) -> dict[str, Callable[[Any], np.ndarray]]:
     """Return members of a pool folder as functions, for `Ensemble.with_members`.
 
@@ -361,7 +366,7 @@ def stored_members(
     pool : str or Path
     names : sequence of str, optional
         By default all members.
-    network, prepare
+    network, prepare, trust
         For pools of your own network; see `synthesis.load_member`.
 
     Returns
@@ -373,7 +378,8 @@ def stored_members(
     Raises
     ------
     InputError
-        There is no such pool or member, or its weights differ from those it was listed with.
+        There is no such pool or member, its weights differ from those it was listed with, or it names code that is
+        not trusted.
 
     Examples
     --------
@@ -384,4 +390,4 @@ def stored_members(
     """
     from evo_ensyth import synthesis
 
-    return synthesis.stored_members(pool, names, network=network, prepare=prepare)
+    return synthesis.stored_members(pool, names, network=network, prepare=prepare, trust=trust)

@@ -12,6 +12,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
 from evo_ensyth.files import check_regular
 from evo_ensyth.io import StoredPool, read_folder, read_pool, read_predictions
 from evo_ensyth.io.formats import suffixes
+from evo_ensyth.io.layouts import layout_of
 from evo_ensyth.objectives import Objective
 from evo_ensyth.plugins import imported, unknown
 from evo_ensyth.pool import Pool
@@ -108,7 +109,7 @@ def named_pool(
     InputError
         There is none.
     """
-    if target not in problem_names() and not target.endswith(".py") and _exists(Path(target)):
+    if _is_path(target):
         if _is_pool_folder(Path(target)):
             return read_pool(target)
         pool = _read(Path(target), columns=columns, test=test, missing=missing, trust=trust)
@@ -164,7 +165,7 @@ def load_problem(
     """
     target = str(target)
     path = Path(target)
-    if target not in problem_names() and path.suffix != ".py" and _exists(path):
+    if _is_path(target):
         if _is_pool_folder(path):
             return Problem(read_pool(path).pool)
         how = {"test_share": test_share, "split_seed": split_seed, "missing": missing}
@@ -200,17 +201,8 @@ def build_pool(
     name : str
         Problem, as for `load_problem`.
     progress : function of (done, total, text)
-    device : str
-        Where networks are trained and run: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see
-        `synthesis.build_pool`.
-    workers : int, optional
-        Processes that make members, 0 for this one alone; by default as many as keep the processors or the cards busy.
-    without_failed : bool
-        Finish the pool without the members that cannot be made.
-    allow_mixed : bool
-        Continue a pool on another kind of device than it was begun on.
-    repair : bool
-        Read all files first, and make again what is not what was written.
+    device, workers, without_failed, allow_mixed, repair
+        As for `synthesis.build_pool`; by default, as many workers as keep the processors or the cards busy.
 
     Returns
     -------
@@ -285,7 +277,7 @@ def problem_name(target: str) -> str:
 def problem_names() -> tuple[str, ...]:
     """Names of the problems that can be asked for, sorted."""
     files = [file.stem for folder in _problem_folders() for file in folder.glob("*.py")]
-    return tuple(sorted({name for name in files if name[0] != "_"}))
+    return tuple(sorted({name for name in files if name[0] != "_" and name.isidentifier()}))
 
 
 def describe_problems() -> dict[str, str]:
@@ -362,6 +354,21 @@ def _importable(target: str) -> ModuleType:
         except InputError as error:
             raise InputError(f"there is no file {target}, and {error}") from error
     raise unknown("problem", target, problem_names())
+
+
+def _is_path(target: str) -> bool:
+    """Whether a user's word is the path of a pool or of predictions; the name of a problem comes first.
+
+    Raises
+    ------
+    InputError
+        It is both, and the module of the problem lies here: code of whoever made the folder would run.
+    """
+    path, module = Path(target), Path("problems", f"{target}.py")
+    is_problem, is_there = target in problem_names(), not target.endswith(".py") and _exists(path)
+    if is_problem and is_there and module.exists() and (path.is_file() or _is_pool_folder(path) or layout_of(path)):
+        raise InputError(f"'{target}' is a problem and a pool here; name it {module} or ./{target}.")
+    return is_there and not is_problem
 
 
 def _exists(path: Path) -> bool:

@@ -121,8 +121,9 @@ def test_a_module_in_the_folder_problems_is_found_by_its_name(load, tmp_path):
     (tmp_path / "problems").mkdir()
     (tmp_path / "problems" / "mine.py").write_text(MODULE)
     (tmp_path / "problems" / "_hidden.py").write_text(MODULE)
+    (tmp_path / "problems" / "votes.npz.py").write_text(MODULE)
     assert "mine" in workspace.problem_names()
-    assert "_hidden" not in workspace.problem_names()
+    assert not {"_hidden", "votes.npz"} & set(workspace.problem_names())
     assert load("mine").name == "mine"
 
 
@@ -130,6 +131,17 @@ def test_the_name_of_a_problem_is_not_mistaken_for_a_file(load, tmp_path):
     (tmp_path / "digits").mkdir()
     with pytest.raises(workspace.PoolMissingError):
         load("digits", lambda name: None)
+
+
+@pytest.mark.parametrize("read", [workspace.load_problem, workspace.named_pool])
+def test_a_problem_that_lies_beside_a_pool_of_its_name_is_not_run(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("problems", "mine"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "problems" / "mine.py").write_text("raise AssertionError")
+    (tmp_path / "mine" / "pool.json").touch()
+    with pytest.raises(InputError, match=r"'mine' is a problem and a pool here; name it problems/mine\.py or \./mine"):
+        read("mine")
 
 
 @pytest.mark.parametrize(

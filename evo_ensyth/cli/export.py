@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evo_ensyth.cli.options import AtMostCosts, Json, Knee, Quiet, Size, WithinOneStandardError, pick_rule
+from evo_ensyth.cli.options import AtMostCosts, Json, Knee, Quiet, Size, Trust, WithinOneStandardError, pick_rule
 from evo_ensyth.errors import InputError
 
 Inputs = Annotated[
@@ -50,6 +50,7 @@ def export(
     allow_different: Annotated[
         int, typer.Option(min=0, metavar="N", help="Labels that may differ from those of the run.")
     ] = 0,
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,6 +69,7 @@ def export(
         weights=weights,
         opset=opset,
         allow_different=allow_different,
+        trust=trust,
     )
     if as_json:
         print(json.dumps(found.to_dict(), allow_nan=False))

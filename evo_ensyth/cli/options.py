@@ -29,6 +29,10 @@ WriteSubmission = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Of a Kaggle folder: write the submission of the ensemble, NAME.csv."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run code that the pool names, such as a network of your own: the pool is yours."),
+]
 AtMost = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hard limit, such as bytes=2e6; repeatable.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, check_new_npz, say_notes
+from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, Trust, check_new_npz, say_notes
 from evo_ensyth.cli.table_options import TableOptions, with_table_options
 from evo_ensyth.errors import InputError, UnfinishedError
 
@@ -125,6 +125,7 @@ def measure(
     weights: Annotated[
         str, typer.Option(metavar="FORM", help="How files store weights: packed, plain or qdq; see 'export'.")
     ] = "packed",
+    trust: Trust = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,9 +135,8 @@ def measure(
     from evo_ensyth.io.deployed import COSTS
 
     folder = workspace.pool_folder(target) if target in workspace.problem_names() else Path(target)
-    found = measure_pool(
-        folder, weights=weights, progress=(lambda text: None) if quiet else (lambda text: say_notes([text]))
-    )
+    progress = (lambda text: None) if quiet else (lambda text: say_notes([text]))
+    found = measure_pool(folder, weights=weights, progress=progress, trust=trust)
     costs = {name: found.costs[name].tolist() for name in COSTS}
     if as_json:
         print(json.dumps({"folder": str(folder), "members": list(found.names), "costs": costs}))

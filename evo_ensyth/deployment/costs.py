@@ -39,7 +39,12 @@ PREPARED = "prepared"
 
 
 def measure_pool(
-    pool: str | Path, *, weights: str = "packed", rounds: int | None = None, progress: Callable[[str], object] = str
+    pool: str | Path,
+    *,
+    weights: str = "packed",
+    rounds: int | None = None,
+    progress: Callable[[str], object] = str,
+    trust: bool = False,
 ) -> Pool:
     """Measure what the members of a pool cost in onnxruntime, and keep it in the pool's folder.
 
@@ -55,6 +60,8 @@ def measure_pool(
     rounds : int, optional
         Measurements of each member.
     progress : function of str, optional
+    trust : bool
+        Import and call what the pool names; see `load_member`.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def measure_pool(
     if images is None:
         raise InputError(f"{folder}: the data set '{dataset}' does not come with this package, so nothing is measured.")
     progress(f"building the graphs of {len(stored.pool)} members")
-    ends, before, contents = _graphs(stored, images, weights)
+    ends, before, contents = _graphs(stored, images, weights, partial(load_member, stored, trust=trust))
     progress(f"timing {len(contents)} graphs in turns")
     times = {batch: _timed(contents, images[:batch], rounds) for batch in TIMES}
     resolutions = {batch: _resolution([times[batch][end] for end in ends.values()]) for batch in TIMES}
@@ -97,7 +104,7 @@ def measure_pool(
 
 
 def _graphs(
-    stored: StoredPool, images: np.ndarray, weights: str
+    stored: StoredPool, images: np.ndarray, weights: str, load: Callable[[str], Network]
 ) -> tuple[dict[str, str], dict[str, str | None], dict[str, bytes]]:
     """Graphs by the chain that they end with, and those of the call and of the preparation of images.
 
@@ -116,7 +123,7 @@ def _graphs(
     before: dict[str, str | None] = {CALL: None}
     contents: dict[str, bytes] = {}
     for name, stack in zip(stored.pool.names, stacks, strict=True):
-        network = load_member(stored, name)
+        network = load(name)
         if not isinstance(network, SequentialNetwork):
             raise InputError(
                 f"member '{name}' is no chain of layers; onnxruntime is timed layer by layer, for such networks only."

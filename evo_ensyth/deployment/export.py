@@ -1,7 +1,7 @@
 """From an ensemble of a run to one file that votes: whole, checked and verified, or not there at all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from evo_ensyth.deployment.verify import Verification, dataset_inputs, read_inpu
 from evo_ensyth.errors import InputError, onnx_extra
 from evo_ensyth.files import check_new_folder, write_whole
 from evo_ensyth.io import StoredPool
+from evo_ensyth.io.pool_folder import read_pool
 from evo_ensyth.io.run_folder import read_run
 from evo_ensyth.plugins import unknown
 from evo_ensyth.pool import Pool, Votes
@@ -43,6 +44,7 @@ def export(
     weights: str = "packed",
     opset: int = 21,
     allow_different: int = 0,
+    trust: bool = False,
 ) -> Verification:
     """Write one ONNX file that holds the members of an ensemble, prepares what they see, and votes.
 
@@ -71,6 +73,8 @@ def export(
         Version of the operators, from 18 to 25.
     allow_different : int
         Labels that may differ from those of the run.
+    trust : bool
+        Import and call what the pool names, which networks of your own need; see `synthesis.load_member`.
 
     Returns
     -------
@@ -79,7 +83,8 @@ def export(
     Raises
     ------
     InputError
-        Members, samples or a library are missing or do not fit; the file exists; or labels differ.
+        Members, samples or a library are missing or do not fit; the pool names code that is not trusted; the file
+        exists; or labels differ.
 
     Examples
     --------
@@ -93,7 +98,7 @@ def export(
     (check_new_model if to == "onnx" else check_new_folder)(path)
     run = run if isinstance(run, Run) else read_run(run)
     ensemble = run.pick(size=size, at_most=at_most, rule=rule)
-    handed = _handed(run, ensemble, pool, inputs)
+    handed = replace(_handed(run, ensemble, pool, inputs), trust=trust)
     picked_by = pick_in_words(size=size, at_most=at_most, rule=rule)
     return write_model(
         handed,
@@ -126,6 +131,8 @@ class HandOver:
         Where this package's networks lie.
     dataset : str, optional
         The data set of this package that the samples are from.
+    trust : bool
+        Whether code that the stored pool names may run.
     """
 
     run: Run
@@ -135,6 +142,7 @@ class HandOver:
     inputs: np.ndarray
     stored: StoredPool | None = None
     dataset: str | None = None
+    trust: bool = False
 
     @property
     def class_names(self) -> Sequence[Any]:
@@ -248,7 +256,8 @@ def _found_pool(run: Run, pool: Pool | str | Path | None) -> tuple[Pool, StoredP
                 f"the pool that this run on '{run.problem}' searched is not here; name it with --pool: a pool folder, "
                 "a problem, or a file of predictions."
             )
-        pool = places[0]
+        stored = read_pool(places[0])
+        return stored.pool, stored
     if str(pool) in workspace.problem_names() or (Path(pool) / "pool.json").exists():
         stored = workspace.named_pool(str(pool))
         return stored.pool, stored
@@ -341,4 +350,4 @@ def _graph(handed: HandOver, name: str, given: Mapping[str, Any], opset: int) ->
             f"the network of member '{name}' is not stored, because this pool came from predictions; give it with "
             f"--member {name}=FILE.onnx."
         )
-    return stored_member(handed.stored, name, wanted)
+    return stored_member(handed.stored, name, wanted, trust=handed.trust)

@@ -18,7 +18,7 @@ from evo_ensyth.synthesis.network import ImageNetwork, Network
 from evo_ensyth.synthesis.trees import shapes
 
 
-def stored_member(stored: StoredPool, name: str, wanted: Wanted) -> MemberGraph:
+def stored_member(stored: StoredPool, name: str, wanted: Wanted, *, trust: bool = False) -> MemberGraph:
     """Return the graph of a member by its stored weights.
 
     Networks with other layers than those of this package go through torch's exporter.
@@ -26,9 +26,9 @@ def stored_member(stored: StoredPool, name: str, wanted: Wanted) -> MemberGraph:
     Raises
     ------
     InputError
-        The pool has no such member, its weights were changed, or it does not take these images.
+        As for `load_member`, or the member does not take these images.
     """
-    network = load_member(stored, name)
+    network = load_member(stored, name, trust=trust)
     _check_images(name, network, wanted.inputs)
     about = read_member(stored.folder, name)
     assert about is not None

@@ -14,6 +14,7 @@ from evo_ensyth.io.pool_folder import PROBE
 from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
+from evo_ensyth.synthesis.consent import hand_over
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
 from evo_ensyth.synthesis.own_data import OwnData
 from evo_ensyth.synthesis.own_network import OwnNetwork
@@ -77,6 +78,7 @@ def build_pool(
     """
     if workers is not None and workers < 0:
         raise InputError(f"workers is {workers}; it must be 0 or more.")
+    hand_over(recipe)
     target = BuildFolder(Path(folder), recipe, problem)
     target.check_claim()
     if repair and target.path.exists():

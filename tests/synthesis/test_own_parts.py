@@ -27,6 +27,7 @@ from evo_ensyth.synthesis import (
     Route,
     Training,
     build_pool,
+    consent,
     load_member,
 )
 from evo_ensyth.synthesis.batch_norm import norms_of_convolutions, re_estimated
@@ -253,6 +254,24 @@ def test_a_member_is_not_loaded_into_another_network(network, message, folder):
     with pytest.raises(InputError, match=message):
         load_member(stored, "quantisation-4", network=network)
     assert load_member(stored, "quantisation-4").first.weight.unique().numel() <= 15 * 5
+
+
+def test_what_a_pool_names_runs_if_the_user_said_so(folder, monkeypatch):
+    stored, name = read_pool(folder), "quantisation-4"
+    monkeypatch.setattr(consent, "_HANDED_OVER", set())  # as in another process
+    refused = r"pool\.json: field 'about\.own\.build' names 'test_own_parts\.Small', and loading .* with --trust"
+    with pytest.raises(InputError, match=refused):
+        load_member(stored, name)
+    assert load_member(stored, name, network=Small) is not None  # the network is the user's own word
+    assert load_member(stored, name, trust=True) is not None
+    assert ee.stored_members(folder, trust=True)[name](X[:2]).shape == (2, 3)
+    about = {**stored.about, "own": {**stored.about["own"], "forward": "os.abort", "prepare": "os.abort"}}
+    with pytest.raises(InputError, match=r"field 'about\.own\.forward' names 'os\.abort'"):
+        load_member(replace(stored, about=about), name, network=Small)
+    with pytest.raises(InputError, match=r"field 'about\.own\.prepare' names 'os\.abort'"):
+        load_member(replace(stored, about=about), name, network=OwnNetwork(Small))
+    with pytest.raises(InputError, match=r"pool\.json: field 'about\.own' must be a mapping of names"):
+        load_member(replace(stored, about={**about, "own": ["os.abort"]}), name)
 
 
 def test_a_module_may_work_in_place(tmp_path):

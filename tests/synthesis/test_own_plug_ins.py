@@ -15,6 +15,7 @@ from evo_ensyth.synthesis import (
     Training,
     build_pool,
     compression,
+    consent,
     datasets,
     load_member,
     networks,
@@ -78,14 +79,19 @@ OWN = Recipe(
 )
 
 
-def test_a_data_set_and_a_network_that_are_objects(tmp_path):
+def test_a_data_set_and_a_network_that_are_objects(tmp_path, monkeypatch):
     build_pool(OWN, tmp_path / "pool", problem="own")
     stored = read_pool(tmp_path / "pool")
     assert (stored.about["dataset"], stored.about["network"]) == ("noise", "evo_ensyth.synthesis.networks.small.build")
     assert stored.about["parents"]["second"]["network"] == stored.about["network"]
     assert stored.about["recipe"]["dataset"]["kind"] == "datasets.Dataset"
+    monkeypatch.setattr(consent, "_HANDED_OVER", set())  # networks of this package are free
     for name in stored.pool.names:
         assert load_member(stored, name).fc3.weight.unique().numel() > 2
+    for stranger in ("small.build", "evo_ensyth.synthesis.networks.os.build", "evo_ensyth.files.build"):
+        about = {**stored.about, "network": stranger}
+        with pytest.raises(InputError, match=rf"field 'about\.network' names '{stranger}'"):
+            load_member(replace(stored, about=about), stored.pool.names[0])
     # The same data and network under their names give the same votes.
     named = replace(OWN, dataset=noise, network="small", parents=(replace(OWN.parents[0], network="small"),))
     build_pool(named, tmp_path / "named", problem="own")
