@@ -39,7 +39,7 @@ def named(name: str, what: str, path: Path, field: str, *, trust: bool) -> Any:
     field : str
         Where the name is: the file, and the field in it.
     trust : bool
-        Whether the user vouches for the folder.
+        Whether the user says that this code may run.
 
     Raises
     ------
