@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hardening.forged import reseal
 from numpy.testing import assert_allclose, assert_array_equal
 
 import evo_ensyth as ee
@@ -17,6 +19,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.files import sealed
 from evo_ensyth.io.pool_folder import read_pool
 from evo_ensyth.synthesis import datasets
+from evo_ensyth.synthesis.networks import small
 from evo_ensyth.voting import Plurality
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,21 @@ def test_every_vote_gives_the_labels_of_the_run_in_any_batch(members, rule, run_
         label, share = (np.concatenate(each) for each in zip(*parts, strict=True))
         assert_array_equal(label, expected[:n_samples])
     assert_allclose(share, run.recommended.predict_proba(np.array(votes.scores.members)), atol=1e-4)
+
+
+def small_by_another_name(n_classes, rng):
+    return small.build(n_classes, rng)
+
+
+@pytest.mark.parametrize("command", [("export", "run", "-o", "a.onnx"), ("pool", "measure", "pool")])
+def test_networks_that_a_pool_names_are_exported_and_measured_with_trust(command, stored, call, tmp_path):
+    shutil.copytree(stored.pool, tmp_path / "pool")
+    shutil.copytree(stored.run, tmp_path / "run")
+    name = f"{__name__}.small_by_another_name"
+    reseal(tmp_path / "pool", lambda manifest: manifest["about"].update(network=name))
+    refused = call(*command, "--quiet")
+    assert (refused.status, f"names '{name}'" in refused.err) == (2, True)
+    assert call(*command, "--quiet", "--trust").status == 0
 
 
 def test_packed_weights_vote_as_plain_ones_bit_for_bit(run_of, stored, digits_test, tmp_path):
