@@ -260,6 +260,10 @@ class Pool:
         bundle: dict[str, Any] = renderer("notebook").pool_bundle(self.names, errors, self.costs)
         return {**bundle, "text/plain": repr(self)}
 
+    def _ipython_display_(self) -> None:
+        """Show them in a notebook, one below the other."""
+        renderer("notebook").display(self._repr_mimebundle_())
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the members."""

@@ -15,12 +15,23 @@ from evo_ensyth.report.words import exact_value
 from evo_ensyth.results.front import Front
 from evo_ensyth.results.run import Run
 
-VEGA_LITE = "application/vnd.vegalite.v6+json"
+VEGA_LITE = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4.6 draws
 MOST_POINTS = 1_000
 MOST_ROWS = 20
 LONGEST_NAMES = 60
 
 Bundle = dict[str, Any]
+
+
+def display(bundle: Bundle) -> None:
+    """Show the chart, then the table: of one output JupyterLab would draw the table only."""
+    from IPython.display import publish_display_data
+
+    text = {"text/plain": bundle["text/plain"]}
+    if VEGA_LITE in bundle:
+        publish_display_data({VEGA_LITE: bundle[VEGA_LITE], **text})
+        text = {}
+    publish_display_data({"text/html": bundle["text/html"], **text})
 
 
 def run_bundle(run: Run) -> Bundle:

@@ -89,6 +89,10 @@ class Front:
         bundle: dict[str, Any] = renderer("notebook").front_bundle(self)
         return bundle
 
+    def _ipython_display_(self) -> None:
+        """Show them in a notebook, one below the other."""
+        renderer("notebook").display(self._repr_mimebundle_())
+
     def to_dict(self) -> list[dict[str, Any]]:
         """Return one flat row per ensemble: size, errors, interval, objectives, costs, members."""
         rows = []

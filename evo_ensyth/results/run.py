@@ -325,6 +325,10 @@ class Run:
         bundle: dict[str, Any] = renderer("notebook").run_bundle(self)
         return bundle
 
+    def _ipython_display_(self) -> None:
+        """Show them in a notebook, one below the other."""
+        renderer("notebook").display(self._repr_mimebundle_())
+
     def _repr_html_(self) -> str:
         text: str = renderer("html").run_as_html(self)
         return text

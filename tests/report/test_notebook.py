@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evo_ensyth.pool import Pool
-from evo_ensyth.report.notebook import VEGA_LITE
+from evo_ensyth.report.notebook import VEGA_LITE, display
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.run import run
 
@@ -73,3 +73,31 @@ def test_large_ones_stay_small(shown):
     assert len(json.dumps(crowd[VEGA_LITE])) < 200_000
     front = replace(shown["front"], ensembles=shown["front"].ensembles * 2_000)
     assert len(json.dumps(front._repr_mimebundle_()[VEGA_LITE])) < 500_000
+
+
+@pytest.fixture
+def notebook():
+    """A shell of IPython, as a kernel has one; outputs are captured."""
+    shells = pytest.importorskip("IPython.core.interactiveshell", reason="IPython is not installed")
+    from IPython.utils.capture import capture_output
+
+    shell = shells.InteractiveShell.instance()
+    with capture_output() as captured:
+        yield shell, captured
+    shells.InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize("kind", ["run", "front", "pool"])
+def test_the_chart_is_an_output_of_its_own(shown, kind, notebook):
+    # JupyterLab draws the table of an output that has both.
+    shell, captured = notebook
+    bundle = shown[kind]._repr_mimebundle_()
+    assert shell.display_formatter.format(shown[kind]) == ({}, {})
+    chart, table = (output.data for output in captured.outputs)
+    assert chart == {kind: bundle[kind] for kind in (VEGA_LITE, "text/plain")}
+    assert table == {"text/html": bundle["text/html"]}
+
+
+def test_without_a_chart_there_is_one_output(notebook):
+    display({"text/html": "<p>", "text/plain": "."})
+    assert [output.data for output in notebook[1].outputs] == [{"text/html": "<p>", "text/plain": "."}]

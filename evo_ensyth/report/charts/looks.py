@@ -20,7 +20,7 @@ SPREAD = 12  # costs that differ more than by this factor are drawn as logarithm
 
 def with_data(spec: Spec, data: dict[str, Rows]) -> Spec:
     """Return a specification that holds its data, such as notebooks draw."""
-    schema = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, which nothing fetches
+    schema = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, which nothing fetches
     return {"$schema": schema, **spec, "datasets": data}
 
 
