@@ -18,6 +18,7 @@ from evo_ensyth.results.run import Run
 VEGA_LITE = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4.6 draws
 MOST_POINTS = 1_000
 MOST_ROWS = 20
+PANEL = 215  # pixels across: three of them fit into a notebook
 LONGEST_NAMES = 60
 
 Bundle = dict[str, Any]
@@ -40,7 +41,7 @@ def run_bundle(run: Run) -> Bundle:
     data = front_data(facts)
     bundle: Bundle = {"text/html": run_as_html(run), "text/plain": repr(run)}
     if len(data["points"]) <= MOST_POINTS:
-        bundle[VEGA_LITE] = with_data(front_chart(facts, data), data)
+        bundle[VEGA_LITE] = with_data(front_chart(facts, data, PANEL), data)
     return bundle
 
 

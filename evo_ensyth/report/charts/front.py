@@ -8,15 +8,17 @@ RING = "#E69F00"
 ESTIMATE = "#CC79A7"
 
 
-def front_chart(facts: Facts, data: dict[str, Rows]) -> Spec:
+def front_chart(facts: Facts, data: dict[str, Rows], width: int = 280) -> Spec:
     """Front on each split side by side, with one brush for all panels; below them, all objectives side by side.
 
-    It draws what `front_data` gives. The parameter ``pick`` is the row that a slider rings.
+    It draws what `front_data` gives. The parameter ``pick`` is the row that a slider rings. ``width`` is that of a
+    panel, in pixels.
     """
     leads = facts.axes[1]
     panels = [] if leads == "error" else [_panel(facts, data, "leads", short_name(leads), "what led the search")]
     titles = {"search": "search split (optimistic)", "test": "test split (unseen)"}
     panels += [_panel(facts, data, split, "error, %", titles[split]) for split in facts.splits]
+    panels = [{**panel, "width": width} for panel in panels]
     views = [f"points_{panel['name']}" for panel in panels]
     spec: Spec = {
         "description": "Error of each ensemble of the front against its cost. The table has the same numbers.",
@@ -111,7 +113,7 @@ def _panel(facts: Facts, data: dict[str, Rows], split: str, title: str, headline
         _ring(x, y, f"datum.row == {recommended}", COLOURS[0], 260),
         _ring(x, y, "datum.row == pick", RING, 420),
     ]
-    return {"name": split, "title": {"text": headline, "anchor": "start"}, "width": 280, "height": 260, "layer": layers}
+    return {"name": split, "title": {"text": headline, "anchor": "start"}, "height": 260, "layer": layers}
 
 
 def _estimate(x: Spec, y: Spec) -> list[Spec]:
