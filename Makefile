@@ -23,7 +23,7 @@ quick: .venv/installed-dev  ## the tests of a minute: arrays, files, objectives,
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(QUICK)
 
 harden: .venv/installed-dev  ## kill, damage, fill up: all that was not tried yet, or PART=kills; hours, see docs/reliability.md
-	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hardening $(PART) $(if $(SECONDS),--seconds $(SECONDS))
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hardening --jobs 2 $(PART) $(if $(SECONDS),--seconds $(SECONDS))
 
 coverage: .venv/installed-dev  ## which lines of the kernels a small pool reaches, with the compiler off
 	@PYTHONPATH=.:tests NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run tests/engine/kernels/test_compiler_off.py > /dev/null

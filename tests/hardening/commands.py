@@ -30,7 +30,7 @@ from evo_ensyth.workspace import Problem, stored_problem
 def recipe() -> Recipe:
     return Recipe(
         dataset="digits", n_search=500, network="small", training=Training(epochs=3, batch=100),
-        compressors=(Magnitude((0.3, 0.5, 0.8)),),
+        compressors=(Magnitude({sparsities}),),
         fine_tunings=(FineTuning(name="none", epochs=0), FineTuning(name="some", epochs=1, batch=100)),
         n_calibration=10,
     )
@@ -39,6 +39,7 @@ def recipe() -> Recipe:
 def problem() -> Problem:
     return stored_problem(__name__)
 '''  # fmt: skip
+PROBLEMS = {"tiny": (0.3, 0.5, 0.8), "smallest": (0.5,)}
 BUILD = ("pool", "build", "tiny", "--workers", "0", "--quiet")
 FINAL = 600.0  # seconds after which a command is taken to hang
 
@@ -94,13 +95,14 @@ def _run(folder: Path, arguments: tuple[str, ...], prepare: Callable[[], object]
 
 @cache
 def begun() -> Path:
-    """A folder with what commands need: votes.npz and problems/tiny.py."""
+    """A folder with what commands need: votes.npz and problems."""
     folder = Path(tempfile.mkdtemp(prefix="harden-"))
     atexit.register(shutil.rmtree, folder)
     labels, truth = random_votes(np.random.default_rng(8), 16, 400, 4, 0.6)
     np.savez(folder / "votes.npz", labels=labels, truth=truth, cost_ms=np.arange(1, 17))
     (folder / "problems").mkdir()
-    (folder / "problems" / "tiny.py").write_text(PROBLEM)
+    for name, sparsities in PROBLEMS.items():
+        (folder / "problems" / f"{name}.py").write_text(PROBLEM.format(sparsities=sparsities))
     return folder
 
 

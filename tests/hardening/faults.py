@@ -24,7 +24,7 @@ FAULTS = ("ENOSPC", "EIO", "EDQUOT", "SIGKILL")
 CALLS = ("write", "fsync", "rename", "create")
 STRIDE = 7_919  # a prime: neighbours in number are far apart in kind and place
 # Points of a fault: measured, see `points`.
-TRIES = {"search": 324, "exact": 268, "build": 1_208}
+TRIES = {"search": 324, "exact": 316, "small-build": 576}
 
 
 class Calls:
@@ -177,7 +177,7 @@ def _nothing_torn(folder: Path, command: Command, point: object) -> None:
 
 HARNESSES = tuple(
     Harness(
-        f"faults-{name}",
+        f"faults-{name.removeprefix('small-')}",
         f"a fault at the k-th write, fsync, rename or create of {COMMANDS[name].what}",
         tries,
         1 if name == "search" else 0,

@@ -76,6 +76,9 @@ COMMANDS = {
         "a search by NSGA-II", ("search", "votes.npz", "--budget", "3000", "--out", "made", *PLAIN), "made", pool=False
     ),
     "build": Command("a pool build", BUILD, "runs/tiny/pool", pool=False),
+    "small-build": Command(
+        "a pool build", tuple(word.replace("tiny", "smallest") for word in BUILD), "runs/smallest/pool", pool=False
+    ),
     "workers": Command(
         "a pool build by workers", (*BUILD[:-3], "--workers", "2", "--quiet"), "runs/tiny/pool", pool=False
     ),
