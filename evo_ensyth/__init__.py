@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evo_ensyth import objectives, voting
+    from evo_ensyth import executors, objectives, voting
     from evo_ensyth.api import (
         build_pool,
         compare,
@@ -82,7 +82,12 @@ _PLACES = {
     "write_predictions": "io",
     "write_submission": "api",
 }
-_MODULES = {"objectives": "objectives", "selectors": "selection.selectors", "voting": "voting"}
+_MODULES = {
+    "executors": "executors",
+    "objectives": "objectives",
+    "selectors": "selection.selectors",
+    "voting": "voting",
+}
 
 __all__ = [
     "Constraint",
@@ -105,6 +110,7 @@ __all__ = [
     "build_pool",
     "compare",
     "compress",
+    "executors",
     "export",
     "list_runs",
     "load",

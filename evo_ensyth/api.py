@@ -13,6 +13,7 @@ import numpy as np
 
 from evo_ensyth import workspace
 from evo_ensyth.errors import InputError, InputWarning
+from evo_ensyth.executors import Executor
 from evo_ensyth.io.formats import read_table
 from evo_ensyth.io.run_folder import list_runs, read_run
 from evo_ensyth.io.submission import Submission
@@ -158,6 +159,7 @@ def search(
     splits: int = 1,
     on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | Scratch | None = None,
+    executor: Executor | None = None,
     command: str = "Python",
 ) -> Run:
     """Search the subsets of a pool for the front of some objectives.
@@ -201,6 +203,9 @@ def search(
         Called after each batch of ensembles.
     scratch : Path or Scratch, optional
         A folder where a long selector, such as ``exact``, keeps what it needs to resume after an interruption.
+    executor : Executor, optional
+        Who does work that can be divided, with the same result: the proof of ``exact``. Anything with
+        ``submit(function, *args) -> future``, such as a ``ProcessPoolExecutor`` or what `executors.connected` gives.
     command : str
         What asked for the search, for the record.
 
@@ -253,6 +258,7 @@ def search(
         recommend_by=recommend,
         on_progress=on_progress,
         scratch=scratch,
+        executor=executor,
         command=command,
     )
     baselines = [baselines] if isinstance(baselines, str) else baselines

@@ -10,6 +10,7 @@ ONNX_EXTRAS = {
     "onnx-torch": ("onnxscript", "torch"),
     "onnx-sklearn": ("skl2onnx",),
 }
+DASK_EXTRA = ("dask", "distributed")
 
 
 class EvoEnsythError(Exception):
@@ -41,6 +42,13 @@ def build_extra() -> Iterator[None]:
 def onnx_extra(extra: str = "onnx") -> Iterator[None]:
     """Turn the failed import of a package of ``onnx``, ``onnx-torch`` or ``onnx-sklearn``; see `build_extra`."""
     with _extra(extra, ONNX_EXTRAS[extra]):
+        yield
+
+
+@contextmanager
+def dask_extra() -> Iterator[None]:
+    """Turn the failed import of a package of ``dask`` into a message; see `build_extra`."""
+    with _extra("dask", DASK_EXTRA):
         yield
 
 

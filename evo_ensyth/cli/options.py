@@ -17,6 +17,13 @@ Members = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Only members whose names match, such as 'net_trim-*'; repeatable."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local:N | tcp://HOST:PORT | file:JSON",
+        help="Divide the work among N processes here, or the workers of a Dask scheduler. The result is the same.",
+    ),
+]
 TestShare = Annotated[float, typer.Option(help="Share of the samples to test on, for a file that is not split.")]
 SplitSeed = Annotated[int, typer.Option(min=0, help="Seed of that split.")]
 Missing = Annotated[

@@ -19,6 +19,7 @@ from evo_ensyth.cli.options import (
     Missing,
     Out,
     Quiet,
+    Scheduler,
     Size,
     SplitSeed,
     TestShare,
@@ -100,6 +101,7 @@ def search(
         typer.Option(min=1, help="Random splits to search, by this seed and those after it; the first gives the run."),
     ] = 1,
     missing: Missing = "refuse",
+    scheduler: Scheduler = None,
     write_submission: WriteSubmission = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show all ensembles of the front, not ten at most.")] = False,
     out: Out = None,
@@ -109,6 +111,7 @@ def search(
     """Search for the best trade-offs between error and cost."""
     from evo_ensyth import api, workspace
     from evo_ensyth.cli import progress
+    from evo_ensyth.executors import connected
     from evo_ensyth.files import check_new_folder, next_free
     from evo_ensyth.io.submission import Submission
     from evo_ensyth.report import console
@@ -122,11 +125,14 @@ def search(
     for name in baselines:
         selectors.load(name)
     rule = _vote(vote, ties=ties, temper=temper)
+    if scheduler and "exact" not in (selector, *baselines):
+        raise InputError("--scheduler divides the proof of 'exact', and there is none in this search.")
     most, least = limits(at_most), limits(at_least)
     goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
     if out is not None:
         check_new_folder(out)
     columns = table.columns(members)
+    executor = context.with_resource(connected(scheduler)) if scheduler else None
     submission = write_submission and Submission(write_submission, Path(target), columns)
     problem = workspace.load_problem(
         target,
@@ -163,6 +169,7 @@ def search(
             splits=splits,
             on_progress=show,
             scratch=scratch,
+            executor=executor,
             command=context.obj or "Python",
         )
     # A signal that comes only now waits until what was found is safe; a second one does not.

@@ -13,6 +13,7 @@ import numpy as np
 
 from evo_ensyth.engine import BitPlanes, PluralityVotes
 from evo_ensyth.errors import InputError
+from evo_ensyth.executors import Executor
 from evo_ensyth.objectives import Ensembles, Objective, judge
 from evo_ensyth.objectives.smoothed_error import smoothed_error
 from evo_ensyth.results.front import Milestone
@@ -63,6 +64,8 @@ class Evaluator:
         Called with the progress messages of a long-running selector.
     scratch : Scratch, optional
         Folder where a long-running selector may store what it needs to resume after an interruption.
+    executor : Executor, optional
+        Who does work that a selector can divide.
 
     Attributes
     ----------
@@ -94,6 +97,7 @@ class Evaluator:
         on_milestone: Callable[[Milestone], None] = lambda milestone: None,
         on_message: Callable[[str], None] = lambda message: None,
         scratch: Scratch | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self.pool = problem.pool.members
         self.votes = problem.search
@@ -106,6 +110,7 @@ class Evaluator:
         self.nearest: np.ndarray | None = None
         self.proven_sizes: list[int] = []
         self.scratch = scratch
+        self.executor = executor
         self._least_violation = float("inf")
         self._on_milestone = on_milestone
         self._on_message = on_message

@@ -16,6 +16,7 @@ import evo_ensyth
 from evo_ensyth.engine.kernels.compiler import kept_on_disk
 from evo_ensyth.engine.kernels.counting import count_errors
 from evo_ensyth.errors import InputError
+from evo_ensyth.executors import Executor
 from evo_ensyth.plugins import unknown
 from evo_ensyth.results.estimate import Estimate
 from evo_ensyth.results.front import Milestone
@@ -83,6 +84,7 @@ def run(
     n_folds: int = FOLDS,
     on_progress: Callable[[Progress], object] | None = None,
     scratch: Path | Scratch | None = None,
+    executor: Executor | None = None,
     command: str = "Python",
 ) -> Run:
     """Search a problem with one selector, and with others for comparison.
@@ -110,6 +112,8 @@ def run(
     scratch : Path or Scratch, optional
         Folder where a long-running selector may store what it needs to resume after an interruption. What it does not
         need any more is removed at the end; in a `Scratch`, when its ``clear`` is called.
+    executor : Executor, optional
+        Who does work that can be divided: the proof of ``exact``. The result is the same.
     command : str
         What asked for the search.
 
@@ -147,7 +151,7 @@ def run(
                 least_patience=LEAST_PATIENCE * len(problem.pool),
                 interruption=interruption,
             )
-            evaluator = _evaluator(problem, name, limits, on_progress, kept)
+            evaluator = _evaluator(problem, name, limits, on_progress, kept, executor)
             _search(evaluator, chosen, seed)
             interrupted = limits.stopped
             if len(evaluator.archive):
@@ -237,10 +241,11 @@ def _evaluator(
     budget: Budget,
     on_progress: Callable[[Progress], object] | None,
     scratch: Scratch | None,
+    executor: Executor | None,
 ) -> Evaluator:
     """Create an evaluator that reports its progress."""
     if on_progress is None:
-        return Evaluator(problem, budget, scratch=scratch)
+        return Evaluator(problem, budget, scratch=scratch, executor=executor)
     last_message = ""
 
     def report(volume: float) -> None:
@@ -255,7 +260,9 @@ def _evaluator(
     def on_milestone(milestone: Milestone) -> None:
         report(milestone.hypervolume)
 
-    evaluator = Evaluator(problem, budget, on_milestone=on_milestone, on_message=on_message, scratch=scratch)
+    evaluator = Evaluator(
+        problem, budget, on_milestone=on_milestone, on_message=on_message, scratch=scratch, executor=executor
+    )
     return evaluator
 
 

@@ -1,9 +1,9 @@
 """Prove sizes of a front: no subset of that size makes fewer errors than the front does up to that size.
 
 Sizes are proven in ascending order. Of members that are alike, a tree is searched, size by size. Otherwise subsets are
-enumerated: small sizes one by one and the rest in a single pass. A pass is split into parts, which are searched on all
-cores in a fixed random order, in rounds. A round uses only what was known before it started, so the result depends
-neither on the number of threads nor on where a proof was interrupted.
+enumerated: small sizes one by one and the rest in a single pass. A pass is split into parts, which are searched in a
+fixed random order, in rounds: on all cores, or by an executor. A round uses only what was known before it started, so
+the result depends neither on the number of threads or workers nor on where a proof was interrupted.
 """
 
 import itertools
@@ -19,8 +19,11 @@ import numpy as np
 
 from evo_ensyth.engine.threads import threads
 from evo_ensyth.errors import InputError
+from evo_ensyth.executors import Executor
+from evo_ensyth.executors.tasks import number_of_workers
 from evo_ensyth.pool import Votes
 from evo_ensyth.selection.exact.pairwise_margins import Best, PairwiseMargins, Searched, Subtree
+from evo_ensyth.selection.exact.rounds import DividedRounds, Inputs, Round, lower
 from evo_ensyth.selection.exact.sizes import largest_size, passes, subsets_of, words_of
 from evo_ensyth.selection.exact.tree_search import LARGEST_SIZE, Part, TreeSearch
 
@@ -56,7 +59,7 @@ class Estimate:
     n_subsets : int
         Number of subsets still to be covered.
     seconds, least, most : float
-        Time on all cores; the range is that of the sampled parts.
+        Time on all cores, or workers; the range is that of the sampled parts.
     """
 
     n_subsets: int
@@ -76,6 +79,8 @@ class Proof:
         All sizes by default.
     by_tree : bool, optional
         Whether to search a tree of members, or to enumerate; by default what a sample shows to be faster.
+    executor : Executor, optional
+        Who searches; by default all cores that this process may use.
 
     Attributes
     ----------
@@ -96,7 +101,13 @@ class Proof:
         ``max_size`` is not between 1 and the number of members.
     """
 
-    def __init__(self, votes: Votes, max_size: int | None = None, by_tree: bool | None = None) -> None:
+    def __init__(
+        self,
+        votes: Votes,
+        max_size: int | None = None,
+        by_tree: bool | None = None,
+        executor: Executor | None = None,
+    ) -> None:
         n_members = votes.n_members
         self.n_members = n_members
         self._votes = votes
@@ -116,6 +127,8 @@ class Proof:
         if by_tree is not None:
             self._searcher = TreeSearch(votes, self._margins, self.reach) if by_tree else self._margins
         self._parts_done = 0
+        self._executor = executor
+        self._divided: DividedRounds | None = None
 
     @property
     def n_subsets(self) -> int:
@@ -159,30 +172,55 @@ class Proof:
         sizes = self.next_pass
         if sizes is None:
             return
-        parts = self._parts(sizes)
+        searched = self._here(sizes, keep_going) if self._executor is None else self._elsewhere(sizes, keep_going)
+        for each, answers in searched:
+            self.counted += sum(answer.judged for answer in answers)
+            found = lower(self.limits, answers)
+            self._parts_done += len(each.parts)
+            share = subsets_of(self.n_members, sizes) * self._parts_done // each.n_parts
+            self.covered = subsets_of(self.n_members, range(1, sizes[0])) + share
+            if self._parts_done == each.n_parts:
+                self.proven.extend(sizes)
+                self._parts_done = 0
+            yield found
+            if sizes[-1] in self.proven:
+                return
+
+    def stop(self) -> None:
+        """Give up what an executor searches ahead of the rounds."""
+        if self._divided is not None:
+            self._divided.stop()
+
+    def _here(self, sizes: range, keep_going: Callable[[], bool]) -> Iterator[tuple[Round, list[Searched]]]:
+        """Search the rest of a pass on the cores of this process."""
         with ThreadPoolExecutor(threads()) as workers:
-            while self._parts_done < len(parts):
-                batch = parts[self._parts_done : self._parts_done + ROUND]
-                answers, through = self._search(workers, batch, sizes, keep_going)
+            for each in self._rounds_of(sizes, self._parts_done):
+                answers, through = self._search(workers, each.parts, sizes, keep_going)
                 if not through:
                     return
-                found: dict[int, Best] = {}
-                for answer, _ in answers:
-                    self.counted += answer.judged
-                    for best in answer.better:
-                        size = int(np.count_nonzero(best.subset))
-                        if best.errors < self.limits[size]:
-                            self.limits[size:] = np.minimum(self.limits[size:], best.errors)
-                            found[size] = best
-                self._parts_done += len(batch)
-                share = subsets_of(self.n_members, sizes) * self._parts_done // len(parts)
-                self.covered = subsets_of(self.n_members, range(1, sizes[0])) + share
-                if self._parts_done == len(parts):
-                    self.proven.extend(sizes)
-                    self._parts_done = 0
-                yield [found[size] for size in sorted(found)]
-                if sizes[-1] in self.proven:
-                    return
+                yield each, [answer for answer, _ in answers]
+
+    def _elsewhere(self, sizes: range, keep_going: Callable[[], bool]) -> Iterator[tuple[Round, list[Searched]]]:
+        """Let the executor search the rest of a pass, and begin with those after it."""
+        if self._divided is None:
+            assert self._executor is not None
+            inputs = Inputs.of(self._votes, self.reach, isinstance(self.searcher, TreeSearch))
+            self._divided = DividedRounds(
+                self._executor, inputs, self._rounds_left(sizes, self._parts_done), self.n_subsets - self.covered
+            )
+        while found := self._divided.next(self.limits, keep_going):
+            yield found
+
+    def _rounds_left(self, sizes: range, done: int) -> Iterator[Round]:
+        for each in self._passes:
+            if each[0] >= sizes[0]:
+                yield from self._rounds_of(each, done if each == sizes else 0)
+
+    def _rounds_of(self, sizes: range, done: int) -> Iterator[Round]:
+        parts = self._parts(sizes)
+        return (
+            Round(sizes, first, parts[first : first + ROUND], len(parts)) for first in range(done, len(parts), ROUND)
+        )
 
     def lowest_errors(self) -> np.ndarray:
         """Lower bound on the errors of all subsets of a size: int64, (n_members + 1,), by size."""
@@ -218,7 +256,7 @@ class Proof:
         return [task.result() for task in begun], through
 
     def estimate(self, keep_going: Callable[[], bool] = lambda: True) -> Estimate:
-        """Estimate the remaining time from a search of a few parts, and of either half of them; results are discarded.
+        """Estimate the remaining time from a search of a few parts here, and of either half of them.
 
         Parameters
         ----------
@@ -253,12 +291,13 @@ class Proof:
                 if not in_time():
                     break
         ends = sorted(costs)
+        n_cores = threads() if self._executor is None else number_of_workers(self._executor)
         seconds = []
         for pick in (lambda rates: rates[0], min, max):
             logs = np.log([pick(costs[end]) for end in ends])
             rates = (math.exp(np.interp(sizes[-1], ends, logs)) for sizes in left)
             each = (rate * subsets_of(self.n_members, sizes) for rate, sizes in zip(rates, left, strict=True))
-            seconds.append(float(sum(each)) / threads())
+            seconds.append(float(sum(each)) / n_cores)
         return Estimate(sum(subsets_of(self.n_members, sizes) for sizes in left), *seconds)
 
     def lower_limits(self, limits: np.ndarray) -> None:

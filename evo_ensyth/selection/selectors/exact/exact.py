@@ -41,7 +41,8 @@ class Exact:
     -----
     It starts from the results of greedy selection: the better the known ensembles, the more subsets a bound cuts off.
     If the evaluator has a scratch folder, an interrupted search resumes from there, with the same result as an
-    uninterrupted one. With a budget, a size is started only if the budget covers all of its subsets.
+    uninterrupted one. With a budget, a size is started only if the budget covers all of its subsets. An executor
+    divides the proof among its workers, with the same result.
 
     Bounds apply only to the objectives error and n_members of plurality votes with ties to the lowest class, without
     constraints; this is what it searches unless the user asks for something else. Otherwise every subset is evaluated
@@ -62,7 +63,7 @@ class Exact:
         if set(counts) != PROVABLE or search.constraints or search.planes is None:
             _judge_all(search, max_size)
             return
-        proof = Proof(search.votes, max_size)
+        proof = Proof(search.votes, max_size, executor=search.executor)
         n_members, n_samples = len(search.pool), search.votes.n_samples
         for baseline in (BackwardElimination(), ForwardGreedy(), BackwardWrapper()):
             baseline.select(search, rng)
@@ -96,6 +97,7 @@ class Exact:
                     search.report_progress(f"{share:.1%} done, about {_duration(left)} left; at the start {estimate}")
                 search.budget.raise_if_done()
         finally:
+            proof.stop()
             checkpoint.close(proof)
 
 
