@@ -102,7 +102,7 @@ def test_a_killed_worker_changes_nothing_even_if_it_is_the_only_one(cluster, vot
 
 def poisoned(items):
     for item in items:
-        if item == 70:
+        if item == 13:
             os.kill(os.getpid(), signal.SIGKILL)
         yield item
 
@@ -119,12 +119,12 @@ def quick_to_blame(cluster):
 @pytest.mark.usefixtures("quick_to_blame")
 def test_a_poisoned_item_is_named_and_its_neighbours_are_done(cluster):
     with_workers(cluster, 2)
-    division = Division(cluster, poisoned, range(90), 90)
+    division = Division(cluster, poisoned, range(20), 20)
     found = []
     while some := division.outcomes():
         found += some
-    assert [one.item for one in found if isinstance(one.result, WorkerKilled)] == [70]
-    assert sorted(one.item for one in found) == list(range(90))
+    assert [one.item for one in found if isinstance(one.result, WorkerKilled)] == [13]
+    assert sorted(one.item for one in found) == list(range(20))
 
 
 def test_a_scheduler_elsewhere_is_asked_for_its_versions(cluster, monkeypatch, tmp_path):
