@@ -19,9 +19,10 @@ from evo_ensyth.synthesis import datasets, measure, parents, probe
 from evo_ensyth.synthesis.batch_norm import norms_of_convolutions, re_estimated
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.compression import CompressionInputs
-from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.descent import train
 from evo_ensyth.synthesis.devices import CPU, memory_reported
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
+from evo_ensyth.synthesis.head_stack import fine_tune_together
 from evo_ensyth.synthesis.layer_surgery import as_safetensors, parsed, read_network, with_state
 from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.progress import Progress
@@ -59,7 +60,7 @@ class Builder:
         if self.recipe.n_calibration > n_train:
             raise InputError(f"n_calibration is {self.recipe.n_calibration}; there are {n_train} training samples.")
 
-    def do(self, step: Step, give: Callable[[str], None], progress: Progress) -> None:
+    def do(self, step: Step, give: Callable[[str], None], progress: Progress) -> dict[str, str]:
         """Do a step, unless its products exist already.
 
         Parameters
@@ -70,27 +71,29 @@ class Builder:
         progress : Progress
             Called with how much of this step is done.
 
+        Returns
+        -------
+        dict of str to str
+            Why members of the step could not be made, by their titles; the others are made.
+
         Raises
         ------
         EvoEnsythError
             The step cannot be done, for instance because the card has too little memory.
         """
         with memory_reported(self.device):
-            self._do(step, give, progress)
+            return self._do(step, give, progress)
 
-    def _do(self, step: Step, give: Callable[[str], None], progress: Progress) -> None:
+    def _do(self, step: Step, give: Callable[[str], None], progress: Progress) -> dict[str, str]:
+        if step.kind == "make":
+            return self._make(step, give, progress)
         if step.kind == "train":
             self._train(step.parent, progress)
-        elif step.kind == "compress":
-            assert step.member is not None
-            self._compress(step.member, give, progress)
         else:
-            assert step.member is not None
-            if not self.folder.is_made(step.member):
-                progress(0, 0, step.name)
-                self._make(step.member)
+            self._compress(step.members[0], give, progress)
         for product in step.gives:
             give(product)
+        return {}
 
     def parent(self, name: str | None = None) -> Network:
         """Return the trained parent of the pool, or another one by its name."""
@@ -202,20 +205,48 @@ class Builder:
             return self.parent(member.parent), named
         return self._member(source), {"of": (self.folder.read(source) or {})["origin"], **named}
 
-    def _make(self, member: Planned) -> None:
-        described = self.folder.variant(member)
-        variant = read_json(described)
-        network = self._read(member.parent, described.with_suffix(".safetensors"))
-        origin = variant["origin"]
-        if member.fine_tuning is not None:
-            network = fine_tune(
-                network,
+    def _make(self, step: Step, give: Callable[[str], None], progress: Progress) -> dict[str, str]:
+        """Make members that are not made yet; returns why others cannot be made."""
+        left = {member.title for member in step.members if not self.folder.is_made(member)}
+        tuned: dict[str, Network | EvoEnsythError] = {}
+        failed: dict[str, str] = {}
+        if left:
+            progress(0, 0, step.name)
+            tuned = self._tuned(step.members)
+        for member in step.members:
+            try:
+                if member.title in left:
+                    self._write(member, tuned[member.title])
+            except InputError:
+                raise
+            except EvoEnsythError as error:
+                failed[member.title] = str(error)
+            else:
+                give(member.title)
+        return failed
+
+    def _tuned(self, members: Sequence[Planned]) -> dict[str, Network | EvoEnsythError]:
+        """Networks of members that are trained together, by their titles, or why there is none."""
+        weights = [self.folder.variant(member).with_suffix(".safetensors") for member in members]
+        tuned: Sequence[Network | EvoEnsythError]
+        tuned = networks = [self._read(member.parent, path) for member, path in zip(members, weights, strict=True)]
+        if members[0].fine_tuning is not None:
+            tuned = fine_tune_together(
+                networks,
                 self.splits["train"],
-                member.fine_tuning,
-                seed=self._seed(member.name),
+                members[0].fine_tuning,
+                seeds=[self._seed(member.name) for member in members],
                 device=self.device,
                 features=self._features,
             )
+        return {member.title: network for member, network in zip(members, tuned, strict=True)}
+
+    def _write(self, member: Planned, network: Network | EvoEnsythError) -> None:
+        if isinstance(network, EvoEnsythError):
+            raise network
+        variant = read_json(self.folder.variant(member))
+        origin = variant["origin"]
+        if member.fine_tuning is not None:
             origin = {**origin, "fine_tuning": member.fine_tuning.name}
             kept = () if member.fine_tuning.convolutions else tuple(norms_of_convolutions(network))
             network = self._re_estimated(network, kept)

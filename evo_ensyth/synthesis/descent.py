@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -22,10 +21,10 @@ from torch.nn import functional
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.files import write_whole
 from evo_ensyth.synthesis.batch_norm import batch_norms, norms_of_convolutions
-from evo_ensyth.synthesis.cuda_graph import CapturedStep
 from evo_ensyth.synthesis.datasets import Split
-from evo_ensyth.synthesis.devices import CPU
+from evo_ensyth.synthesis.devices import CPU, has_bfloat16
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
+from evo_ensyth.synthesis.gradient_step import GradientStep
 from evo_ensyth.synthesis.layer_surgery import is_quantised, zeros_of
 from evo_ensyth.synthesis.network import Network, weighted_layers
 from evo_ensyth.synthesis.own_loop import tuned_by
@@ -40,7 +39,6 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 STEPS_BETWEEN_REPORTS = 25
-FEWEST_STEPS = 20  # of a training worth capturing as a CUDA graph
 
 
 def train(
@@ -114,11 +112,7 @@ def fine_tune(
         return tuned_by(settings.fine_tune, network, data, seed=seed, device=device)
     network = copy.deepcopy(network).to(device)
     norms = {} if settings.convolutions else norms_of_convolutions(network)
-    frozen = [*norms.values()]
-    frozen += [] if settings.convolutions else [layer for layer in network.modules() if isinstance(layer, CONVOLUTIONS)]
-    thawed = [parameter for layer in frozen for parameter in layer.parameters() if parameter.requires_grad]
-    for parameter in thawed:
-        parameter.requires_grad_(False)
+    frozen = [] if settings.convolutions else freeze_convolutions(network)
     descent = _Descent(
         network,
         data,
@@ -134,9 +128,40 @@ def fine_tune(
     )
     for epoch in range(settings.epochs):
         descent.run_epoch(epoch)
-    for parameter in thawed:
+    for parameter in frozen:
         parameter.requires_grad_(True)
     return network.eval().to(CPU)
+
+
+def freeze_convolutions(network: Network) -> list[nn.Parameter]:
+    """Let convolutions and their normalisations require no gradient; returns the parameters that did."""
+    layers = [*norms_of_convolutions(network).values()]
+    layers += [layer for layer in network.modules() if isinstance(layer, CONVOLUTIONS)]
+    frozen = [parameter for layer in layers for parameter in layer.parameters() if parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    return frozen
+
+
+def check_trainable(network: Network, settings: Training) -> None:
+    """Check that the layers of a network can be trained, and that those with an L2 term are there.
+
+    Raises
+    ------
+    InputError
+        They cannot, or are not.
+    """
+    layers = weighted_layers(network)
+    for name, _ in settings.l2:
+        if name not in layers:
+            raise InputError(f"l2 names the layer '{name}'; the network has {', '.join(layers)}.")
+    if coded := [name for name, layer in layers.items() if is_quantised(layer)]:
+        raise InputError(f"{', '.join(coded)}: quantised weights cannot be trained; quantise after fine-tuning.")
+
+
+def divergence(epoch: int, loss: float) -> EvoEnsythError:
+    """Error for a loss that is not finite, in an epoch counted from 0."""
+    return EvoEnsythError(f"training diverged in epoch {epoch + 1} (loss {loss}); use a lower learning rate.")
 
 
 @dataclass
@@ -154,15 +179,10 @@ class _Descent:
     graph: bool = True
     features: TrunkFeatures | None = None
     progress: Progress | None = None
-    captured: CapturedStep | None = None
 
     def __post_init__(self) -> None:
+        check_trainable(self.network, self.settings)
         layers = weighted_layers(self.network)
-        for name, _ in self.settings.l2:
-            if name not in layers:
-                raise InputError(f"l2 names the layer '{name}'; the network has {', '.join(layers)}.")
-        if coded := [name for name, layer in layers.items() if is_quantised(layer)]:
-            raise InputError(f"{', '.join(coded)}: quantised weights cannot be trained; quantise after fine-tuning.")
         self.penalties = [(layers[name].weight, strength) for name, strength in self.settings.l2]
         for module in self.network.modules():
             if isinstance(module, nn.Dropout) and not (
@@ -170,13 +190,10 @@ class _Descent:
             ):
                 module.p = 1 - self.settings.keep
         self.loss = self.loss or self.settings.loss or functional.cross_entropy
-        self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        if not self.parameters:
+        if not any(parameter.requires_grad for parameter in self.network.parameters()):
             raise InputError("no parameter of the network requires a gradient; there is nothing to train.")
-        self.has_own_optimiser = callable(self.settings.optimiser)
         self.has_norms = bool(batch_norms(self.network))
-        self.optimiser = _optimiser(self.parameters, self.settings, self.device)
-        self.autocast = self.settings.bfloat16 and _has_bfloat16(self.device)
+        self.autocast = self.settings.bfloat16 and has_bfloat16(self.device)
         behind = None
         if self.features is not None:
             batch = self.settings.batch
@@ -188,10 +205,9 @@ class _Descent:
             self.inputs = moved(self.data.stored(), self.device)
         self.augment = self.network.augment if behind is None else _as_they_are
         self.y_true = torch.tensor(self.data.y_true, dtype=torch.long).to(self.device)
-        self.steps_per_epoch = math.ceil(len(self.data) / self.settings.batch)
-        n_steps = self.settings.epochs * (len(self.data) // self.settings.batch)
-        can_replay = self.device.type == "cuda" and not self.has_own_optimiser
-        self.graph = self.graph and can_replay and n_steps >= FEWEST_STEPS
+        self.step = GradientStep(
+            self.network, self._loss_of, self.data, self.settings, self.device, zeros=self.zeros, graph=self.graph
+        )
 
     def run_epoch(self, epoch: int) -> None:
         """Show every sample once, in an order drawn for this epoch."""
@@ -202,89 +218,44 @@ class _Descent:
             rng = torch.Generator().manual_seed(derived_seed(self.seed, "images", epoch))
             order = torch.randperm(len(self.data), generator=rng).to(self.device)
             rng = rng if self.device == CPU else torch.Generator(self.device).manual_seed(rng.initial_seed())
-            for index in range(self.steps_per_epoch):
+            for index in range(self.step.per_epoch):
                 samples = order[index * self.settings.batch : (index + 1) * self.settings.batch]
                 if self.has_norms and len(samples) == 1 and index > 0:
                     continue  # One sample has no variance.
-                step = epoch * self.steps_per_epoch + index
+                number = epoch * self.step.per_epoch + index
                 stored = self.data.stored(samples.cpu().numpy()) if self.inputs is None else taken(self.inputs, samples)
                 inputs = self.augment(moved(stored, self.device), rng)
-                loss = self._step(step, inputs, self.y_true[samples])
-                if index % STEPS_BETWEEN_REPORTS == 0 or index == self.steps_per_epoch - 1:
-                    self._report(epoch, step + 1, loss.item())
+                loss = self.step(number, inputs, self.y_true[samples])
+                if index % STEPS_BETWEEN_REPORTS == 0 or index == self.step.per_epoch - 1:
+                    self._report(epoch, number + 1, loss.item())
 
-    def _step(self, step: int, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
-        rate = self.settings.learning_rate * self.settings.decay ** (step // self.settings.decay_steps)
-        for group in () if self.has_own_optimiser else self.optimiser.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        if self.graph and len(labels) == self.settings.batch:
-            if self.captured is None:
-                self.captured = CapturedStep(self._descend, self.network, self.optimiser, inputs, labels)
-            if self.captured.failure is None and self.captured.takes(inputs):
-                return self.captured(inputs, labels)
-        return self._descend(inputs, labels)
-
-    def _descend(self, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
+    def _loss_of(self, inputs: Tree, labels: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
             logits = self.trained(inputs)
         assert self.loss is not None
         loss = self.loss(logits.float(), labels)
         for weight, strength in self.penalties:
             loss = loss + 0.5 * strength * weight.square().sum()
-        for parameter in self.parameters:
-            parameter.grad = None  # As `zero_grad`, without its profiler hooks, which slow small networks down.
-        loss.backward()  # type: ignore[no-untyped-call]
-        for pruned, zeros in self.zeros.items():
-            if pruned.grad is not None:
-                pruned.grad.masked_fill_(zeros, 0.0)  # No gradient, no momentum, no step: zero stays zero.
-        self.optimiser.step()
-        if self.has_own_optimiser:  # It may move weights without a gradient.
-            with torch.no_grad():
-                for pruned, zeros in self.zeros.items():
-                    pruned.masked_fill_(zeros, 0.0)
-        return loss.detach()
+        return loss
 
     def _report(self, epoch: int, steps: int, loss: float) -> None:
         if not math.isfinite(loss):
-            raise EvoEnsythError(f"training diverged in epoch {epoch + 1} (loss {loss}); use a lower learning rate.")
+            raise divergence(epoch, loss)
         if self.progress is not None:
             epochs = self.settings.epochs
             text = f"epoch {epoch + 1} of {epochs}, loss {loss:.3f}"
-            if self.captured is not None and self.captured.failure is not None:
-                text += f", without a CUDA graph ({self.captured.failure})"
-            self.progress(steps, epochs * self.steps_per_epoch, text)
+            if self.step.captured is not None and self.step.captured.failure is not None:
+                text += f", without a CUDA graph ({self.step.captured.failure})"
+            self.progress(steps, epochs * self.step.per_epoch, text)
 
 
 def _as_they_are(features: Tree, rng: torch.Generator) -> Tree:
     return features
 
 
-def _optimiser(parameters: list[nn.Parameter], settings: Training, device: torch.device) -> torch.optim.Optimizer:
-    """Optimiser of a training; on a CUDA card in a form that a graph can replay, with its rate as a tensor."""
-    if callable(settings.optimiser):
-        return settings.optimiser(parameters)
-    rate, is_card = settings.learning_rate, device.type == "cuda"
-    start = torch.tensor(rate, device=device) if is_card else rate
-    fused = True if is_card else None
-    if settings.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=start, fused=fused, capturable=is_card)
-    return torch.optim.SGD(parameters, lr=start, fused=fused)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies in bfloat16 natively; otherwise bfloat16 is slower than float32."""
-    if device != CPU:
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
 def _keep(path: Path, descent: _Descent, epochs_done: int) -> None:
     """Write weights and optimiser state as one safetensors file, whose header identifies the training."""
-    state = descent.optimiser.state_dict()["state"]
+    state = descent.step.optimiser.state_dict()["state"]
     if not all(isinstance(value, torch.Tensor) for kept in state.values() for value in kept.values()):
         return  # An optimiser of a user's may remember anything; training then begins anew.
     tensors = {f"network.{name}": tensor for name, tensor in descent.network.state_dict().items()}
@@ -311,7 +282,7 @@ def _resumed(path: Path, descent: _Descent) -> int:
             index, _, key = rest.partition(".")
             state.setdefault(int(index), {})[key] = tensor
     descent.network.load_state_dict(weights)
-    descent.optimiser.load_state_dict({**descent.optimiser.state_dict(), "state": state})
+    descent.step.optimiser.load_state_dict({**descent.step.optimiser.state_dict(), "state": state})
     return int(about["epochs_done"])
 
 

@@ -6,7 +6,7 @@ A device trains, predicts and solves Net-Trim's programs; what it is given is co
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,9 +88,17 @@ def memory_reported(device: torch.device) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise EvoEnsythError(
-            f"{device} ran out of memory{_memory(device)}; use fewer workers, a smaller batch in the recipe, or "
-            "the device cpu."
+            f"{device} ran out of memory{_memory(device)}; use fewer workers, a smaller batch or stack in the recipe, "
+            "or the device cpu."
         ) from error
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 natively; otherwise bfloat16 is slower than float32."""
+    if device != CPU:
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _there() -> tuple[torch.device, ...]:

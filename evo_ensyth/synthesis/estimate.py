@@ -23,9 +23,10 @@ from evo_ensyth.synthesis import datasets, measure
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression import Descents, work_of
-from evo_ensyth.synthesis.descent import fine_tune, train
+from evo_ensyth.synthesis.descent import train
 from evo_ensyth.synthesis.devices import CPU, default_workers, find_devices
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
+from evo_ensyth.synthesis.head_stack import fine_tune_together
 from evo_ensyth.synthesis.layer_surgery import as_safetensors
 from evo_ensyth.synthesis.parents import of_recipe
 from evo_ensyth.synthesis.progress import Progress
@@ -124,11 +125,10 @@ def estimate_pool(folder: BuildFolder, *, workers: int | None, progress: Progres
     return Estimate(
         seconds=(LEAST * least, MOST * (most + (STARTING if most and workers else 0.0))),
         unknown=tuple(
-            step.member.title
+            title
             for step in steps
-            if step.kind == "make"
-            and step.member is not None
-            and not unknown.isdisjoint((step.name, folder.label(step.member)))
+            if step.kind == "make" and not unknown.isdisjoint((step.name, folder.label(step.members[0])))
+            for title in step.gives
         ),
         workers=workers,
         n_made=n_made,
@@ -160,25 +160,25 @@ class _Clock:
             if training is None:
                 return self._evaluating(step.parent, 1)
             return _plus(self._descents(step.parent, Descents(training, 1)), self._evaluating(step.parent, 1))
-        assert step.member is not None
-        parent = step.member.parent
+        member, n_heads = step.members[0], len(step.members)
+        parent = member.parent
         if step.kind == "make":
-            tuning = step.member.fine_tuning
+            tuning = member.fine_tuning
             if isinstance(tuning, OwnFineTuning):
                 return None
-            tuned = (0.0, 0.0) if tuning is None else self._descents(parent, Descents(tuning, 1))
+            tuned = (0.0, 0.0) if tuning is None else self._descents(parent, Descents(tuning, 1), n_heads)
             if tuning is not None and not tuning.convolutions:  # Its trunk may be its own, or have features already.
-                tuned = _plus(tuned, (0.0, len(self.builder.splits["train"]) * self.predict(parent)))
-            return _plus(tuned, self._evaluating(parent, 1))
-        left = self.builder.folder.variants_left(step.member)
+                tuned = _plus(tuned, (0.0, n_heads * len(self.builder.splits["train"]) * self.predict(parent)))
+            return _plus(tuned, self._evaluating(parent, len(step.gives)))
+        left = self.builder.folder.variants_left(member)
         spent = self._evaluating(parent, len(left))
-        scratch = self.builder.folder.scratch(step.member)
+        scratch = self.builder.folder.scratch(member)
         if left and scratch not in self.scratches:  # Otherwise an earlier step leaves the expensive part there.
             self.scratches.add(scratch)
-            work = work_of(step.member.compressor, self.builder.untrained(parent), self.recipe.n_calibration)
+            work = work_of(member.compressor, self.builder.untrained(parent), self.recipe.n_calibration)
             if work is None or any(isinstance(part.settings, OwnFineTuning) for part in work.descents):
                 return None
-            share = len(left) / len(step.member.compressor.names())
+            share = len(left) / len(member.compressor.names())
             for part in work.descents:
                 spent = _plus(spent, self._descents(parent, part), share)
             if any(work.multiplications):
@@ -186,7 +186,7 @@ class _Clock:
                 spent = _plus(spent, (least * self.multiplication(), most * self.multiplication()), share)
         return spent
 
-    def _descents(self, parent: str | None, part: Descents) -> Seconds:
+    def _descents(self, parent: str | None, part: Descents, n_heads: int = 1) -> Seconds:
         settings = part.settings
         steps = part.times * part.networks * -(-len(self.builder.splits["train"]) // settings.batch)
         fewest = settings.epochs if part.fewest_epochs is None else part.fewest_epochs
@@ -194,27 +194,32 @@ class _Clock:
             return 0.0, 0.0
         # Settings that hardly change the time of a step are made equal, so that it is timed once.
         alike = replace(settings, epochs=1, learning_rate=1e-6, decay=1.0, decay_steps=1, l2=(), keep=1.0)
-        each = self.step(parent, replace(alike, name="") if isinstance(alike, FineTuning) else alike)
+        each = self.step(parent, replace(alike, name="") if isinstance(alike, FineTuning) else alike, n_heads)
         return steps * fewest * each, steps * settings.epochs * each
 
     def _evaluating(self, parent: str | None, n_networks: int) -> Seconds:
         spent = n_networks * (BETWEEN + self.n_evaluated * self.predict(parent))
         return spent, spent
 
-    def _step(self, parent: str | None, settings: Training) -> float:
-        """Seconds for one step of gradient descent."""
-        network, data = self.builder.untrained(parent), self.builder.splits["train"]
+    def _step(self, parent: str | None, settings: Training, n_heads: int) -> float:
+        """Seconds for one step of gradient descent, of as many networks as are trained together."""
+        network, data, device = self.builder.untrained(parent), self.builder.splits["train"], self.builder.device
         self.progress(0, 0, f"timing {settings.optimiser}, {settings.batch} images at a time")
 
         def spent(n_steps: int) -> float:
             few, features = data.take(np.arange(min(len(data), n_steps * settings.batch))), TrunkFeatures()
+
+            def descend() -> None:
+                if isinstance(settings, FineTuning):
+                    networks, seeds = [network] * n_heads, range(n_heads)
+                    fine_tune_together(networks, few, settings, seeds=seeds, device=device, features=features)
+                else:
+                    train(network, few, settings, seed=0, device=device)
+
             if isinstance(settings, FineTuning) and not settings.convolutions:
-                fine_tune(network, few, settings, seed=0, device=self.builder.device, features=features)
+                descend()  # Computes the features of a frozen trunk.
             begin = self.now()
-            if isinstance(settings, FineTuning):
-                fine_tune(network, few, settings, seed=0, device=self.builder.device, features=features)
-            else:
-                train(network, few, settings, seed=0, device=self.builder.device)
+            descend()
             return (self.now() - begin) / -(-len(few) // settings.batch)
 
         spent(1)
@@ -285,8 +290,8 @@ def _bytes(builder: Builder, steps: Sequence[Step]) -> tuple[int, int]:
     for step in steps:
         if step.kind == "train" and not builder.is_trained(step.parent):
             peak += CHECKPOINT * weights[step.parent]
-        elif step.kind == "compress" and step.member is not None:
-            member = step.member
+        elif step.kind == "compress":
+            member = step.members[0]
             peak += len(member.compressor.names()) * weights[member.parent]
             scratch = folder.scratch(member)
             work = work_of(member.compressor, builder.untrained(member.parent), recipe.n_calibration)

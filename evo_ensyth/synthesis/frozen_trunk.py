@@ -55,8 +55,8 @@ class TrunkFeatures:
             Features are on the device, or mapped from a file. There are none if no leading convolution is frozen, or if
             images are varied at random.
         """
-        parts = _trunk_and_head(network)
-        if parts is None or _draws(network, data):
+        parts = trunk_and_head(network, data)
+        if parts is None:
             return None
         trunk, head = parts
         weights = list(trunk.state_dict().values())
@@ -68,11 +68,11 @@ class TrunkFeatures:
         return self._features, head
 
 
-def _trunk_and_head(network: Network) -> tuple[nn.Sequential, nn.Sequential] | None:
-    """Leading layers that are not trained, and those that follow; None if no convolution is among the former.
+def trunk_and_head(network: Network, data: Split) -> tuple[nn.Sequential, nn.Sequential] | None:
+    """Leading layers that are not trained, and those that follow.
 
-    Both hold the network's own modules. Only torch's plain modules belong to a trunk: of others, nobody knows whether
-    they draw or remember.
+    None if no convolution is among the former, or if training varies images at random. Both hold the network's own
+    modules. Only torch's plain modules belong to a trunk: of others, nobody knows whether they draw or remember.
     """
     if not isinstance(network, SequentialNetwork):
         return None
@@ -82,7 +82,7 @@ def _trunk_and_head(network: Network) -> tuple[nn.Sequential, nn.Sequential] | N
         if type(module) not in PLAIN or any(parameter.requires_grad for parameter in module.parameters()):
             break
         trunk.append((name, module))
-    if not any(isinstance(module, nn.Conv2d) for _, module in trunk):
+    if not any(isinstance(module, nn.Conv2d) for _, module in trunk) or _draws(network, data):
         return None
     return nn.Sequential(OrderedDict(trunk)), nn.Sequential(OrderedDict(named[len(trunk) :]))
 

@@ -86,12 +86,31 @@ class FineTuning(Training):
         Whether convolutions are trained too. If not, members keep the convolutions that their method produced, bit for
         bit. A method that leaves the parent's convolutions alone, such as Net-Trim, then gives members that share this
         trunk, and an ensemble pays for it once. A method that changes convolutions gives every variant its own.
+    stack : int
+        Variants of one method that are trained together, in one step, at most: those of one trunk. Each keeps its
+        own seed and zeros, so that it is trained as it would be alone, but for rounding.
+
+    Raises
+    ------
+    InputError
+        A setting is out of its range, or there is a stack without frozen convolutions.
     """
 
     name: str
     optimiser: "str | Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]" = "sgd"
     learning_rate: float = 0.01
     convolutions: bool = True
+    stack: int = field(default=1, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stack < 1:
+            raise InputError(f"stack is {self.stack}; it must be 1 or more.")
+        if self.stack > 1 and self.convolutions:
+            raise InputError(
+                f"stack is {self.stack}, but only members that share their convolutions are trained together; add "
+                "convolutions=False."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +124,8 @@ class OwnFineTuning(FineTuning):
         Takes the module, in training mode, and the training samples as a torch ``Dataset``, and trains the module in
         place. Its pruned weights are parametrised, so that they stay zero; global generators are seeded. The samples
         are those of your own ``Dataset``, or pairs of sample and label.
-    convolutions : bool
-        Has no effect: the loop decides what is trained.
+    convolutions, stack
+        Have no effect: the loop decides what is trained.
     """
 
     fine_tune: "Callable[[nn.Module, Any], Any]"

@@ -8,7 +8,7 @@ tried again; when this process ends, for whatever reason, so do the workers.
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.progress import Progress
-from evo_ensyth.synthesis.recipe import Planned, Recipe
+from evo_ensyth.synthesis.recipe import Recipe
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.steps import Step
 
@@ -53,6 +53,7 @@ class Schedule:
     def __init__(self, steps: Sequence[Step], n_made: int, n_all: int, progress: Progress) -> None:
         self._waiting = list(steps)
         self._n_made, self._n_all, self._progress = n_made, n_all, progress
+        self._titles = {title for step in steps if step.kind == "make" for title in step.gives}
         self._given: set[str] = set()
         self._tries: dict[str, int] = {}
         self.failures: dict[str, str] = {}
@@ -66,11 +67,13 @@ class Schedule:
 
     def give(self, product: str) -> None:
         """Note that a product exists."""
+        self._n_made += product in self._titles - self._given
         self._given.add(product)
 
-    def finish(self, step: Step) -> None:
-        """Note that a step is done."""
-        self._n_made += step.kind == "make"
+    def finish(self, failed: Mapping[str, str]) -> None:
+        """Note that a step is done, and why members of it could not be made, by their titles."""
+        for title, reason in failed.items():
+            self._lose({title}, reason, f"it needs {title}: {reason}")
 
     def report(self, step: Step, done: int, total: int, text: str) -> None:
         """Pass on how far a step is."""
@@ -81,11 +84,7 @@ class Schedule:
 
     def lose(self, step: Step, reason: str) -> None:
         """Give up a step, and all steps that need what it has not delivered."""
-        lost = self._drop(step, reason)
-        while blocked := [other for other in self._waiting if lost.intersection(other.needs)]:
-            for other in blocked:
-                self._waiting.remove(other)
-                lost |= self._drop(other, f"it needs {step.name}: {reason}")
+        self._lose(set(step.gives) - self._given, reason, f"it needs {step.name}: {reason}")
 
     def take_back(self, step: Step) -> None:
         """Do a step later that was handed to a worker which never began it."""
@@ -99,25 +98,30 @@ class Schedule:
         else:
             self.lose(step, f"{how}, {TRIES} times")
 
-    def _drop(self, step: Step, reason: str) -> set[str]:
-        """Note a failure; returns the products that will not exist."""
-        if step.kind == "make":
-            assert step.member is not None
-            self.failures[step.member.title] = reason
-        return set(step.gives) - self._given
+    def _lose(self, lost: set[str], reason: str, of_others: str) -> None:
+        """Note why products will not exist, and give up what needs them."""
+        self.failures |= dict.fromkeys(sorted(lost & self._titles), reason)
+        while blocked := [step for step in self._waiting if lost.intersection(step.needs)]:
+            for step in blocked:
+                place = self._waiting.index(step)
+                rest = step.without(lost)
+                self._waiting[place : place + 1] = [] if rest is None else [rest]
+                more = set(step.gives) - set(() if rest is None else rest.gives)
+                self.failures |= dict.fromkeys(sorted(more & self._titles), of_others)
+                lost |= more
 
 
 def work_here(schedule: Schedule, builder: Builder) -> None:
     """Do all steps in this process, one after another; a step that fails loses what depends on it."""
     while (step := schedule.next()) is not None:
         try:
-            builder.do(step, schedule.give, partial(schedule.report, step))
+            failed = builder.do(step, schedule.give, partial(schedule.report, step))
         except InputError:
             raise
         except EvoEnsythError as error:
             schedule.lose(step, str(error))
         else:
-            schedule.finish(step)
+            schedule.finish(failed)
 
 
 def work_in_processes(
@@ -228,8 +232,8 @@ class _Worker:
     def begin(self, step: Step) -> None:
         """Hand over a step."""
         self.step = step
-        title = None if step.member is None else step.member.title
-        self._send((replace(step, member=None), title))  # A member may hold functions that cannot be sent.
+        titles = [member.title for member in step.members]
+        self._send((replace(step, members=()), titles))  # A member may hold functions that cannot be sent.
 
     def receive(self, schedule: Schedule) -> bool:
         """Process one message of the worker; False if it has died."""
@@ -252,7 +256,7 @@ class _Worker:
             if kind == "failed":
                 schedule.lose(step, *content)
             else:
-                schedule.finish(step)
+                schedule.finish(*content)
         return True
 
     def ended(self) -> int | None:
@@ -289,18 +293,19 @@ def _serve(connection: Connection, reread: Callable[[], Recipe] | None) -> None:
     mine = None if reread is None else reread()
     path, problem, given, device = connection.recv()
     recipe = given if mine is None else mine
-    planned: dict[str | None, Planned | None] = {member.title: member for member in recipe.planned()}
+    planned = {member.title: member for member in recipe.planned()}
     with reproducible(recipe.threads, device), suppress(EOFError, BrokenPipeError, ConnectionResetError):
         builder = Builder(BuildFolder(path, recipe, problem), device)
         connection.send(("started",))
         while True:
-            step, title = connection.recv()
-            connection.send(_outcome(builder, replace(step, member=planned.get(title)), connection))
+            step, titles = connection.recv()
+            step = replace(step, members=tuple(planned[title] for title in titles))
+            connection.send(_outcome(builder, step, connection))
 
 
-def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[str, ...]:
+def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[Any, ...]:
     try:
-        builder.do(
+        failed = builder.do(
             step,
             give=lambda product: connection.send(("give", product)),
             progress=lambda done, total, text: connection.send(("report", done, total, text)),
@@ -313,7 +318,7 @@ def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[str,
         return "failed", "there was not enough memory"
     except Exception as error:
         return "failed", f"{type(error).__name__}: {error}"
-    return ("done",)
+    return "done", failed
 
 
 def _end_with_parent() -> None:

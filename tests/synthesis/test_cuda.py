@@ -17,6 +17,7 @@ from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import fine_tune, train
 from evo_ensyth.synthesis.devices import CPU, find_devices, memory_reported
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
+from evo_ensyth.synthesis.head_stack import fine_tune_together
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.training import FineTuning, Training
 
@@ -117,6 +118,28 @@ def test_features_of_a_frozen_trunk_give_the_same_bits_every_time(network, data)
     assert_same_bits(
         one, fine_tune(network, data, settings, seed=1, device=CARD, graph=False, features=TrunkFeatures())
     )
+
+
+def test_heads_in_a_stack_have_the_same_bits_every_time_and_are_trained_as_alone(network, data):
+    """A graph changes no bit. Without dropout, which draws in another way, one epoch ends where it does alone."""
+    if network.preparation.shape == (3, 24, 24):
+        pytest.skip("its crops are drawn, so that it has no features")
+    settings = FineTuning(name="x", epochs=2, batch=20, keep=0.5, convolutions=False, stack=3)
+    copies, seeds = [network] * 3, (1, 2, 3)
+    one, same, eager = (
+        fine_tune_together(copies, data, settings, seeds=seeds, device=CARD, graph=graph)
+        for graph in (True, True, False)
+    )
+    for number in range(3):
+        assert_same_bits(one[number], same[number])
+        assert_same_bits(one[number], eager[number])
+    assert not torch.equal(one[0].fc1.weight, one[1].fc1.weight)
+    plain = replace(settings, epochs=1, keep=1.0, learning_rate=0.001)
+    for seed, found in zip(seeds, fine_tune_together(copies, data, plain, seeds=seeds, device=CARD), strict=True):
+        alone = fine_tune(network, data, plain, seed=seed, device=CARD).state_dict()
+        for name, tensor in network.state_dict().items():
+            moved = (alone[name] - tensor).abs().max()
+            assert (found.state_dict()[name] - alone[name]).abs().max() <= 0.01 * moved, name
 
 
 def test_card_and_cpu_answer_alike_but_where_logits_are_close(network, data):

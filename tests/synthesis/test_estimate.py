@@ -19,13 +19,13 @@ from evo_ensyth.synthesis import (
     Route,
     build_pool,
     builder,
-    descent,
     networks,
 )
 from evo_ensyth.synthesis import estimate as estimating
 from evo_ensyth.synthesis.compression.magnitude_control import MagnitudeControl
 from evo_ensyth.synthesis.compression.net_trim import CALLS, OUTPUT
 from evo_ensyth.synthesis.estimate import _makespan, estimate_pool
+from evo_ensyth.synthesis.gradient_step import GradientStep
 from evo_ensyth.synthesis.progress import silent
 from evo_ensyth.synthesis.steps import Step
 from evo_ensyth.synthesis.training import FineTuning, Training
@@ -67,7 +67,7 @@ def recipe(*routes, **settings):
 @pytest.fixture
 def counted(monkeypatch):
     """Makes a step of any training take a second, and all else no time, so that an estimate counts steps."""
-    monkeypatch.setattr(estimating._Clock, "_step", lambda self, parent, settings: 1.0)
+    monkeypatch.setattr(estimating._Clock, "_step", lambda self, parent, settings, n_heads: 1.0)
     monkeypatch.setattr(estimating._Clock, "_predict", lambda self, parent: 0.0)
     monkeypatch.setattr(estimating._Clock, "_multiplication", lambda self: 0.0)
     for name, value in {"LEAST": 1.0, "MOST": 1.0, "BETWEEN": 0.0, "STARTING": 0.0}.items():
@@ -81,14 +81,14 @@ def test_the_steps_and_bytes_of_every_method_are_those_that_are_done(counted, mo
     mixed = shortened(replace(whole, compressors=tuple(routes.values()), n_calibration=100))
     n_members = len(mixed.members())
     expected = estimated(mixed, tmp_path / "pool")
-    real, n_steps, peaks = descent._Descent._step, [], []
+    real, n_steps, peaks = GradientStep.__call__, [], []
 
     def step(self, *arguments):
         parts = dict(self.network.named_children())
         n_steps.append(len(parts) if "teacher" in parts else 1)
         return real(self, *arguments)
 
-    monkeypatch.setattr(descent._Descent, "_step", step)
+    monkeypatch.setattr(GradientStep, "__call__", step)
     monkeypatch.setattr(BuildFolder, "close", lambda *_, **__: peaks.append(size(tmp_path / "pool")))
     build_pool(mixed, tmp_path / "pool", problem="mixed")
     assert expected.seconds[0] == expected.seconds[1]
@@ -112,6 +112,29 @@ def test_what_is_made_already_takes_no_time(counted, tmp_path):
     build_pool(recipe(few), tmp_path / "pool", problem="digits")
     left = estimated(recipe(few, Route(CloneAndPrune(2), (TUNED,))), tmp_path / "pool")
     assert (left.seconds, left.n_made, left.n_planned) == ((32, 32), 2, 4)
+
+
+def test_heads_of_a_stack_take_one_step_together(counted, tmp_path):
+    """8 steps an epoch: a parent, then 2 epochs for four variants together, and for the fifth."""
+    tuned = replace(TUNED, convolutions=False, stack=4)
+    stacked = recipe(Route(Magnitude((0.1, 0.2, 0.3, 0.4, 0.5)), (tuned,)))
+    found = estimated(stacked, tmp_path / "pool")
+    assert found.seconds == (40, 40)
+    assert found.n_planned == 5
+
+
+def test_the_steps_of_a_stack_are_timed_as_such(monkeypatch, tmp_path):
+    widths, real = [], estimating.fine_tune_together
+
+    def noted(networks, *arguments, **settings):
+        widths.append(len(networks))
+        return real(networks, *arguments, **settings)
+
+    monkeypatch.setattr(estimating, "fine_tune_together", noted)
+    tuned = replace(TUNED, convolutions=False, stack=4)
+    found = estimated(recipe(Route(Magnitude((0.1, 0.2, 0.3)), (tuned,))), tmp_path)
+    assert set(widths) == {3}
+    assert 0 < found.seconds[0] < found.seconds[1] < 600
 
 
 def test_an_interrupted_method_takes_what_is_left(counted, tmp_path):
