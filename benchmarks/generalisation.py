@@ -23,6 +23,9 @@ Each finished search is a line of ``results.jsonl`` in the folder of results, wi
 draw, the budget, the method and the package's version. Only missing searches are run, and Ctrl-C keeps what is done.
 After a change in the package, start a new folder. Before anything is measured, one draw of a small pool is recounted by
 hand.
+
+Searches run in ``--jobs`` processes or, with ``--scheduler``, on the workers of a Dask scheduler. These need the pools
+at the same paths, and this folder in their ``PYTHONPATH``.
 """
 
 import os
@@ -31,14 +34,14 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 
 import argparse
-import functools
 import json
 import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +49,17 @@ from output import Output, arguments
 from paired import Cell, Record, coverage_sheet, error_sheet, estimate_sheet, share_sheet, versus_sheet
 from rich.console import Console
 from rich.progress import Progress
-from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, played, read
+from searches import PLAIN, Task, method, searched
+from unseen import FEWEST_TEST, FORMAT, Everything, Method, check, read
 from votes import draw_votes
 
 import evo_ensyth
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, UnfinishedError
+from evo_ensyth.executors import Executor, connected
+from evo_ensyth.executors.tasks import Division, WorkerKilled
 from evo_ensyth.files import fingerprint
 from evo_ensyth.pool import Members
 
-PLAIN = ":plain"
-IN_FULL = "@error+plurality:lowest/lowest_error"
 BASELINES = tuple(
     name + PLAIN for name in ("backward_elimination", "forward_greedy", "caruana", "single_best", "whole_pool", "nsga2")
 )
@@ -65,26 +69,12 @@ METHODS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Task:
-    """One requested search; its key is a digest of what determines its result."""
-
-    key: str
-    path: Path
-    n_search: int
-    repeat: int
-    method: str
-    budget: int
-    seed: int
-    folds: int
-
-
 def main() -> None:
     """Check, run the missing searches, and report."""
     options = parsed()
     with Output(__doc__, options) as out:
         try:
-            methods = {name: Method(name.replace(PLAIN, IN_FULL)) for name in dict.fromkeys(options.methods)}
+            methods = {name: method(name) for name in dict.fromkeys(options.methods)}
             pools = {path: read(path) for path in found(options.pools)}
             tasks = list(asked(pools, methods, options, out))
             check(drawn(), 120, list(methods.values()), budget=2_000, seed=options.seed)
@@ -95,7 +85,11 @@ def main() -> None:
         done = finished(options.results / "results.jsonl")
         missing = [task for task in tasks if task.key not in done]
         print(f"{len(tasks) - len(missing):,} searches are there, {len(missing):,} are missing", file=sys.stderr)
-        if not searched_all(missing, done, options):
+        try:
+            through = searched_all(missing, done, options)
+        except (InputError, UnfinishedError) as error:
+            sys.exit(f"generalisation: {error}")
+        if not through:
             print(f"stopped; {sum(task.key in done for task in tasks):,} searches are kept", file=sys.stderr)
             sys.exit(130)
         report(cells_of(tasks, done, pools), out, by_estimate=options.folds > 0)
@@ -112,6 +106,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=0, help="of the nested estimate; none by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--scheduler", help="local:N, tcp://HOST:PORT or file:cluster.json, instead of --jobs")
     parser.add_argument("--results", type=Path, default=Path("runs") / "benchmark-generalisation")
     options = parser.parse_args()
     for name in ("repeats", "budget", "jobs"):
@@ -135,7 +130,7 @@ def found(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(path.glob("*.npz")) if path.is_dir() and not (path / "pool.json").exists() else [path]
         if not inside:
             raise InputError(f"{path} holds no pool.json and no .npz file; name a pool.")
-        files += inside
+        files += [file.resolve() for file in inside]  # workers may have another working folder
     return list(dict.fromkeys(files))
 
 
@@ -193,38 +188,47 @@ def finished(file: Path) -> dict[str, Record]:
 
 
 def searched_all(missing: Sequence[Task], done: dict[str, Record], options: argparse.Namespace) -> bool:
-    """Run the missing searches in separate processes, and add them to `done` and the file; False if interrupted."""
-    executor = ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
+    """Run the missing searches elsewhere, and add them to `done` and the file; False if interrupted.
+
+    Raises
+    ------
+    InputError
+        Nobody can be asked to do so.
+    UnfinishedError
+        Some searches ended every worker that tried them; the others are done.
+    """
     file = options.results / "results.jsonl"
     # A line that was cut short must not absorb the next one.
     torn = file.exists() and not file.read_bytes().endswith(b"\n")
-    with file.open("a") as lines, Progress(console=Console(stderr=True)) as progress:
+    killed = []
+    with executor_of(options) as executor, file.open("a") as lines, Progress(console=Console(stderr=True)) as progress:
         lines.write("\n" * torn)
         bar = progress.add_task("searching", total=len(missing))
+        division = Division(executor, searched, missing, len(missing))
         try:
-            futures: dict[Future[Record], Task] = {executor.submit(search, task): task for task in missing}
-            for future in as_completed(futures):
-                task = futures[future]
-                done[task.key] = future.result()
-                about = {**asdict(task), "path": task.path.name}
-                lines.write(json.dumps({**about, "record": done[task.key]}) + "\n")
+            while outcomes := division.outcomes():
+                for outcome in outcomes:
+                    task, found = outcome.item, outcome.result
+                    progress.advance(bar)
+                    if isinstance(found, WorkerKilled):
+                        killed.append(f"{task.method} on draw {task.repeat} of {task.path.name}")
+                        continue
+                    done[task.key] = found
+                    about = {**asdict(task), "path": task.path.name}
+                    lines.write(json.dumps({**about, "record": found}) + "\n")
                 lines.flush()
-                progress.advance(bar)
         except KeyboardInterrupt:
             return False
-        finally:
-            executor.shutdown(cancel_futures=True)
+    if killed:
+        raise UnfinishedError(f"every worker that tried it was killed: {'; '.join(killed)}. All else is kept.")
     return True
 
 
-def search(task: Task) -> Record:
-    """One search, in a separate process."""
-    method = Method(task.method.replace(PLAIN, IN_FULL))
-    how = {"budget": task.budget, "seed": task.seed, "n_folds": task.folds}
-    return played(_read_once(task.path), task.n_search, task.repeat, method, **how)
-
-
-_read_once = functools.cache(read)
+def executor_of(options: argparse.Namespace) -> AbstractContextManager[Executor]:
+    """Who does the searches."""
+    if options.scheduler:
+        return connected(options.scheduler)
+    return ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c)
 
 
 def _leave_ctrl_c() -> None:

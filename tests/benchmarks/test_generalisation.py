@@ -45,14 +45,14 @@ def referee(tmp_path, npz, environment):
     return referee
 
 
-def test_numbers_do_not_depend_on_jobs_and_only_what_is_missing_is_searched(referee, tmp_path):
+def test_numbers_do_not_depend_on_who_searches_and_only_what_is_missing_is_searched(referee, tmp_path):
     some = ("forward_greedy", "single_best:plain", "nsga2+half")  # there are no scores for the last one
     said, first = referee("--jobs", 1, "--folds", 4, "--methods", *some)
     assert "0 searches are there, 4 are missing" in said
     lines = tmp_path / "results" / "results.jsonl"
     kept = lines.read_text().splitlines(keepends=True)
     lines.write_text(kept[0] + kept[1][:40])  # the last line was cut short when it was written
-    said, again = referee("--jobs", 2, "--folds", 4, "--methods", *some)
+    said, again = referee("--scheduler", "local:2", "--folds", 4, "--methods", *some)
     assert "1 searches are there, 3 are missing" in said
     assert again["sheets"] == first["sheets"]
     assert len(lines.read_text().splitlines()) == 1 + 1 + 3  # the cut line swallowed none
