@@ -204,7 +204,7 @@ def search(
     scratch : Path or Scratch, optional
         A folder where a long selector, such as ``exact``, keeps what it needs to resume after an interruption.
     executor : Executor, optional
-        Who does work that can be divided, with the same result: the proof of ``exact``. Anything with
+        Who does what can be divided, with the same result: the proof of ``exact``, other splits. Anything with
         ``submit(function, *args) -> future``, such as a ``ProcessPoolExecutor`` or what `executors.connected` gives.
     command : str
         What asked for the search, for the record.
@@ -263,7 +263,7 @@ def search(
     )
     baselines = [baselines] if isinstance(baselines, str) else baselines
     first = partial(once, baselines=baselines, n_folds=n_folds)
-    return repeated(asked, splits, first, partial(once, baselines=(), n_folds=0))
+    return repeated(asked, splits, first, partial(once, baselines=(), n_folds=0), executor)
 
 
 def compare(runs: Sequence[Run | str | Path]) -> RunComparison:

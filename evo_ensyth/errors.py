@@ -10,7 +10,7 @@ ONNX_EXTRAS = {
     "onnx-torch": ("onnxscript", "torch"),
     "onnx-sklearn": ("skl2onnx",),
 }
-DASK_EXTRA = ("dask", "distributed")
+DASK_EXTRA = ("cloudpickle", "dask", "distributed")
 
 
 class EvoEnsythError(Exception):

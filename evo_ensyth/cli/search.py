@@ -125,8 +125,8 @@ def search(
     for name in baselines:
         selectors.load(name)
     rule = _vote(vote, ties=ties, temper=temper)
-    if scheduler and "exact" not in (selector, *baselines):
-        raise InputError("--scheduler divides the proof of 'exact', and there is none in this search.")
+    if scheduler and splits == 1 and "exact" not in (selector, *baselines):
+        raise InputError("--scheduler divides the proof of 'exact' and the searches of --splits; here is neither.")
     most, least = limits(at_most), limits(at_least)
     goals = None if objectives is None else [name.strip() for name in objectives.split(",")]
     if out is not None:

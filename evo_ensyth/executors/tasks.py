@@ -1,7 +1,7 @@
 """Work that is cut into tasks by measured time, and done by an executor.
 
-The first task is timed, and the others are cut so that each takes some seconds: thousands of times what it takes to
-send it, and little is lost where one ends early. A task that takes longer than it should gives back the rest.
+The first task of each worker ends after a second, and the others are cut so that each takes some seconds: thousands of
+times what it takes to send it. A task that takes much longer than it should gives back the rest.
 
 Dask begins a task anew if its worker is killed, and blames all that lay with the worker once that has happened a few
 times. Items of a blamed task are tried alone, one by one, so only what kills its worker alone is given up.
@@ -91,13 +91,14 @@ class Division:
         """Wait for outcomes; there are none at the end, and once ``keep_going`` returns False."""
         try:
             while True:
-                self._fill()
+                if going := keep_going():
+                    self._fill()
                 if not self._pending:
                     return []
                 found = [one for task in list(self._pending) if task.done() for one in self._outcomes(task)]
                 if found:
                     return found
-                if not keep_going():
+                if not going:
                     self.stop()
                     return []
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -133,24 +134,18 @@ class Division:
             if not self._pending:
                 self._alone = self._begin([self._blamed.pop(0)])
             return
-        if self._alone in self._pending or (self._pace is None and self._pending):
+        if self._alone in self._pending:
             return
         n_workers = number_of_workers(self._executor)
-        while len(self._pending) < TASKS_PER_WORKER * n_workers:
-            indices = self._cut(n_workers)
-            if not indices:
-                return
+        most = n_workers if self._pace is None else TASKS_PER_WORKER * n_workers
+        while len(self._pending) < most and (indices := self._cut(n_workers)):
             self._begin(indices)
-            if self._pace is None:
-                return
 
     def _cut(self, n_workers: int) -> list[int]:
         """The next consecutive items that should take some seconds together."""
-        if self._pace is None:
-            most = float("inf")
-        else:
-            share = self._left * self._pace / (TASKS_PER_WORKER * n_workers)
-            most = min(max(share, LEAST_SECONDS), self._seconds) / self._pace
+        most = self._left / (TASKS_PER_WORKER * n_workers)
+        if self._pace is not None:
+            most = min(max(most * self._pace, LEAST_SECONDS), self._seconds) / self._pace
         indices: list[int] = []
         weight = 0.0
         while len(indices) < MOST_ITEMS and weight < most:

@@ -205,7 +205,12 @@ def test_a_signal_keeps_what_came_and_the_rest_may_be_done_with_and_without_a_sc
     assert [one.members for one in rest.front.ensembles] == [one.members for one in whole.front.ensembles]
 
 
+def test_other_splits_are_searched_elsewhere(cluster, file):
+    search = functools.partial(ee.search, file, ["error", "n_members"], selector="forward_greedy", splits=4, n_folds=0)
+    assert search(executor=cluster).source == search().source
+
+
 def test_a_search_that_cannot_be_divided_says_so(call, file):
     said = call("search", file, "--scheduler", "local:2")
     assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "--scheduler divides the proof of 'exact'" in said.err
+    assert "--scheduler divides the proof of 'exact' and the searches of --splits" in said.err

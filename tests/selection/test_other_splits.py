@@ -1,12 +1,18 @@
 """A search that is repeated on other random splits: each is the one that its seed gives."""
 
+import signal
+
 import numpy as np
 import pytest
+from oracles.executors import Shuffled
 from oracles.votes import random_votes
 
 import evo_ensyth as ee
-from evo_ensyth.errors import InputError
+from evo_ensyth.errors import InputError, InputWarning
+from evo_ensyth.executors import tasks
 from evo_ensyth.pool.resplit import resplit
+from evo_ensyth.selection import other_splits
+from evo_ensyth.selection.interruption import Interruption, heeded
 
 ASKED = {"selector": "forward_greedy", "objectives": ["error", "n_members"]}
 
@@ -60,3 +66,38 @@ def test_samples_that_came_split_are_not_split_again(npz, arrays):
         ee.search(pool, **ASKED, splits=2)
     with pytest.raises(InputError, match="splits is 0; it must be 1 or more"):
         ee.search(pool, **ASKED, splits=0)
+
+
+def test_whoever_searches_the_other_splits_the_answer_is_the_same(path):
+    pool = ee.load(path, split_seed=5, missing="abstain")
+    here = ee.search(pool, **ASKED, splits=6, n_folds=0)
+    divided = ee.search(pool, **ASKED, splits=6, n_folds=0, executor=Shuffled(1), on_progress=print)
+    assert divided.source == here.source
+    assert not divided.interrupted
+
+
+@pytest.mark.parametrize("executor", [None, Shuffled()])
+def test_a_signal_keeps_the_splits_that_were_searched(path, monkeypatch, executor):
+    once, n_searches = other_splits._on_split, []
+
+    def on_split(problem, seed):
+        n_searches.append(seed)
+        if len(n_searches) == 4:  # the first is a trial
+            signal.raise_signal(signal.SIGTERM)
+        return once(problem, seed)
+
+    monkeypatch.setattr(other_splits, "_on_split", on_split)
+    monkeypatch.setattr(tasks, "MOST_ITEMS", 1)
+    with heeded(Interruption()):  # of the command
+        run = ee.search(ee.load(path, missing="abstain"), **ASKED, splits=30, n_folds=0, executor=executor)
+    assert (run.interrupted, run.interrupted_by) == (True, "SIGTERM")
+    assert 1 < len(run.source["splits"]) < 20
+
+
+def test_a_split_whose_worker_is_always_killed_is_left_out(path, monkeypatch):
+    monkeypatch.setattr(tasks, "_killed", lambda error: isinstance(error, ZeroDivisionError))
+    once = other_splits._on_split
+    monkeypatch.setattr(other_splits, "_on_split", lambda problem, seed: 1 // (seed != 3) and once(problem, seed))
+    with pytest.warns(InputWarning, match="every worker that searched split 3 was killed; it is left out"):
+        run = ee.search(ee.load(path, missing="abstain"), **ASKED, splits=6, n_folds=0, executor=Shuffled())
+    assert [each["split_seed"] for each in run.source["splits"]] == [0, 1, 2, 4, 5]
