@@ -91,6 +91,10 @@ def search(
     max_size: Annotated[
         int | None, typer.Option(min=1, help="Largest ensembles to look at, for selectors that know it, such as exact.")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="cpu | cuda", help="Where exact enumerates: cuda is a graphics card. [default: cpu]"),
+    ] = None,
     seed: Seed = 1,
     *,
     table: TableOptions,
@@ -120,7 +124,8 @@ def search(
     from evo_ensyth.selection.scratch import Scratch
 
     # Whatever can be wrong is found before a pool is built or a search begins: both may take hours.
-    chosen = selectors.load(selector, {} if max_size is None else {"max_size": max_size})
+    settings = {"max_size": max_size, "device": device}
+    chosen = selectors.load(selector, {name: value for name, value in settings.items() if value is not None})
     baselines = ["backward_elimination"] if baseline is None else baseline
     for name in baselines:
         selectors.load(name)

@@ -22,6 +22,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.executors import Executor
 from evo_ensyth.executors.tasks import number_of_workers
 from evo_ensyth.pool import Votes
+from evo_ensyth.selection.exact.card_search import CardSearch
 from evo_ensyth.selection.exact.pairwise_margins import Best, PairwiseMargins, Searched, Subtree
 from evo_ensyth.selection.exact.rounds import DividedRounds, Inputs, Round, lower
 from evo_ensyth.selection.exact.sizes import largest_size, passes, subsets_of, words_of
@@ -81,6 +82,8 @@ class Proof:
         Whether to search a tree of members, or to enumerate; by default what a sample shows to be faster.
     executor : Executor, optional
         Who searches; by default all cores that this process may use.
+    device : str
+        ``cuda`` enumerates passes over many sizes on a card.
 
     Attributes
     ----------
@@ -98,7 +101,7 @@ class Proof:
     Raises
     ------
     InputError
-        ``max_size`` is not between 1 and the number of members.
+        ``max_size`` is not between 1 and the number of members; or the card cannot do it.
     """
 
     def __init__(
@@ -107,14 +110,15 @@ class Proof:
         max_size: int | None = None,
         by_tree: bool | None = None,
         executor: Executor | None = None,
+        device: str = "cpu",
     ) -> None:
-        n_members = votes.n_members
+        n_members, on_card = votes.n_members, device == "cuda"
         self.n_members = n_members
         self._votes = votes
         self._enumerated = list(
             itertools.takewhile(
                 lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS // words_of(n_members),
-                passes(n_members, largest_size(max_size, n_members)),
+                passes(n_members, largest_size(max_size, n_members), on_card=on_card),
             )
         )
         self.reach = self._enumerated[-1][-1]
@@ -123,9 +127,10 @@ class Proof:
         self.counted = 0
         self.covered = 0
         self._margins = PairwiseMargins(votes)
-        self._searcher: PairwiseMargins | TreeSearch | None = None
-        if by_tree is not None:
-            self._searcher = TreeSearch(votes, self._margins, self.reach) if by_tree else self._margins
+        self._enumerator = CardSearch.of(self._margins, self._enumerated, executor) if on_card else self._margins
+        self._searcher: PairwiseMargins | CardSearch | TreeSearch | None = None
+        if by_tree is not None or on_card:
+            self._searcher = TreeSearch(votes, self._margins, self.reach) if by_tree else self._enumerator
         self._parts_done = 0
         self._executor = executor
         self._divided: DividedRounds | None = None
@@ -136,10 +141,10 @@ class Proof:
         return subsets_of(self.n_members, range(1, self.reach + 1))
 
     @property
-    def searcher(self) -> PairwiseMargins | TreeSearch:
+    def searcher(self) -> PairwiseMargins | CardSearch | TreeSearch:
         """What searches parts, chosen when it is first asked for, by the limits that are known then."""
         if self._searcher is None:
-            self._searcher = self._tree_if_faster() or self._margins
+            self._searcher = self._tree_if_faster() or self._enumerator
         return self._searcher
 
     def _tree_if_faster(self) -> TreeSearch | None:
@@ -324,7 +329,7 @@ class Proof:
         """
         proven, done = state["proven"], int(state["parts_done"])
         by_tree = state["by_tree"] is True
-        self._searcher = TreeSearch(self._votes, self._margins, self.reach) if by_tree else self._margins
+        self._searcher = TreeSearch(self._votes, self._margins, self.reach) if by_tree else self._enumerator
         ends = [size for sizes in self._passes for size in sizes]
         if not any(proven == ends[:n] for n in (0, *np.cumsum([len(sizes) for sizes in self._passes]))):
             raise InputError("field 'proven' is not that of a proof of these sizes.")

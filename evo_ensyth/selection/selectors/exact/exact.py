@@ -15,6 +15,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.files import fingerprint, read_json, sealed, unsealed, write_json
 from evo_ensyth.plugins import check_settings, setting
 from evo_ensyth.selection.evaluator import Evaluator
+from evo_ensyth.selection.exact.card_search import check_card
 from evo_ensyth.selection.exact.proof import PROVABLE, Estimate, Proof, limits_of
 from evo_ensyth.selection.exact.sizes import largest_size, subsets_of
 from evo_ensyth.selection.selectors.baselines.backward_elimination import BackwardElimination
@@ -36,6 +37,8 @@ class Exact:
     ----------
     max_size : int, optional
         Size of the largest ensembles. By default all sizes, or those within reach: up to 7 for 200 members.
+    device : str
+        ``cuda`` enumerates all sizes of 16 to about 44 members on a graphics card; see ``docs/engine.md``.
 
     Notes
     -----
@@ -52,22 +55,30 @@ class Exact:
     objectives: ClassVar[tuple[str, ...]] = ("error", "n_members")
     vote: ClassVar[VoteRule] = Plurality(ties="lowest")
     max_size: int | None = setting(None, at_least=1)
+    device: str = setting("cpu", one_of=("cpu", "cuda"))
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.device == "cuda":
+            check_card()
 
     def select(self, search: Evaluator, rng: np.random.Generator) -> None:
         """Evaluate all subsets, from small to large."""
         counts = [objective.counts for objective in search.objectives]
         max_size = largest_size(self.max_size, len(search.pool))
         if set(counts) != PROVABLE or search.constraints or search.planes is None:
+            if self.device == "cuda":
+                raise InputError(
+                    "device 'cuda' proves error and n_members of plurality votes, ties to the lowest class, without "
+                    "constraints; for anything else, use device 'cpu'."
+                )
             _judge_all(search, max_size)
             return
-        proof = Proof(search.votes, max_size, executor=search.executor)
+        proof = Proof(search.votes, max_size, executor=search.executor, device=self.device)
         n_members, n_samples = len(search.pool), search.votes.n_samples
         for baseline in (BackwardElimination(), ForwardGreedy(), BackwardWrapper()):
             baseline.select(search, rng)
-        checkpoint = _Checkpoint(search, max_size)
+        checkpoint = _Checkpoint(search, max_size, self.device)
         checkpoint.load(proof)
         errors = np.rint(search.archive.values[:, counts.index("errors")] * n_samples).astype(np.int64)
         proof.lower_limits(limits_of(search.archive.subsets, errors, n_samples))
@@ -117,10 +128,14 @@ def _judge_all(search: Evaluator, max_size: int) -> None:
 class _Checkpoint:
     """The state of an unfinished proof, stored in the scratch folder."""
 
-    def __init__(self, search: Evaluator, max_size: int) -> None:
+    def __init__(self, search: Evaluator, max_size: int, device: str) -> None:
         self.search = search
-        # The budget is part of the key: a search without one may have counted more than it allows.
-        key = fingerprint({"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit})
+        # The budget is part of the key: a search without one may have counted more than it allows. So is a card, whose
+        # parts are others.
+        key = fingerprint(
+            {"votes": search.votes.fingerprint, "max_size": max_size, "budget": search.budget.limit}
+            | ({} if device == "cpu" else {"device": device})
+        )
         self.path = None if search.scratch is None else search.scratch.folder / f"exact-{key[:16]}.json"
         self.last = time.monotonic()
 
