@@ -209,7 +209,7 @@ def test_exact_fronts_record_what_is_proven(call, npz, arrays, max_size):
     proven = list(range(1, max_size + 1))
     front = said.json["front"]
     assert front["proven_sizes"] == proven
-    assert front["settings"] == {"max_size": max_size}
+    assert front["settings"] == {"max_size": max_size, "device": "cpu"}
     best = [min(e["search_errors"] for e in front["ensembles"] if len(e["indices"]) <= k) for k in proven]
     assert said.json["lowest_errors"][:max_size] == best
     assert len(said.json["lowest_errors"]) == 5

@@ -16,9 +16,9 @@ from evo_ensyth.selection.exact.card_search import CardSearch
 from evo_ensyth.selection.exact.pairwise_margins import PairwiseMargins, Subtree
 from evo_ensyth.selection.exact.proof import Proof
 
-LIMIT = 30  # errors, below which subsets are asked for
+LIMIT = 21  # errors, below which subsets are asked for
 N_ROUNDS = 2  # after which a proof is interrupted
-SMALL = {"last": 3, "lanes": 2}  # so that little has to be emulated; a card has 15 and 32
+LANES = 2  # so that little has to be emulated; a card has 32, and walks over the last 15 members
 
 
 def pools() -> dict[str, Votes]:
@@ -40,8 +40,11 @@ def pools() -> dict[str, Votes]:
 
 
 def searched(votes: Votes, limit: int | None = None) -> dict[str, object]:
-    """What is found in all subsets, as a whole and in parts, below a limit."""
-    search = CardSearch(PairwiseMargins(votes), **SMALL)
+    """What is found in all subsets, as a whole and in a part, below a limit.
+
+    With one last member, nearly all margins are cut.
+    """
+    search = CardSearch(PairwiseMargins(votes), 1, LANES)
     limits = np.full(7, votes.n_samples + 1 if limit is None else limit)
     parts = [Subtree(0, 0, 0), Subtree(0b110, 2, 3)]
     found = [search.search(part, range(2, 6), limits) for part in parts]
@@ -55,7 +58,7 @@ def searched(votes: Votes, limit: int | None = None) -> dict[str, object]:
 
 def proven(interrupted_after: int | None = None) -> dict[str, object]:
     """A proof of all sizes of 7 members in several parts and rounds, interrupted and resumed."""
-    proof.CardSearch = partial(CardSearch, last=3, lanes=2)
+    proof.CardSearch = partial(CardSearch, last=3, lanes=LANES)
     sizes.LAST = pairwise_margins.LAST = 3
     proof.SMALLEST_PART, proof.ROUND = 16, 2
     sys.modules[CardSearch.__module__].SUBSETS_OF_A_LAUNCH = 16

@@ -24,6 +24,7 @@ from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.selectors.exact.exact import Exact
 
 SIZES = range(2, 6)
+slow = pytest.mark.slow  # the emulation takes some seconds
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,7 @@ def best_of_each_size(votes, order, limit, fixed):
     return best
 
 
+@slow
 @pytest.mark.parametrize("name", [*pools(), "limited"])
 def test_the_best_of_each_size_is_that_of_enumeration(emulated, name):
     votes = pools()["many classes" if name == "limited" else name]
@@ -70,11 +72,13 @@ def test_the_best_of_each_size_is_that_of_enumeration(emulated, name):
     assert all(judged <= most for judged, most in zip(said["judged"], (64, 8), strict=True))
 
 
+@slow
 def test_what_cannot_be_below_the_limit_is_not_walked(emulated):
-    assert emulated["limited"]["judged"][0] <= emulated["searched"]["many classes"]["judged"][0] == 64
-    assert emulated["searched"]["all wrong"]["judged"][0] == 64
+    assert emulated["searched"]["many classes"]["judged"][0] == 62  # without those that are too small
+    assert emulated["limited"]["judged"][0] < 62
 
 
+@slow
 def test_a_proof_has_the_certificates_of_one_on_the_processor_whether_interrupted_or_not(emulated):
     votes = Votes(*random_votes(np.random.default_rng(5), 7, 40, 3, 0.6), 3, "search")
     on_processor = Proof(votes)
