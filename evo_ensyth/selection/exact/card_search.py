@@ -86,7 +86,7 @@ class CardSearch:
         There is no card, or the kernel does not take such a pool.
     """
 
-    def __init__(self, margins: PairwiseMargins, last: int = LAST, lanes: int = LANES) -> None:
+    def __init__(self, margins: PairwiseMargins, last: int, lanes: int) -> None:
         check_card()
         from evo_ensyth.selection.exact.card_walk import walk_of
 
@@ -120,7 +120,7 @@ class CardSearch:
                 f"device 'cuda' enumerates all sizes of 16 to about 44 members; for the sizes up to {passes[-1][0]} of "
                 f"{margins.n_members} members, use device 'cpu'."
             )
-        return cls(margins)
+        return cls(margins, LAST, LANES)
 
     def subtrees(self, sizes: range, most: int) -> Iterator[Subtree]:
         """Split the subsets of some sizes into parts, as `PairwiseMargins.subtrees`."""

@@ -113,19 +113,14 @@ class Proof:
         device: str = "cpu",
     ) -> None:
         n_members, on_card = votes.n_members, device == "cuda"
-        self.n_members = n_members
-        self._votes = votes
-        self._enumerated = list(
-            itertools.takewhile(
-                lambda sizes: subsets_of(n_members, sizes) <= MOST_SUBSETS // words_of(n_members),
-                passes(n_members, largest_size(max_size, n_members), on_card=on_card),
-            )
-        )
+        self.n_members, self._votes = n_members, votes
+        most = MOST_SUBSETS // words_of(n_members)
+        all_passes = passes(n_members, largest_size(max_size, n_members), on_card=on_card)
+        self._enumerated = list(itertools.takewhile(lambda sizes: subsets_of(n_members, sizes) <= most, all_passes))
         self.reach = self._enumerated[-1][-1]
         self.limits = np.full(n_members + 1, votes.n_samples + 1, np.int64)
         self.proven: list[int] = []
-        self.counted = 0
-        self.covered = 0
+        self.counted = self.covered = 0
         self._margins = PairwiseMargins(votes)
         self._enumerator = CardSearch.of(self._margins, self._enumerated, executor) if on_card else self._margins
         self._searcher: PairwiseMargins | CardSearch | TreeSearch | None = None

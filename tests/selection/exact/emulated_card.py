@@ -4,14 +4,12 @@ Prints, as one JSON document, what the kernel finds; `test_card_search` compares
 """
 
 import json
-import sys
-from functools import partial
 
 import numpy as np
 from oracles.votes import random_votes
 
 from evo_ensyth.pool import Votes
-from evo_ensyth.selection.exact import pairwise_margins, proof, sizes
+from evo_ensyth.selection.exact import card_search, pairwise_margins, proof, sizes
 from evo_ensyth.selection.exact.card_search import CardSearch
 from evo_ensyth.selection.exact.pairwise_margins import PairwiseMargins, Subtree
 from evo_ensyth.selection.exact.proof import Proof
@@ -58,10 +56,9 @@ def searched(votes: Votes, limit: int | None = None) -> dict[str, object]:
 
 def proven(interrupted_after: int | None = None) -> dict[str, object]:
     """A proof of all sizes of 7 members in several parts and rounds, interrupted and resumed."""
-    proof.CardSearch = partial(CardSearch, last=3, lanes=LANES)
+    card_search.LAST, card_search.LANES, card_search.SUBSETS_OF_A_LAUNCH = 3, LANES, 16
     sizes.LAST = pairwise_margins.LAST = 3
     proof.SMALLEST_PART, proof.ROUND = 16, 2
-    sys.modules[CardSearch.__module__].SUBSETS_OF_A_LAUNCH = 16
     votes = Votes(*random_votes(np.random.default_rng(5), 7, 40, 3, 0.6), 3, "search")
     one = Proof(votes, device="cuda")
     found, n = [], 0

@@ -122,7 +122,13 @@ def test_what_the_kernel_does_not_take_is_refused(votes, max_size, message):
 @pytest.mark.usefixtures("card")
 def test_keys_must_fit_into_a_word():
     with pytest.raises(InputError, match=r"takes up to 58 members with 20 samples; this pool has 60"):
-        CardSearch(PairwiseMargins(drawn(60, 20)))
+        CardSearch(PairwiseMargins(drawn(60, 20)), card_search.LAST, card_search.LANES)
+
+
+@pytest.mark.usefixtures("card")
+def test_a_proof_on_a_card_is_not_divided():
+    with pytest.raises(InputError, match="'cuda' is not divided; leave out either the device or the scheduler"):
+        Proof(drawn(17, 20), executor=object(), device="cuda")
 
 
 @pytest.mark.usefixtures("card")
