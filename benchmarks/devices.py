@@ -36,6 +36,7 @@ from evo_ensyth.synthesis.compression.net_trim import EPSILONS
 from evo_ensyth.synthesis.datasets import Split
 from evo_ensyth.synthesis.descent import train
 from evo_ensyth.synthesis.devices import CPU, describe_device, find_devices
+from evo_ensyth.synthesis.network import Network
 from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.training import Training
 from evo_ensyth.workspace import problem_module
@@ -71,32 +72,46 @@ def time_epochs(out: Output, device: torch.device, options: Namespace) -> None:
     rows: list[list[Value]] = []
     for name, shape in SHAPES.items():
         n_images = options.images or IMAGES[name]
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (n_images, *shape), dtype=np.uint8)
-        data = Split(images, rng.integers(0, 10, n_images).astype(np.uint8))
+        data = drawn(n_images, shape)
         for graph in (False, True) if device != CPU else (False,):
             for bfloat16 in (False, True):
                 way = "CUDA graph" if graph else "step by step"
-                seconds = epoch_seconds(name, data, device, graph=graph, bfloat16=bfloat16)
+                network = networks.build(name, 10, seed=0)
+                seconds = epoch_seconds(network, data, device, graph=graph, bfloat16=bfloat16)
                 rows.append([name, n_images, way, "bfloat16" if bfloat16 else "float32", seconds])
                 out.note(f"{name}, {way}, {rows[-1][3]}: {seconds:.3f} s")
     columns = {"network": "<", "images": ",", "steps": "<", "layers in": "<", "s an epoch": ".3f"}
     out.show(Sheet("an epoch of Adam with dropout, batch 100", columns, rows))
 
 
-def epoch_seconds(name: str, data: Split, device: torch.device, *, graph: bool, bfloat16: bool) -> float:
-    """Seconds of the quickest epoch but the first, which captures and warms up; on the CPU, of processor time."""
+def drawn(n_images: int, shape: tuple[int, ...]) -> Split:
+    """Images and labels drawn at random."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (n_images, *shape), dtype=np.uint8)
+    return Split(images, rng.integers(0, 10, n_images).astype(np.uint8))
+
+
+def clock(device: torch.device) -> float:
+    """Seconds of processor time; on a card seconds, once it has done its work."""
+    if device == CPU:
+        return time.process_time()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def epoch_seconds(
+    network: Network, data: Split, device: torch.device, *, graph: bool = True, bfloat16: bool = False
+) -> float:
+    """Seconds of the quickest epoch but the first, which captures and warms up."""
     settings = Training(epochs=EPOCHS, keep=0.5, bfloat16=bfloat16)
-    now = time.process_time if device == CPU else time.perf_counter
     ends: list[float] = []
 
     def note_end(_: object) -> bool:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        ends.append(now())
+        ends.append(clock(device))
         return False
 
-    train(networks.build(name, 10, seed=0), data, settings, seed=0, device=device, graph=graph, stop=note_end)
+    train(network, data, settings, seed=0, device=device, graph=graph, stop=note_end)
     return float(np.diff(ends).min())
 
 

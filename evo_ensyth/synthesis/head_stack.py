@@ -155,9 +155,10 @@ class _Heads(nn.Module):
         parameters, factors = iter(self.stacked), iter(dropped)
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
-                weight = next(parameters).mT
-                bias = None if layer.bias is None else next(parameters)[:, None]
-                inputs = inputs @ weight if bias is None else torch.baddbmm(bias, inputs, weight)
+                # Weights first, so that their slopes are laid out as they are themselves.
+                weight, rows = next(parameters), inputs.mT
+                bias = None if layer.bias is None else next(parameters)[..., None]
+                inputs = (weight @ rows if bias is None else torch.baddbmm(bias, weight, rows)).mT
             elif isinstance(layer, nn.Dropout):
                 inputs = inputs * next(factors).to(inputs.dtype)
             else:
