@@ -3,6 +3,7 @@
 ::
 
     python benchmarks/training_steps.py profile               a step of LeNet and of the CIFAR network, part by part
+    python benchmarks/training_steps.py trunk                 fine-tuning LeNet behind frozen convolutions
     python benchmarks/training_steps.py heads                 dense layers of LeNet, the CIFAR network and `small`
     python benchmarks/training_steps.py heads --device cuda
 
@@ -24,6 +25,7 @@ from torch import nn
 
 from evo_ensyth.synthesis import networks
 from evo_ensyth.synthesis.datasets import Split
+from evo_ensyth.synthesis.descent import fine_tune
 from evo_ensyth.synthesis.devices import CPU, describe_device, find_devices
 from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures
 from evo_ensyth.synthesis.head_stack import fine_tune_together
@@ -32,13 +34,14 @@ from evo_ensyth.synthesis.reproducibility import reproducible
 from evo_ensyth.synthesis.training import FineTuning
 
 BATCH = 100
+ENSYTH_IMAGES = 55_000  # that every member sees once, of Fashion-MNIST
 CALLS = 3  # of a part of a step in each round
 STACKS = (4, 12, 36)
 
 
 def main() -> None:
     """Print the device, then the tables asked for."""
-    parts: dict[str, Callable[..., None]] = {"profile": profile, "heads": time_heads}
+    parts: dict[str, Callable[..., None]] = {"profile": profile, "trunk": time_trunk, "heads": time_heads}
     parser = arguments(__doc__)
     parser.add_argument("part", choices=parts)
     parser.add_argument("--device", default="auto")
@@ -156,6 +159,30 @@ def time_heads(out: Output, device: torch.device, options: Namespace) -> None:
     columns = {"dense layers of": "<", "heads in a stack": ",", "ms for each head": ",.1f", "of one alone": ".2f"}
     title = f"an epoch of {options.images:,} images, {BATCH} at a time: gradient descent with dropout and zeros"
     out.show(Sheet(title, columns, rows))
+
+
+def time_trunk(out: Output, device: torch.device, options: Namespace) -> None:
+    """An epoch of fine-tuning LeNet's dense layers: with its convolutions in every step, and with their features."""
+    network, data = networks.build("lenet", 10, seed=0), drawn(options.images, SHAPES["lenet"])
+    for layer in (network.fc1, network.fc2):
+        layer.weight.data[torch.rand(layer.weight.shape) < 0.5] = 0
+    settings = FineTuning(name="x", epochs=1, batch=BATCH, keep=0.5, convolutions=False)
+    best = dict.fromkeys(("convolutions in every step", "features computed, then given", "features given"), np.inf)
+    for _ in range(options.rounds):
+        features = TrunkFeatures()
+        for way, given in zip(best, (None, features, features), strict=True):
+            begin = clock(device)
+            fine_tune(network, data, settings, seed=0, device=device, features=given)
+            best[way] = min(best[way], clock(device) - begin)
+    before, first, then = (seconds * ENSYTH_IMAGES / len(data) for seconds in best.values())
+    rows: list[list[Value]] = [
+        [way, 1e3 * seconds, members]
+        for (way, seconds), members in zip(
+            best.items(), (36 * before / 60, None, (first + 35 * then) / 60), strict=True
+        )
+    ]
+    columns = {"LeNet": "<", "ms": ",.0f", f"36 members, {ENSYTH_IMAGES:,} images: minutes": ",.1f"}
+    out.show(Sheet(f"an epoch of {options.images:,} images, and what follows for EnSyth's 36 members", columns, rows))
 
 
 def heads_of(name: str) -> SequentialNetwork:
