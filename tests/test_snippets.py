@@ -35,6 +35,7 @@ NOT_RUN = {
     "evo_ensyth export": "needs the networks of a pool",
     "evo_ensyth verify": "needs a file that was exported",
     "evo_ensyth search predictions.npz --selector exact --scheduler": "starts processes, or needs a scheduler",
+    "evo_ensyth search predictions.npz --splits 100": "needs a scheduler",
     "evo_ensyth search runs/reference/fashion_mnist/predictions.npz --selector exact": "takes half a minute",
     "evo_ensyth search runs/reference/fashion_mnist_mixed/predictions.npz --at-most": "takes ten seconds",
     "evo_ensyth search digits_latency": "builds its pool first",
