@@ -294,6 +294,7 @@ def build_pool(
     without_failed: bool = False,
     allow_mixed: bool = False,
     repair: bool = False,
+    executor: Executor | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Pool:
     """Build the pool of a problem by its recipe, or continue where an earlier build was interrupted.
@@ -313,6 +314,8 @@ def build_pool(
         Continue a pool on another kind of device than it was begun on.
     repair : bool
         Read all files first, and make again what is not what was written.
+    executor : Executor, optional
+        Who makes members, in place of ``workers``: on workers that see the working folder at the same path.
     on_progress : function of (n_done, n_planned, text), optional
 
     Raises
@@ -324,14 +327,9 @@ def build_pool(
     """
     show = on_progress or (lambda done, total, text: None)
     workspace.build_pool(
-        problem,
-        show,
-        device=device,
-        workers=workers,
-        without_failed=without_failed,
-        allow_mixed=allow_mixed,
-        repair=repair,
-    )
+        problem, show, device=device, workers=workers, executor=executor,
+        without_failed=without_failed, allow_mixed=allow_mixed, repair=repair,
+    )  # fmt: skip
     return workspace.stored_pool(problem).pool
 
 

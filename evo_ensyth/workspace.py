@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evo_ensyth import plugins
 from evo_ensyth.errors import EvoEnsythError, InputError, build_extra, one_line
+from evo_ensyth.executors import Executor
 from evo_ensyth.files import check_regular
 from evo_ensyth.io import StoredPool, read_folder, read_pool, read_predictions
 from evo_ensyth.io.formats import suffixes
@@ -193,6 +194,7 @@ def build_pool(
     without_failed: bool = False,
     allow_mixed: bool = False,
     repair: bool = False,
+    executor: Executor | None = None,
 ) -> Path:
     """Build the pool of a problem in ``runs/<problem>/pool`` by its recipe, or continue where it was interrupted.
 
@@ -201,7 +203,7 @@ def build_pool(
     name : str
         Problem, as for `load_problem`.
     progress : function of (done, total, text)
-    device, workers, without_failed, allow_mixed, repair
+    device, workers, without_failed, allow_mixed, repair, executor
         As for `synthesis.build_pool`; by default, as many workers as keep the processors or the cards busy.
 
     Returns
@@ -224,14 +226,10 @@ def build_pool(
         recipe,
         folder,
         problem=problem_name(name),
-        progress=progress,
-        device=device,
-        workers=workers,
+        progress=progress, device=device, workers=workers, executor=executor,
         reread=partial(_recipe, name, left),  # a recipe may use functions that its own module defines
-        without_failed=without_failed,
-        allow_mixed=allow_mixed,
-        repair=repair,
-    )
+        without_failed=without_failed, allow_mixed=allow_mixed, repair=repair,
+    )  # fmt: skip
     return folder
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, Trust, check_new_npz, say_notes
+from evo_ensyth.cli.options import Json, Members, Missing, Out, Quiet, Scheduler, Trust, check_new_npz, say_notes
 from evo_ensyth.cli.table_options import TableOptions, with_table_options
 from evo_ensyth.errors import InputError, UnfinishedError
 
@@ -27,6 +27,7 @@ pool = typer.Typer(rich_markup_mode=None, help="Build pools and look at them.")
 
 @pool.command()
 def build(
+    context: typer.Context,
     problem: Problem,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show which members there would be, and what they would take.")
@@ -55,17 +56,20 @@ def build(
     repair: Annotated[
         bool, typer.Option("--repair", help="Read all files first, and make again what is damaged.")
     ] = False,
+    scheduler: Scheduler = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the parent and make the members; a second call continues where the first was interrupted."""
     from evo_ensyth import workspace
     from evo_ensyth.cli import progress
+    from evo_ensyth.executors import connected
     from evo_ensyth.io import read_pool
 
     if dry_run:
         _print_plan(problem, device, workers, as_json=as_json, quiet=quiet)
         return
+    executor = context.with_resource(connected(scheduler)) if scheduler else None
     try:
         with progress.pool_progress(quiet=quiet) as show:
             folder = workspace.build_pool(
@@ -76,6 +80,7 @@ def build(
                 without_failed=without_failed,
                 allow_mixed=allow_mixed,
                 repair=repair,
+                executor=executor,
             )
     except UnfinishedError:
         if as_json:

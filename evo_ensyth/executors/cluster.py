@@ -1,6 +1,7 @@
 """Dask as an executor: processes on this machine, or a scheduler somewhere else."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 KINDS = "local:N, tcp://HOST:PORT, tls://HOST:PORT or file:cluster.json"
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_CONNECT = 10
+SECONDS_BETWEEN_COUNTS = 0.5
 # Workers use one thread each. These are set before NumPy is imported, which reads them only then.
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -27,15 +29,25 @@ class Cluster:
     Parameters
     ----------
     client : distributed.Client
+    n_processes : int
+        Of a cluster on this machine: those that are lost are started again.
     """
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: "Client", n_processes: int = 0) -> None:
         self.client = client
+        self._n_processes = n_processes
+        self._n_workers, self._counted = 0, 0.0
 
     @property
     def n_workers(self) -> int:
-        """Threads of all workers that are connected now."""
-        return sum(self.client.nthreads().values())
+        """Threads of all workers that are connected, as counted a moment ago."""
+        now = time.monotonic()
+        if now - self._counted > SECONDS_BETWEEN_COUNTS:
+            self._n_workers, self._counted = sum(self.client.nthreads().values()), now
+            # Dask starts a killed worker again, but gives up one that is killed while it starts.
+            if self._n_workers < self._n_processes:
+                self.client.cluster.scale(self._n_processes)
+        return self._n_workers
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> "Future[Any]":
         """Begin a task. No other task has its key, so a result is never that of other code or other votes."""
@@ -89,7 +101,7 @@ def connected(scheduler: str) -> Iterator[Cluster]:
         import distributed
     if kind == "local":
         with _processes(int(where)) as local, distributed.Client(local, set_as_default=False) as client:
-            yield Cluster(client)
+            yield Cluster(client, int(where))
         return
     address = {"scheduler_file": where} if kind == "file" else {"address": scheduler}
     try:

@@ -28,8 +28,8 @@ TASKS_PER_WORKER = 2  # one is done and one waits, so that no worker waits for t
 SECONDS_BETWEEN_LOOKS = 0.02
 
 
-class WorkerKilled(Exception):  # noqa: N818 - an outcome: what became of an item
-    """Every worker that did an item was killed, although it did nothing else."""
+class WorkerKilled(Exception):  # noqa: N818 - an outcome: what became of a task
+    """Every worker that did a task was killed."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Division:
     def _begin(self, indices: list[int]) -> Future:
         seconds = LEAST_SECONDS if self._pace is None else TOO_LONG * self._seconds
         items = [self._items[index] for index in indices]
-        task = self._executor.submit(checked, versions(), some_results, self._work, items, seconds, *self._given)
+        task = begin(self._executor, some_results, self._work, items, seconds, *self._given)
         self._pending[task] = indices
         return task
 
@@ -176,14 +176,10 @@ class Division:
         """What became of the items of a task that has ended."""
         indices = self._pending.pop(task)
         try:
-            results, seconds = task.result()
-        except (BrokenExecutor, CancelledError) as error:
-            raise UnfinishedError(f"the executor has ended ({error}); what was finished is kept.") from error
-        except Exception as error:
-            if not _killed(error):
-                raise
+            results, seconds = result_of(task)
+        except WorkerKilled as killed:
             if task is self._alone:
-                return [Outcome(indices[0], self._items[indices[0]], WorkerKilled())]
+                return [Outcome(indices[0], self._items[indices[0]], killed)]
             self._blamed += indices
             return []
         done = indices[: len(results)]
@@ -193,6 +189,31 @@ class Division:
         self._seconds = min(GROWTH * self._seconds, MOST_SECONDS)
         self._pace = max(seconds, 1e-9) / weight
         return [Outcome(index, self._items[index], result) for index, result in zip(done, results, strict=True)]
+
+
+def begin(executor: Executor, work: Callable[..., Any], *args: Any) -> Future:
+    """Let an executor call a function of a module, on a worker with the versions of this process."""
+    return executor.submit(checked, versions(), work, *args)
+
+
+def result_of(task: Future) -> Any:
+    """Return the result of a task that has ended.
+
+    Raises
+    ------
+    WorkerKilled
+        So were its workers.
+    UnfinishedError
+        The executor has ended.
+    """
+    try:
+        return task.result()
+    except (BrokenExecutor, CancelledError) as error:
+        raise UnfinishedError(f"the executor has ended ({error}); what was finished is kept.") from error
+    except Exception as error:
+        if _killed(error):
+            raise WorkerKilled from error
+        raise
 
 
 def some_results(

@@ -9,6 +9,7 @@ import torch
 
 from evo_ensyth import __version__
 from evo_ensyth.errors import InputError
+from evo_ensyth.executors import Executor
 from evo_ensyth.files import held_folder, sha256
 from evo_ensyth.io.pool_folder import PROBE
 from evo_ensyth.synthesis import datasets, measure
@@ -16,6 +17,7 @@ from evo_ensyth.synthesis.build_folder import BuildFolder
 from evo_ensyth.synthesis.builder import Builder, with_latencies
 from evo_ensyth.synthesis.consent import hand_over
 from evo_ensyth.synthesis.devices import default_workers, describe_device, find_devices
+from evo_ensyth.synthesis.elsewhere import work_elsewhere
 from evo_ensyth.synthesis.own_data import OwnData
 from evo_ensyth.synthesis.own_network import OwnNetwork
 from evo_ensyth.synthesis.progress import Progress, silent
@@ -39,6 +41,7 @@ def build_pool(
     without_failed: bool = False,
     allow_mixed: bool = False,
     repair: bool = False,
+    executor: Executor | None = None,
 ) -> None:
     """Build a pool, continue one that was begun, or extend one whose recipe has grown.
 
@@ -67,6 +70,8 @@ def build_pool(
         makes on either.
     repair : bool
         Read all files first, and make again what is not what was written.
+    executor : Executor, optional
+        Who makes members, in place of ``workers``: on workers that see the folder at the same path.
 
     Raises
     ------
@@ -95,7 +100,7 @@ def build_pool(
         with target.claimed(None if is_done else devices[0].type):
             if builder is not None:
                 target.work.mkdir(exist_ok=True)
-                _make_members(builder, progress or silent, workers, devices, reread)
+                _make_members(builder, progress or silent, workers, devices, reread, executor)
                 target.check_complete(without_failed=without_failed)
                 target.close(n_classes=builder.n_classes, about=_about(builder))
 
@@ -106,12 +111,15 @@ def _make_members(
     workers: int,
     devices: Sequence[torch.device],
     reread: Callable[[], Recipe] | None,
+    executor: Executor | None,
 ) -> None:
     """Make all members and controls that can be made, and write down why others cannot."""
     folder, planned = builder.folder, builder.recipe.planned()
     n_made = sum(folder.is_made(member) for member in planned)
     schedule = Schedule(steps_left(folder), n_made, len(planned), progress)
-    if workers:
+    if executor is not None:
+        work_elsewhere(schedule, folder, executor, devices[0], reread)
+    elif workers:
         work_in_processes(schedule, folder, workers, devices, reread)
     else:
         work_here(schedule, builder)

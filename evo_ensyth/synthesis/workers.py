@@ -245,18 +245,10 @@ class _Worker:
         assert step is not None
         if kind == "started":
             self.has_started = True
-        elif kind == "give":
-            schedule.give(*content)
-        elif kind == "report":
-            schedule.report(step, *content)
-        elif kind == "refused":
-            raise InputError(*content)
         else:
-            self.step = None
-            if kind == "failed":
-                schedule.lose(step, *content)
-            else:
-                schedule.finish(*content)
+            if kind in ("failed", "done"):
+                self.step = None
+            heed(schedule, step, kind, *content)
         return True
 
     def ended(self) -> int | None:
@@ -276,6 +268,26 @@ class _Worker:
     def _send(self, content: Any) -> None:
         with suppress(OSError):  # It has died, which `receive` will notice.
             self.connection.send(content)
+
+
+def heed(schedule: Schedule, step: Step, kind: str, *content: Any) -> None:
+    """Process what a worker says about a step; see `outcome_of`.
+
+    Raises
+    ------
+    InputError
+        The recipe cannot be followed.
+    """
+    if kind == "give":
+        schedule.give(*content)
+    elif kind == "report":
+        schedule.report(step, *content)
+    elif kind == "refused":
+        raise InputError(*content)
+    elif kind == "failed":
+        schedule.lose(step, *content)
+    else:
+        schedule.finish(*content)
 
 
 def _in_words(status: int | None) -> str:
@@ -300,15 +312,16 @@ def _serve(connection: Connection, reread: Callable[[], Recipe] | None) -> None:
         while True:
             step, titles = connection.recv()
             step = replace(step, members=tuple(planned[title] for title in titles))
-            connection.send(_outcome(builder, step, connection))
+            connection.send(outcome_of(builder, step, connection.send))
 
 
-def _outcome(builder: Builder, step: Step, connection: Connection) -> tuple[Any, ...]:
+def outcome_of(builder: Builder, step: Step, send: Callable[[tuple[Any, ...]], None]) -> tuple[Any, ...]:
+    """Do a step, send what it gives and how far it is, and return what became of it."""
     try:
         failed = builder.do(
             step,
-            give=lambda product: connection.send(("give", product)),
-            progress=lambda done, total, text: connection.send(("report", done, total, text)),
+            give=lambda product: send(("give", product)),
+            progress=lambda done, total, text: send(("report", done, total, text)),
         )
     except InputError as error:
         return "refused", str(error)

@@ -10,12 +10,14 @@ from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 
 import pytest
+from oracles.executors import Shuffled
 from test_build import MEMBERS, RECIPE, REGIMES, Smallest, contents
 
 from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
+from evo_ensyth.executors import tasks
 from evo_ensyth.files import held_folder
 from evo_ensyth.io import read_pool
-from evo_ensyth.synthesis import BuildFolder, Quantisation, Route, Training, build_pool, workers
+from evo_ensyth.synthesis import BuildFolder, Quantisation, Route, Training, build_pool, elsewhere, workers
 from evo_ensyth.synthesis.compression import silent
 
 
@@ -311,3 +313,66 @@ def test_two_processes_do_not_work_on_one_pool(tmp_path):
 def test_a_number_of_workers_below_zero_is_refused(tmp_path):
     with pytest.raises(InputError, match="workers is -1; it must be 0 or more"):
         build_pool(RECIPE, tmp_path / "pool", problem="tiny", workers=-1)
+
+
+# Workers of an executor
+
+
+def test_the_order_in_which_steps_of_an_executor_end_changes_nothing(whole, tmp_path):
+    messages = []
+    build_pool(
+        RECIPE, tmp_path / "pool", problem="tiny", executor=Shuffled(1), progress=lambda *what: messages.append(what)
+    )
+    assert contents(tmp_path / "pool") == contents(whole)
+    assert messages[0] == (0, 1, "the parent, on a worker")
+    assert messages[-1] == (8, 8, "all members")
+
+
+def test_a_step_whose_worker_is_killed_is_tried_again(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "_killed", lambda error: isinstance(error, ZeroDivisionError))
+    once, n_killed = elsewhere.do_step, []
+
+    def killed_at_first(build, step, titles):
+        if step.name not in n_killed:
+            n_killed.append(step.name)
+            raise ZeroDivisionError
+        return once(build, step, titles)
+
+    monkeypatch.setattr(elsewhere, "do_step", killed_at_first)
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny", executor=Shuffled())
+    assert contents(tmp_path / "pool") == contents(whole)
+
+
+def test_a_step_that_kills_all_its_workers_is_named_and_the_rest_is_made(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "_killed", lambda error: isinstance(error, ZeroDivisionError))
+    once = elsewhere.do_step
+
+    def killed(build, step, titles):
+        return 1 // 0 if "smallest-0.6-set2" in titles else once(build, step, titles)
+
+    monkeypatch.setattr(elsewhere, "do_step", killed)
+    with pytest.raises(UnfinishedError, match="its worker was killed, as happens where memory runs out, 5 times"):
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", executor=Shuffled())
+    monkeypatch.setattr(elsewhere, "do_step", once)
+    build_pool(RECIPE, tmp_path / "pool", problem="tiny")
+    assert contents(tmp_path / "pool") == contents(whole)
+
+
+def test_a_worker_that_does_not_see_the_folder_or_has_another_torch_is_refused(tmp_path, monkeypatch):
+    once = elsewhere.Build
+    for changes, match in (
+        ({"torch": "0.1"}, r"has torch .*, this process 0\.1"),
+        ({"sign": tmp_path / "no"}, "does not see"),
+    ):
+        monkeypatch.setattr(elsewhere, "Build", lambda *fields, changes=changes: replace(once(*fields), **changes))
+        with pytest.raises(InputError, match=match):
+            build_pool(RECIPE, tmp_path / "pool", problem="tiny", executor=Shuffled())
+
+
+def test_a_step_ends_soon_after_the_build(tmp_path, monkeypatch):
+    executor = Shuffled()
+    monkeypatch.setattr(elsewhere.time, "sleep", lambda seconds: (_ for _ in ()).throw(KeyboardInterrupt))
+    executor.end_one = lambda: None
+    with pytest.raises(KeyboardInterrupt):
+        build_pool(RECIPE, tmp_path / "pool", problem="tiny", executor=executor)
+    assert not list((tmp_path / "pool" / "work").glob("at-work-*"))
