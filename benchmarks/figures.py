@@ -33,6 +33,7 @@ ORDER = (
     "peers",
     "devices",
     "devices_cpu",
+    "training_steps",
 )
 INTRODUCTION = """\
 <!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
@@ -44,8 +45,9 @@ than seconds between tables: the machine is shared, and the tables were not all 
 each section names the version and the commit that it was measured with. Those of 2026-11-22 are of 0.1.0 (37911d9),
 whose default search and kernels were earlier ones, and were not measured again; of those of 2026-11-28, made between
 two releases, the commit is the last one before the figures were stored. Every script checks that the results agree
-before it prints a time, except `startup.py`, `memory.py`, `devices.py` and the large pool of `fronts.py`, where there
-is nothing to compare with. [engine.md](engine.md) explains the terms and why the engine is fast.
+before it prints a time, except `startup.py`, `memory.py`, `devices.py`, `training_steps.py` and the large pool of
+`fronts.py`, where there is nothing to compare with. [engine.md](engine.md) explains the terms and why the engine is
+fast.
 """
 
 

@@ -94,7 +94,7 @@ class GradientStep:
 def _kept(pruned: torch.Tensor, zeros: torch.Tensor) -> torch.Tensor:
     """Integers as wide as the weights: all bits where a weight may change, none where it stays zero.
 
-    To mask bits takes a fifth to a tenth of the time that filling by truth values takes on a processor.
+    On a processor, masking bits is several times faster than filling by truth values.
     """
     widths = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return zeros.logical_not().to(widths[pruned.element_size()]).neg_()

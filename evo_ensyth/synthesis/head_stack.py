@@ -4,8 +4,8 @@ A head keeps its own seed, and with it its order of images and its dropout; its 
 would be alone, but for the rounding of sums (on a card, dropout also draws in another way). A head whose training
 diverges leaves the others as they are.
 
-On a card, launching a kernel takes longer than its work for one small head, so that several heads take hardly longer
-than one. On a processor, time is that of the work, and only very small heads gain.
+This saves launching operations one by one, which on a card takes longer than their work for one head. On a processor
+only very small heads gain.
 """
 
 import copy
