@@ -186,14 +186,17 @@ def large_pool(n_members: int, n_samples: int, n_classes: int) -> Sheet:
     )
 
 
-def ties(n_members: int, n_samples: int, n_classes: int) -> Sheet:
-    """Time of errors and of neighbours, by what breaks ties and by the size of the subsets."""
-    drawn = draw_votes(n_members, n_samples, n_classes)
-    rng = np.random.default_rng(1)
-    scores = rng.random((n_members, n_samples, n_classes), np.float32)
+def with_scores(drawn: Votes) -> Votes:
+    """The same votes with probabilities, of which the largest are those of the labels."""
+    scores = np.random.default_rng(1).random((*drawn.y_pred.shape, drawn.n_classes), np.float32)
     np.put_along_axis(scores, drawn.y_pred[:, :, None].astype(np.int64), np.float32(1.5), axis=2)
     given = Scores(scores / scores.sum(axis=2, keepdims=True), drawn.y_true, "search")
-    votes = Votes(drawn.y_pred, drawn.y_true, n_classes, "search", lambda: given)
+    return Votes(drawn.y_pred, drawn.y_true, drawn.n_classes, "search", lambda: given)
+
+
+def ties(n_members: int, n_samples: int, n_classes: int) -> Sheet:
+    """Time of errors and of neighbours, by what breaks ties and by the size of the subsets."""
+    votes, rng = with_scores(draw_votes(n_members, n_samples, n_classes)), np.random.default_rng(2)
     tallies = {name: voting.fit(voting.load("plurality", {"ties": name}), votes).tally(votes) for name in BREAKERS}
     rows: list[list[Value]] = []
     for size in (2, 3, 8, 9, 18, 19, n_members * 7 // 10):

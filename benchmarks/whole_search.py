@@ -1,6 +1,6 @@
 """Time of a default search, per ensemble and end to end, against a one-hot matrix product with argmax.
 
-    python benchmarks/whole_search.py [--rounds 5] [--threads 2 1]
+    python benchmarks/whole_search.py [--rounds 5] [--threads 2 1] [--only product | ties]
 
 What counts is the whole process, Python and all: the difference between two budgets, so that starting, loading and
 writing do not. A search whose front stands still may end before its budget; what it evaluated counts. The product
@@ -8,6 +8,10 @@ judges sixteen ensembles at a time. Both have the same number of threads and tak
 budget, the search with the large one, the product. The fastest of each counts. On a busy machine the time of the
 processors says more than the clock. Before a time is printed, the smoothed errors of the front that the search found
 must be those of the votes that the product counts.
+
+Then the same pool with probabilities, by what breaks ties: the default search, which is guided by the smoothed error,
+and one for the error itself, with a limit that excludes nothing, so that no sizes are proven. Times are those of the
+processors; errors of the fronts must be those of the predictions.
 """
 
 import math
@@ -21,14 +25,16 @@ from pathlib import Path
 
 import numpy as np
 from output import Output, Sheet, Value, arguments
-from votes import draw_votes, one_hot
+from votes import BREAKERS, draw_votes, one_hot, with_scores
 
 import evo_ensyth as ee
+from evo_ensyth import voting
 from evo_ensyth.pool import Votes
 
 SHAPE = 36, 5_000, 10
 BUDGETS = 20_000, 420_000
 N_PRODUCTS = 160
+UNTIL_THE_END = ("--patience", "0", "--at-most", f"n_members={SHAPE[0]}")  # and nothing is proven
 COMMAND = ("-m", "evo_ensyth", "search", "--folds", "0", "--baseline", "single_best", "--quiet")
 # Times the matrix product alone, in a process with its own number of threads: by the clock, and of the processors.
 PRODUCT = f"""
@@ -55,10 +61,11 @@ def timed(command: list[str], threads: dict[str, str]) -> tuple[np.ndarray, str]
     return np.array([time.perf_counter() - start, spent]), said
 
 
-def timed_search(pool: Path, budget: int, threads: dict[str, str]) -> tuple[np.ndarray, ee.Front]:
+def timed_search(pool: Path, budget: int, threads: dict[str, str], *options: str) -> tuple[np.ndarray, ee.Front]:
     """Seconds of a search, as of `timed`, and the front that it found."""
     with tempfile.TemporaryDirectory() as folder:
-        seconds, _ = timed([*COMMAND, str(pool), "--budget", str(budget), "--out", f"{folder}/run"], threads)
+        command = [*COMMAND, *options, str(pool), "--budget", str(budget), "--out", f"{folder}/run"]
+        seconds, _ = timed(command, threads)
         return seconds, ee.read_run(Path(folder) / "run").front
 
 
@@ -76,23 +83,19 @@ def check(votes: Votes, front: ee.Front) -> None:
             sys.exit(f"the search and the matrix product judge {ensemble.members} differently")
 
 
-def main() -> None:
-    """Print the microseconds of both, and their ratio."""
-    parser = arguments(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, nargs="*", default=[2, 1])
-    options = parser.parse_args()
+def against_product(n_rounds: int, all_threads: list[int]) -> Sheet:
+    """Microseconds of the search and of the product, and their ratio."""
     votes, rng = draw_votes(*SHAPE), np.random.default_rng(1)
     rows: list[list[Value]] = []
-    with Output(__doc__, options) as out, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         pool, subsets = Path(folder) / "drawn.npz", Path(folder) / "subsets.npy"
         np.savez(pool, search_labels=votes.y_pred, search_truth=votes.y_true)
         np.save(subsets, rng.random((N_PRODUCTS, votes.n_members)) < 0.5)
         timed_search(pool, BUDGETS[0], {})  # compiles
-        for n_threads in options.threads:
-            threads = {f"{name}_NUM_THREADS": str(n_threads) for name in ("NUMBA", "OPENBLAS", "OMP", "MKL")}
+        for n_threads in all_threads:
+            threads = numbers_of_threads(n_threads)
             small, large, product = (np.full(2, np.inf) for _ in range(3))
-            for _ in range(options.rounds):
+            for _ in range(n_rounds):
                 seconds, first = timed_search(pool, BUDGETS[0], threads)
                 small = np.minimum(small, seconds)
                 seconds, front = timed_search(pool, BUDGETS[1], threads)
@@ -103,9 +106,62 @@ def main() -> None:
             ours = (large - small) / (front.n_evaluations - first.n_evaluations)
             for by, theirs, own in zip(("the clock", "processors"), product.tolist(), ours.tolist(), strict=True):
                 rows.append([str(n_threads), by, theirs * 1e6, own * 1e6, theirs / own])
-        title = "{:,} members, {:,} samples, {:,} classes".format(*SHAPE)
-        columns = {"threads": "", "by": "<", "matrix product, us": ",.0f", "search, us": ",.1f", "ratio": ",.0f"}
-        out.show(Sheet(title, columns, rows))
+    columns = {"threads": "", "by": "<", "matrix product, us": ",.0f", "search, us": ",.1f", "ratio": ",.0f"}
+    return Sheet("{:,} members, {:,} samples, {:,} classes".format(*SHAPE), columns, rows)
+
+
+def by_ties(n_rounds: int) -> Sheet:
+    """Microseconds of a search by what breaks ties, and multiples of that with ties to the lowest class."""
+    votes = with_scores(draw_votes(*SHAPE))
+    assert votes.scores is not None
+    threads, rows = numbers_of_threads(1), list[list[Value]]()
+    with tempfile.TemporaryDirectory() as folder:
+        pool = Path(folder) / "drawn.npz"
+        np.savez(pool, search_scores=np.array(votes.scores.members), search_truth=votes.y_true)
+        for goal in ("smoothed_error", "error"):
+            best = {(name, budget): np.inf for name in BREAKERS for budget in BUDGETS}
+            n_evaluations, us = dict[tuple[str, int], int](), dict[str, float]()
+            for _ in range(n_rounds):
+                for name, budget in best:
+                    options = ("--objectives", f"{goal},n_members", "--ties", name, *UNTIL_THE_END)
+                    (_, seconds), front = timed_search(pool, budget, threads, *options)
+                    best[name, budget] = min(best[name, budget], seconds)
+                    n_evaluations[name, budget] = front.n_evaluations
+                    check_errors(votes, name, front)
+            for name in BREAKERS:
+                took, judged = ([of[name, budget] for budget in BUDGETS] for of in (best, n_evaluations))
+                us[name] = (took[1] - took[0]) / (judged[1] - judged[0]) * 1e6
+                rows.append([f"{goal}, n_members", name, us[name], us[name] / us["lowest"]])
+    title = "Searches by what breaks ties, {:,} members, {:,} samples, {:,} classes, 1 thread".format(*SHAPE)
+    return Sheet(title, {"objectives": "<", "ties": "<", "search, us": ",.1f", "times lowest": ".2f"}, rows)
+
+
+def check_errors(votes: Votes, ties: str, front: ee.Front) -> None:
+    """Exit unless the errors of a front are those of what its ensembles predict."""
+    tally = voting.fit(voting.load("plurality", {"ties": ties}), votes).tally(votes)
+    subsets = np.array([np.isin(np.arange(votes.n_members), ensemble.indices) for ensemble in front])
+    errors = np.count_nonzero(tally.predictions(subsets) != votes.y_true, axis=1)
+    if errors.tolist() != [ensemble.search_errors for ensemble in front]:
+        sys.exit(f"ties by {ties}: errors are not those of the predictions")
+
+
+def numbers_of_threads(n: int) -> dict[str, str]:
+    """Environment of a process with so many threads."""
+    return {f"{name}_NUM_THREADS": str(n) for name in ("NUMBA", "OPENBLAS", "OMP", "MKL")}
+
+
+def main() -> None:
+    """Print the time against the product, and by what breaks ties."""
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="*", default=[2, 1])
+    parser.add_argument("--only", choices=("product", "ties"))
+    options = parser.parse_args()
+    with Output(__doc__, options) as out:
+        if options.only != "ties":
+            out.show(against_product(options.rounds, options.threads))
+        if options.only != "product":
+            out.show(by_ties(options.rounds))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ from evo_ensyth.engine.second_sums import SecondSum, laid_out
 from evo_ensyth.engine.shares import label_sums
 from evo_ensyth.pool import Votes
 
+# Neighbours times members of a subset. Fewer are judged one by one, where label weights break ties: the planes settle
+# the ties of few members, whereas tables leave nearly every sample close to one.
+ONE_BY_ONE = 256
+
 
 @dataclass(frozen=True)
 class PluralityVotes:
@@ -103,6 +107,13 @@ class PluralityVotes:
         movers = np.arange(self.n_members) if movers is None else movers
         if self.second is None:
             return self.planes.neighbour_errors(subset, movers)
+        if self._one_by_one(subset, len(movers)):
+            errors = np.full(len(movers), self.n_samples)
+            neighbours = np.repeat(subset[None], len(movers), axis=0)
+            neighbours[np.arange(len(movers)), movers] ^= True
+            filled = neighbours.any(axis=1)
+            errors[filled] = self.errors(neighbours[filled])
+            return errors
         return self.planes.neighbour_errors(
             subset, movers, moved_ties.settled_neighbours, len(self.planes.order), self.second
         )
@@ -111,7 +122,19 @@ class PluralityVotes:
         """See `Tally.swap_errors`."""
         if self.second is None:
             return self.planes.swap_errors(subset)
+        members, joiners = np.flatnonzero(subset), np.flatnonzero(~subset)
+        if self._one_by_one(subset, len(joiners)):
+            leaving, joining = (moved.ravel() for moved in np.meshgrid(members, joiners, indexing="ij"))
+            swapped = np.repeat(subset[None], len(leaving), axis=0)
+            swapped[np.arange(len(leaving)), leaving] = False
+            swapped[np.arange(len(leaving)), joining] = True
+            return self.errors(swapped).reshape(len(members), len(joiners))
         return self.planes.swap_errors(subset, moved_ties.settled_swaps, len(self.planes.order), self.second)
+
+    def _one_by_one(self, subset: np.ndarray, n_neighbours: int) -> bool:
+        """Whether neighbours are few enough, and of few members, to be judged one by one."""
+        assert self.second is not None
+        return not self.second.shares.size and int(np.count_nonzero(subset)) * n_neighbours <= ONE_BY_ONE
 
     def joined_errors(self, multiset: np.ndarray, movers: np.ndarray) -> np.ndarray:
         """See `Tally.joined_errors`. Ties of multisets go to the lowest class."""

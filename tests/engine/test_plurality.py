@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from oracles import votes as naive
 from oracles.vote_rules import plurality_with_ties
 
-from evo_ensyth.engine import BitPlanes, PluralityVotes
+from evo_ensyth.engine import BitPlanes, PluralityVotes, plurality
 from evo_ensyth.engine import bit_planes as module
 from evo_ensyth.engine.second_sums import SecondSum
 from evo_ensyth.pool import Votes
@@ -65,6 +65,13 @@ def test_all_subsets_vote_as_plain_loops_do(kind, holes, seed):
     assert (counted.errors(subsets) != plain).any()  # ties are broken otherwise than by the lowest class
 
 
+@pytest.fixture(params=[0, plurality.ONE_BY_ONE], ids=["by tables", "one by one"])
+def _moved(request, monkeypatch):
+    """Neighbours by tables, also where they are few and small."""
+    monkeypatch.setattr(plurality, "ONE_BY_ONE", request.param)
+
+
+@pytest.mark.usefixtures("_moved")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("holes", [0.0, 0.4])
 def test_neighbours_and_swaps_are_those_counted_one_by_one(kind, holes):
@@ -81,6 +88,7 @@ def test_neighbours_and_swaps_are_those_counted_one_by_one(kind, holes):
         assert_array_equal(counted.swap_errors(subset).ravel(), swaps)
 
 
+@pytest.mark.usefixtures("_moved")
 @pytest.mark.parametrize("kind", KINDS)
 def test_ensembles_of_large_pools_vote_as_plain_loops_do(kind):
     rng = np.random.default_rng(3)
