@@ -5,12 +5,14 @@
     python benchmarks/devices.py epochs                    LeNet and the CIFAR network, step by step and as a CUDA graph
     python benchmarks/devices.py net_trim                  LeNet's 3136 -> 512 layer on Fashion-MNIST, all 12 epsilons
     python benchmarks/devices.py frozen                    EnSyth's 36 members behind one frozen trunk, Fashion-MNIST
+    python benchmarks/devices.py frozen --stack 12         the same with their dense layers trained in stacks
+    python benchmarks/devices.py frozen --problem digits   36 members of a small network
     python benchmarks/devices.py mixed --workers 4         the 141 members of fashion_mnist_mixed
     python benchmarks/devices.py epochs --device cpu --threads 2 --images 11000
 
-Images of the epochs are drawn, since what they show costs no time. On the CPU, epochs are given in seconds of processor
-time, of all threads together, since other programs may run. Pools are built in a temporary folder, and say how long
-each kind of work took, added up over the workers.
+Images of the epochs are drawn, since what they show costs no time. On the CPU, epochs and pools without workers are
+given in seconds of processor time, of all threads together, since other programs may run. Pools are built in a
+temporary folder, and without workers say how long each kind of work took.
 """
 
 import os
@@ -19,6 +21,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,6 +61,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that build a pool, 0 for this one")
     parser.add_argument("--images", type=int, help="in an epoch; by default 55,000 and 45,000")
+    parser.add_argument("--problem", default="fashion_mnist", help="whose members stand behind one frozen trunk")
+    parser.add_argument("--stack", type=int, default=1, help="members behind a frozen trunk that are trained together")
     options = parser.parse_args()
     if "EVO_ENSYTH_DATA" not in os.environ and DATA.exists():
         os.environ["EVO_ENSYTH_DATA"] = str(DATA)
@@ -140,8 +145,8 @@ def time_net_trim(out: Output, device: torch.device, options: Namespace) -> None
 
 def build_frozen(out: Output, device: torch.device, options: Namespace) -> None:
     """EnSyth's recipe with every fine-tuning behind the parent's convolutions."""
-    recipe: Recipe = problem_module("fashion_mnist").recipe()
-    frozen = tuple(replace(tuning, convolutions=False) for tuning in recipe.fine_tunings)
+    recipe: Recipe = problem_module(options.problem).recipe()
+    frozen = tuple(replace(tuning, convolutions=False, stack=options.stack) for tuning in recipe.fine_tunings)
     _build(out, device, options, "frozen", replace(recipe, fine_tunings=frozen, controls=()))
 
 
@@ -152,24 +157,25 @@ def build_mixed(out: Output, device: torch.device, options: Namespace) -> None:
 
 def _build(out: Output, device: torch.device, options: Namespace, name: str, recipe: Recipe) -> None:
     spent: Counter[str] = Counter()
-    last = [time.perf_counter(), "the beginning"]
+    now = time.perf_counter if options.workers else partial(clock, device)
+    last = [now(), "the beginning"]
 
     def progress(done: int, total: int, text: str) -> None:
-        now = time.perf_counter()
-        spent[str(last[1])] += now - float(last[0])
-        if now - begin > PAUSE * len(told):
+        moment = now()
+        spent[str(last[1])] += moment - float(last[0])
+        if moment - begin > PAUSE * len(told):
             told.append(text)
-            out.note(f"{now - begin:.0f} s: {done} of {total}, {text}")
-        last[:] = now, text.partition(",")[0]
+            out.note(f"{moment - begin:.0f} s: {done} of {total}, {text}")
+        last[:] = moment, text.partition(",")[0]
 
     told: list[str] = []
-    begin = time.perf_counter()
+    begin = now()
     with TemporaryDirectory() as folder:
         build_pool(
             recipe, Path(folder) / name, problem=name, progress=progress, device=str(device),
             workers=options.workers, without_failed=True,
         )  # fmt: skip
-        seconds = time.perf_counter() - begin
+        seconds = now() - begin
         stored = read_pool(Path(folder) / name)
         errors = stored.pool.splits["test"].member_errors / stored.pool.splits["test"].n_samples
         for what, reason in stored.about.get("failed", {}).items():

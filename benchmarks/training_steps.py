@@ -164,8 +164,7 @@ def time_heads(out: Output, device: torch.device, options: Namespace) -> None:
 def time_trunk(out: Output, device: torch.device, options: Namespace) -> None:
     """An epoch of fine-tuning LeNet's dense layers: with its convolutions in every step, and with their features."""
     network, data = networks.build("lenet", 10, seed=0), drawn(options.images, SHAPES["lenet"])
-    for layer in (network.fc1, network.fc2):
-        layer.weight.data[torch.rand(layer.weight.shape) < 0.5] = 0
+    drop_half(network)
     settings = FineTuning(name="x", epochs=1, batch=BATCH, keep=0.5, convolutions=False)
     best = dict.fromkeys(("convolutions in every step", "features computed, then given", "features given"), np.inf)
     for _ in range(options.rounds):
@@ -190,11 +189,18 @@ def heads_of(name: str) -> SequentialNetwork:
     named = networks.build(name, 10, seed=0).named_children()
     dense = [(part, layer) for part, layer in named if part.startswith("fc")]
     side = math.isqrt(next(layer.in_features for _, layer in dense if isinstance(layer, nn.Linear)))
-    for _, layer in dense:
-        if isinstance(layer, nn.Linear):
-            layer.weight.data[torch.rand(layer.weight.shape) < 0.5] = 0
     trunk = [("conv1", nn.Conv2d(1, 1, 1)), ("flatten", nn.Flatten())]
-    return SequentialNetwork(OrderedDict([*trunk, *dense]), Scaled((1, side, side)))
+    network = SequentialNetwork(OrderedDict([*trunk, *dense]), Scaled((1, side, side)))
+    drop_half(network)
+    return network
+
+
+def drop_half(network: Network) -> None:
+    """Set half of the weights of dense layers to zero, drawn at random."""
+    rng = torch.Generator().manual_seed(0)
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.data[torch.rand(layer.weight.shape, generator=rng) < 0.5] = 0
 
 
 if __name__ == "__main__":
