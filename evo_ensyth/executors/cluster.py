@@ -103,10 +103,12 @@ def connected(scheduler: str) -> Iterator[Cluster]:
         with _processes(int(where)) as local, distributed.Client(local, set_as_default=False) as client:
             yield Cluster(client, int(where))
         return
+    if kind == "tls" and distributed.Security().get_connection_args("client")["ssl_context"] is None:
+        raise InputError(f"{scheduler} needs certificates, and the settings of Dask name none; see docs/cluster.md.")
     address = {"scheduler_file": where} if kind == "file" else {"address": scheduler}
     try:
         client = distributed.Client(**address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, TypeError, ValueError) as error:  # TLS without certificates is a TypeError
+    except (OSError, ValueError) as error:
         raise InputError(f"no scheduler of Dask answers at {scheduler} ({error}).") from error
     with client:
         _check_workers(client, scheduler)

@@ -148,7 +148,7 @@ def test_a_scheduler_elsewhere_is_asked_for_its_versions(cluster, monkeypatch, t
         ("10.0.0.1:8786", "expected local:N, tcp://HOST:PORT"),
         ("file:nowhere.json", "there is no scheduler file 'nowhere.json'"),
         ("tcp://127.0.0.1:1", "no scheduler of Dask answers at tcp://127.0.0.1:1"),
-        ("tls://127.0.0.1:1", "no scheduler of Dask answers at tls://127.0.0.1:1"),
+        ("tls://127.0.0.1:1", "tls://127.0.0.1:1 needs certificates"),
     ],
 )
 def test_what_is_no_scheduler_is_refused_in_one_line(scheduler, match, monkeypatch):
