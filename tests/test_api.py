@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import votes as naive
+from oracles.executors import Shuffled
 
 import evo_ensyth
 from evo_ensyth import api, voting, workspace
@@ -379,6 +380,7 @@ def test_a_built_pool_is_returned(pool_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "build_pool", build)
     seen = []
     options = {"device": "cpu", "workers": 0, "without_failed": True, "allow_mixed": False, "repair": True}
+    options["executor"] = Shuffled()
     pool = api.build_pool("digits", on_progress=lambda *progress: seen.append(progress), **options)
     assert (pool.names, calls, seen) == (("a", "b", "c-1", "d_2.x"), [("digits", options)], [(1, 4, "a")])
 
