@@ -173,7 +173,7 @@ class _Heads(nn.Module):
             if isinstance(layer, nn.Linear):
                 width = layer.out_features
             elif isinstance(layer, nn.Dropout):
-                kept = torch.empty(len(rngs), n_samples, width, device=rngs[0].device)
+                kept = torch.empty(len(rngs), n_samples, width, device=self.stacked[0].device)
                 for head, rng in zip(kept, rngs, strict=True):
                     head.bernoulli_(self.keep, generator=rng)
                 factors.append(kept.div_(self.keep))

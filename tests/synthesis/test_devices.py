@@ -6,6 +6,7 @@ value away; so what only fails in giving its result away has computed on the dev
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,16 @@ from test_build import RECIPE
 
 from evo_ensyth.errors import EvoEnsythError, InputError
 from evo_ensyth.io import read_pool
-from evo_ensyth.synthesis import build_pool, default_workers, descent, devices, measure, networks
+from evo_ensyth.synthesis import (
+    build_pool,
+    default_workers,
+    descent,
+    devices,
+    gradient_step,
+    head_stack,
+    measure,
+    networks,
+)
 from evo_ensyth.synthesis.builder import Builder
 from evo_ensyth.synthesis.compression._convex_program import linear_program, relu_program
 from evo_ensyth.synthesis.compression._joint_training import JointNetwork, joint_loss
@@ -23,6 +33,8 @@ from evo_ensyth.synthesis.compression._learned_steps import learning_steps
 from evo_ensyth.synthesis.compression._splitting import Splitting
 from evo_ensyth.synthesis.compression._units import unit_means
 from evo_ensyth.synthesis.devices import CPU, describe_device, find_devices, has_float64, memory_reported
+from evo_ensyth.synthesis.frozen_trunk import TrunkFeatures, trunk_and_head
+from evo_ensyth.synthesis.head_stack import fine_tune_together
 from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.network import StandardisedCrop
 from evo_ensyth.synthesis.steps import Step
@@ -156,12 +168,33 @@ def test_a_pool_is_continued_on_another_device_only_if_that_is_allowed(tiny, tmp
 @pytest.fixture
 def generator_of_the_cpu(monkeypatch):
     """Meta has no generator of its own."""
+    assert (torch.empty(1, device=META) == 0).device == META  # When it is first used, torch asks what a generator is.
     monkeypatch.setattr(torch, "Generator", lambda device=None: torch._C.Generator())
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Whether a step was taken to its end. Which weights are zero, meta cannot say: those of a layer are masked."""
+    taken, real = [], gradient_step.GradientStep._descend
+
+    def noted(self, *arguments):
+        losses = real(self, *arguments)
+        taken.append(losses.device)
+        return losses
+
+    def masks(network):
+        return {weight: weight == 0 for name, weight in network.named_parameters() if name.endswith("fc1.weight")}
+
+    monkeypatch.setattr(gradient_step.GradientStep, "_descend", noted)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which meta does not know
+    for module in (descent, head_stack):
+        monkeypatch.setattr(module, "zeros_of", masks)
+    return taken
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 @pytest.mark.parametrize("kind", ["pruned", "frozen", "rounding", "joint"])
-def test_a_step_of_training_stays_on_the_device(kind, optimiser, small, digits, generator_of_the_cpu):
+def test_a_step_of_training_stays_on_the_device(kind, optimiser, small, digits, generator_of_the_cpu, steps):
     settings = FineTuning(
         name="x", epochs=1, batch=40, optimiser=optimiser, l2=(("fc1", 0.1),), convolutions=kind != "frozen", keep=0.5
     )
@@ -178,6 +211,23 @@ def test_a_step_of_training_stays_on_the_device(kind, optimiser, small, digits, 
         small.fc1.weight.data[::2] = 0
     with pytest.raises(Exception, match=GIVEN_AWAY):  # the loss, for the first report
         descent.fine_tune(small, digits, replace(settings, l2=()), seed=1, device=META, loss=loss)
+    assert steps == [META]
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_a_step_of_a_stack_stays_on_the_device(optimiser, small, digits, generator_of_the_cpu, steps):
+    class Features(TrunkFeatures):
+        def of(self, network, data, **_):
+            _, head = trunk_and_head(network, data)
+            return torch.empty(len(data), 256, device=META), head
+
+    small.fc1.weight.data[::2] = 0
+    settings = FineTuning(
+        name="x", epochs=1, batch=40, optimiser=optimiser, l2=(("fc1", 0.1),), convolutions=False, keep=0.5, stack=2
+    )
+    with pytest.raises(Exception, match=GIVEN_AWAY):  # the losses, for the first report
+        fine_tune_together([small] * 2, digits, settings, seeds=(1, 2), device=META, features=Features())
+    assert steps == [META]
 
 
 def test_predictions_and_means_of_units_stay_on_the_device(small, digits):
