@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from evo_ensyth.cli.options import say_notes
 from evo_ensyth.errors import one_line
 from evo_ensyth.report.words import duration
 from evo_ensyth.selection.run import Progress as SearchProgress
@@ -22,6 +23,8 @@ def search_progress(*, quiet: bool) -> Iterator[Callable[[SearchProgress], None]
     with _progress(quiet) as show:
 
         def on_progress(progress: SearchProgress) -> None:
+            if progress.note and not quiet:
+                say_notes([progress.note])
             text = f"{progress.selector}: {progress.n_evaluations:,} judged, hypervolume {progress.hypervolume:.6g}"
             left = "" if progress.seconds_left is None else f"at most {duration(progress.seconds_left)} left"
             show(progress.n_evaluations, progress.budget, "; ".join(filter(None, [text, left, progress.message])))

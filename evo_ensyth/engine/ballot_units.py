@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo_ensyth.engine.cache_lines import zeros_on_a_line
 from evo_ensyth.engine.fixed_point import FixedPoint
 from evo_ensyth.engine.kernels.ballots import fill_ballots
 from evo_ensyth.engine.kernels.lanes import LANES
-from evo_ensyth.pool.memory import check_fits
+from evo_ensyth.pool.memory import check_fits, zeros_on_a_line
 
 
 @dataclass(frozen=True)

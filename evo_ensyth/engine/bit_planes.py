@@ -13,23 +13,25 @@ A member that does not answer a sample has no bit there, so only those who answe
 samples that nobody answers, which are wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from evo_ensyth.engine.cache_lines import zeros_on_a_line
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.kernels import counting, layout, margins, neighbours
 from evo_ensyth.engine.kernels.bits import UNIT, WORDS
+from evo_ensyth.engine.sample_blocks import Report, rivals_of, sorted_blocks
 from evo_ensyth.engine.smoothing import by_value, smoothed, tables
 from evo_ensyth.engine.threads import in_ranges, interleaved, threads
 from evo_ensyth.pool import Votes
-from evo_ensyth.pool.memory import check_fits
+from evo_ensyth.pool.memory import give_back, give_back_files, is_in_file, room_on_a_line
 
 # Entries in the table of losses, margins by sizes, of the subsets that are evaluated together: 16 MB.
 MOST_LOSSES = 2_000_000
+# Planes in a file that are read before their memory is given back, in bytes.
+READ_TOGETHER = 2**27
 # Planes to count per thread for the thread to be worth starting.
 THREAD_PLANES = 250_000
 
@@ -72,33 +74,38 @@ class BitPlanes:
     n_samples: int
 
     @classmethod
-    def of(cls, votes: Votes) -> "BitPlanes":
+    def of(cls, votes: Votes, report: Report = lambda done, total: None) -> "BitPlanes":
         """Lay out the votes of a split.
+
+        Parameters
+        ----------
+        votes : Votes
+        report : function of (done, total), optional
+            Called as samples are counted, and again as they are laid out.
 
         Raises
         ------
         InputError
-            Members predict so many classes for a sample that the planes would take more than a quarter of the memory.
+            Planes that are too large for the memory do not fit on the disk either.
         """
-        for_truth, for_rival, n_rivals = layout.count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, for_rival, n_rivals = rivals_of(votes, report)
         lead = for_truth - for_rival
         distance = np.where(for_truth > 0, np.abs(lead), votes.n_members + 1)
         # A unit has as many slots as its most contested sample, so keep samples with many rivals apart to save memory.
         scale = np.searchsorted(4 ** np.arange(1, 8), n_rivals)  # up to 4, 16, 64, ... rivals
         key = ((for_truth == 0) * 8 + scale) * (votes.n_members + 2) + distance
         # Keys of 16 bits, as in all but huge pools, are sorted by their digits: much faster than by comparing.
-        order = np.argsort(key.astype(np.min_scalar_type(key.max())), kind="stable")
-        order = order[n_rivals[order] > 0]
+        blocks = sorted_blocks(key.astype(np.min_scalar_type(key.max())), n_rivals > 0, votes.y_pred)
+        order = np.concatenate(blocks)
         distance, n_rivals = distance[order], n_rivals[order]
         behind = (lead < 0) | (for_truth == 0)
         starts = np.arange(0, len(order), UNIT)
         n_slots = np.maximum.reduceat(n_rivals, starts) + 1 if len(order) else np.zeros(0, np.int64)
         first_slot = np.concatenate([[0], np.cumsum(n_slots, dtype=np.int64)])
-        # check before allocating: members may predict many classes for one sample
-        check_fits(f"the planes of the {votes.split} split", int(first_slot[-1]) * votes.n_members * WORDS * 8)
+        what = f"the bit planes of the {votes.split} split"
         planes = cls(
-            words=zeros_on_a_line(int(first_slot[-1]) * votes.n_members * WORDS, np.uint64),
-            ties=zeros_on_a_line(int(first_slot[-1]) * WORDS, np.uint64),
+            words=room_on_a_line(what, int(first_slot[-1]) * votes.n_members * WORDS, np.uint64),
+            ties=room_on_a_line(what, int(first_slot[-1]) * WORDS, np.uint64),
             leads=np.full(first_slot[-1], votes.n_members, np.int64),
             first_slot=first_slot,
             closest=np.minimum.reduceat(distance, starts).astype(np.int64) if len(order) else np.zeros(0, np.int64),
@@ -108,8 +115,14 @@ class BitPlanes:
             n_members=votes.n_members,
             n_samples=votes.n_samples,
         )
-        laid_out = (planes.words, planes.ties, planes.leads, first_slot)
-        layout.fill_planes(*laid_out, order, votes.y_pred, votes.y_true, votes.n_classes)
+        done = 0
+        for block in blocks:
+            laid_out = (planes.words, planes.ties, planes.leads, first_slot[done // UNIT :])
+            layout.fill_planes(*laid_out, block, votes.y_pred, votes.y_true, votes.n_classes)
+            give_back(planes.words)
+            give_back(votes.y_pred)
+            done += len(block)
+            report(done, len(order))
         return planes
 
     def errors(self, subsets: np.ndarray) -> np.ndarray:
@@ -298,6 +311,18 @@ class BitPlanes:
         more = table[:, self.n_members - 1] - table[:, self.n_members]
         return np.asarray(self.holes.unanswered(subsets) * more[rows])
 
+    def blocks(self) -> Iterator[range]:
+        """Ranges of units that are read together: all units, unless they lie in a file.
+
+        The memory of a block in a file is given back before the next one.
+        """
+        in_file = is_in_file(self.words)
+        n_units = max(1, READ_TOGETHER * self._n_units // self.words.nbytes if in_file else self._n_units)
+        for start in range(0, max(1, self._n_units), n_units):
+            yield range(start, min(start + n_units, self._n_units))
+            if in_file:
+                give_back_files()
+
     def votes_in(self, unit: int) -> np.ndarray:
         """Who votes for the slots of a unit: bool, (n_slots, n_members, n_samples), without unused positions."""
         first, last = (self.first_slot[unit : unit + 2] * self.n_members * WORDS).tolist()
@@ -333,10 +358,14 @@ class BitPlanes:
         return self._over_units(kernel, n_threads, *moved, *rest)
 
     def _over_subsets(self, kernel: Callable[..., np.ndarray], subsets: np.ndarray, *arguments: object) -> np.ndarray:
-        """Results of a kernel for each subset; threads share the subsets."""
+        """Sum of a kernel's results for each subset over all units; threads share the subsets."""
         n_threads = min(len(subsets), self._threads(2 * int(np.count_nonzero(subsets))))
-        laid_out = (self.words, self.first_slot, 0, self._n_units)
-        return interleaved(lambda part: kernel(*laid_out, part, *arguments), subsets, n_threads)
+        laid_out = (self.words, self.first_slot)
+
+        def over_units(part: np.ndarray) -> np.ndarray:
+            return self._summed(lambda units: kernel(*laid_out, *units, part, *arguments), 1)
+
+        return interleaved(over_units, subsets, n_threads)
 
     def _over_units(self, kernel: Callable[..., np.ndarray], n_threads: int, *arguments: object) -> np.ndarray:
         """Sum of a kernel's counts over all units; threads share the units."""
@@ -345,4 +374,4 @@ class BitPlanes:
 
     def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
         """Sum of the results of ``work`` over ranges of units (first, last), one range per thread."""
-        return np.asarray(sum(in_ranges(work, self._n_units, n_threads)))
+        return np.asarray(sum(part for units in self.blocks() for part in in_ranges(work, units, n_threads)))

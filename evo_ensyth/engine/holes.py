@@ -27,10 +27,13 @@ class Holes:
         """Collect the holes of a split."""
         if not votes.has_holes:
             return cls(np.zeros((votes.n_members, 0), np.uint64))
-        silent = ~votes.answered
-        silent = silent[:, silent.any(axis=0)]
-        packed = np.zeros((votes.n_members, -(-silent.shape[1] // WORD) * 8), np.uint8)
-        packed[:, : -(-silent.shape[1] // 8)] = np.packbits(silent, axis=1)
+        some = np.zeros(votes.n_samples, bool)
+        for labels in votes.y_pred:
+            some |= labels == votes.n_classes
+        n_samples = np.count_nonzero(some)
+        packed = np.zeros((votes.n_members, -(-n_samples // WORD) * 8), np.uint8)
+        for bits, labels in zip(packed, votes.y_pred, strict=True):
+            bits[: -(-n_samples // 8)] = np.packbits((labels == votes.n_classes)[some])
         return cls(packed.view(np.uint64))
 
     def __bool__(self) -> bool:

@@ -6,11 +6,14 @@ import numpy as np
 
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.kernels import moved_ties, ties
+from evo_ensyth.engine.kernels.bits import UNIT
 from evo_ensyth.engine.kernels.predictions import fill_predictions
 from evo_ensyth.engine.kernels.second_sums import SecondSums
+from evo_ensyth.engine.sample_blocks import sample_blocks
 from evo_ensyth.engine.second_sums import SecondSum, laid_out
 from evo_ensyth.engine.shares import label_sums
 from evo_ensyth.pool import Votes
+from evo_ensyth.pool.memory import room
 
 # Neighbours times members of a subset. Fewer are judged one by one, where label weights break ties: the planes settle
 # the ties of few members, whereas tables leave nearly every sample close to one.
@@ -53,7 +56,7 @@ class PluralityVotes:
         Raises
         ------
         InputError
-            What breaks ties would take more than a quarter of the memory.
+            What breaks ties is too large for the memory, and does not fit on the disk either.
         """
         arrays = None if second is None else laid_out(second, planes, votes.y_pred, votes.n_classes)
         return cls(planes, votes.y_pred, votes.n_classes, arrays)
@@ -87,11 +90,14 @@ class PluralityVotes:
     def predictions(self, subsets: np.ndarray) -> np.ndarray:
         """See `Tally.predictions`."""
         subsets, planes = np.ascontiguousarray(subsets), self.planes
-        predictions = np.empty((len(subsets), self.n_samples), self.y_pred.dtype)
-        fill_predictions(self.y_pred, subsets, self.n_classes, predictions)
+        predictions = room("predictions", (len(subsets), self.n_samples), self.y_pred.dtype)
+        for block in sample_blocks(self.y_pred):
+            fill_predictions(self.y_pred, subsets, self.n_classes, *block, predictions)
         if self.second is not None:
             laid_out_votes = (planes.first_slot, planes.order, self.second, self.n_classes)
-            ties.fill_settled_predictions(self.y_pred, subsets, *laid_out_votes, predictions)
+            for units in planes.blocks():
+                positions = units.start * UNIT, min(units.stop * UNIT, len(planes.order))
+                ties.fill_settled_predictions(self.y_pred, subsets, *laid_out_votes, *positions, predictions)
         return predictions
 
     def sums(self, subset: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The second sum, which breaks ties of plurality votes, and how it is laid out beside the bit planes."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import numpy as np
 from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.kernels.bits import UNIT
 from evo_ensyth.engine.kernels.second_sums import PADDING, SecondSums
-from evo_ensyth.pool.memory import check_fits
+from evo_ensyth.pool.memory import room
 
 # Bytes of shares of all classes that are prepared at once, if those of a unit are not more.
 PREPARED_BYTES = 2**25
@@ -46,7 +47,7 @@ def laid_out(second: SecondSum, planes: BitPlanes, y_pred: np.ndarray, n_classes
     Raises
     ------
     InputError
-        It would take more than a quarter of the memory.
+        It is too large for the memory, and does not fit on the disk either.
     """
     order, n_members = planes.order, planes.n_members
     weights = second.label_weights.astype(np.int32)
@@ -54,12 +55,11 @@ def laid_out(second: SecondSum, planes: BitPlanes, y_pred: np.ndarray, n_classes
     n_masks = -(-n_members // MASK)
     n_rows = len(planes.leads) * UNIT
     n_shares = n_rows * n_members if second.shares else 0
-    check_fits("what breaks ties", n_rows * n_masks * 8 + n_shares * 2)
-    voters = np.zeros((len(planes.leads), UNIT, n_masks), np.uint64)
-    shares = np.zeros(n_shares + PADDING, np.uint16)
+    voters = room("what breaks ties", (len(planes.leads), UNIT, n_masks), np.uint64)
+    shares = room("what breaks ties", (n_shares + PADDING,), np.uint16)
     of_slots = shares[:n_shares].reshape(-1, UNIT, n_members)
     together = max(1, PREPARED_BYTES // (UNIT * n_members * n_classes * 2))
-    for unit in range(len(planes.closest)):
+    for unit in itertools.chain.from_iterable(planes.blocks()):
         samples = order[unit * UNIT : (unit + 1) * UNIT]
         votes = planes.votes_in(unit)
         slots = slice(*planes.first_slot[unit : unit + 2].tolist())

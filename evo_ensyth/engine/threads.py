@@ -24,10 +24,11 @@ def side_by_side(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
         return list(pool.map(work, parts))
 
 
-def in_ranges(work: Callable[[tuple[int, int]], Any], n: int, n_threads: int) -> list[Any]:
-    """Apply ``work`` to ranges of n things, (first, last), one range for each thread; at least one."""
-    n_parts = max(1, min(n_threads, n))
-    ends = [part * n // n_parts for part in range(n_parts + 1)]
+def in_ranges(work: Callable[[tuple[int, int]], Any], things: int | range, n_threads: int) -> list[Any]:
+    """Apply ``work`` to ranges of things, (first, last), one range for each thread; at least one."""
+    first, last = (0, things) if isinstance(things, int) else (things.start, things.stop)
+    n_parts = max(1, min(n_threads, last - first))
+    ends = [first + part * (last - first) // n_parts for part in range(n_parts + 1)]
     return side_by_side(work, list(itertools.pairwise(ends)))
 
 

@@ -6,7 +6,7 @@ freed together with the votes.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,34 +16,36 @@ from evo_ensyth.engine.bit_planes import BitPlanes
 from evo_ensyth.engine.diversity import Diversity
 from evo_ensyth.engine.holes import Holes
 from evo_ensyth.engine.plurality import PluralityVotes
+from evo_ensyth.engine.sample_blocks import Report
 from evo_ensyth.pool import Votes
 
 View = TypeVar("View")
+How = ParamSpec("How")
 
 
-def _made_once(make: Callable[[Votes], View]) -> Callable[[Votes], View]:
+def _made_once(make: Callable[Concatenate[Votes, How], View]) -> Callable[Concatenate[Votes, How], View]:
     """Cache a function of votes for as long as the votes exist. Its result must not refer to them."""
     views: WeakKeyDictionary[Votes, View] = WeakKeyDictionary()
 
     @wraps(make)
-    def view(votes: Votes) -> View:
+    def view(votes: Votes, /, *how: How.args, **named: How.kwargs) -> View:
         if votes not in views:
-            views[votes] = make(votes)
+            views[votes] = make(votes, *how, **named)
         return views[votes]
 
     return view
 
 
 @_made_once
-def bit_planes(votes: Votes) -> BitPlanes:
-    """Labels, laid out for counting.
+def bit_planes(votes: Votes, report: Report = lambda done, total: None) -> BitPlanes:
+    """Labels, laid out for counting; ``report`` is told how far that is.
 
     Raises
     ------
     InputError
-        The bit planes would take too much memory; see `BitPlanes.of`.
+        The bit planes are too large; see `BitPlanes.of`.
     """
-    return BitPlanes.of(votes)
+    return BitPlanes.of(votes, report)
 
 
 @_made_once

@@ -39,6 +39,7 @@ from evo_ensyth.files import (
 from evo_ensyth.io.deployed import with_deployed
 from evo_ensyth.io.manifest import FORMAT, LARGEST_COST, MEMBER_NAME, SPLITS, check_keys, check_no_link, read_manifest
 from evo_ensyth.pool.members import Members, shared_parts
+from evo_ensyth.pool.memory import room
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
 from evo_ensyth.pool.scores import Scores
@@ -241,23 +242,29 @@ def _read_votes(folder: Path, manifest: Mapping[str, Any], split: str) -> Votes:
     n_classes = manifest["n_classes"]
     path = folder / f"{split}.truth.npy"
     truth = read_checked(path, manifest["truth"][split], _from_npy)
-    rows = []
-    for member in manifest["members"]:
+    shape = (len(manifest["members"]), *truth.shape)
+    kind = np.uint8 if n_classes <= 256 else np.uint16
+    labels = room(f"the {split} labels", shape, kind)
+    for i, member in enumerate(manifest["members"]):
         file = f"{split}.labels.npy"
         path = folder / "members" / member["name"] / file
         for part in (path.parent.parent, path.parent):
             check_no_link(part)
-        rows.append(read_checked(path, member["files"][file], _from_npy))
-        if rows[-1].shape != truth.shape or rows[-1].dtype.kind not in "iu":
+        row = read_checked(path, member["files"][file], _from_npy)
+        if row.shape != truth.shape or row.dtype.kind not in "iu":
             raise InputError(
-                f"{path} has shape {rows[-1].shape} and type {rows[-1].dtype}; expected whole numbers, {truth.shape}."
+                f"{path} has shape {row.shape} and type {row.dtype}; expected whole numbers, {truth.shape}."
             )
-        if rows[-1].min(initial=0) < 0:
-            raise InputError(f"{path} holds {rows[-1].min()}; labels start at 0.")
+        if row.min(initial=0) < 0:
+            raise InputError(f"{path} holds {row.min()}; labels start at 0.")
+        if row.max(initial=0) > np.iinfo(kind).max or row.max(initial=0) >= n_classes >= 1:
+            raise InputError(f"{path} holds {row.max()}; with {n_classes} classes, labels go to {n_classes - 1}.")
+        labels[i] = row
+    labels.setflags(write=False)
     digests = {member["name"]: member["files"].get(f"{split}.scores.npy") for member in manifest["members"]}
     scores = partial(_mapped_scores, folder, digests, truth, n_classes, split)
     try:
-        return Votes(np.array(rows), truth, n_classes, split, scores)
+        return Votes(labels, truth, n_classes, split, scores)
     except InputError as error:
         raise InputError(f"{folder / 'pool.json'}, with the files it lists: {error}") from error
 

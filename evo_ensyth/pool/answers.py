@@ -13,6 +13,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.pool.classes import Classes, Label, LabelCodes, Order, ordered
 from evo_ensyth.pool.groups import coded_groups
 from evo_ensyth.pool.labels import NO_ANSWER, Some
+from evo_ensyth.pool.memory import give_back, room
 from evo_ensyth.pool.scores import Scores
 from evo_ensyth.pool.splitting import test_samples
 from evo_ensyth.pool.votes import Votes
@@ -141,7 +142,7 @@ def _placed(parts: Mapping[str, Part], order: Order) -> dict[str, np.ndarray]:
     n_classes = len(order.classes)
     kind = np.uint8 if n_classes <= 256 else np.uint16
     found = {
-        split: np.empty((len(answers.y_pred), len(answers.y_true[samples])), kind)
+        split: room(f"the {split} labels", (len(answers.y_pred), len(answers.y_true[samples])), kind)
         for split, (answers, samples) in parts.items()
     }
     by_column = np.concatenate([[NO_ANSWER], order.columns])
@@ -149,13 +150,20 @@ def _placed(parts: Mapping[str, Part], order: Order) -> dict[str, np.ndarray]:
         for split, (answers, samples) in parts.items():
             places = (by_column if answers.by_column else order.rank)[answers.y_pred[i][samples]]
             if places.min(initial=0) < 0 and found[split].dtype.kind == "u":
-                found[split] = found[split].astype(np.int16 if n_classes < 2**15 else np.int32)
+                found[split] = _signed(found[split], f"the {split} labels", n_classes)
             found[split][i] = places
         for answers, _ in parts.values():
             answers.y_pred[i] = NO_ROW
     for each in found.values():
+        give_back(each)
         each.setflags(write=False)
     return found
+
+
+def _signed(labels: np.ndarray, what: str, n_classes: int) -> np.ndarray:
+    signed = room(what, labels.shape, np.int16 if n_classes < 2**15 else np.int32)
+    signed[:] = labels
+    return signed
 
 
 def _votes(part: Part, y_pred: np.ndarray, split: str, order: Order) -> Votes:

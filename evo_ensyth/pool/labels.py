@@ -3,6 +3,7 @@
 import numpy as np
 
 from evo_ensyth.errors import InputError
+from evo_ensyth.pool.memory import give_back, is_in_file, room
 
 MOST_CLASSES = 2**16
 # A member may have no answer for a sample: -1 in what is given and returned, ``n_classes`` in `Votes.y_pred`.
@@ -25,17 +26,36 @@ def checked_labels(
     if values.min() < lowest or values.max() >= n_classes:
         wrong = values[(values < lowest) | (values >= n_classes)][0]
         raise InputError(f"{what} hold {wrong}; with {n_classes} classes they go from 0 to {n_classes - 1}.")
-    if values.dtype == kind and values.flags.c_contiguous and values.flags.owndata and not values.flags.writeable:
+    own = values.flags.owndata or is_in_file(values)
+    if values.dtype == kind and values.flags.c_contiguous and own and not values.flags.writeable:
+        give_back(values)
         return values
-    checked: np.ndarray = np.array(values, dtype=kind, order="C")  # a copy, so that the checked values cannot change
-    if with_holes:
-        checked[values == NO_ANSWER] = n_classes
+    checked = room(what, values.shape, kind)  # a copy, so that the checked values cannot change
+    for copy, row in zip(np.atleast_2d(checked), np.atleast_2d(values), strict=True):
+        copy[:] = row
+        if with_holes:
+            copy[row == NO_ANSWER] = n_classes
+    give_back(checked)
+    give_back(values)
     checked.setflags(write=False)
     return checked
 
 
+def some_labels(labels: np.ndarray, members: Some, samples: Some) -> np.ndarray:
+    """Labels of some members on some samples, of labels (n_members, n_samples): read-only, `checked_labels` as is."""
+    chosen = np.arange(len(labels))[members]
+    found = room("a part of the labels", (len(chosen), len(labels[0][samples])), labels.dtype)
+    for row, member in zip(found, chosen.tolist(), strict=True):
+        row[:] = labels[member][samples]
+    give_back(labels)
+    found.setflags(write=False)
+    return found
+
+
 def signed_labels(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Labels as int32 with -1 for no answer, from labels with ``n_classes`` in its place."""
-    signed = labels.astype(np.int32)
-    signed[labels == n_classes] = NO_ANSWER
+    signed = room("labels with holes", labels.shape, np.int32)
+    for copy, row in zip(np.atleast_2d(signed), np.atleast_2d(labels), strict=True):
+        copy[:] = row
+        copy[row == n_classes] = NO_ANSWER
     return signed

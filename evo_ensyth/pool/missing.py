@@ -89,7 +89,7 @@ def settle(pool: "Pool", missing: str | Policy = REFUSE) -> "Pool":
         return pool
     if policy.name == REFUSE:
         raise _refused(pool)
-    n_holes = {split: int(np.count_nonzero(~votes.answered)) for split, votes in pool.splits.items()}
+    n_holes = {split: votes.y_pred.size - int(votes.n_answered.sum()) for split, votes in pool.splits.items()}
     told: dict[str, Any] = {"policy": policy.name, "n_missing": n_holes}
     if policy.name == DROP_MEMBERS:
         told["most_holes"] = policy.most_holes

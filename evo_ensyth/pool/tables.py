@@ -263,7 +263,7 @@ def matches(name: str, pattern: str, names: Sequence[str]) -> bool:
 
 def _labels(roles: _Roles, names: Sequence[str], codes: LabelCodes, y_true: np.ndarray) -> list[np.ndarray] | None:
     """Codes of the members' labels; None, with nothing added to ``codes``, if the columns are chances."""
-    trial, rows, n_true, blocks = codes.copy(), [], len(codes), Blocks()
+    trial, rows, n_true, blocks = codes.copy(), [], len(codes), Blocks("what members predict", len(names) * len(y_true))
     for name in names:
         values = roles.table.column(name)
         if are_chances(values):

@@ -10,7 +10,8 @@ import numpy as np
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool.classes import Classes
 from evo_ensyth.pool.groups import coded_groups
-from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER, Some, checked_labels, signed_labels
+from evo_ensyth.pool.labels import MOST_CLASSES, NO_ANSWER, Some, checked_labels, signed_labels, some_labels
+from evo_ensyth.pool.memory import give_back
 from evo_ensyth.pool.scores import Scores
 
 EVERYTHING = slice(None)
@@ -116,7 +117,7 @@ class Votes:
     @cached_property
     def n_answered(self) -> np.ndarray:
         """int64, (n_members,): number of samples that each member answers."""
-        return np.asarray(np.count_nonzero(self.answered, axis=1))
+        return np.array([np.count_nonzero(row != self.n_classes) for row in self.y_pred])
 
     @property
     def n_labels(self) -> int:
@@ -126,7 +127,7 @@ class Votes:
     @cached_property
     def member_errors(self) -> np.ndarray:
         """int64, (n_members,): number of samples that each member gets wrong on its own, or does not answer."""
-        return np.asarray(np.count_nonzero(self.y_pred != self.y_true, axis=1))
+        return np.array([np.count_nonzero(row != self.y_true) for row in self.y_pred])
 
     @cached_property
     def class_sizes(self) -> np.ndarray:
@@ -165,7 +166,7 @@ class Votes:
         split = split or self.split
         groups = None if self.groups is None else self.groups[samples]
         read_scores = self.read_scores and (lambda: self.scores.part(members, samples, split))
-        labels = self.y_pred[members][:, samples]
+        labels = some_labels(self.y_pred, members, samples)
         if self.has_holes:
             labels = signed_labels(labels, self.n_classes)
         return Votes(
@@ -176,6 +177,8 @@ class Votes:
     def fingerprint(self) -> str:
         """SHA-256 of labels and true classes: two runs with the same fingerprint used the same votes."""
         digest = hashlib.sha256(f"{self.y_pred.shape} {self.y_pred.dtype.str} {self.n_classes}".encode())
-        digest.update(self.y_pred.data)  # the buffer itself, not a copy
+        for row in self.y_pred:
+            digest.update(row.data)  # the buffer itself, not a copy
+        give_back(self.y_pred)
         digest.update(self.y_true.data)
         return digest.hexdigest()

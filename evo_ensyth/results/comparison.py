@@ -10,6 +10,7 @@ import numpy as np
 
 from evo_ensyth.engine import Ensembles
 from evo_ensyth.pool import Parent
+from evo_ensyth.pool.memory import room
 from evo_ensyth.results.statistics import LEVEL, design_effect, holm, mcnemar, paired_interval
 
 # In the order in which they are reported. The k best members, k being the size of the ensemble, are what backward
@@ -225,7 +226,10 @@ def _counted(
     sizes = np.unique(ensembles.sizes)
     simple = {"single_best": rank < 1, "whole_pool": np.ones_like(rank, bool)}
     rivals = [*simple.values(), *(rank < size for size in sizes)]
-    wrong = ensembles.tally.predictions(np.concatenate([ensembles.subsets, rivals])) != votes.y_true
+    answers = ensembles.tally.predictions(np.concatenate([ensembles.subsets, rivals]))
+    wrong = room("which samples are wrong", answers.shape, bool)
+    for of_one, given in zip(wrong, answers, strict=True):
+        np.not_equal(given, votes.y_true, out=of_one)
     ours, theirs = wrong[: len(ensembles)], wrong[len(ensembles) :]
     wrong_parent = parent.y_pred[votes.split] != votes.y_true if parent else None
     found: list[dict[str, tuple[tuple[int, int], float]]] = []

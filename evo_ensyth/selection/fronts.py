@@ -69,14 +69,16 @@ def members_of_front(problem: Problem, subsets: np.ndarray, recommended: int) ->
     counts = subsets.sum(axis=0)
     frequent = np.lexsort((-counts, ~subsets[recommended]))
     where = np.sort(frequent[: min(MOST_MEMBERS, np.count_nonzero(counts))])
-    y_pred, members = problem.search.y_pred[where], problem.pool.members
+    y_pred, members, places = problem.search.y_pred, problem.pool.members, where.tolist()
     return FrontMembers(
         indices=tuple(where.tolist()),
         names=tuple(members.names[i] for i in where),
         search_errors=tuple(problem.search.member_errors[where].tolist()),
         test_errors=tuple(problem.test.member_errors[where].tolist()) if problem.test else None,
         costs={name: tuple(map(float, values[where])) for name, values in members.costs.items()},
-        n_differ=tuple(tuple(np.count_nonzero(y_pred[:i] != row, axis=1).tolist()) for i, row in enumerate(y_pred)),
+        n_differ=tuple(
+            tuple(int(np.count_nonzero(y_pred[i] != y_pred[j])) for j in places[:n]) for n, i in enumerate(places)
+        ),
     )
 
 

@@ -28,6 +28,7 @@ from evo_ensyth.selection.evaluator import Evaluator
 from evo_ensyth.selection.exact.proof import PROVABLE, Proof, limits_of, prove_some
 from evo_ensyth.selection.fronts import judged_fronts, members_of_front
 from evo_ensyth.selection.interruption import Interrupted, Interruption, heeded
+from evo_ensyth.selection.large_pools import lay_out, needs_of
 from evo_ensyth.selection.metrics import judged_by_metrics
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.recommendation import FOLDS, RULES, nested_estimate, recommend
@@ -60,6 +61,8 @@ class Progress:
         Latest progress message of a long-running selector.
     seconds_left : float, optional
         Seconds until its budget or its time ends it, at the pace so far.
+    note : str
+        What a large pool takes, told once before it is laid out.
     """
 
     selector: str
@@ -69,6 +72,7 @@ class Progress:
     hypervolume: float
     message: str = ""
     seconds_left: float | None = None
+    note: str = ""
 
 
 def run(
@@ -142,6 +146,7 @@ def run(
     kept = Scratch(scratch) if isinstance(scratch, Path) else scratch
     searched: dict[str, Evaluator] = {}
     with heeded(Interruption()) as interruption:
+        _prepare(problem, n_folds, partial(Progress, main, 0, budget, 0.0, 0.0), on_progress)
         problem.reference  # noqa: B018 - computed here, so that it does not count towards a selector's time
         for name, chosen in in_order.items():
             limits = Budget(
@@ -214,6 +219,19 @@ def run(
         },
         parent_costs=problem.pool.parent.costs if problem.pool.parent else {},
     )
+
+
+def _prepare(
+    problem: Problem,
+    n_folds: int,
+    not_begun: Callable[..., Progress],
+    on_progress: Callable[[Progress], object] | None,
+) -> None:
+    """Say what a large pool takes, and lay out its votes."""
+    needs = needs_of(problem, n_folds)
+    if needs is not None and on_progress is not None:
+        on_progress(not_begun(note=str(needs)))
+        lay_out(problem, lambda message: on_progress(not_begun(message=message)))
 
 
 def _named(selector: str | Selector, baselines: Sequence[str | Selector]) -> tuple[str, dict[str, Selector]]:

@@ -1,5 +1,7 @@
 """The kernels against the oracle that counts sample by sample."""
 
+import errno
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -261,16 +263,21 @@ def test_samples_that_all_get_right_have_no_planes_and_those_that_all_get_wrong_
     assert_array_equal(laid_out.neighbour_errors(np.array([True, True])), [1, 1])
 
 
-def test_planes_larger_than_a_quarter_of_the_memory_are_refused_before_they_are_made(monkeypatch):
+def test_planes_that_are_too_large_for_memory_and_disk_are_refused(monkeypatch):
     """Every member names another class: 40 samples are one unit of 30 slots, each of 30 planes of 64 bytes."""
     labels = np.tile(np.arange(30)[:, None], (1, 40))
     votes = Votes(labels, np.zeros(40, int), 31, "search")
     size = 30 * 30 * 64
-    monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size, "SC_PAGE_SIZE": 1}[name])
-    assert BitPlanes.of(votes).words.nbytes == size
-    monkeypatch.setattr(memory.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 4 * size - 4, "SC_PAGE_SIZE": 1}[name])
-    monkeypatch.setattr(planes, "zeros_on_a_line", lambda n, kind: pytest.fail("allocated"))
-    with pytest.raises(InputError, match=r"the planes of the search split would take 0\.0 GiB; a quarter"):
+    monkeypatch.setattr(memory, "is_large", lambda wanted: wanted >= size)
+    laid_out = BitPlanes.of(votes)
+    assert laid_out.words.nbytes == size
+    assert memory.is_in_file(laid_out.words)
+
+    def full(descriptor, start, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(memory.os, "posix_fallocate", full)
+    with pytest.raises(InputError, match=r"the bit planes of the search split would take 0\.1 MB in a file in /"):
         BitPlanes.of(votes)
 
 

@@ -45,7 +45,7 @@ def test_a_view_is_freed_with_its_votes(name):
 def test_a_search_by_other_objectives_lays_the_votes_of_each_split_out_once(make_problem, monkeypatch):
     """Loading and `--objectives`, then `--at-most`, used to lay the search split out twice."""
     of, laid_out = BitPlanes.of, []
-    monkeypatch.setattr(BitPlanes, "of", lambda votes: laid_out.append(votes.split) or of(votes))
+    monkeypatch.setattr(BitPlanes, "of", lambda votes, *report: laid_out.append(votes.split) or of(votes, *report))
     problem = make_problem(n_members=8, n_samples=60)
     assert problem.test is not None
     asked = problem.with_objectives((problem.find("error"), problem.find("n_members")))

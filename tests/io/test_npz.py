@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from evo_ensyth.errors import InputError
 from evo_ensyth.io import read_predictions
 from evo_ensyth.io.formats import _npz_file as npz_file
 from evo_ensyth.pool import memory
+from evo_ensyth.pool.classes import LabelCodes
 
 LABELS = np.array([[0, 1, 2, 1, 0, 1], [2, 1, 2, 0, 0, 1], [0, 0, 2, 1, 0, 2]])
 TRUTH = np.array([0, 1, 1, 1, 0, 2])
@@ -389,7 +391,7 @@ TRUTH_ENTRY = ("truth.npy", stored(TRUTH))
 LYING_HEADERS = {
     "promises more": (npy(described((3, 6)), bytes(17)), "'labels' is cut off: 5 of 6 bytes"),
     "promises less": (npy(described((3, 6)), bytes(19)), "'labels' holds more than its header says"),
-    "promises terabytes": (npy(described((2**22, 2**22)), bytes(18)), "'labels' would take 16,384.0 GiB"),
+    "promises terabytes": (npy(described((2**22, 2**22)), bytes(18)), "'labels' would take 17,592,186.0 MB in a file"),
     "promises terabytes by columns": (npy(described((2**22, 2**22), "|u1", True)), "'labels' would take 16,384.0 GiB"),
     "overflows": (npy(described((2**62, 2**62), "<f8"), bytes(18)), "no such array exists"),
     "overflows with nothing": (npy(described((10**19, 0))), "no such array exists"),
@@ -432,15 +434,17 @@ def test_neither_are_those_of_scores(zipped, shape, column_major):
         read_predictions(zipped([("scores.npy", content), TRUTH_ENTRY]))
 
 
-def test_an_array_larger_than_the_memory_is_refused_before_it_is_unpacked(zipped, monkeypatch):
+def test_labels_larger_than_memory_and_disk_are_refused_before_they_are_unpacked(zipped, monkeypatch):
     """A zip bomb is honest: there is as much as its header says."""
-    monkeypatch.setattr(memory.os, "sysconf", lambda name: 1024)  # 1 MiB in all
+    monkeypatch.setattr(memory, "is_large", lambda size: size > 100_000)
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda folder: SimpleNamespace(free=250_000))
     fits, too_large = (
         [("labels.npy", stored(np.zeros((3, n), np.uint8))), ("truth.npy", stored(np.zeros(n, np.uint8)))]
         for n in (80_000, 100_000)
     )
     read_predictions(zipped(fits, zipfile.ZIP_DEFLATED))
-    with pytest.raises(InputError, match="'labels' would take"):
+    monkeypatch.setattr(LabelCodes, "add", lambda *rest, **named: pytest.fail("it was unpacked"))
+    with pytest.raises(InputError, match=r"'labels' would take 0\.3 MB in a file in /.*, where 0\.2 are free"):
         read_predictions(zipped(too_large, zipfile.ZIP_DEFLATED))
 
 

@@ -254,7 +254,7 @@ FORGED: dict[str, tuple[Callable[[dict], object], str]] = {
         lambda m: m["members"][1]["layers"].append(m["members"][1]["layers"][0]),
         "member 1: layers: field 'chain' is the same for two of them",
     ),
-    "few classes": (lambda m: m.update(n_classes=2), "pool.json, with the files it lists: search .* hold 2"),
+    "few classes": (lambda m: m.update(n_classes=2), r"search\.labels\.npy holds 2; with 2 classes, labels go to 1"),
     "no classes": (lambda m: m.update(n_classes=0), "there are 0 classes"),
     "many classes": (lambda m: m.update(n_classes=10**30), "from 1 to 65536 fit"),
 }
@@ -275,7 +275,7 @@ def test_a_forged_manifest_is_refused_and_the_field_is_named(forged, what):
         (np.zeros((20, 1), np.uint8), r"search\.labels\.npy has shape \(20, 1\)"),
         (np.zeros(20), r"search\.labels\.npy has shape \(20,\) and type float64; expected whole numbers"),
         (np.full(20, -1), r"search\.labels\.npy holds -1; labels start at 0"),
-        (np.full(20, 7), "search labels hold 7"),
+        (np.full(20, 7), r"search\.labels\.npy holds 7; with . classes, labels go to .\."),
         (np.array([{}] * 20), r"search\.labels\.npy cannot be read: Object arrays"),
     ],
 )

@@ -31,30 +31,30 @@ def tally(labels, counts, named):
 
 
 @compiled
-def count_rivals(labels, truth, n_classes):
-    """Per sample: votes for the truth, votes for the strongest rival, number of rivals; int32, (n_samples,) each.
+def count_rivals(labels, truth, n_classes, first, last):
+    """Per sample, of ``first`` to ``last - 1``: votes for the truth, for the strongest rival, and number of rivals.
 
-    Nobody counts as a rival where there are holes.
+    int32, (3, n). Nobody counts as a rival where there are holes.
     """
-    n_members, n_samples = labels.shape
-    for_truth, for_rival = np.zeros(n_samples, np.int32), np.zeros(n_samples, np.int32)
-    n_rivals = np.zeros(n_samples, np.int32)
+    n_members = labels.shape[0]
+    found = np.zeros((3, last - first), np.int32)
+    for_truth, for_rival, n_rivals = found
     columns = np.empty((64, n_members), labels.dtype)
     counts = np.zeros(n_classes + 1, np.int32)
     named = np.empty(n_members, np.int64)
-    for start in range(0, n_samples, 64):
-        samples = np.arange(start, min(start + 64, n_samples))
+    for start in range(first, last, 64):
+        samples = np.arange(start, min(start + 64, last))
         gather(labels, samples, columns)
         for i in range(samples.size):
-            sample = samples[i]
+            true_class, at = truth[samples[i]], samples[i] - first
             n = tally(columns[i], counts, named)
-            for_truth[sample] = counts[truth[sample]]
-            n_rivals[sample] = n - (for_truth[sample] > 0)
-            counts[truth[sample]] = counts[n_classes] = 0
+            for_truth[at] = counts[true_class]
+            n_rivals[at] = n - (for_truth[at] > 0)
+            counts[true_class] = counts[n_classes] = 0
             for label in named[:n]:
-                for_rival[sample] = max(for_rival[sample], counts[label])
+                for_rival[at] = max(for_rival[at], counts[label])
                 counts[label] = 0
-    return for_truth, for_rival, n_rivals
+    return found
 
 
 @compiled

@@ -3,30 +3,39 @@
 import numpy as np
 
 from evo_ensyth.engine.kernels.compiler import compiled
+from evo_ensyth.engine.kernels.layout import gather
 
 
 @compiled
-def fill_predictions(y_pred, subsets, n_classes, out):
+def fill_predictions(y_pred, subsets, n_classes, first, last, out):
     """Write to ``out``, (n_subsets, n_samples), the label with the most votes; ties go to the lowest label.
+
+    Only samples ``first`` to ``last - 1`` are looked at.
 
     ``n_classes`` stands for no answer, in the labels and where none of a subset's members has one.
     """
-    n_members, n_samples = y_pred.shape
+    n_subsets, n_members = subsets.shape
     counts = np.zeros(n_classes + 1, np.int64)
-    members = np.empty(n_members, np.int64)
-    for subset in range(subsets.shape[0]):
-        size = 0
+    members, sizes = np.empty((n_subsets, n_members), np.int32), np.zeros(n_subsets, np.int64)
+    for subset in range(n_subsets):
         for member in range(n_members):
-            members[size] = member
-            size += subsets[subset, member]
-        for sample in range(n_samples):
-            best, most = n_classes, 0
-            counts[n_classes] = -size  # no answer never wins
-            for member in members[:size]:
-                label = y_pred[member, sample]
-                counts[label] += 1
-                if counts[label] > most or (counts[label] == most and label < best):
-                    best, most = np.int64(label), counts[label]
-            out[subset, sample] = best
-            for member in members[:size]:
-                counts[y_pred[member, sample]] = 0
+            members[subset, sizes[subset]] = member
+            sizes[subset] += subsets[subset, member]
+    columns = np.empty((64, n_members), y_pred.dtype)
+    for start in range(first, last, 64):
+        samples = np.arange(start, min(start + 64, last))
+        gather(y_pred, samples, columns)
+        for subset in range(n_subsets):
+            listed = members[subset, : sizes[subset]]
+            for i in range(samples.size):
+                labels = columns[i]
+                best, most = n_classes, 0
+                counts[n_classes] = -listed.size  # no answer never wins
+                for member in listed:
+                    label = labels[member]
+                    counts[label] += 1
+                    if counts[label] > most or (counts[label] == most and label < best):
+                        best, most = np.int64(label), counts[label]
+                out[subset, samples[i]] = best
+                for member in listed:
+                    counts[labels[member]] = 0

@@ -252,14 +252,14 @@ def winner(second, labels, row, n_slots, chosen, subset, none):
 
 
 @compiled
-def fill_settled_predictions(y_pred, subsets, first_slot, order, second, none, out):
+def fill_settled_predictions(y_pred, subsets, first_slot, order, second, none, first, last, out):
     """Write to ``out``, (n_subsets, n_samples), the label that wins, or ``none``; uncontested samples are left alone.
 
-    ``order`` holds the sample at each position.
+    Only positions ``first`` to ``last - 1`` are looked at. ``order`` holds the sample at each position.
     """
     chosen = chosen_of(subsets, second.voters.shape[1])
     for subset in range(subsets.shape[0]):
-        for at in range(order.size):
+        for at in range(first, last):
             slot_0, n_slots = first_slot[at // UNIT], first_slot[at // UNIT + 1] - first_slot[at // UNIT]
             row, labels = np.uint64(slot_0 * UNIT + at % UNIT), y_pred[:, order[at]]
             out[subset, order[at]] = winner(second, labels, row, n_slots, chosen, subset, none)

@@ -49,6 +49,7 @@ from evo_ensyth.io.formats._npz_writer import write
 from evo_ensyth.pool.answers import Answers, Part, random_split, votes_of, with_group_codes
 from evo_ensyth.pool.classes import LabelCodes, Order
 from evo_ensyth.pool.labels import MOST_CLASSES, Some
+from evo_ensyth.pool.memory import Blocks
 from evo_ensyth.pool.missing import absent_rows
 from evo_ensyth.pool.parent import Parent
 from evo_ensyth.pool.pool import Pool
@@ -208,11 +209,12 @@ class _Reader:
             if len(shape) != n_dimensions:
                 expected = "(n_members, n_samples)" if n_dimensions == 2 else "(n_samples,)"
                 raise InputError(f"'{key}' has shape {shape}; expected {expected}.")
-            check_size(key, math.prod(shape) * stream.dtype.itemsize)
             rows, n_rows = [], shape[0] if n_dimensions == 2 else 1
+            blocks = Blocks(f"'{key}'", math.prod(shape))
             for member in range(n_rows if math.prod(shape) else min(n_rows, 1)):
                 what = f"'{key}' of member {member}" if n_dimensions == 2 else f"'{key}'"
-                rows.append(self.codes.add(_text(stream.take(shape[-1:]), key), what, holes=n_dimensions == 2))
+                codes = self.codes.add(_text(stream.take(shape[-1:]), key), what, holes=n_dimensions == 2)
+                rows.append(blocks.kept(codes))
             stream.finish()
         return rows
 
@@ -234,8 +236,7 @@ class _Reader:
                 raise InputError(f"'{key}' has {n_columns} classes; from 1 to {MOST_CLASSES} fit.")
             if n_samples == 0:
                 raise InputError(f"'{key}' has no sample.")
-            check_size(key, n_members * n_samples * 4)
-            rows = []
+            rows, blocks = [], Blocks(f"'{key}'", n_members * n_samples)
             for member in range(n_members):
                 what = f"'{key}' of member {member}"
                 scores = stream.take((n_samples, n_columns))
@@ -250,7 +251,7 @@ class _Reader:
                             f"class {column}: {why}; scores are at least 0."
                         )
                 highest = both_columns(scores, what).argmax(axis=1)
-                rows.append(np.where(holes, 0, highest + 1).astype(np.min_scalar_type(n_columns + 1)))
+                rows.append(blocks.kept(np.where(holes, 0, highest + 1).astype(np.min_scalar_type(n_columns + 1))))
             stream.finish()
         return rows
 

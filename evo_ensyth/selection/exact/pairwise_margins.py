@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from evo_ensyth.engine.kernels.layout import count_rivals
+from evo_ensyth.engine.sample_blocks import rivals_of
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import check_fits
 from evo_ensyth.selection.exact.branch_and_bound import best_subsets
@@ -103,11 +103,11 @@ class PairwiseMargins:
     @staticmethod
     def bytes_of(votes: Votes) -> int:
         """Size in bytes of the pairwise margins of a split."""
-        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, _, n_rivals = rivals_of(votes)
         return int(n_rivals[for_truth > 0].sum()) * -(-votes.n_members // 64) * 16
 
     def __init__(self, votes: Votes) -> None:
-        for_truth, _, n_rivals = count_rivals(votes.y_pred, votes.y_true, votes.n_classes)
+        for_truth, _, n_rivals = rivals_of(votes)
         live = np.flatnonzero((for_truth > 0) & (n_rivals > 0))
         # The best members first: those left to choose at the end of a walk then mend few samples.
         self.order = np.argsort(votes.member_errors, kind="stable")

@@ -36,7 +36,7 @@ def answers() -> dict[str, list]:
     ballots = Ballots.of(half, np.full(n_members, 0.5), np.full(n_members, 0.5), np.linspace(1, 3, n_members))
     flips = subsets[:1] ^ np.eye(n_members, dtype=bool)[:4]
     predictions = np.empty((6, 90), votes.y_pred.dtype)
-    fill_predictions(votes.y_pred, subsets, n_classes, predictions)
+    fill_predictions(votes.y_pred, subsets, n_classes, 0, votes.n_samples, predictions)
     tied = PluralityVotes.of(votes, planes, SecondSum(np.arange(n_members) % 5))
     found = {
         "words": planes.words,
