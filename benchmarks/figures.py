@@ -21,6 +21,7 @@ ORDER = (
     "votes",
     "ballots",
     "whole_search",
+    "whole_search_ties",
     "generation",
     "growth",
     "baselines",
