@@ -126,6 +126,7 @@ def _processes(n_workers: int) -> "Iterator[Any]":
     settings = {
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
         "distributed.worker.preload": [__name__],
+        "distributed.deploy.lost-worker-timeout": "60s",  # on a busy machine a worker takes long to start again
         "distributed.scheduler.http.routes": [],  # without a dashboard there are still pages, for all who can reach it
         "distributed.worker.http.routes": [],
     }
