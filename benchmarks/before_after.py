@@ -12,6 +12,7 @@ of the medians; above 1 this checkout is slower. Kernels of under a millisecond 
 import argparse
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import statistics
@@ -166,7 +167,9 @@ def calls(n_members: int, n_samples: int, n_classes: int) -> Iterator[tuple[str,
         yield by_shape + "all pairs", lambda: first(DIVERSITY)(y_pred, y_true, n_classes).agreements
     predictions = np.empty((16, n_samples), votes_array(votes).dtype)
     fill = first((("evo_ensyth.engine.kernels.predictions", "fill_predictions"), (OLD_KERNELS, "winners")))
-    yield by_shape + "predictions", lambda: fill(votes_array(votes), few[:16], n_classes, predictions) or predictions
+    some = (0, n_samples) if "first" in inspect.signature(getattr(fill, "py_func", fill)).parameters else ()
+    rest = (votes_array(votes), few[:16], n_classes, *some, predictions)
+    yield by_shape + "predictions", lambda: fill(*rest) or predictions
     if there(BALLOTS):  # not in earlier versions
         given = first(SCORES)(scores(rng, y_pred, n_classes), y_true, "search")
         votes = first(VOTES)(y_pred, y_true, n_classes, "search", lambda: given)

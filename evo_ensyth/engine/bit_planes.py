@@ -316,11 +316,10 @@ class BitPlanes:
 
         The memory of a block in a file is given back before the next one.
         """
-        in_file = is_in_file(self.words)
-        n_units = max(1, READ_TOGETHER * self._n_units // self.words.nbytes if in_file else self._n_units)
+        n_units = max(1, READ_TOGETHER * self._n_units // self.words.nbytes if self._in_file else self._n_units)
         for start in range(0, max(1, self._n_units), n_units):
             yield range(start, min(start + n_units, self._n_units))
-            if in_file:
+            if self._in_file:
                 give_back_files()
 
     def votes_in(self, unit: int) -> np.ndarray:
@@ -374,4 +373,10 @@ class BitPlanes:
 
     def _summed(self, work: Callable[[tuple[int, int]], np.ndarray], n_threads: int) -> np.ndarray:
         """Sum of the results of ``work`` over ranges of units (first, last), one range per thread."""
+        if not self._in_file:
+            return np.asarray(sum(in_ranges(work, self._n_units, n_threads)))
         return np.asarray(sum(part for units in self.blocks() for part in in_ranges(work, units, n_threads)))
+
+    @cached_property
+    def _in_file(self) -> bool:
+        return is_in_file(self.words)

@@ -26,16 +26,15 @@ def fill_predictions(y_pred, subsets, n_classes, first, last, out):
         samples = np.arange(start, min(start + 64, last))
         gather(y_pred, samples, columns)
         for subset in range(n_subsets):
-            listed = members[subset, : sizes[subset]]
+            size = sizes[subset]
             for i in range(samples.size):
-                labels = columns[i]
                 best, most = n_classes, 0
-                counts[n_classes] = -listed.size  # no answer never wins
-                for member in listed:
-                    label = labels[member]
+                counts[n_classes] = -size  # no answer never wins
+                for place in range(size):
+                    label = columns[i, members[subset, place]]
                     counts[label] += 1
                     if counts[label] > most or (counts[label] == most and label < best):
                         best, most = np.int64(label), counts[label]
-                out[subset, samples[i]] = best
-                for member in listed:
-                    counts[labels[member]] = 0
+                out[subset, start + i] = best
+                for place in range(size):
+                    counts[columns[i, members[subset, place]]] = 0
