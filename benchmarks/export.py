@@ -171,12 +171,26 @@ def of_pool(members: Members) -> list[list[Value]]:
     content = written({"parent": parent}, plain_plurality(1), members.images)
     macs = sum(layer["costs"]["macs"] for layer in measure.layers(parent))
     found = {f"{stored.problem}: the parent": (content, [parent], [1, len(content), macs, wrong])}
-    larger = {"whole pool": run.whole_pool} if len(pool) * test.n_samples <= MANY else {}
-    for what, ensemble in {"recommended": run.recommended, **larger}.items():
-        content = members.content(ensemble.members, ensemble.voting or plain_plurality(ensemble.size))
-        about = [ensemble.size, len(content), int(ensemble.costs["macs"]), ensemble.error("test")]
-        found[f"{stored.problem}: {what}"] = content, [members.networks[name] for name in ensemble.members], about
+    chosen = {"recommended": run.recommended.members}
+    if len(pool) * test.n_samples <= MANY:
+        chosen["whole pool"] = pool.names
+    if set(FOUR) <= set(pool.names):
+        chosen["four with fewer MACs"] = FOUR
+    fitted = voting.fit(voting.Plurality(), pool.search)
+    for what, names in chosen.items():
+        subset = np.isin(pool.names, names)
+        known = {name: members.networks[name] for name in pool.names if name in names}
+        found[f"{stored.problem}: {what}"] = ensemble_of(pool, known, fitted.of(subset), members.images)
     return timed_rows(found, members.images)
+
+
+def ensemble_of(pool: Pool, known: dict[str, Network], vote: EnsembleVote, images: np.ndarray) -> tuple[Any, ...]:
+    """Content, networks and what is known of an ensemble: members, bytes, multiplications, test error."""
+    test, subset = pool.splits["test"], np.isin(pool.names, list(known))
+    error = float(np.mean(vote.predict(test.part(np.flatnonzero(subset))) != test.y_true))
+    content = written(known, vote, images)
+    macs = ee.Ensembles(subset[None], pool.members, test).total("macs")[0]
+    return content, list(known.values()), [len(known), len(content), int(macs), error]
 
 
 def widths(macs: int, parameters: int) -> tuple[int, int, int]:
@@ -207,15 +221,6 @@ def like(pool: Pool, i: int) -> Network:
     return narrow(FULL if full else widths(macs, int(pool.costs["parameters"][i])), i)
 
 
-def of_drawn(pool: Pool, vote: EnsembleVote, positions: Sequence[int], images: np.ndarray) -> tuple[Any, ...]:
-    """Content, networks and what is known of an ensemble of drawn networks."""
-    test, known = pool.splits["test"], {pool.names[i]: like(pool, i) for i in positions}
-    error = float(np.mean(vote.predict(test.part(np.array(positions))) != test.y_true))
-    content = written(known, vote, images)
-    about = [len(positions), len(content), int(pool.costs["macs"][list(positions)].sum()), error]
-    return content, list(known.values()), about
-
-
 def fashion_mnist() -> tuple[list[list[Value]], str]:
     """The parent, four that beat it with fewer multiplications, and what a search by the time of 100 images finds."""
     pool = ee.load("runs/reference/fashion_mnist_mixed/predictions.npz")
@@ -233,7 +238,8 @@ def fashion_mnist() -> tuple[list[list[Value]], str]:
         )
     }
     members = np.isin(pool.names, FOUR)
-    found["four with fewer MACs"] = of_drawn(pool, fitted.of(members), np.flatnonzero(members).tolist(), images)
+    four = {pool.names[i]: like(pool, i) for i in np.flatnonzero(members)}
+    found["four with fewer MACs"] = ensemble_of(pool, four, fitted.of(members), images)
     # Members of one shape take one time: it does not depend on the weights.
     shapes = [str(like(pool, i)) for i in range(len(pool))]
     sessions = {}
@@ -247,7 +253,8 @@ def fashion_mnist() -> tuple[list[list[Value]], str]:
     run = ee.search(pool, ["error", "onnx_ms_100"], at_most={"onnx_ms_100": limit}, baselines=(), n_folds=0)
     best = min(run.front, key=lambda ensemble: (ensemble.search_errors, ensemble.size))
     name = "the best within the parent's time"
-    found[name] = of_drawn(pool, best.voting or plain_plurality(best.size), best.indices, images)
+    drawn = {pool.names[i]: like(pool, i) for i in best.indices}
+    found[name] = ensemble_of(pool, drawn, best.voting or plain_plurality(best.size), images)
     said = f"{name}: {', '.join(best.members)}; search error {best.error('search'):.2%}, that of the parent's labels "
     wrong = float(np.mean(pool.parent.y_pred["search"] != pool.search.y_true))
     return timed_rows(found, images), f"{said}{wrong:.2%}."
