@@ -238,7 +238,7 @@ def fashion_mnist() -> tuple[list[list[Value]], str]:
         )
     }
     members = np.isin(pool.names, FOUR)
-    four = {pool.names[i]: like(pool, i) for i in np.flatnonzero(members)}
+    four = {pool.names[i]: like(pool, i) for i in np.flatnonzero(members).tolist()}
     found["four with fewer MACs"] = ensemble_of(pool, four, fitted.of(members), images)
     # Members of one shape take one time: it does not depend on the weights.
     shapes = [str(like(pool, i)) for i in range(len(pool))]
