@@ -1,6 +1,6 @@
 """Measure exported ensembles in onnxruntime, beside the same networks in PyTorch and beside the parent alone.
 
-    python benchmarks/export.py                        # digits, which is built first if need be
+    python benchmarks/export.py [--only labels | times]  # digits, which is built first if need be
     python benchmarks/export.py runs/mine/pool ...     # pools of networks that this package knows
 
 Of a pool that is still being built the members that are made by then are taken.
@@ -264,6 +264,7 @@ def main() -> None:
     """Print the tables."""
     parser = arguments(__doc__)
     parser.add_argument("pools", nargs="*", help="pool folders; by default that of digits")
+    parser.add_argument("--only", choices=("labels", "times"))
     options = parser.parse_args()
     folders = [Path(folder) for folder in options.pools]
     if not folders:
@@ -272,7 +273,7 @@ def main() -> None:
             ee.build_pool("digits")
     torch.set_num_threads(1)
     same: list[list[Value]] = []
-    table, said = fashion_mnist()
+    table, said = ([], "") if options.only == "labels" else fashion_mnist()
     with TemporaryDirectory() as scratch:
         for i, folder in enumerate(folders):
             whole = (folder / "pool.json").exists()
@@ -280,13 +281,18 @@ def main() -> None:
             images = dataset_inputs(stored.about["dataset"])
             assert images is not None
             members = Members(stored, images)
-            table += of_pool(members)
-            same.append(labels(members))
+            if options.only != "labels":
+                table += of_pool(members)
+            if options.only != "times":
+                same.append(labels(members))
     with Output(__doc__, options) as out:
         out.note(f"{runtime()} and torch {torch.__version__}, one thread each; onnx-ir {ir.__version__}")
-        out.note(said)
         counts = {"pool": "<", "rules": "", "kinds": "", "files": "", "labels": ",", "labels that differ": ","}
-        out.show(Sheet("Labels of exported ensembles, against those of the engine", counts, same))
+        if same:
+            out.show(Sheet("Labels of exported ensembles, against those of the engine", counts, same))
+        if not table:
+            return
+        out.note(said)
         columns = {"ensemble": "<", "members": "", "bytes": ",", "MACs": ",", "test error": ".2%"}
         columns |= {f"ms for {batch}, {how}": "<" for batch in BATCHES for how in ("onnxruntime", "torch")}
         out.show(Sheet("Files and times, with 95 % intervals; torch computes the logits only", columns, table))
