@@ -135,6 +135,7 @@ def _processes(n_workers: int) -> "Iterator[Any]":
         distributed.LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
+            env=ONE_THREAD,  # again, because variables that are set here win over the settings
             processes=True,
             host=LOOPBACK,
             dashboard_address=None,

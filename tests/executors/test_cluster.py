@@ -128,11 +128,11 @@ def test_a_poisoned_item_is_named_and_its_neighbours_are_done(cluster):
 
 
 def test_a_scheduler_elsewhere_is_asked_for_its_versions(cluster, monkeypatch, tmp_path):
-    address = cluster.client.scheduler.address
+    address = with_workers(cluster, 2).client.scheduler.address
     (tmp_path / "cluster.json").write_text(json.dumps({"address": address}))
     for scheduler in (address, f"file:{tmp_path / 'cluster.json'}"):
         with connected(scheduler) as other:
-            assert other.n_workers == cluster.n_workers
+            assert other.n_workers == 2
             assert other.submit(abs, -3).result() == 3
     monkeypatch.setattr("evo_ensyth.executors.cluster.versions", lambda: {**versions.versions(), "numba": "0.1"})
     with pytest.raises(InputError, match=r"the worker tcp://127.* has numba .*, this process 0\.1; install the same"):
@@ -177,7 +177,7 @@ def file(npz, votes):
 
 def test_a_search_with_a_scheduler_writes_the_same_run(cluster, call, file):
     here = ee.search(file, selector="exact", n_folds=0).to_dict()
-    address = cluster.client.scheduler.address
+    address = with_workers(cluster, 2).client.scheduler.address
     said = call("search", file, "--selector", "exact", "--folds", 0, "--quiet", "--scheduler", address, "--out", "run")
     assert (said.status, said.err) == (0, "")
     assert without_times(ee.read_run("run").to_dict()) == without_times(here)

@@ -32,7 +32,7 @@ import evo_ensyth as ee
 test = own_networks.digits()[2]
 for folder, samples in zip(sys.argv[1:], (test[0], own_networks.Rows(*test), own_networks.table()[2][0])):
     network = own_networks.trained_table() if "table" in folder else None
-    for name, member in ee.stored_members(folder, network=network).items():
+    for name, member in ee.stored_members(folder, network=network, trust=True).items():
         np.save(f"{folder}/{name}.npy", member(samples))
 """
 
