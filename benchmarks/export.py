@@ -175,7 +175,7 @@ def of_pool(members: Members) -> list[list[Value]]:
     if len(pool) * test.n_samples <= MANY:
         chosen["whole pool"] = pool.names
     if set(FOUR) <= set(pool.names):
-        chosen["four with fewer MACs"] = FOUR
+        chosen["the same four"] = FOUR
     fitted = voting.fit(voting.Plurality(), pool.search)
     for what, names in chosen.items():
         subset = np.isin(pool.names, names)

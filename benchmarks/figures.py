@@ -35,6 +35,9 @@ ORDER = (
     "devices",
     "devices_cpu",
     "training_steps",
+    "export_labels_digits",
+    "export_labels",
+    "export_times",
 )
 INTRODUCTION = """\
 <!-- Written by `python benchmarks/figures.py` from benchmarks/figures/; change the figures there. -->
