@@ -13,6 +13,7 @@ import urllib.request
 import numpy as np
 import pytest
 from oracles import votes as naive
+from oracles.executors import finished
 
 import evo_ensyth as ee
 from evo_ensyth.errors import InputError
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
     pytest.mark.skipif(
         "EVO_ENSYTH_CLUSTER" not in os.environ,
-        reason="workers of Dask may come late on a busy machine; EVO_ENSYTH_CLUSTER=1 runs these tests",
+        reason="some fail now and then; EVO_ENSYTH_CLUSTER=1 runs these tests",
     ),
 ]
 
@@ -48,14 +49,6 @@ def with_workers(cluster, n):
         time.sleep(0.05)
     assert cluster.n_workers == n
     return cluster
-
-
-def finished(proof):
-    found = []
-    while proof.next_pass is not None:
-        for better in proof.rounds():
-            found += [(best.errors, best.subset.tolist()) for best in better]
-    return found, proof.state(), proof.limits.tolist()
 
 
 @pytest.fixture

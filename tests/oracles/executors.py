@@ -60,3 +60,12 @@ class Clock:
 
     def sleep(self, seconds):
         self.now += seconds
+
+
+def finished(proof):
+    """What a proof finds from here to its end, its state then, and the errors that are left to beat."""
+    found = []
+    while proof.next_pass is not None:
+        for better in proof.rounds():
+            found += [(best.errors, best.subset.tolist()) for best in better]
+    return found, proof.state(), proof.limits.tolist()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from oracles import votes as naive
-from oracles.executors import Shuffled
+from oracles.executors import Shuffled, finished
 
 from evo_ensyth.errors import UnfinishedError
 from evo_ensyth.executors import tasks
@@ -27,14 +27,6 @@ def votes(monkeypatch):
     labels = labels.astype(int)
     labels[3, :20] = -1
     return Votes(labels, truth, 4, "search")
-
-
-def finished(proof):
-    found = []
-    while proof.next_pass is not None:
-        for better in proof.rounds():
-            found += [(best.errors, best.subset.tolist()) for best in better]
-    return found, proof.state(), proof.limits.tolist()
 
 
 @pytest.mark.parametrize("by_tree", [False, True])
