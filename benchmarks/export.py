@@ -1,7 +1,8 @@
 """Measure exported ensembles in onnxruntime, beside the same networks in PyTorch and beside the parent alone.
 
     python benchmarks/export.py [--only labels | times]  # digits, which is built first if need be
-    python benchmarks/export.py runs/mine/pool ...     # pools of networks that this package knows
+    python benchmarks/export.py runs/mine/pool ...       # pools of networks that this package knows
+    python benchmarks/export.py --browser chromium ...   # labels by onnxruntime-web: npm install --prefix docs/demo
 
 Of a pool that is still being built the members that are made by then are taken.
 First the labels: every vote rule with every kind of members, all test samples at once and 500 of them in batches of 1
@@ -12,7 +13,9 @@ All times are medians with 95 % intervals, of one thread, measured in turns.
 """
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
+from browser import Browser
 from output import Output, Sheet, Value, arguments
 from safetensors.torch import load_file
 
@@ -51,6 +55,7 @@ FEW, MANY = 500, 50_000
 # lowest error among those with fewer multiplications than the parent.
 FOUR = ("dropnet-minimum_layer-continue-5", "dropnet-random_layer-continue-4", "apoz-2", "apoz-4")
 FULL = (32, 64, 512)
+Labelled = Callable[[bytes, np.ndarray, Sequence[tuple[int, int]]], np.ndarray]
 
 
 class Members:
@@ -112,24 +117,38 @@ def kinds(stored: StoredPool) -> dict[str, list[int]]:
     return found | {"everybody": sorted(best)} | {method: sorted(members) for method, members in by_method.items()}
 
 
-def labels(members: Members) -> list[Value]:
+def installed(content: bytes, samples: np.ndarray, batches: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Labels by the runtime that is installed, of the samples from start to end of each batch."""
+    session = session_of(content, "file")
+    return np.concatenate([session.run(["label"], {"input": samples[start:end]})[0] for start, end in batches])
+
+
+def compared(n_samples: int) -> list[tuple[int, int]]:
+    """Batches to compare: a few samples by 1 and by 7, then all samples at once."""
+    few = min(FEW, n_samples)
+    small = [(start, min(start + size, few)) for size in (1, 7) for start in range(0, few, size)]
+    return [*small, (0, n_samples)]
+
+
+def labels(members: Members, labelled: Labelled, by: str) -> list[Value]:
     """Compare the labels of all rules, kinds and batches: how many files, labels, and labels that differ."""
     pool, images = members.stored.pool, members.images
     n_files = n_labels = n_differing = 0
+    batches = compared(len(images))
+    order = np.concatenate([np.arange(start, end) for start, end in batches])
     for rule in rules():
         fitted = voting.fit(rule, pool.search)
         for positions in kinds(members.stored).values():
             subset = np.isin(np.arange(len(pool)), positions)
             vote = fitted.of(subset)
-            session = session_of(members.content([pool.names[i] for i in positions], vote), "file")
-            expected = vote.predict(pool.splits["test"].part(np.array(positions)))
-            for batch, n in ((1, FEW), (7, FEW), (len(images), len(images))):
-                parts = [images[start : start + batch] for start in range(0, min(n, len(images)), batch)]
-                found = np.concatenate([session.run(["label"], {"input": part})[0] for part in parts])
-                n_labels += len(found)
-                n_differing += int(np.count_nonzero(found != expected[: len(found)]))
+            content = members.content([pool.names[i] for i in positions], vote)
+            expected = vote.predict(pool.splits["test"].part(np.array(positions)))[order]
+            n_differing += int(np.count_nonzero(labelled(content, images, batches) != expected))
+            n_labels += len(expected)
             n_files += 1
-    return [members.stored.problem, len(list(rules())), len(kinds(members.stored)), n_files, n_labels, n_differing]
+        print(f"{members.stored.problem}, {by}: {n_labels:,} labels, {n_differing:,} differ", file=sys.stderr)
+    n_rules, n_kinds = len(list(rules())), len(kinds(members.stored))
+    return [members.stored.problem, by, n_rules, n_kinds, n_files, n_labels, n_differing]
 
 
 def calls(name: str, content: bytes, known: Sequence[Network], images: np.ndarray) -> dict[str, Callable[[], object]]:
@@ -265,7 +284,10 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("pools", nargs="*", help="pool folders; by default that of digits")
     parser.add_argument("--only", choices=("labels", "times"))
+    parser.add_argument("--browser", metavar="COMMAND", help="compare the labels of onnxruntime-web in this Chromium")
     options = parser.parse_args()
+    if options.browser:
+        options.only = "labels"
     folders = [Path(folder) for folder in options.pools]
     if not folders:
         folders = [workspace.pool_folder("digits")]
@@ -274,7 +296,10 @@ def main() -> None:
     torch.set_num_threads(1)
     same: list[list[Value]] = []
     table, said = ([], "") if options.only == "labels" else fashion_mnist()
-    with TemporaryDirectory() as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(TemporaryDirectory())
+        browser = stack.enter_context(Browser(options.browser)) if options.browser else None
+        labelled, by = (browser.labels, browser.runtime) if browser else (installed, runtime())
         for i, folder in enumerate(folders):
             whole = (folder / "pool.json").exists()
             stored = read_pool(folder if whole else finished_part(folder, Path(scratch) / str(i)))
@@ -284,10 +309,11 @@ def main() -> None:
             if options.only != "labels":
                 table += of_pool(members)
             if options.only != "times":
-                same.append(labels(members))
+                same.append(labels(members, labelled, by))
     with Output(__doc__, options) as out:
         out.note(f"{runtime()} and torch {torch.__version__}, one thread each; onnx-ir {ir.__version__}")
-        counts = {"pool": "<", "rules": "", "kinds": "", "files": "", "labels": ",", "labels that differ": ","}
+        counts = dict.fromkeys(("pool", "runtime"), "<") | dict.fromkeys(("rules", "kinds", "files"), "")
+        counts |= dict.fromkeys(("labels", "labels that differ"), ",")
         if same:
             out.show(Sheet("Labels of exported ensembles, against those of the engine", counts, same))
         if not table:

@@ -1,0 +1,155 @@
+"""Labels of exported ensembles by onnxruntime-web, in a browser that this process opens and serves.
+
+The page asks for a file and samples over the loopback interface, sends the labels back, and loads itself again, which
+frees the memory of its WebAssembly.
+"""
+
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+WEB = Path(__file__).parents[1] / "docs" / "demo" / "node_modules" / "onnxruntime-web"
+# No window, and no sandbox: root has none, and the page is our own.
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
+PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<title>Labels of an exported ensemble</title>
+<link rel="icon" href="data:,">
+<script type="module">
+  const send = (answer) => fetch("answer", { method: "POST", body: JSON.stringify(answer) });
+  try {
+    const ort = await import("./dist/ort.wasm.bundle.min.mjs");
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmPaths = new URL("dist/", location).href;
+    const { shape, batches } = await (await fetch("work")).json();
+    const samples = new Uint8Array(await (await fetch("samples")).arrayBuffer());
+    const session = await ort.InferenceSession.create(new URL("file", location).href);
+    const width = shape.reduce((product, n) => product * n);
+    const labels = [];
+    for (const [start, end] of batches) {
+      const part = samples.subarray(start * width, end * width);
+      const input = new ort.Tensor("uint8", part, [end - start, ...shape]);
+      const { label } = await session.run({ input }, ["label"]);
+      labels.push(...Array.from(label.data, Number));
+    }
+    await send({ labels });
+    location.reload();
+  } catch (error) {
+    await send({ error: `${error}` });
+  }
+</script>
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One exported file, and the samples, uint8 (n, ...), that it takes from start to end of each batch."""
+
+    content: bytes
+    samples: np.ndarray
+    batches: Sequence[tuple[int, int]]
+
+    def about(self) -> bytes:
+        """What the page has to know."""
+        return json.dumps({"shape": self.samples.shape[1:], "batches": self.batches}).encode()
+
+
+class Browser:
+    """A browser without a window, to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    command : str
+        Such as ``chromium``.
+    """
+
+    def __init__(self, command: str) -> None:
+        if not WEB.is_dir():
+            raise SystemExit("onnxruntime-web is not installed: npm install --prefix docs/demo")
+        self._work: queue.Queue[Work] = queue.Queue()
+        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._profile = TemporaryDirectory(ignore_cleanup_errors=True)
+        address = f"http://127.0.0.1:{self._server.server_port}/"
+        self._process = subprocess.Popen(
+            [command, *FLAGS, f"--user-data-dir={self._profile.name}", address],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        version = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["version"]
+        said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+        self.runtime = f"onnxruntime-web {version} in {' '.join(said.split()[:2])}"
+
+    def labels(self, content: bytes, samples: np.ndarray, batches: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Labels of all batches, one after another."""
+        self._work.put(Work(content, samples, batches))
+        while True:
+            try:
+                answer = self._answers.get(timeout=1)
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    raise SystemExit(f"the browser ended with status {self._process.returncode}") from None
+                continue
+            if "error" in answer:
+                raise SystemExit(f"the page failed: {answer['error']}")
+            return np.array(answer["labels"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+        self._profile.cleanup()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        work, answers = self._work, self._answers
+        now: list[Work] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.lstrip("/")
+                if name == "work":
+                    now[:] = [work.get()]
+                    self._send(now[0].about(), "application/json")
+                elif name == "file":
+                    self._send(now[0].content, "application/octet-stream")
+                elif name == "samples":
+                    self._send(now[0].samples.tobytes(), "application/octet-stream")
+                elif name.startswith("dist/"):
+                    kind = "application/wasm" if name.endswith(".wasm") else "text/javascript"
+                    self._send((WEB / "dist" / Path(name).name).read_bytes(), kind)
+                else:
+                    self._send(PAGE.encode(), "text/html")
+
+            def do_POST(self) -> None:
+                answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self._send(b"", "text/plain")
+
+            def _send(self, content: bytes, kind: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
