@@ -32,14 +32,15 @@ PAGE = """\
     const ort = await import("./dist/ort.wasm.bundle.min.mjs");
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmPaths = new URL("dist/", location).href;
-    const { shape, batches } = await (await fetch("work")).json();
-    const samples = new Uint8Array(await (await fetch("samples")).arrayBuffer());
+    const { type, shape, batches } = await (await fetch("work")).json();
+    const numbers = type === "float32" ? Float32Array : Uint8Array;
+    const samples = new numbers(await (await fetch("samples")).arrayBuffer());
     const session = await ort.InferenceSession.create(new URL("file", location).href);
     const width = shape.reduce((product, n) => product * n);
     const labels = [];
     for (const [start, end] of batches) {
       const part = samples.subarray(start * width, end * width);
-      const input = new ort.Tensor("uint8", part, [end - start, ...shape]);
+      const input = new ort.Tensor(type, part, [end - start, ...shape]);
       const { label } = await session.run({ input }, ["label"]);
       labels.push(...Array.from(label.data, Number));
     }
@@ -54,7 +55,7 @@ PAGE = """\
 
 @dataclass(frozen=True)
 class Work:
-    """One exported file, samples, uint8 (n, ...), and the start and end of each batch of them."""
+    """One exported file, samples, uint8 or float32 (n, ...), and the start and end of each batch of them."""
 
     content: bytes
     samples: np.ndarray
@@ -62,7 +63,9 @@ class Work:
 
     def about(self) -> bytes:
         """What the page has to know."""
-        return json.dumps({"shape": self.samples.shape[1:], "batches": self.batches}).encode()
+        return json.dumps(
+            {"type": self.samples.dtype.name, "shape": self.samples.shape[1:], "batches": self.batches}
+        ).encode()
 
 
 class Desk(ThreadingHTTPServer):

@@ -1,12 +1,13 @@
 """Measure exported ensembles in onnxruntime, beside the same networks in PyTorch and beside the parent alone.
 
-    python benchmarks/export.py [--only labels | times]  # digits, which is built first if need be
-    python benchmarks/export.py runs/mine/pool ...       # pools of networks that this package knows
-    python benchmarks/export.py --browser chromium ...   # labels by onnxruntime-web: npm install --prefix docs/demo
+    python benchmarks/export.py [--only labels | others | times]  # digits, which is built first if need be
+    python benchmarks/export.py runs/mine/pool ...                # pools of networks that this package knows
+    python benchmarks/export.py --browser chromium ...            # labels by onnxruntime-web; npm is needed
 
 Of a pool that is still being built the members that are made by then are taken.
 First the labels: every vote rule with every kind of members, all test samples at once and 500 of them in batches of 1
-and 7, against the vote of the engine.
+and 7, against the vote of the engine. Other members are estimators of scikit-learn, modules of PyTorch and files.
+``npm install --prefix docs/demo`` fetches onnxruntime-web.
 Then files and times. Of the mixed Fashion-MNIST pool only predictions are stored, so its members are drawn at random
 with the widths that their costs determine; times do not depend on the weights, and errors are those of the predictions.
 All times are medians with 95 % intervals, of one thread, measured in turns.
@@ -14,7 +15,7 @@ All times are medians with 95 % intervals, of one thread, measured in turns.
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,9 @@ import torch
 from browser import Browser
 from output import Output, Sheet, Value, arguments
 from safetensors.torch import load_file
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 
 import evo_ensyth as ee
 from evo_ensyth import voting, workspace
@@ -41,7 +45,7 @@ from evo_ensyth.files import read_json
 from evo_ensyth.io import StoredPool, read_pool
 from evo_ensyth.io.pool_folder import read_member, write_manifest
 from evo_ensyth.pool import Pool
-from evo_ensyth.synthesis import SharedTrunkEnsemble, load_member, measure, networks
+from evo_ensyth.synthesis import SharedTrunkEnsemble, datasets, load_member, measure, networks
 from evo_ensyth.synthesis.inspection.removal import keep_units
 from evo_ensyth.synthesis.inspection.units import find_units
 from evo_ensyth.synthesis.layer_surgery import with_state
@@ -130,25 +134,74 @@ def compared(n_samples: int) -> list[tuple[int, int]]:
     return [*small, (0, n_samples)]
 
 
-def labels(members: Members, labelled: Labelled, by: str) -> list[Value]:
-    """Compare the labels of all rules, kinds and batches: how many files, labels, and labels that differ."""
-    pool, images = members.stored.pool, members.images
-    n_files = n_labels = n_differing = 0
-    batches = compared(len(images))
-    order = np.concatenate([np.arange(start, end) for start, end in batches])
+def files(members: Members) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Content of a file of each rule and kind, and what the engine says of all test samples."""
+    pool = members.stored.pool
     for rule in rules():
         fitted = voting.fit(rule, pool.search)
         for positions in kinds(members.stored).values():
-            subset = np.isin(np.arange(len(pool)), positions)
-            vote = fitted.of(subset)
-            content = members.content([pool.names[i] for i in positions], vote)
-            expected = vote.predict(pool.splits["test"].part(np.array(positions)))[order]
-            n_differing += int(np.count_nonzero(labelled(content, images, batches) != expected))
-            n_labels += len(expected)
-            n_files += 1
-        print(f"{members.stored.problem}, {by}: {n_labels:,} labels, {n_differing:,} differ", file=sys.stderr)
-    n_rules, n_kinds = len(list(rules())), len(kinds(members.stored))
-    return [members.stored.problem, by, n_rules, n_kinds, n_files, n_labels, n_differing]
+            vote = fitted.of(np.isin(np.arange(len(pool)), positions))
+            expected = vote.predict(pool.splits["test"].part(np.array(positions)))
+            yield members.content([pool.names[i] for i in positions], vote), expected
+
+
+def other_files(inputs: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:
+    """As `files`, of members that this package did not make: estimators, modules of PyTorch, and files of these."""
+    data = datasets.load("digits")
+    X, y = rows(data.train.images), data.train.y_true.astype(np.int64)
+    (X_fit, X_search), (y_fit, y_search) = np.array_split(X, 2), np.array_split(y, 2)
+    splits = (X_search, y_search), (inputs, data.test.y_true.astype(np.int64))
+    unfitted = (GaussianNB(), DecisionTreeClassifier(random_state=0), RandomForestClassifier(10, random_state=0))
+    estimators = {type(one).__name__: one.fit(X_fit, y_fit) for one in unfitted}
+    of_estimators = ee.Pool.from_estimators(estimators, *splits[0], test=splits[1])
+    modules = {f"units-{n}": trained(n, X_fit, y_fit) for n in (8, 16)}
+    search, test = ([tuple(map(torch.tensor, split))] for split in splits)
+    of_modules = ee.Pool.from_modules(modules, search, test=test)
+    with TemporaryDirectory() as scratch:
+        onnx = {name: Path(scratch) / f"{name}.onnx" for name in modules}
+        how: dict[str, Any] = {"dynamo": True, "opset_version": 21, "verbose": False, "external_data": False}
+        for name, module in modules.items():
+            n = torch.export.Dim("n")
+            torch.onnx.export(module, search[0][:1], onnx[name], dynamic_shapes=({0: n},), **how)
+        for known, pool in ((estimators, of_estimators), (modules, of_modules), (onnx, of_modules)):
+            for i, rule in enumerate(rules()):
+                run = ee.search(pool, ["error"], selector="whole_pool", baselines=(), vote=rule, n_folds=0)
+                path = Path(scratch) / f"{id(known)}-{i}.onnx"
+                ee.export(run, path, pool=pool, members=known, inputs=inputs)
+                yield path.read_bytes(), run.recommended.predict(np.array(pool.test.scores.members))
+
+
+def rows(images: np.ndarray) -> np.ndarray:
+    """Images as rows of float32."""
+    return images.reshape(len(images), -1).astype(np.float32)
+
+
+def trained(n_units: int, X: np.ndarray, y: np.ndarray) -> torch.nn.Module:
+    """A module with one hidden layer, after some steps on all samples."""
+    torch.manual_seed(n_units)
+    layers = torch.nn.Linear(X.shape[1], n_units), torch.nn.GELU(), torch.nn.Linear(n_units, 10)
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(X.shape[1]), *layers)
+    steps = torch.optim.Adam(module.parameters(), 0.01)
+    for _ in range(100):
+        steps.zero_grad()
+        torch.nn.functional.cross_entropy(module(torch.tensor(X)), torch.tensor(y)).backward()
+        steps.step()
+    return module.eval()
+
+
+def labels(
+    name: str, found: Iterable[tuple[bytes, np.ndarray]], inputs: np.ndarray, labelled: Labelled, by: str
+) -> list[Value]:
+    """Compare the labels of all batches of some files: how many files, labels, and labels that differ."""
+    n_files = n_labels = n_differing = 0
+    batches = compared(len(inputs))
+    order = np.concatenate([np.arange(start, end) for start, end in batches])
+    for content, expected in found:
+        n_differing += int(np.count_nonzero(labelled(content, inputs, batches) != expected[order]))
+        n_labels += len(order)
+        n_files += 1
+        print(f"{name}, {by}: {n_files} files, {n_labels:,} labels, {n_differing:,} differ", file=sys.stderr)
+    return [name, by, len(list(rules())), n_files // len(list(rules())), n_files, n_labels, n_differing]
 
 
 def calls(name: str, content: bytes, known: Sequence[Network], images: np.ndarray) -> dict[str, Callable[[], object]]:
@@ -283,19 +336,19 @@ def main() -> None:
     """Print the tables."""
     parser = arguments(__doc__)
     parser.add_argument("pools", nargs="*", help="pool folders; by default that of digits")
-    parser.add_argument("--only", choices=("labels", "times"))
+    parser.add_argument("--only", choices=("labels", "others", "times"))
     parser.add_argument("--browser", metavar="COMMAND", help="compare the labels of onnxruntime-web in this Chromium")
+    parser.add_argument("--samples", type=int, metavar="N", help="compare the labels of the first N test samples only")
     options = parser.parse_args()
-    if options.browser:
-        options.only = "labels"
+    wanted = {options.only} if options.only else {"labels", "others"} | (set() if options.browser else {"times"})
     folders = [Path(folder) for folder in options.pools]
-    if not folders:
+    if not folders and wanted != {"others"}:
         folders = [workspace.pool_folder("digits")]
         if not (folders[0] / "pool.json").exists():
             ee.build_pool("digits")
     torch.set_num_threads(1)
     same: list[list[Value]] = []
-    table, said = ([], "") if options.only == "labels" else fashion_mnist()
+    table, said = fashion_mnist() if "times" in wanted else ([], "")
     with ExitStack() as stack:
         scratch = stack.enter_context(TemporaryDirectory())
         browser = stack.enter_context(Browser(options.browser)) if options.browser else None
@@ -306,10 +359,13 @@ def main() -> None:
             images = dataset_inputs(stored.about["dataset"])
             assert images is not None
             members = Members(stored, images)
-            if options.only != "labels":
+            if "times" in wanted:
                 table += of_pool(members)
-            if options.only != "times":
-                same.append(labels(members, labelled, by))
+            if "labels" in wanted:
+                same.append(labels(stored.problem, files(members), images[: options.samples], labelled, by))
+        if "others" in wanted:
+            inputs = rows(datasets.load("digits").test.images)
+            same.append(labels("digits, other members", other_files(inputs), inputs[: options.samples], labelled, by))
     with Output(__doc__, options) as out:
         out.note(f"{runtime()} and torch {torch.__version__}, one thread each; onnx-ir {ir.__version__}")
         counts = dict.fromkeys(("pool", "runtime"), "<") | dict.fromkeys(("rules", "kinds", "files"), "")
