@@ -144,8 +144,8 @@ def _of_file(name: str, path: Path) -> ir.Model:
     import onnx
 
     try:
-        onnx.checker.check_model(str(path))  # refuses weights in files elsewhere
-        return ir.load(path)
+        onnx.checker.check_model(str(path))  # refuses weights in files elsewhere; those beside the file are read
+        return ir.external_data.load_to_model(ir.load(path))
     except Exception as error:  # protobuf and the checker raise types of their own
         raise InputError(f"member '{name}': {path} is no valid ONNX file: {error}") from error
 

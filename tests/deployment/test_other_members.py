@@ -1,5 +1,6 @@
 """Members that this package did not make: files, modules, estimators."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import onnx_ir as ir
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -66,7 +67,7 @@ def linear(tmp_path) -> Callable[..., str]:
     """Write a linear model as a file; gives its path."""
 
     def linear(weights, name="linear", *, opset=21, batch="n", operators=(), kind=TensorProto.FLOAT, domain=""):
-        values = helper.make_tensor("w", TensorProto.FLOAT, weights.shape, weights.astype(np.float32).ravel())
+        values = numpy_helper.from_array(weights.astype(np.float32), "w")
         nodes = [
             helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
             helper.make_node("MatMul", ["f", "w"], ["0"]),
@@ -110,6 +111,25 @@ def test_files_vote_and_are_stored_once_where_they_agree(linear, tmp_path):
     assert (found.n_samples, found.n_differing) == (90, 0)
     operators = [node.op_type for node in onnx.load(tmp_path / "all.onnx").graph.node]
     assert operators.count("MatMul") == 2
+
+
+def test_weights_beside_a_file_are_read_and_those_elsewhere_refused(linear, tmp_path):
+    rng, inputs = np.random.default_rng(3), samples(90, 4)[0].astype(np.float32)
+    whole = linear(rng.normal(size=(4, 3)), "a")
+    (tmp_path / "members").mkdir()
+    beside = tmp_path / "members" / "a.onnx"
+    # As torch writes files, whatever their size.
+    onnx.save(onnx.load(whole), beside, save_as_external_data=True, location="a.onnx.data", size_threshold=0)
+    run, pool = of_files({"a": whole}, inputs)
+    for name, file in {"whole": whole, "beside": beside}.items():
+        ee.export(run, tmp_path / f"{name}.model.onnx", pool=pool, members={"a": file}, inputs=inputs)
+    assert (tmp_path / "beside.model.onnx").read_bytes() == (tmp_path / "whole.model.onnx").read_bytes()
+    model = onnx.load(beside, load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = "../a.onnx.data"
+    beside.write_bytes(model.SerializeToString())
+    shutil.move(tmp_path / "members" / "a.onnx.data", tmp_path)
+    with pytest.raises(InputError, match=r"member 'a': .*a\.onnx is no valid ONNX file: .*a\.onnx\.data"):
+        ee.export(run, tmp_path / "elsewhere.onnx", pool=pool, members={"a": beside}, inputs=inputs)
 
 
 def test_one_column_is_the_logit_of_the_second_of_two_classes(linear, tmp_path):
