@@ -38,10 +38,6 @@ ORDER = (
     "export_labels_digits",
     "export_labels",
     "export_labels_oldest",
-    "export_labels_browser",
-    "export_labels_others",
-    "export_labels_others_oldest",
-    "export_labels_others_browser",
     "export_times",
 )
 INTRODUCTION = """\
