@@ -1,5 +1,6 @@
 """Dask as an executor: processes on this machine, or a scheduler somewhere else."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -131,6 +132,7 @@ def _processes(n_workers: int) -> "Iterator[Any]":
         "distributed.worker.http.routes": [],
     }
     with (
+        _environment_kept(),
         dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=n_workers,
@@ -145,6 +147,18 @@ def _processes(n_workers: int) -> "Iterator[Any]":
         ) as cluster,
     ):
         yield cluster
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Take back what Dask sets in the environment of this process whenever it starts a worker."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in ONE_THREAD.keys() | {"PYTHONHASHSEED"}:
+            os.environ.pop(name, None)
+            os.environ.update({name: before[name]} if name in before else {})
 
 
 def dask_setup(worker: Any) -> None:

@@ -8,6 +8,7 @@ times. Items of a blamed task are tried alone, one by one, so only what kills it
 """
 
 import os
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -167,7 +168,8 @@ class Division:
 
     def _begin(self, indices: list[int]) -> Future:
         seconds = LEAST_SECONDS if self._pace is None else TOO_LONG * self._seconds
-        items = [self._items[index] for index in indices]
+        # Pickled here, as an executor that looks into what it sends takes longer for that than for all the rest.
+        items = pickle.dumps([self._items[index] for index in indices])
         task = begin(self._executor, some_results, self._work, items, seconds, *self._given)
         self._pending[task] = indices
         return task
@@ -176,7 +178,8 @@ class Division:
         """What became of the items of a task that has ended."""
         indices = self._pending.pop(task)
         try:
-            results, seconds = result_of(task)
+            found, seconds = result_of(task)
+            results = pickle.loads(found)  # noqa: S301 - from our own worker
         except WorkerKilled as killed:
             if task is self._alone:
                 return [Outcome(indices[0], self._items[indices[0]], killed)]
@@ -216,17 +219,19 @@ def result_of(task: Future) -> Any:
         raise
 
 
-def some_results(
-    work: Callable[..., Iterator[Any]], items: list[Any], seconds: float, *given: Any
-) -> tuple[list[Any], float]:
-    """Results of the first items, as many as the time is enough for, one at least; and the seconds that they took."""
+def some_results(work: Callable[..., Iterator[Any]], items: bytes, seconds: float, *given: Any) -> tuple[bytes, float]:
+    """Results of the first items, as many as the time is enough for, one at least; and the seconds that they took.
+
+    Items and results are pickled lists.
+    """
     start = time.perf_counter()
     results = []
-    for result in work(items, *given):
+    for result in work(pickle.loads(items), *given):  # noqa: S301 - from the process that asks for the work
         results.append(result)
         if time.perf_counter() - start > seconds:
             break
-    return results, time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return pickle.dumps(results), seconds
 
 
 def sent_once(executor: Executor, value: Any, key: str) -> Any:

@@ -57,7 +57,8 @@ def work_elsewhere(
 ) -> None:
     """Do all steps on the workers of an executor, one on each at a time.
 
-    A step whose worker is killed is tried again, as often as with processes of this machine.
+    A step whose workers are killed is tried again, as often as with processes of this machine. Dask blames all that lay
+    with a worker, so those trials are made while nothing else is under way.
 
     Raises
     ------
@@ -70,14 +71,26 @@ def work_elsewhere(
     sign = path / folder.work.name / f"at-work-{socket.gethostname()}-{os.getpid()}"
     build = Build(sign, path, folder.problem, reread or folder.recipe, device, str(torch.__version__))
     under_way: dict[Future, Step] = {}
+    blamed: list[Step] = []
+    alone: Future | None = None
+
+    def start(step: Step) -> Future:
+        titles = [member.title for member in step.members]
+        # A member may hold functions that cannot be sent.
+        task = begin(executor, do_step, build, replace(step, members=()), titles)
+        under_way[task] = step
+        schedule.report(step, 0, 1, f"{step.name}, on a worker")
+        return task
+
     sign.touch()
     try:
         while True:
-            while len(under_way) < number_of_workers(executor) and (step := schedule.next()) is not None:
-                titles = [member.title for member in step.members]
-                # A member may hold functions that cannot be sent.
-                under_way[begin(executor, do_step, build, replace(step, members=()), titles)] = step
-                schedule.report(step, 0, 1, f"{step.name}, on a worker")
+            if blamed and not under_way:
+                alone = start(blamed.pop(0))
+            while not blamed and alone not in under_way and len(under_way) < number_of_workers(executor):
+                if (step := schedule.next()) is None:
+                    break
+                start(step)
             if not under_way:
                 return
             for task in [task for task in under_way if task.done()]:
@@ -86,7 +99,10 @@ def work_elsewhere(
                     for message in result_of(task):
                         heed(schedule, step, *message)
                 except WorkerKilled:
-                    schedule.died(step, "its worker was killed, as happens where memory runs out")
+                    if task is alone:
+                        schedule.died(step, "its worker was killed, as happens where memory runs out")
+                    else:
+                        blamed.append(step)
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         sign.unlink(missing_ok=True)

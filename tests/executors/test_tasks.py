@@ -38,6 +38,16 @@ def test_an_executor_of_threads_will_do():
     assert sorted(one.result for one in found) == [i**2 for i in range(50)]
 
 
+def test_an_executor_gets_items_and_gives_results_as_bytes_that_it_need_not_look_into():
+    executor = Shuffled(n_workers=1)
+    division = Division(executor, squares, range(50), 50, given=(1,))
+    division._fill()
+    (_, _, _, items, *_), task = executor.open[0].args, executor.open[0]
+    assert isinstance(items, bytes)
+    assert task.done()
+    assert isinstance(task.result()[0], bytes)
+
+
 def test_there_may_be_nothing_to_do():
     assert outcomes(Division(Shuffled(), squares, [], 0)) == []
 

@@ -1,6 +1,11 @@
-"""Executors that do everything in this process, in an order of their own."""
+"""Executors that do everything in this process, in an order of their own; and workers of Dask that start quickly."""
 
+import multiprocessing
 import random
+import time
+from contextlib import contextmanager
+
+from evo_ensyth.executors import connected
 
 
 class Shuffled:
@@ -62,10 +67,47 @@ class Clock:
         self.now += seconds
 
 
-def finished(proof):
+def finished(proof, keep_going=lambda: True):
     """What a proof finds from here to its end, its state then, and the errors that are left to beat."""
     found = []
     while proof.next_pass is not None:
-        for better in proof.rounds():
+        for better in proof.rounds(keep_going):
             found += [(best.errors, best.subset.tolist()) for best in better]
     return found, proof.state(), proof.limits.tolist()
+
+
+@contextmanager
+def forked_workers(n_workers, preloaded):
+    """Workers that are forked from a process which has imported modules: imports take most of the time of a worker."""
+    import dask
+    import distributed
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        distributed.utils.get_mp_context()  # sets what is imported, but only once
+        multiprocessing.set_forkserver_preload(preloaded)
+        with connected(f"local:{n_workers}") as cluster:
+            yield cluster
+
+
+def with_workers(cluster, n):
+    """Wait until there are n workers, and no others.
+
+    Not by `wait_for_workers` of Dask: it fetches the list of workers past the messages that change it, and the next
+    message about a worker that has gone ends what listens to them.
+    """
+    cluster.client.cluster.scale(n)
+    cluster._n_processes = n
+    deadline = time.monotonic() + 60
+    while cluster.n_workers != n:
+        assert time.monotonic() < deadline, f"{cluster.n_workers} workers, not {n}"
+        time.sleep(0.05)
+    return cluster
+
+
+@contextmanager
+def quick_to_blame(cluster):
+    """Blame all that lies with a worker as soon as it is killed."""
+    scheduler = cluster.client.cluster.scheduler
+    before, scheduler.allowed_failures = scheduler.allowed_failures, 0
+    yield
+    scheduler.allowed_failures = before

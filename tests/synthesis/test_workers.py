@@ -10,7 +10,7 @@ from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 
 import pytest
-from oracles.executors import Shuffled
+from oracles.executors import Shuffled, forked_workers, quick_to_blame, with_workers
 from test_build import MEMBERS, RECIPE, REGIMES, Smallest, contents
 
 from evo_ensyth.errors import EvoEnsythError, InputError, UnfinishedError
@@ -78,10 +78,20 @@ def test_two_workers_make_the_pool_that_one_process_makes(whole, tmp_path):
     assert {text for _, _, text in messages} >= set(MEMBERS)
 
 
+# The last two are for tests of executors: there is one process to fork from.
+PRELOADED = [
+    "torch._dynamo",
+    "sklearn.datasets",
+    "evo_ensyth.synthesis.elsewhere",
+    "distributed",
+    "evo_ensyth.selection.run",
+]
+
+
 @pytest.fixture
 def many_workers(monkeypatch):
-    """Fork workers from a process that has imported torch, which would take most of the time of many of them."""
-    set_forkserver_preload(["torch._dynamo"])
+    """Fork workers from a process that has imported everything, which would take most of the time of many of them."""
+    set_forkserver_preload(PRELOADED)
     monkeypatch.setattr(workers, "get_context", lambda _: get_context("forkserver"))
 
 
@@ -328,7 +338,8 @@ def test_the_order_in_which_steps_of_an_executor_end_changes_nothing(whole, tmp_
     assert messages[-1] == (8, 8, "all members")
 
 
-def test_a_step_whose_worker_is_killed_is_tried_again(whole, tmp_path, monkeypatch):
+def test_a_step_whose_worker_is_killed_is_tried_alone(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "TRIES", 1)
     monkeypatch.setattr(tasks, "_killed", lambda error: isinstance(error, ZeroDivisionError))
     once, n_killed = elsewhere.do_step, []
 
@@ -376,3 +387,19 @@ def test_a_step_ends_soon_after_the_build(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build_pool(RECIPE, tmp_path / "pool", problem="tiny", executor=executor)
     assert not list((tmp_path / "pool" / "work").glob("at-work-*"))
+
+
+@pytest.mark.filterwarnings("default")  # parts of Dask warn about what this interpreter will drop
+def test_killed_workers_of_a_scheduler_cost_nothing_and_a_step_that_kills_all_is_named(whole, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "TRIES", 1)
+    mortal = Deadly(1, Smallest((0.5, 0.8), "mortal"))
+    recipe = replace(RECIPE, compressors=(Deadly(2), mortal, Smallest()), fine_tunings=REGIMES[:1], controls=())
+    with forked_workers(2, PRELOADED) as cluster, quick_to_blame(with_workers(cluster, 2)):
+        with pytest.raises(UnfinishedError, match=r"2 of 6 could not be made: deadly-0\.2-set1 \(.* was killed"):
+            build_pool(recipe, tmp_path / "pool", problem="tiny", executor=cluster)
+        build_pool(recipe, tmp_path / "pool", problem="tiny", executor=cluster)  # it has died often enough
+    assert len(read_pool(tmp_path / "pool").pool) == 6
+    ours, theirs = (contents(folder / "members") for folder in (tmp_path / "pool", whole))
+    common = [name for name in theirs if "set1" in name]
+    assert {name: ours[name] for name in common} == {name: theirs[name] for name in common}

@@ -85,11 +85,12 @@ def search_rounds(
 ) -> Iterator[tuple[np.ndarray, list[Searched]]]:
     """Search rounds one after another; yield the limits before each, and the result of each of its parts."""
     searcher: Any = searcher_of(inputs)
-    limits = limits.copy()
     for each in rounds:
         searched = [searcher.search(part, each.sizes, limits) for part in each.parts]
-        yield limits.copy(), searched
-        lower(limits, searched)
+        yield limits, searched
+        if any(one.better for one in searched):
+            limits = limits.copy()  # rounds before keep theirs; the same for many is sent once
+            lower(limits, searched)
 
 
 def lower(limits: np.ndarray, searched: Iterable[Searched]) -> list[Best]:

@@ -8,6 +8,7 @@ as independent ones do, nearly every subset is looked at one by one, and `Pairwi
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,14 @@ class Part:
     counts: np.ndarray
     first: int
     n_subsets: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent as few bytes: a task has thousands of parts, each array of which would be a message of its own."""
+        return _part, (self.counts.astype(np.int8).tobytes(), self.first, self.n_subsets)
+
+
+def _part(counts: bytes, first: int, n_subsets: int) -> Part:
+    return Part(np.frombuffer(counts, np.int8).astype(np.int64), first, n_subsets)
 
 
 class TreeSearch:

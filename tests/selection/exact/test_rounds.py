@@ -1,5 +1,6 @@
 """Rounds that are searched ahead, by whoever and in whatever order, prove the same as one after another."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,6 +35,18 @@ def votes(monkeypatch):
 def test_the_order_in_which_tasks_end_changes_nothing(votes, by_tree, seed):
     here = finished(Proof(votes, 9, by_tree))
     assert finished(Proof(votes, 9, by_tree, Shuffled(seed))) == here
+
+
+def test_parts_are_sent_as_few_bytes(votes):
+    for by_tree in (False, True):
+        proof = Proof(votes, 9, by_tree)
+        parts = list(proof.searcher.subtrees(range(5, 6), 30))
+        arrays = []  # that would be messages of their own
+        sent = pickle.dumps(parts, protocol=5, buffer_callback=arrays.append)
+        assert not arrays
+        assert len(sent) < 100 * len(parts)
+        for part, back in zip(parts, pickle.loads(sent), strict=True):  # noqa: S301 - our own
+            assert repr(back) == repr(part)
 
 
 def test_an_executor_of_threads_changes_nothing(votes):
