@@ -16,6 +16,8 @@ from evo_ensyth.results.statistics import LEVEL, design_effect, holm, mcnemar, p
 # In the order in which they are reported. The k best members, k being the size of the ensemble, are what backward
 # elimination leaves at that size.
 BASELINES = ("best_k", "single_best", "whole_pool", "parent")
+# Ensembles whose predictions are held at a time, and those of as many of the k best.
+TOGETHER = 24
 
 
 @dataclass(frozen=True)
@@ -223,24 +225,45 @@ def _counted(
     votes = ensembles.votes
     best_first = np.argsort(member_errors, kind="stable")
     rank = np.argsort(best_first, kind="stable")
-    sizes = np.unique(ensembles.sizes)
     simple = {"single_best": rank < 1, "whole_pool": np.ones_like(rank, bool)}
-    rivals = [*simple.values(), *(rank < size for size in sizes)]
-    answers = ensembles.tally.predictions(np.concatenate([ensembles.subsets, rivals]))
+    wrong = dict(zip(simple, _wrong(ensembles, list(simple.values())), strict=True))
+    if parent:
+        wrong["parent"] = parent.y_pred[votes.split] != votes.y_true
+    found: list[dict[str, tuple[tuple[int, int], float]]] = []
+    for first in range(0, len(ensembles), TOGETHER):
+        some = slice(first, first + TOGETHER)
+        found += _counted_together(ensembles, some, rank, simple, wrong)
+    return found
+
+
+def _counted_together(
+    ensembles: Ensembles,
+    some: slice,
+    rank: np.ndarray,
+    simple: Mapping[str, np.ndarray],
+    wrong: Mapping[str, np.ndarray],
+) -> list[dict[str, tuple[tuple[int, int], float]]]:
+    """See `_counted`, for some of the ensembles; what the baselines of all of them get wrong is given."""
+    subsets, sizes = ensembles.subsets[some], ensembles.sizes[some].tolist()
+    best_k = {size: rank < size for size in sizes}
+    ours = _wrong(ensembles, [*subsets, *best_k.values()])
+    wrong_best_k = dict(zip(best_k, ours[len(subsets) :], strict=True))
+    found = []
+    for subset, size, our in zip(subsets, sizes, ours, strict=False):
+        rivals = {"best_k": best_k[size], **simple}
+        theirs = {"best_k": wrong_best_k[size], **wrong}
+        others = [name for name in theirs if name not in rivals or not np.array_equal(subset, rivals[name])]
+        found.append({name: _beside(our, theirs[name], ensembles.votes.groups) for name in others})
+    return found
+
+
+def _wrong(ensembles: Ensembles, subsets: Sequence[np.ndarray]) -> np.ndarray:
+    """Which samples some subsets get wrong: bool, (n_subsets, n_samples)."""
+    answers = ensembles.tally.predictions(np.array(subsets))
     wrong = room("which samples are wrong", answers.shape, bool)
     for of_one, given in zip(wrong, answers, strict=True):
-        np.not_equal(given, votes.y_true, out=of_one)
-    ours, theirs = wrong[: len(ensembles)], wrong[len(ensembles) :]
-    wrong_parent = parent.y_pred[votes.split] != votes.y_true if parent else None
-    found: list[dict[str, tuple[tuple[int, int], float]]] = []
-    for row, subset in enumerate(ensembles.subsets):
-        best_k = len(simple) + int(np.searchsorted(sizes, ensembles.sizes[row]))
-        places = {"best_k": best_k, **{name: i for i, name in enumerate(simple)}}
-        others = {name: theirs[place] for name, place in places.items() if not np.array_equal(subset, rivals[place])}
-        if wrong_parent is not None:
-            others["parent"] = wrong_parent
-        found.append({name: _beside(ours[row], other, votes.groups) for name, other in others.items()})
-    return found
+        np.not_equal(given, ensembles.votes.y_true, out=of_one)
+    return wrong
 
 
 def _beside(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None) -> tuple[tuple[int, int], float]:

@@ -12,12 +12,14 @@ from evo_ensyth.engine.kernels.bits import UNIT
 from evo_ensyth.errors import InputError
 from evo_ensyth.pool import Votes
 from evo_ensyth.pool.memory import folder_for_files, is_large
+from evo_ensyth.results.comparison import TOGETHER
 from evo_ensyth.selection.problem import Problem
 
 # Smaller pools are laid out at once; of others, a part is laid out to see what the whole takes.
 SMALL, SAMPLED = 2**26, 4_096  # bytes of labels, and samples
 # What a search takes besides: for each sample, and in all.
 BYTES_PER_SAMPLE, BYTES = 100, 300_000_000
+COMPARED = 2 * TOGETHER  # ensembles whose predictions are there at a time, at the end
 JUDGED = 20  # ensembles, to time them
 
 
@@ -74,6 +76,9 @@ def needs_of(problem: Problem, n_folds: int) -> Needs | None:
     again = (n_folds - 1) / n_folds if n_folds else 0
     n_test = problem.test.n_samples / votes.n_samples if problem.test else 0
     sizes = [size * part for part in (1, again, n_test) for size in of_search]
+    # What they predict, and whether that is wrong.
+    predicted = COMPARED * votes.n_samples
+    sizes += [size * part for part in (1, n_test) for size in (predicted * votes.y_pred.itemsize, predicted)]
     in_files = sum(size for size in sizes if is_large(int(size)))
     if not in_files:
         return None

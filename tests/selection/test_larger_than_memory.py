@@ -13,8 +13,8 @@ from evo_ensyth.pool import Pool, memory
 from evo_ensyth.selection.problem import Problem
 from evo_ensyth.selection.run import run
 
-LIMIT = 16 * 2**20
-N_MEMBERS, N_SAMPLES, N_TEST = 500, 65_000, 2_200
+LIMIT = 6 * 2**20
+N_MEMBERS, N_SAMPLES, N_TEST = 1_000, 25_000, 2_200
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits data as Linux does")
 
@@ -32,10 +32,10 @@ def draw(rng, n_samples):
 
 @pytest.fixture(scope="module")
 def large_file(tmp_path_factory):
-    """Predictions of about twice the limit."""
+    """Predictions of four times the limit."""
     rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("large") / "large.npz"
     (labels, truth), (test_labels, test_truth) = draw(rng, N_SAMPLES), draw(rng, N_TEST)
-    assert labels.nbytes + test_labels.nbytes > 1.9 * LIMIT
+    assert labels.nbytes + test_labels.nbytes > 4 * LIMIT
     np.savez(path, search_labels=labels, search_truth=truth, test_labels=test_labels, test_truth=test_truth)
     return path
 
@@ -59,7 +59,8 @@ def search_limited(path):
     threads.threads = lambda: 1  # the stack of a thread takes 8 MB
     rng = np.random.default_rng(0)
     labels, truth = rng.integers(0, 10, (N_MEMBERS, 600)), rng.integers(0, 10, 600)
-    run(Problem(Pool.from_predictions(labels, truth, test=(labels, truth))), "nsga2", budget=100)  # compiles, imports
+    small = Problem(Pool.from_predictions(labels, truth, test=(labels, truth)))
+    run(small, "nsga2", budget=100, n_folds=0)  # compiles, imports
     limit_data(LIMIT)
     in_files = searched(path)
     memory.is_large = lambda size: False
