@@ -11,13 +11,19 @@ QUICK := $(wildcard tests/pool tests/io tests/results tests/objectives tests/doc
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 
-.PHONY: search test quick harden coverage check tree docs demo figures vega install clean
+.PHONY: search test tests long quick harden coverage check tree docs demo figures vega install clean
 
 search: install  ## the main job: the front of 36 compressed networks
 	@$(BIN)/python -m evo_ensyth search
 
-test: .venv/installed-dev check  ## everything that .ci/run runs
+test: .venv/installed-dev  ## everything that .ci/run runs: the checks, beside the tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=none check tests
+
+tests: .venv/installed-dev
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+long: .venv/installed-dev  ## every test, also those of half a minute and more
+	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal --long
 
 quick: .venv/installed-dev  ## the tests of a minute: arrays, files, objectives, results, rooms
 	@NUMBA_BOUNDSCHECK=0 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(QUICK)

@@ -26,8 +26,29 @@ ROOT = Path(__file__).parents[1]
 FIRST = [ROOT / "tests" / place for place in ("synthesis", "test_wheel.py", "engine/kernels/test_compiler.py")]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests of half a minute and more, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes half a minute or more: make long"))
     items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in FIRST))
+
+
+# Where pictures are drawn; elsewhere, drawing would take most of the time of a command.
+DRAWN = [ROOT / "tests" / place for place in ("report", "contracts", "docs")]
+
+
+@pytest.fixture(autouse=True)
+def _pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not any(request.path.is_relative_to(place) for place in DRAWN):
+        for module in ("renderers.plots", "pool_plots"):
+            monkeypatch.setattr(
+                f"evo_ensyth.report.{module}.figure_files", lambda _, stem: {f"{stem}.png": b"", f"{stem}.svg": b""}
+            )
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,14 @@ print(hashlib.sha256(_front_table(found)).hexdigest())
 """
 
 
-def test_the_front_is_the_same_bytes_on_every_number_of_threads_and_every_processor(request):
+# Kernels are compiled anew for another processor, which takes most of a minute.
+@pytest.mark.parametrize("processor", [{}, pytest.param({"NUMBA_CPU_NAME": "generic"}, marks=pytest.mark.long)])
+def test_the_front_is_the_same_bytes_on_every_number_of_threads_and_every_processor(request, processor):
     program = [sys.executable, "-c", PROGRAM.format(tests=str(request.config.rootpath / "tests"))]
     settings = {
         "four threads": {"NUMBA_NUM_THREADS": "4", "OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "4"},
         "no wide vectors in numpy": {"NPY_DISABLE_CPU_FEATURES": _wide_vectors()},
-        "no wide vectors in kernels": {"NUMBA_CPU_NAME": "generic"},
+        "no wide vectors in kernels": processor,
         "another order of sets": {"PYTHONHASHSEED": "7"},
     }
 
