@@ -14,6 +14,7 @@ All times are medians with 95 % intervals, of one thread, measured in turns.
 """
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -351,6 +352,7 @@ def main() -> None:
     table, said = fashion_mnist() if "times" in wanted else ([], "")
     with ExitStack() as stack:
         scratch = stack.enter_context(TemporaryDirectory())
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # closes the browser
         browser = stack.enter_context(Browser(options.browser)) if options.browser else None
         labelled, by = (browser.labels, browser.runtime) if browser else (installed, runtime())
         for i, folder in enumerate(folders):
