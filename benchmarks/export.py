@@ -6,7 +6,7 @@
 
 Of a pool that is still being built the members that are made by then are taken.
 First the labels: every vote rule with every kind of members, all test samples at once and 500 of them in batches of 1
-and 7, against the vote of the engine. Other members are estimators of scikit-learn, modules of PyTorch and files.
+and 7, against the vote of the engine. Other members are estimators of scikit-learn, and files that PyTorch wrote.
 ``npm install --prefix docs/demo`` fetches onnxruntime-web.
 Then files and times. Of the mixed Fashion-MNIST pool only predictions are stored, so its members are drawn at random
 with the widths that their costs determine; times do not depend on the weights, and errors are those of the predictions.
@@ -147,7 +147,7 @@ def files(members: Members) -> Iterator[tuple[bytes, np.ndarray]]:
 
 
 def other_files(inputs: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:
-    """As `files`, of members that this package did not make: estimators, modules of PyTorch, and files of these."""
+    """As `files`, of members that this package did not make: estimators, and files of modules of PyTorch."""
     data = datasets.load("digits")
     X, y = rows(data.train.images), data.train.y_true.astype(np.int64)
     (X_fit, X_search), (y_fit, y_search) = np.array_split(X, 2), np.array_split(y, 2)
@@ -160,11 +160,11 @@ def other_files(inputs: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:
     of_modules = ee.Pool.from_modules(modules, search, test=test)
     with TemporaryDirectory() as scratch:
         onnx = {name: Path(scratch) / f"{name}.onnx" for name in modules}
-        how: dict[str, Any] = {"dynamo": True, "opset_version": 21, "verbose": False, "external_data": False}
+        how: dict[str, Any] = {"dynamo": True, "opset_version": 21, "verbose": False}
         for name, module in modules.items():
             n = torch.export.Dim("n")
             torch.onnx.export(module, search[0][:1], onnx[name], dynamic_shapes=({0: n},), **how)
-        for known, pool in ((estimators, of_estimators), (modules, of_modules), (onnx, of_modules)):
+        for known, pool in ((estimators, of_estimators), (onnx, of_modules)):
             for i, rule in enumerate(rules()):
                 run = ee.search(pool, ["error"], selector="whole_pool", baselines=(), vote=rule, n_folds=0)
                 path = Path(scratch) / f"{id(known)}-{i}.onnx"
