@@ -145,7 +145,9 @@ class Budget:
         self.raise_if_done()
         if n > self.remaining:
             raise SearchOver
-        self.n_evaluations += n
+        self.n_evaluations += int(
+            n
+        )  # a kernel that is not compiled counts in numbers of NumPy, which JSON does not know
 
     def gained(self) -> None:
         """Note that the search has got better just now; see ``patience``."""

@@ -78,12 +78,13 @@ def _run(folder: Path, arguments: tuple[str, ...], prepare: Callable[[], object]
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    # Checkpoints and parts as small as a search of a second.
+    # Checkpoints, parts and the sample before a proof are as small as a search of a second.
     from evo_ensyth.selection.exact import proof
     from evo_ensyth.selection.selectors.exact import exact
 
     exact.SECONDS_BETWEEN_CHECKPOINTS = 0.05
     proof.LARGEST_PART = proof.SMALLEST_PART = 2**9
+    proof.SECONDS_OF_SAMPLING = 0.1
     if prepare is not None:
         prepare()
     from evo_ensyth.cli import main

@@ -82,6 +82,18 @@ COMMANDS = {
     "workers": Command(
         "a pool build by workers", (*BUILD[:-3], "--workers", "2", "--quiet"), "runs/tiny/pool", pool=False
     ),
+    "scheduler": Command(
+        "a pool build by workers of Dask",
+        (*BUILD[:-3], "--scheduler", "local:2", "--quiet"),
+        "runs/tiny/pool",
+        pool=False,
+    ),
+    "divided": Command(
+        "an exact search by workers of Dask",
+        ("search", "votes.npz", "--selector", "exact", "--scheduler", "local:2", "--out", "made", *PLAIN),
+        "made",
+        pool=False,
+    ),
     "repair": Command("a pool repair", (*BUILD, "--repair"), "runs/tiny/pool", damage=True),
     "convert": Command("`convert`", ("convert", "votes.npz", "-o", "made.npz"), "made.npz", pool=False),
     "compare": Command("`compare`", ("compare", "run", "run", "--out", "made"), "made"),
@@ -125,17 +137,17 @@ def kill_command(name: str, number: int, folder: Path) -> str:
     return f"killed {kills} times" if kills != 1 else "killed once"
 
 
-def kill_workers(number: int, folder: Path) -> str:
-    """Kill a random one of two workers again and again: others take over, and the pool is the same.
+def kill_workers(name: str, alone: str, number: int, folder: Path) -> str:
+    """Kill a random one of two workers again and again: others take over, and the result is that of one process.
 
     The time between two kills is a third to all of the time that these workers take undisturbed, which is about as long
     as they take to start: two to six seconds where the machine has nothing else to do.
     """
-    rng = random.Random(number)
+    rng, command = random.Random(number), COMMANDS[name]
     copied(folder, pool=False)
-    expected, _ = undisturbed("build")
-    seconds = rng.uniform(0.3, 1.0) * undisturbed("workers")[1]
-    process = begin(folder, COMMANDS["workers"].arguments)
+    expected, _ = undisturbed(alone)
+    seconds = rng.uniform(0.3, 1.0) * undisturbed(name)[1]
+    process = begin(folder, command.arguments)
     kills, end = 0, time.monotonic() + FINAL
     while process.exitcode is None and time.monotonic() < end:
         process.join(seconds)
@@ -145,15 +157,16 @@ def kill_workers(number: int, folder: Path) -> str:
                 kills += 1
     process.kill()
     assert process.exitcode == 0, said(folder)
-    assert COMMANDS["build"].result(folder) == expected, "another pool"
+    assert command.result(folder) == expected, "another result"
     assert not leftovers(folder), leftovers(folder)
-    return f"{kills // 5 * 5} kills or more"
+    return f"{max(kills // 5 * 5, 1)} kills or more" if kills else "no kill"
 
 
 def _workers_of(process: int | None) -> list[int]:
-    """Processes that a build has spawned to work."""
+    """Processes that the threads of a command have spawned to work."""
     try:
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        threads = Path(f"/proc/{process}/task").glob("*/children")
+        children = [child for thread in threads for child in thread.read_text().split()]
         return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     except (FileNotFoundError, ProcessLookupError):  # one has ended just now
         return []
@@ -170,11 +183,18 @@ HARNESSES = (
         )
         for name, tries in TRIES.items()
     ),
-    Harness(
-        "killed-workers",
-        "one of two workers of a build killed as soon as it may have started, again and again: the same pool",
-        20,
-        0,
-        kill_workers,
+    *(
+        Harness(
+            f"killed-{name}",
+            f"one of two workers of {what} killed as soon as it may have started, again and again: the same",
+            20,
+            0,
+            partial(kill_workers, name, alone),
+        )
+        for name, alone, what in (
+            ("workers", "build", "a pool build"),
+            ("scheduler", "build", "a pool build by Dask"),
+            ("divided", "exact", "an exact search by Dask"),
+        )
     ),
 )

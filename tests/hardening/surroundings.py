@@ -35,6 +35,7 @@ SURROUNDINGS: dict[str, dict[str, str]] = {
     "time zone of Kiritimati": {"TZ": "Pacific/Kiritimati"},
     "no cache": {"NUMBA_CACHE_DIR": "{folder}/cache"},
     "optimised": {"PYTHONOPTIMIZE": "2"},
+    "not compiled": {"NUMBA_DISABLE_JIT": "1"},
     "no home": {"HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent", "MPLCONFIGDIR": "/nonexistent"},
 }  # fmt: skip
 
@@ -130,7 +131,7 @@ def stopped(number: int, folder: Path) -> str:
 HARNESSES = (
     Harness(
         "elsewhere",
-        "other processors, threads, hash seeds, locales, time zones, caches: the same front",
+        "other processors, threads, hash seeds, locales, time zones, caches, compiled or not: the same front",
         len(SELECTORS) * len(SURROUNDINGS),
         0,
         elsewhere,

@@ -1,5 +1,6 @@
 """How long a search may go on."""
 
+import json
 import time
 
 import numba
@@ -31,6 +32,12 @@ def test_without_limits_nothing_ends_a_search_but_a_stop():
     assert budget.done
     with pytest.raises(SearchOver):
         budget.raise_if_done()
+
+
+def test_what_a_kernel_counts_that_is_not_compiled_can_be_written_as_json():
+    budget = Budget()
+    budget.spend(np.int64(7))
+    assert json.dumps(budget.n_evaluations) == "7"
 
 
 def test_what_does_not_fit_is_not_counted():
