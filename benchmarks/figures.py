@@ -38,6 +38,10 @@ ORDER = (
     "export_labels_digits",
     "export_labels",
     "export_labels_oldest",
+    "export_labels_browser",
+    "export_labels_others",
+    "export_labels_others_oldest",
+    "export_labels_others_browser",
     "export_times",
 )
 INTRODUCTION = """\
