@@ -11,7 +11,8 @@ must be those of the votes that the product counts.
 
 Then the same pool with probabilities, by what breaks ties: the default search, which is guided by the smoothed error,
 and one for the error itself, with a limit that excludes nothing, so that no sizes are proven. Times are those of the
-processors; errors of the fronts must be those of the predictions.
+processors, also of the product, which counts with ties to the lowest class; errors of the fronts must be those of the
+predictions.
 """
 
 import math
@@ -83,14 +84,21 @@ def check(votes: Votes, front: ee.Front) -> None:
             sys.exit(f"the search and the matrix product judge {ensemble.members} differently")
 
 
+def timed_product(folder: str, threads: dict[str, str]) -> np.ndarray:
+    """Seconds of the matrix product for each of some drawn subsets, by the clock and of the processors."""
+    subsets = Path(folder) / "subsets.npy"
+    np.save(subsets, np.random.default_rng(1).random((N_PRODUCTS, SHAPE[0])) < 0.5)
+    said = timed(["-c", PRODUCT, str(subsets)], threads)[1]
+    return np.array([float(number) for number in said.split()])
+
+
 def against_product(n_rounds: int, all_threads: list[int]) -> Sheet:
     """Microseconds of the search and of the product, and their ratio."""
-    votes, rng = draw_votes(*SHAPE), np.random.default_rng(1)
+    votes = draw_votes(*SHAPE)
     rows: list[list[Value]] = []
     with tempfile.TemporaryDirectory() as folder:
-        pool, subsets = Path(folder) / "drawn.npz", Path(folder) / "subsets.npy"
+        pool = Path(folder) / "drawn.npz"
         np.savez(pool, search_labels=votes.y_pred, search_truth=votes.y_true)
-        np.save(subsets, rng.random((N_PRODUCTS, votes.n_members)) < 0.5)
         timed_search(pool, BUDGETS[0], {})  # compiles
         for n_threads in all_threads:
             threads = numbers_of_threads(n_threads)
@@ -100,8 +108,7 @@ def against_product(n_rounds: int, all_threads: list[int]) -> Sheet:
                 small = np.minimum(small, seconds)
                 seconds, front = timed_search(pool, BUDGETS[1], threads)
                 large = np.minimum(large, seconds)
-                said = timed(["-c", PRODUCT, str(subsets)], threads)[1]
-                product = np.minimum(product, [float(number) for number in said.split()])
+                product = np.minimum(product, timed_product(folder, threads))
             check(votes, front)
             ours = (large - small) / (front.n_evaluations - first.n_evaluations)
             for by, theirs, own in zip(("the clock", "processors"), product.tolist(), ours.tolist(), strict=True):
@@ -111,7 +118,7 @@ def against_product(n_rounds: int, all_threads: list[int]) -> Sheet:
 
 
 def by_ties(n_rounds: int) -> Sheet:
-    """Microseconds of a search by what breaks ties, and multiples of that with ties to the lowest class."""
+    """Microseconds of a search by what breaks ties, beside ties to the lowest class and beside the matrix product."""
     votes = with_scores(draw_votes(*SHAPE))
     assert votes.scores is not None
     threads, rows = numbers_of_threads(1), list[list[Value]]()
@@ -120,7 +127,7 @@ def by_ties(n_rounds: int) -> Sheet:
         np.savez(pool, search_scores=np.array(votes.scores.members), search_truth=votes.y_true)
         for goal in ("smoothed_error", "error"):
             best = {(name, budget): np.inf for name in BREAKERS for budget in BUDGETS}
-            n_evaluations, us = dict[tuple[str, int], int](), dict[str, float]()
+            n_evaluations, us, product = dict[tuple[str, int], int](), dict[str, float](), np.inf
             for _ in range(n_rounds):
                 for name, budget in best:
                     options = ("--objectives", f"{goal},n_members", "--ties", name, *UNTIL_THE_END)
@@ -128,12 +135,14 @@ def by_ties(n_rounds: int) -> Sheet:
                     best[name, budget] = min(best[name, budget], seconds)
                     n_evaluations[name, budget] = front.n_evaluations
                     check_errors(votes, name, front)
+                product = min(product, float(timed_product(folder, threads)[1]) * 1e6)
             for name in BREAKERS:
                 took, judged = ([of[name, budget] for budget in BUDGETS] for of in (best, n_evaluations))
                 us[name] = (took[1] - took[0]) / (judged[1] - judged[0]) * 1e6
-                rows.append([f"{goal}, n_members", name, us[name], us[name] / us["lowest"]])
+                rows.append([f"{goal}, n_members", name, us[name], us[name] / us["lowest"], product / us[name]])
+    columns = {"objectives": "<", "ties": "<", "search, us": ",.1f", "times lowest": ".2f", "product, times": ",.0f"}
     title = "Searches by what breaks ties, {:,} members, {:,} samples, {:,} classes, 1 thread".format(*SHAPE)
-    return Sheet(title, {"objectives": "<", "ties": "<", "search, us": ",.1f", "times lowest": ".2f"}, rows)
+    return Sheet(title, columns, rows)
 
 
 def check_errors(votes: Votes, ties: str, front: ee.Front) -> None:
