@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -202,7 +203,10 @@ def labels(
         n_labels += len(order)
         n_files += 1
         print(f"{name}, {by}: {n_files} files, {n_labels:,} labels, {n_differing:,} differ", file=sys.stderr)
-    return [name, by, len(list(rules())), n_files // len(list(rules())), n_files, n_labels, n_differing]
+    n_rules = len(list(rules()))
+    n_kinds, left = divmod(n_files, n_rules)
+    of_all: list[Value] = [None, None] if left else [n_rules, n_kinds]  # with --files, not all kinds of all rules
+    return [name, by, *of_all, n_files, n_labels, n_differing]
 
 
 def calls(name: str, content: bytes, known: Sequence[Network], images: np.ndarray) -> dict[str, Callable[[], object]]:
@@ -340,6 +344,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("labels", "others", "times"))
     parser.add_argument("--browser", metavar="COMMAND", help="compare the labels of onnxruntime-web in this Chromium")
     parser.add_argument("--samples", type=int, metavar="N", help="compare the labels of the first N test samples only")
+    parser.add_argument(
+        "--files", nargs=2, type=int, metavar=("FIRST", "LAST"), default=(1, None), help="of each pool, counted from 1"
+    )
     options = parser.parse_args()
     wanted = {options.only} if options.only else {"labels", "others"} | (set() if options.browser else {"times"})
     folders = [Path(folder) for folder in options.pools]
@@ -364,7 +371,8 @@ def main() -> None:
             if "times" in wanted:
                 table += of_pool(members)
             if "labels" in wanted:
-                same.append(labels(stored.problem, files(members), images[: options.samples], labelled, by))
+                some = islice(files(members), options.files[0] - 1, options.files[1])
+                same.append(labels(stored.problem, some, images[: options.samples], labelled, by))
         if "others" in wanted:
             inputs = rows(datasets.load("digits").test.images)
             same.append(labels("digits, other members", other_files(inputs), inputs[: options.samples], labelled, by))
